@@ -1,0 +1,1 @@
+"""A pytest-driven evaluation harness for what a LoRA can make a language model remember."""

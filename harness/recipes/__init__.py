@@ -1,0 +1,30 @@
+"""What could be made: frozen, hashable values. Pure data, without torch or I/O."""
+
+from harness.recipes._answers import Answers, Decoding, Grades
+from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
+from harness.recipes._data import Dataset, Probe, ProbeSet, Sample
+from harness.recipes._models import ATTENTION, MLP, Adapter, Base, Stack, Training
+
+Recipe = Base | Dataset | ProbeSet | Adapter | Stack | Answers | Grades
+
+__all__ = [
+    "ATTENTION",
+    "MLP",
+    "SCHEMA",
+    "Adapter",
+    "Answers",
+    "Base",
+    "Dataset",
+    "Decoding",
+    "Grades",
+    "Probe",
+    "ProbeSet",
+    "Recipe",
+    "Sample",
+    "Stack",
+    "Training",
+    "canonical",
+    "digest",
+    "plain",
+    "sha256",
+]

@@ -1,0 +1,128 @@
+"""Recipes for models: a base, how an adapter is trained on it, and stacks of adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.errors import RecipeError
+from harness.recipes._canonical import NOT_IN_DIGEST
+from harness.recipes._data import Dataset
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+MLP = ("gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model: by the content of its folder (config, weights, tokenizer), not by where it lies."""
+
+    content: str
+    name: str = field(metadata=NOT_IN_DIGEST)
+    path: str = field(metadata=NOT_IN_DIGEST)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one LoRA adapter is trained. The defaults are ``seed2023``, the best setting of 2023."""
+
+    epochs: int = 10
+    """Passes over the dataset."""
+    rank: int = 64
+    """LoRA r."""
+    alpha: int = 128
+    """LoRA alpha; the update is scaled by alpha / rank."""
+    lr: float = 1e-4
+    """Peak learning rate."""
+    batch: int = 2
+    """Samples per optimiser step."""
+    micro_batch: int = 2
+    """Samples per forward pass; gradients are accumulated up to ``batch``."""
+    cutoff: int = 256
+    """Longest sample in tokens; longer texts are cut into windows of this length."""
+    overlap: int = 0
+    """Tokens that neighbouring windows of a long text share."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises from 0."""
+    dropout: float = 0.05
+    """LoRA dropout."""
+    target_modules: tuple[str, ...] = ATTENTION + MLP
+    """Names of the linear layers that get an adapter."""
+    scheduler: str = "constant"
+    """``constant``, ``linear`` or ``cosine``; the last two fall to 0."""
+    optimizer: str = "adamw"
+    """``adamw`` or ``sgd``."""
+    weight_decay: float = 0.0
+    loss_on: str = "all"
+    """``all`` tokens, or only ``answers`` (the samples' completions)."""
+    replay: float = 0.0
+    """Replay samples mixed in per training sample; 0 is none. Needs ``Adapter.replay``."""
+    kl: float = 0.0
+    """Weight of KL(base || adapted) on the replay samples; 0 is plain cross-entropy on them."""
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    dtype: str = "float32"
+    """``float32`` or ``bfloat16`` (autocast)."""
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 1)
+        _at_least("rank", self.rank, 1)
+        _at_least("alpha", self.alpha, 1)
+        _at_least("batch", self.batch, 1)
+        _at_least("micro_batch", self.micro_batch, 1)
+        _at_least("cutoff", self.cutoff, 2)
+        _at_least("warmup_steps", self.warmup_steps, 0)
+        _at_least("seed", self.seed, 0)
+        _one_of("scheduler", self.scheduler, ("constant", "linear", "cosine"))
+        _one_of("optimizer", self.optimizer, ("adamw", "sgd"))
+        _one_of("loss_on", self.loss_on, ("all", "answers"))
+        _one_of("dtype", self.dtype, ("float32", "bfloat16"))
+        if not self.lr > 0:
+            raise RecipeError(f"lr is {self.lr}: it must be above 0")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"dropout is {self.dropout}: it must be at least 0 and below 1")
+        if not 0 <= self.overlap < self.cutoff:
+            raise RecipeError(f"overlap is {self.overlap}: it must be at least 0 and below cutoff ({self.cutoff})")
+        if self.replay < 0 or self.kl < 0:
+            raise RecipeError(f"replay is {self.replay} and kl {self.kl}: neither may be below 0")
+        if not self.target_modules:
+            raise RecipeError("target_modules is empty: name at least one linear layer, such as q_proj")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter: ``training`` on ``dataset`` (and ``replay``) over ``base``."""
+
+    base: Base
+    dataset: Dataset
+    training: Training
+    replay: Dataset | None = None
+
+    def __post_init__(self) -> None:
+        if self.training.replay > 0 and self.replay is None:
+            raise RecipeError(f"replay is {self.training.replay} but no replay dataset is given: give one or set 0")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A base with adapters on it, each with its scale; none is the base itself."""
+
+    base: Base
+    adapters: tuple[tuple[Adapter, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        for adapter, _ in self.adapters:
+            if adapter.base != self.base:
+                raise RecipeError(
+                    f"adapter on {adapter.dataset.name} was trained on {adapter.base.name}, not on {self.base.name}:"
+                    " an adapter fits only its own base"
+                )
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise RecipeError(f"{name} is {value}: it must be at least {least}")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise RecipeError(f"{name} {value!r} is unknown: choose one of {', '.join(known)}")
