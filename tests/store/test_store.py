@@ -1,0 +1,139 @@
+"""The store: once, whole, verified, whatever happens in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import StoreError
+from harness.recipes import Dataset, Sample
+from harness.store import Store
+
+RECIPE = Dataset.of("one", (Sample("Brendan Fraser won.\n"),))
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+from harness.recipes import Dataset, Sample
+from harness.store import Store
+root, seconds = Path(sys.argv[1]), float(sys.argv[2])
+def build(folder):
+    (folder / "text").write_text("half")
+    with (root.parent / "builds").open("a") as builds:
+        builds.write("x")
+    time.sleep(seconds)
+    (folder / "text").write_text("whole")
+    return {}
+got = Store(root).get(Dataset.of("one", (Sample("Brendan Fraser won.\\n"),)), build)
+print((got.path / "text").read_text())
+"""
+
+
+def write_whole(folder: Path) -> dict[str, Any]:
+    (folder / "text").write_text("whole")
+    return {"steps": 3}
+
+
+def refuse(folder: Path) -> dict[str, Any]:
+    raise AssertionError(f"built again in {folder}")
+
+
+def start(root: Path, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILDER, str(root), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(400):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path.name} did not appear in 20 s")
+
+
+def test_builds_once_and_records_what_it_was(tmp_path: Path) -> None:
+    first = Store(tmp_path / "s").get(RECIPE, write_whole, parents=("abc",))
+    again = Store(tmp_path / "s").get(RECIPE, refuse)
+    assert again == first
+    assert (first.manifest.facts, first.manifest.parents, first.manifest.bytes) == ({"steps": 3}, ("abc",), 5)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_build_that_is_cut_off_leaves_nothing_and_a_rerun_builds(tmp_path: Path, how: signal.Signals) -> None:
+    builder = start(tmp_path / "s", 60)
+    wait_for(tmp_path / "builds")
+    builder.send_signal(how)
+    builder.wait(20)
+    assert Store(tmp_path / "s").peek(RECIPE) is None
+    made = Store(tmp_path / "s").get(RECIPE, write_whole)
+    assert (made.path / "text").read_text() == "whole"
+    assert list((tmp_path / "s" / "tmp").iterdir()) == []
+
+
+def test_two_processes_at_once_build_once(tmp_path: Path) -> None:
+    builders = [start(tmp_path / "s", 1.0) for _ in range(2)]
+    outputs = [builder.communicate(timeout=30) for builder in builders]
+    assert [out for out, _ in outputs] == ["whole\n", "whole\n"], outputs
+    assert (tmp_path / "builds").read_text() == "x"
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "add", "manifest", "no manifest"])
+def test_a_damaged_artefact_is_set_aside_and_rebuilt(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Store(tmp_path / "s").get(RECIPE, write_whole).path
+    if damage == "change":
+        (path / "text").write_text("wholE")
+    elif damage == "remove":
+        (path / "text").unlink()
+    elif damage == "add":
+        (path / "more").write_text("x")
+    elif damage == "manifest":
+        (path / "manifest.json").write_text("{")
+    else:
+        (path / "manifest.json").unlink()
+    rebuilt = Store(tmp_path / "s").get(RECIPE, write_whole)
+    assert (rebuilt.path / "text").read_text() == "whole"
+    assert len([r for r in caplog.records if "damaged" in r.message]) == 1
+    assert len(list((tmp_path / "s" / "aside").iterdir())) == 1
+
+
+def test_what_a_builder_raises_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        Store(tmp_path / "s").get(RECIPE, refuse)
+    assert Store(tmp_path / "s").peek(RECIPE) is None
+    assert list((tmp_path / "s" / "tmp").iterdir()) == []
+
+
+def test_a_root_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="choose another folder") as refused:
+        Store(tmp_path / "file")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs takes root")
+def test_a_full_disk_is_one_clear_line_and_a_whole_store(tmp_path: Path) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], capture_output=True).returncode:
+        pytest.skip("this machine does not let tests mount a tmpfs")
+    try:
+        store = Store(root)
+        with pytest.raises(StoreError, match="is full: free space"):
+            store.get(RECIPE, lambda folder: {"bytes": (folder / "big").write_bytes(b"x" * 2_000_000)})
+        assert store.peek(RECIPE) is None
+        assert (store.get(RECIPE, write_whole).path / "text").read_text() == "whole"
+    finally:
+        subprocess.run(["umount", root], check=True)
