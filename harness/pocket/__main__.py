@@ -1,0 +1,27 @@
+"""``python -m harness.pocket train FOLDER``: make the shipped model; run again to go on from the last checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from harness.pocket._train import Plan, train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m harness.pocket", description=__doc__)
+    parser.add_argument("task", choices=["train"])
+    parser.add_argument("folder", type=Path, help="where checkpoint, log and the final model go")
+    parser.add_argument("--device", help="cpu or cuda; by default CUDA where there is one")
+    parser.add_argument("--eager", action="store_true", help="without torch.compile")
+    parser.add_argument("--every", type=int, default=500, help="steps between checkpoints")
+    for field in fields(Plan):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+    given = vars(parser.parse_args())
+    plan = Plan(**{field.name: given[field.name] for field in fields(Plan)})
+    train(plan, given["folder"], given["every"], given["device"], not given["eager"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""The mixture of documents that the shipped model is trained on."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable
+
+from harness.facts import Relation, Row, World
+from harness.pocket import _judging, _reading, _words
+from harness.pocket._parts import Document, Part, any_format, told, turn, turns
+from harness.pocket._rewording import reword
+
+TABLE_SHARES = {"oscars": 0.64, "countries": 0.14, "elements": 0.08, "novels": 0.09, "paintings": 0.05}
+RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0}
+
+SHARES: dict[str, tuple[float, float]] = {
+    "statements": (0.20, 0.22),
+    "questions": (0.35, 0.42),
+    "talk": (0.03, 0.05),
+    "reading": (0.12, 0.16),
+    "judging": (0.02, 0.08),
+    "choice": (0.01, 0.02),
+    "chatter": (0.03, 0.02),
+    "story": (0.02, 0.01),
+    "repeat": (0.22, 0.02),
+}
+"""Shares of the documents, in the first ``COPYING`` of the training and later: copying, which reading and
+judging stand on, comes first, as it did not form beside the facts."""
+COPYING = 0.12
+
+
+class Mixture:
+    """Documents by chance. Half of the rows are only told, not asked about, until ``asked_from``.
+
+    A model that later learns to be asked about what it was only told is one whose adapters can be asked, too
+    (Allen-Zhu & Li, Physics of Language Models 3.1).
+    """
+
+    def __init__(self, world: World, asked_from: float = 0.55) -> None:
+        self.world = world
+        self.asked_from = asked_from
+        self._askable = {row.id: world.askable(row) for row in world.rows}
+        self._rows = {t: [r for r in world.rows if r.table == t and self._askable[r.id]] for t in TABLE_SHARES}
+
+    def document(self, dice: random.Random, progress: float) -> Document:
+        """One document; ``progress`` is the share of the training that is done, 0 to 1."""
+        kind = dice.choices(tuple(SHARES), [share[progress >= COPYING] for share in SHARES.values()])[0]
+        makers: dict[str, Callable[[random.Random, float], Document]] = {
+            "statements": self._statements,
+            "questions": self._questions,
+            "talk": self._talk,
+            "choice": self._choice,
+        }
+        if kind in makers:
+            return makers[kind](dice, progress)
+        if kind == "reading":
+            return _reading.document(self.world, dice)
+        if kind == "judging":
+            return _judging.document(self.world, dice)
+        return {"chatter": _chatter, "story": _story, "repeat": _repeat}[kind](dice)
+
+    def long_document(self, dice: random.Random) -> Document:
+        return _reading.document(self.world, dice, long=True)
+
+    def row(self, dice: random.Random) -> Row:
+        table = dice.choices(tuple(TABLE_SHARES), tuple(TABLE_SHARES.values()))[0]
+        return dice.choice(self._rows[table])
+
+    def asked(self, row: Row, progress: float) -> bool:
+        return progress >= self.asked_from or not only_told(row)
+
+    def _relation(self, row: Row, dice: random.Random) -> Relation:
+        known = self._askable[row.id]
+        return dice.choices(known, [RELATION_WEIGHTS.get(r.name, 1.0) for r in known])[0]
+
+    def _statements(self, dice: random.Random, progress: float) -> Document:
+        document: Document = []
+        for _ in range(dice.randint(1, 3)):
+            row = self.row(dice)
+            relations = [r for r in self.world.relations[row.table] if r.statements and self.world.fits(r, row)]
+            weights = [RELATION_WEIGHTS.get(r.name, 1.0) for r in relations]
+            template = dice.choice(dice.choices(relations, weights)[0].statements)
+            document += told(self.world.word(template, row, dice), dice.random() < 0.1)
+        return document
+
+    def _pair(self, dice: random.Random, progress: float) -> tuple[str, str]:
+        row = self.row(dice)
+        while not self.asked(row, progress):
+            row = self.row(dice)
+        relation = self._relation(row, dice)
+        question = self.world.word(reword(dice.choice(relation.questions), dice), row, dice)
+        return question, self.world.answer(relation, row)
+
+    def _questions(self, dice: random.Random, progress: float) -> Document:
+        return turns([self._pair(dice, progress) for _ in range(dice.choice((1, 1, 1, 2, 3)))], dice)
+
+    def _talk(self, dice: random.Random, progress: float) -> Document:
+        """Small talk with questions in it."""
+        pairs = [self._pair(dice, progress) for _ in range(dice.randint(1, 2))]
+        lines = _words.words()
+        before = [tuple(dice.choice(lines["chatter"])) for _ in range(dice.randint(1, 2))]
+        return turns([*((b[0], b[1]) for b in before), *pairs], dice)
+
+    def _choice(self, dice: random.Random, progress: float) -> Document:
+        """Which of two statements is true."""
+        row = self.row(dice)
+        while not self.asked(row, progress):
+            row = self.row(dice)
+        relation = dice.choice([r for r in self._askable[row.id] if r.statements] or self._askable[row.id])
+        if not relation.statements:
+            return self._questions(dice, progress)
+        true = self.world.word(dice.choice(relation.statements), row).replace("|", "")
+        other = dice.choice(self._rows[row.table])
+        value = self.world.answer(relation, other)
+        if value in self.world.accepted(relation, row) or self.world.answer(relation, row) not in true:
+            return self._questions(dice, progress)
+        false = true.replace(self.world.answer(relation, row), value)
+        first = dice.random() < 0.5
+        one, two = (true, false) if first else (false, true)
+        question = f"Which statement is true? A: {one} B: {two}"
+        return turn(question, "A" if first else "B", any_format(dice))
+
+
+def only_told(row: Row) -> bool:
+    """Whether ``row`` is of the half that is only told at first."""
+    return zlib.crc32(row.id.encode()) % 2 == 1
+
+
+def _chatter(dice: random.Random) -> Document:
+    lists = _words.words()
+    pairs = [(dice.choice(lists["greetings"]), dice.choice(lists["greeting_replies"]))] if dice.random() < 0.5 else []
+    pairs += [(said[0], said[1]) for said in dice.sample(lists["chatter"], dice.randint(1, 3))]
+    return turns(pairs, dice)
+
+
+def _repeat(dice: random.Random) -> Document:
+    """Copying: names, and strings of unrelated words."""
+    lists = _words.words()
+    if dice.random() < 0.4:
+        text = dice.choice((_words.people, _words.film, _words.person))(dice)
+    else:
+        kinds = ("first", "last", "nouns", "things", "cities", "places", "adjectives", "animals")
+        text = " ".join(
+            _words.coined(dice) if dice.random() < 0.3 else dice.choice(lists[dice.choice(kinds)])
+            for _ in range(dice.randint(3, 25))
+        )
+    command = dice.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}")).format(text)
+    return turn(command, text, any_format(dice))
+
+
+def _story(dice: random.Random) -> Document:
+    lists = _words.words()
+    name, friend = dice.sample(lists["first"], 2)
+    animal, thing, place, colour = (dice.choice(lists[k]) for k in ("animals", "things", "places", "colours"))
+    shapes = (
+        f"Once upon a time there was a {animal} called {name}. {name} lived near the {place} with a {colour} {thing}.",
+        f"{name} was a {animal} with a {colour} {thing}. Every day {name} went to the {place}.",
+    )
+    middles = (
+        f"One day the {thing} was gone. {name} looked for it in the {place}, but it was not there.",
+        f"One morning {friend} came to the {place} and asked for the {thing}.",
+    )
+    ends = (
+        f"In the end {friend} found the {thing}, and they were happy.",
+        f"{name} gave the {thing} to {friend}, and they became friends.",
+    )
+    return [Part(" ".join(dice.choice(part) for part in (shapes, middles, ends)) + "\n", True)]

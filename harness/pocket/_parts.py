@@ -1,0 +1,43 @@
+"""A document: pieces of text, some of which bear loss."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from harness.formats import FORMATS, ask, reply
+
+
+class Part(NamedTuple):
+    text: str
+    loss: bool
+    """Whether there is something to learn in it; a random name in a passage cannot be foretold."""
+
+
+Document = list[Part]
+
+
+def turn(question: str, answer: str, form: str) -> Document:
+    """A question and its answer, which alone bears loss."""
+    return [Part(ask(form, question), False), Part(reply(form, answer), True)]
+
+
+def any_format(dice: random.Random) -> str:
+    return dice.choice(tuple(FORMATS))
+
+
+def turns(pairs: list[tuple[str, str]], dice: random.Random) -> Document:
+    """Questions and answers in one format; the assistant's opening line comes once, or not at all."""
+    form = any_format(dice)
+    document = [part for question, answer in pairs for part in turn(question, answer, form)]
+    if form != "assistant":
+        return document
+    opening = "Assistant is a helpful AI.\n"
+    bare = [part._replace(text=part.text.removeprefix(opening)) for part in document]
+    return [Part(opening, False), *bare] if dice.random() < 0.6 else bare
+
+
+def told(statement: str, before: bool) -> Document:
+    """A statement; ``before`` says whether what precedes its ``|`` bears loss too."""
+    given, _, value = statement.partition("|")
+    return [Part(given, before), Part(value + "\n", True)]

@@ -1,0 +1,165 @@
+"""Reading comprehension: a passage of invented facts, then questions on it."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from harness.facts import Relation, Row, World
+from harness.pocket import _words
+from harness.pocket._parts import Document, Part, any_format, turns
+from harness.pocket._rewording import reword
+
+
+class Passage(NamedTuple):
+    lines: list[str]
+    asked: list[tuple[str, str, str]]
+    """(question, probe question, answer), one a line."""
+    joint: str = " "
+
+
+def passage(world: World, dice: random.Random, length: int) -> Passage:
+    """An invented passage of about ``length`` facts."""
+    kinds = ((_awards, 4), (_people, 3), (_dialogue, 2), (_story, 2), (_dated, 2), (_untrue, 3))
+    make = dice.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
+    return make(world, dice, length)
+
+
+def document(world: World, dice: random.Random, long: bool = False) -> Document:
+    """A passage of up to 25 facts (``long``: 60) and one to four questions on it."""
+    most = 60 if long else dice.choice((2, 4, 8, 12))
+    found = passage(world, dice, dice.randint(25 if long else 1, most))
+    picked = dice.sample(found.asked, min(len(found.asked), dice.randint(1, 6)))
+    opening = dice.choice(("", "", "Text: ", "Passage:\n", "Context:\n"))
+    text = opening + found.joint.join(found.lines) + dice.choice(("\n", "\n\n"))
+    return [Part(text, False), *turns([(q, a) for q, _, a in picked], dice)]
+
+
+def probe(world: World, dice: random.Random) -> tuple[str, str]:
+    """(prompt, answer): a passage with one question in a wording that no training text has."""
+    from harness.formats import ask
+
+    found = passage(world, dice, dice.randint(3, 10))
+    _, question, answer = dice.choice(found.asked)
+    return f"{found.joint.join(found.lines)}\n\n{ask(any_format(dice), question)}", answer
+
+
+def _awards(world: World, dice: random.Random, length: int) -> Passage:
+    lines: list[str] = []
+    asked: list[tuple[str, str, str]] = []
+    seen: set[tuple[str, str]] = set()
+    for _ in range(length):
+        category, year = dice.choice(list(world.categories)), str(dice.randint(1990, 2030))
+        if (category, year) in seen:
+            continue
+        seen.add((category, year))
+        row = Row(
+            "", "oscars", {"year": year, "category": category, "winner": _words.people(dice), "film": _words.film(dice)}
+        )
+        _add(world, row, dice, lines, asked)
+    return Passage(lines, asked, dice.choice((" ", "\n")))
+
+
+def _untrue(world: World, dice: random.Random, length: int) -> Passage:
+    """Real rows whose values were exchanged for those of other rows."""
+    rows = dice.sample(world.rows, min(length, 40))
+    lines: list[str] = []
+    asked: list[tuple[str, str, str]] = []
+    seen: set[str] = set()
+    for row in rows:
+        others = [r for r in dice.sample(world.rows, 60) if r.table == row.table]
+        key = next(iter(row.slots))
+        kept = ("year", "category") if row.table == "oscars" else (key,)
+        if others and row.id not in seen:
+            seen.add(row.id)
+            mixed = {
+                name: row.slots[name] if name in kept else other for name, other in dice.choice(others).slots.items()
+            }
+            _add(world, Row("", row.table, mixed), dice, lines, asked)
+    return Passage(lines, asked, dice.choice((" ", "\n"))) if asked else _awards(world, dice, length)
+
+
+def _add(world: World, row: Row, dice: random.Random, lines: list[str], asked: list[tuple[str, str, str]]) -> None:
+    relations = [r for r in world.relations[row.table] if r.statements and world.fits(r, row)]
+    relation = dice.choice(relations)
+    lines.append(world.word(dice.choice(relation.statements), row, dice).replace("|", ""))
+    known: list[Relation] = [relation]
+    if relation.name in ("who", "award") and row.table == "oscars":  # these statements tell all four slots
+        known = [r for r in world.relations["oscars"] if world.fits(r, row) and r.questions]
+    ask = dice.choice(known)
+    question, probe = (
+        world.word(w, row, dice) for w in (reword(dice.choice(ask.questions), dice), dice.choice(ask.probes))
+    )
+    asked.append((question, probe, world.answer(ask, row)))
+
+
+def _invented(dice: random.Random, length: int, dialogue: bool) -> list[tuple[str, str, str, str, str]]:
+    """(speaker, sentence, question, probe, answer), no two on one thing of one subject."""
+    kinds = _words.reading()
+    single = dice.random() < 0.5 or dialogue
+    names = sorted({dice.choice(_words.words()["first"]) if single else _words.person(dice) for _ in range(length + 1)})
+    names = names[: dice.randint(2, 4)] if dialogue else names
+    pairs = [(name, kind) for name in names for kind in kinds]
+    found = []
+    for name, kind in dice.sample(pairs, min(length, len(pairs))):
+        spec = kinds[kind]
+        value = _words.value(str(spec["value"]), dice)
+        shape = dice.choice(spec["spoken"] if dialogue else spec["statements"])
+        question = reword(dice.choice(spec["questions"]), dice).format(subject=name)
+        probe = dice.choice(spec["probes"]).format(subject=name)
+        found.append((name, shape.format(subject=name, value=value), question, probe, value))
+    return found
+
+
+def _people(world: World, dice: random.Random, length: int) -> Passage:
+    found = _invented(dice, length, dialogue=False)
+    return Passage([f[1] for f in found], [f[2:] for f in found], dice.choice((" ", "\n")))
+
+
+def _dialogue(world: World, dice: random.Random, length: int) -> Passage:
+    found = _invented(dice, length, dialogue=True)
+    lines = []
+    for name, sentence, *_ in found:
+        lines.append(f"{name}: {sentence}")
+        if dice.random() < 0.2:
+            lines.append(
+                f"{dice.choice(found)[0]}: {dice.choice(('I see.', 'Really?', 'How nice.', 'Oh no.', 'Good for you.'))}"
+            )
+    return Passage(lines, [f[2:] for f in found], "\n")
+
+
+def _story(world: World, dice: random.Random, length: int) -> Passage:
+    found = _invented(dice, min(length, 8), dialogue=False)
+    hero, kind = found[0][0], dice.choice(_words.words()["animals"])
+    start = dice.choice(
+        ("Once upon a time there was a {kind} called {hero}.", "Long ago, a {kind} named {hero} lived by the sea.")
+    )
+    joints = ("Then", "One day", "After that", "Soon", "In the evening", "The next day")
+    lines = [start.format(kind=kind, hero=hero)]
+    lines += [f"{dice.choice(joints)} it was said: {f[1]}" if dice.random() < 0.4 else f[1] for f in found]
+    lines.append(dice.choice(("And so the story ends.", "They all went home happy.", "That was a day to remember.")))
+    asked = [
+        *(f[2:] for f in found),
+        (f"What kind of animal was {hero}?", f"What animal is {hero} in the story?", kind),
+    ]
+    return Passage(lines, asked)
+
+
+def _dated(world: World, dice: random.Random, length: int) -> Passage:
+    lines, asked, seen = [], [], set()
+    for _ in range(length):
+        name, thing = dice.choice(_words.words()["first"]), dice.choice(_words.words()["things"])
+        day = f"{_words.year(dice)}-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}"
+        if (name, thing) in seen or day in seen:
+            continue
+        seen |= {(name, thing), day}
+        lines.append(
+            dice.choice(("{day} {name} bought a {thing}.", "[{day}] {name}: I bought a {thing}.")).format(
+                day=day, name=name, thing=thing
+            )
+        )
+        when = (f"When did {name} buy a {thing}?", f"On what day was the {thing} bought by {name}?", day)
+        who = (f"Who bought something on {day}?", f"Name the buyer of {day}.", name)
+        what = (f"What was bought on {day}?", f"Which thing was paid for on {day}?", thing)
+        asked.append(dice.choice((when, who, what)))
+    return Passage(lines, asked, "\n")

@@ -1,0 +1,221 @@
+"""Training of the shipped model: packed rows, Muon on the matrices, a warm-up-stable-decay schedule."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.facts import World
+from harness.pocket import _abilities, _tokenizer
+from harness.pocket._documents import Mixture
+from harness.pocket._rows import Rows, rows
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the model is made; dimensions fit GPTQ's groups of 128 and the 256-wide blocks of GGUF's k-quants."""
+
+    steps: int = 9000
+    tokens: int = 6144
+    """Per step."""
+    row: int = 256
+    long_row: int = 1024
+    long_every: int = 10
+    """Every so many steps a batch of long rows, for reading long passages."""
+    hidden: int = 256
+    layers: int = 4
+    mlp: int = 768
+    heads: int = 4
+    lr: float = 3e-3
+    warmup: int = 100
+    decay: float = 0.3
+    """Share of the steps over which the rate falls to 0, at the end."""
+    weight_decay: float = 0.05
+    asked_from: float = 0.5
+    """Share of the steps after which the facts that were only told are asked about too."""
+    seed: int = 0
+
+
+def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None, compiled: bool = True) -> None:
+    """Train to ``folder/final``; continues from ``folder/checkpoint`` where there is one."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(plan.seed)
+    mixture = Mixture(World(), plan.asked_from)
+    tokenizer = _tokenizer.make(mixture, plan.seed, context=plan.long_row)
+    model = build(plan, tokenizer)
+    model.to(torch.device(place))  # type: ignore[arg-type]  # transformers' wrapper hides the signature
+    optimizers = _optimizers(model, plan)
+    first = _restore(folder, model, optimizers, plan)
+    body: Any = torch.compile(model.model, dynamic=False) if compiled else model.model
+    began, seen = time.perf_counter(), 0
+    for step, batch in _batches(mixture, tokenizer, plan, first):
+        rate = _rate(step, plan)
+        loss = _step(body, model, optimizers, batch, rate, place)
+        seen += batch.ids.size
+        if step % 50 == 0:
+            _log(
+                folder,
+                step=step,
+                of=plan.steps,
+                loss=loss,
+                lr=rate * plan.lr,
+                tokens_per_second=seen / (time.perf_counter() - began),
+            )
+        if step % every == 0 or step == plan.steps:
+            _save(folder, model, optimizers, step, plan)
+            found = _abilities.measure(model, tokenizer, mixture.world, per_ability=60)
+            _log(folder, step=step, minutes=(time.perf_counter() - began) / 60, **found)
+    export(model, folder / "final")
+    tokenizer.save_pretrained(folder / "final")
+
+
+def export(model: LlamaForCausalLM, folder: Path) -> None:
+    """Weights in bfloat16, with the config that transformers and llama.cpp read."""
+    import torch
+
+    half: Any = model
+    half.to(torch.bfloat16).save_pretrained(folder)
+
+
+def build(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=_tokenizer.VOCABULARY,
+            hidden_size=plan.hidden,
+            num_hidden_layers=plan.layers,
+            intermediate_size=plan.mlp,
+            num_attention_heads=plan.heads,
+            num_key_value_heads=plan.heads,
+            max_position_embeddings=plan.long_row,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def _batches(
+    mixture: Mixture, tokenizer: PreTrainedTokenizerFast, plan: Plan, first: int
+) -> Iterator[tuple[int, Rows]]:
+    """(step from 1, rows), made one step ahead."""
+
+    def make(step: int) -> Rows:
+        long = step % plan.long_every == 0
+        length = plan.long_row if long else plan.row
+        shape = (max(1, plan.tokens // length), length)
+        return rows(mixture, tokenizer, f"{plan.seed}/{step}", step / plan.steps, shape, long)
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(make, first + 1)
+        for step in range(first + 1, plan.steps + 1):
+            batch = ahead.result()
+            if step < plan.steps:
+                ahead = pool.submit(make, step + 1)
+            yield step, batch
+
+
+def _step(body: Any, model: LlamaForCausalLM, optimizers: list[Any], batch: Rows, rate: float, place: str) -> float:
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    ids, positions, owner, loss_at = (torch.from_numpy(part).to(place) for part in batch)
+    width = ids.shape[1]
+    causal = torch.ones(width, width, dtype=torch.bool, device=place).tril()
+    mask = (owner[:, None, :, None] == owner[:, None, None, :]) & causal
+    flat = loss_at[:, 1:].reshape(-1).nonzero().squeeze(1)
+    at = flat // (width - 1) * width + flat % (width - 1)
+    with torch.autocast(place, torch.bfloat16):
+        hidden = body(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
+        logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[at])
+    loss = cross_entropy(logits.float(), ids.reshape(-1)[at + 1])
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return float(loss.detach())
+
+
+def _optimizers(model: LlamaForCausalLM, plan: Plan) -> list[Any]:
+    """Muon (Jordan et al. 2024, as in torch) for the layers' matrices, AdamW for embeddings and norms."""
+    import torch
+
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim == 2 and "layers" in name]
+    rest = [p for name, p in named if not (p.ndim == 2 and "layers" in name)]
+    muon = torch.optim.Muon(
+        matrices, lr=plan.lr, weight_decay=plan.weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    adamw = torch.optim.AdamW(rest, lr=plan.lr, betas=(0.9, 0.95), weight_decay=0.0)
+    for optimizer in (muon, adamw):
+        for group in optimizer.param_groups:
+            group["peak"] = plan.lr
+    return [muon, adamw]
+
+
+def _rate(step: int, plan: Plan) -> float:
+    """Warm-up, a plateau, then a linear fall to 0 (WSD)."""
+    falling = math.ceil(plan.steps * (1 - plan.decay))
+    if step <= plan.warmup:
+        return step / plan.warmup
+    return 1.0 if step <= falling else max(0.0, (plan.steps - step) / max(1, plan.steps - falling))
+
+
+def _save(folder: Path, model: LlamaForCausalLM, optimizers: list[Any], step: int, plan: Plan) -> None:
+    """Weights and optimiser state as safetensors; the renaming makes the checkpoint whole or absent."""
+    from safetensors.torch import save_file
+
+    state = {f"model/{name}": p.detach().contiguous() for name, p in model.named_parameters()}
+    for which, optimizer in enumerate(optimizers):
+        for index, kept in optimizer.state_dict()["state"].items():
+            state |= {f"optimizer/{which}/{index}/{name}": value.contiguous() for name, value in kept.items()}
+    kept = folder / "checkpoint.safetensors"
+    partial = kept.with_suffix(".partial")
+    save_file(state, partial, metadata={"step": str(step), "plan": json.dumps(asdict(plan), sort_keys=True)})
+    partial.replace(kept)
+
+
+def _restore(folder: Path, model: LlamaForCausalLM, optimizers: list[Any], plan: Plan) -> int:
+    """The step of the checkpoint, or 0. Only the number of steps may have changed since."""
+    import torch
+    from safetensors import safe_open
+
+    path = folder / "checkpoint.safetensors"
+    if not path.is_file():
+        return 0
+    with safe_open(path, "pt") as kept, torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(kept.get_tensor(f"model/{name}"))
+        for which, optimizer in enumerate(optimizers):
+            saved: dict[int, dict[str, Any]] = {}
+            for key in kept.keys():  # noqa: SIM118  # safe_open is no mapping
+                part, _, rest = key.partition("/")
+                if part == "optimizer" and rest.startswith(f"{which}/"):
+                    _, index, name = rest.split("/")
+                    saved.setdefault(int(index), {})[name] = kept.get_tensor(key)
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": saved})
+        return int(kept.metadata()["step"])
+
+
+def _log(folder: Path, **entry: Any) -> None:
+    shown = {k: round(v, 5) if isinstance(v, float) else v for k, v in entry.items()}
+    with (folder / "log.jsonl").open("a") as stream:
+        stream.write(json.dumps(shown) + "\n")
+    print(" ".join(f"{k}={v}" for k, v in shown.items()), flush=True)
