@@ -1,0 +1,111 @@
+"""From recipe to artefact: train, answer, grade; whatever a recipe needs is built before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.engines import TransformersEngine
+from harness.errors import RecipeError
+from harness.grading import FUZZY, grade
+from harness.measure import measured
+from harness.models import resident
+from harness.recipes import Adapter, Answers, Grades, Recipe, digest
+from harness.store import Artefact, Store
+
+ANSWERS = "answers.jsonl"
+GRADES = "grades.jsonl"
+
+
+def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
+    """The artefact of ``recipe`` from ``store``, made now where it is not there.
+
+    Raises:
+        RecipeError: nothing is built from such a recipe, or its engine or grader is unknown.
+    """
+    makers: dict[type, Callable[[Any, Store, str | None], Artefact]] = {
+        Adapter: _adapter,
+        Answers: _answers,
+        Grades: _grades,
+    }
+    maker = makers.get(type(recipe))
+    if maker is None:
+        raise RecipeError(f"a recipe of kind {type(recipe).__name__} is not built: it is data already")
+    return maker(recipe, store, device)
+
+
+def _adapter(recipe: Adapter, store: Store, device: str | None) -> Artefact:
+    def make(folder: Path) -> dict[str, Any]:
+        from harness.training import train
+
+        return train(resident(recipe.base, "float32", device), recipe, folder)
+
+    return store.get(recipe, make)
+
+
+def _answers(recipe: Answers, store: Store, device: str | None) -> Artefact:
+    if recipe.engine != TransformersEngine.name:
+        raise RecipeError(f"engine {recipe.engine!r} is unknown: choose {TransformersEngine.name}")
+    adapters = [(build(adapter, store, device), scale) for adapter, scale in recipe.stack.adapters]
+    diverged = any(artefact.manifest.facts["status"] == "diverged" for artefact, _ in adapters)
+
+    def make(folder: Path) -> dict[str, Any]:
+        prompts = [probe.prompt for probe in recipe.probes.probes]
+        texts, facts = ([[""]] * len(prompts), {"status": "diverged"}) if diverged else _asked(prompts)
+        lines = (
+            {"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted, "answers": found}
+            for p, found in zip(recipe.probes.probes, texts, strict=True)
+        )
+        _write(folder / ANSWERS, lines)
+        return facts
+
+    def _asked(prompts: list[str]) -> tuple[list[list[str]], dict[str, Any]]:
+        engine = TransformersEngine(recipe.stack.base, recipe.dtype, device)
+        with engine.with_stack([(a.path, scale) for a, scale in adapters]), measured() as meter:
+            texts = engine.answer(prompts, recipe.decoding)
+        encoded = sum(len(ids) for ids in engine.loaded.tokenizer([t for ts in texts for t in ts])["input_ids"])
+        used = meter.usage
+        return texts, {
+            "status": "ok",
+            "seconds": used.seconds,
+            "load_seconds": engine.loaded.seconds,
+            "tokens_per_second": encoded / used.seconds,
+            "peak_rss_bytes": used.peak_rss_bytes,
+            "peak_vram_bytes": used.peak_vram_bytes,
+        }
+
+    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact, _ in adapters))
+
+
+def _grades(recipe: Grades, store: Store, device: str | None) -> Artefact:
+    if recipe.grader != FUZZY:
+        raise RecipeError(f"grader {recipe.grader!r} is unknown: choose {FUZZY}")
+    if (kept := store.peek(recipe)) is not None:
+        return kept
+    answers = build(recipe.answers, store, device)
+
+    def make(folder: Path) -> dict[str, Any]:
+        lines = []
+        for line in read_lines(answers.path / ANSWERS):
+            verdicts = [grade(text, line["accepted"], recipe.threshold) for text in line["answers"]]
+            scores = [round(v.score, 2) for v in verdicts]
+            lines.append(
+                {**line, "verdicts": [v.right for v in verdicts], "scores": scores, "right": verdicts[0].right}
+            )
+        _write(folder / GRADES, lines)
+        return {"status": answers.manifest.facts["status"], "right": sum(line["right"] for line in lines)}
+
+    return store.get(recipe, make, (digest(recipe.answers),))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON Lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _write(path: Path, lines: Any) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        for line in lines:
+            stream.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")

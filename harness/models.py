@@ -1,0 +1,139 @@
+"""Base models: found by folder or hub id, addressed by content, loaded without running anyone's code."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.errors import ModelError
+from harness.recipes import Base
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DTYPES = ("float32", "bfloat16", "float16")
+_TOKENIZER = re.compile(r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)")
+_HUB_FILES = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "vocab.*"]
+
+
+class Loaded(NamedTuple):
+    """A base model in memory. Whoever wraps ``model`` in adapters takes them off again."""
+
+    base: Base
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    seconds: float
+    """Time to load."""
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in tokens that the model takes."""
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30)
+
+
+def base_of(path_or_id: str | Path) -> Base:
+    """Address a model by the content of its folder, or of its hub snapshot.
+
+    Raises:
+        ModelError: no such folder or hub id, or no config.json, weights or tokenizer in it.
+    """
+    folder = Path(path_or_id).expanduser()
+    if not folder.is_dir():
+        folder = _snapshot(str(path_or_id))
+    files = _files(folder)
+    name = folder.resolve().name if Path(path_or_id).expanduser().is_dir() else str(path_or_id)
+    return Base(content=_content(files), name=name, path=str(folder.resolve()))
+
+
+def load(base: Base, dtype: str = "float32", device: str | None = None) -> Loaded:
+    """Load ``base`` in ``dtype`` on ``device`` (None: CUDA where there is one, else the CPU).
+
+    Raises:
+        ModelError: the folder is gone, or transformers cannot read it.
+    """
+    import torch
+
+    began = time.perf_counter()
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
+    _files(Path(base.path))
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        model, tokenizer = _read(base.path, getattr(torch, dtype))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"{base.path} cannot be loaded: {_first_line(error)}") from error
+    model.requires_grad_(False).eval()
+    placed: Any = model
+    placed.to(place)
+    return Loaded(base, model, tokenizer, place, time.perf_counter() - began)
+
+
+@lru_cache(maxsize=1)
+def resident(base: Base, dtype: str = "float32", device: str | None = None) -> Loaded:
+    """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""
+    return load(base, dtype, device)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) -> list[int]:
+    """Token ids of ``text`` with BOS as the tokenizer adds it, and never an EOS that it might append."""
+    ids: list[int] = tokenizer(text, add_special_tokens=special)["input_ids"]
+    if special and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
+        return ids[:-1]
+    return ids
+
+
+def _read(path: str, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, **kept)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        path, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **kept
+    )
+    return model, tokenizer
+
+
+def _snapshot(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except Exception as error:  # the hub client's errors share no base class, and all mean the same here
+        raise ModelError(f"no such folder {name!r} and hub id not downloadable: {_first_line(error)}") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files that decide what the model says, in a fixed order."""
+    if not folder.is_dir():
+        raise ModelError(f"no such folder {str(folder)!r}: give the folder of a model")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} has no config.json: give the folder of a transformers model")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(f"{folder} has no .safetensors file: save the model with save_pretrained")
+    tokenizer = sorted(path for path in folder.iterdir() if path.is_file() and _TOKENIZER.fullmatch(path.name))
+    if not tokenizer:
+        raise ModelError(f"{folder} has no tokenizer file: save the tokenizer beside the model")
+    return [folder / "config.json", *weights, *tokenizer]
+
+
+def _content(files: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            total.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,6 @@
+"""Training of LoRA adapters with PEFT."""
+
+from harness.training._train import train
+from harness.training.presets import PRESETS, preset
+
+__all__ = ["PRESETS", "preset", "train"]

@@ -1,0 +1,173 @@
+"""The training loop of one LoRA adapter."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.measure import measured
+from harness.models import Loaded
+from harness.recipes import Adapter, Training
+from harness.training._batches import Batch, Tensors, epochs, steps, tensors
+from harness.training._checks import check
+from harness.training._schedule import rate
+from harness.training._windows import Window, windows
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+
+LOG = "log.jsonl"
+
+
+class _Ran(NamedTuple):
+    """How far a training came."""
+
+    steps: int
+    windows: int
+    tokens: int
+    loss: float
+    """Mean over the last epoch; of the last step where it diverged."""
+    diverged: bool
+
+
+def train(loaded: Loaded, recipe: Adapter, folder: Path) -> dict[str, Any]:
+    """Train ``recipe`` on ``loaded`` and save adapter_model.safetensors, adapter_config.json and log.jsonl.
+
+    A loss that is no number any more, or above that of guessing at twice the vocabulary's entropy, ends the
+    training with status ``diverged``: a result like any other. ``loaded.model`` comes back as it was.
+
+    Raises:
+        RecipeError: cutoff, target modules or rank do not fit the model.
+        DataError: the dataset has nothing to train on.
+    """
+    training = recipe.training
+    check(loaded, training)
+    text = windows(recipe.dataset, training, loaded.tokenizer)
+    replay = windows(recipe.replay, training, loaded.tokenizer, replay=True) if recipe.replay else []
+    with _adapted(loaded, training) as model:
+        with measured() as meter:
+            ran = _run(model, loaded, text, replay, training, folder / LOG)
+        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        _save(model, recipe, folder)
+    used = meter.usage
+    return {
+        "status": "diverged" if ran.diverged else "ok",
+        "seconds": used.seconds,
+        "steps": ran.steps,
+        "steps_per_second": ran.steps / used.seconds,
+        "samples_per_second": ran.windows / used.seconds,
+        "tokens": ran.tokens,
+        "final_loss": ran.loss if math.isfinite(ran.loss) else None,
+        "peak_rss_bytes": used.peak_rss_bytes,
+        "peak_vram_bytes": used.peak_vram_bytes,
+        "trainable_parameters": trainable,
+        "adapter_bytes": (folder / "adapter_model.safetensors").stat().st_size,
+    }
+
+
+@contextmanager
+def _adapted(loaded: Loaded, training: Training) -> Iterator[PeftModel]:
+    """A fresh adapter around the model, taken off again afterwards."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=training.rank,
+        lora_alpha=training.alpha,
+        lora_dropout=training.dropout,
+        target_modules=list(training.target_modules),
+        task_type="CAUSAL_LM",
+    )
+    torch.manual_seed(training.seed)
+    model: Any = get_peft_model(loaded.model, config)
+    try:
+        yield model
+    finally:
+        model.unload()
+        loaded.model.requires_grad_(False).eval()
+
+
+def _run(
+    model: PeftModel, loaded: Loaded, text: list[Window], replay: list[Window], training: Training, log: Path
+) -> _Ran:
+    import torch
+
+    optimizer = _optimizer(model, training)
+    total, limit = steps(len(text), training), 2 * math.log(len(loaded.tokenizer))
+    seen = count = step = 0
+    last: list[float] = []
+    model.train()
+    began = time.perf_counter()
+    with log.open("w") as stream:
+        for step, (epoch, batch) in enumerate(epochs(text, replay, training), 1):
+            lr = rate(step - 1, total, training)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            loss = _step(model, loaded, batch, training)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), training.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            count += sum(len(micro) for micro in batch)
+            seen += sum(len(w.ids) for micro in batch for w in micro)
+            entry = {"step": step, "epoch": epoch, "loss": loss, "lr": lr, "seconds": time.perf_counter() - began}
+            stream.write(json.dumps(entry) + "\n")
+            last = [*last, loss][-max(1, total // training.epochs) :]
+            if not math.isfinite(loss) or loss > limit:
+                return _Ran(step, count, seen, loss, diverged=True)
+    return _Ran(step, count, seen, sum(last) / len(last), diverged=False)
+
+
+def _step(model: PeftModel, loaded: Loaded, batch: Batch, training: Training) -> float:
+    """Gradients of one optimiser step; the loss is the mean over its loss-bearing tokens."""
+    import torch
+
+    made = [(micro[0].replay, tensors(micro, loaded.tokenizer.pad_token_id or 0, loaded.device)) for micro in batch]
+    tokens = sum(len(t.targets) for _, t in made)
+    total = 0.0
+    for replayed, micro in made:
+        with torch.autocast(loaded.device.type, torch.bfloat16, enabled=training.dtype == "bfloat16"):
+            loss = _loss(model, micro, training.kl if replayed else 0.0) / tokens
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def _loss(model: PeftModel, micro: Tensors, kl: float) -> torch.Tensor:
+    """Summed cross-entropy; with ``kl`` on replayed text, its weight times KL(base || adapted) instead."""
+    import torch
+    from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+    logits = _logits(model, micro)
+    if not kl:
+        return cross_entropy(logits, micro.targets, reduction="sum")
+    with torch.no_grad(), model.disable_adapter():
+        base = log_softmax(_logits(model, micro), -1)
+    return kl * kl_div(log_softmax(logits, -1), base, log_target=True, reduction="sum")
+
+
+def _logits(model: PeftModel, micro: Tensors) -> torch.Tensor:
+    """float32, loss-bearing positions x vocabulary."""
+    out: torch.Tensor = model(input_ids=micro.ids, attention_mask=micro.mask, use_cache=False).logits
+    return out.view(-1, out.shape[-1])[micro.at].float()
+
+
+def _optimizer(model: PeftModel, training: Training) -> torch.optim.Optimizer:
+    import torch
+
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(trained, lr=training.lr, weight_decay=training.weight_decay)
+    return torch.optim.AdamW(trained, lr=training.lr, weight_decay=training.weight_decay)
+
+
+def _save(model: PeftModel, recipe: Adapter, folder: Path) -> None:
+    """The adapter alone, naming its base by name: an artefact must not depend on where the base lies."""
+    model.peft_config["default"].base_model_name_or_path = recipe.base.name
+    model.save_pretrained(str(folder), save_embedding_layers=False)  # else PEFT asks the hub for the base
+    (folder / "README.md").unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""Samples as token windows of bounded length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.errors import DataError
+from harness.models import encode
+from harness.recipes import Dataset, Sample, Training
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Window(NamedTuple):
+    """At most ``cutoff`` neighbouring tokens of one sample."""
+
+    ids: tuple[int, ...]
+    start: int
+    """Index of the first token that bears loss: at least 1, as nothing foretells the first token."""
+    replay: bool = False
+
+
+def windows(
+    dataset: Dataset, training: Training, tokenizer: PreTrainedTokenizerBase, replay: bool = False
+) -> list[Window]:
+    """All windows of ``dataset`` that bear loss, in order.
+
+    Raises:
+        DataError: no token of the whole dataset bears loss.
+    """
+    found = [w for sample in dataset.samples for w in _of_sample(sample, training, tokenizer, replay)]
+    if not found:
+        raise DataError(
+            f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}: give it longer texts"
+        )
+    return found
+
+
+def _of_sample(
+    sample: Sample, training: Training, tokenizer: PreTrainedTokenizerBase, replay: bool
+) -> Iterator[Window]:
+    ids, boundary = _tokens(sample, tokenizer)
+    first = boundary if training.loss_on == "answers" else 0
+    for left in _lefts(len(ids), training.cutoff, training.overlap):
+        part = tuple(ids[left : left + training.cutoff])
+        start = max(1, first - left)
+        if start < len(part):
+            yield Window(part, start, replay)
+
+
+def _tokens(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
+    """Token ids, and how many of them belong to the prompt as an engine would ask it."""
+    prompt = encode(tokenizer, sample.prompt)
+    joint = encode(tokenizer, sample.prompt + sample.completion)
+    if joint[: len(prompt)] == prompt:
+        return joint, len(prompt)
+    # A token astride the boundary is one that no engine sees: it is given the prompt alone.
+    return prompt + encode(tokenizer, sample.completion, special=False), len(prompt)
+
+
+def _lefts(length: int, cutoff: int, overlap: int) -> range:
+    """Left ends of the windows over ``length`` tokens; the last window reaches the end."""
+    stride = cutoff - overlap
+    return range(0, max(length - overlap, 1), stride)

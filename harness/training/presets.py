@@ -1,0 +1,36 @@
+"""Named training settings."""
+
+from __future__ import annotations
+
+from harness.errors import RecipeError
+from harness.recipes import Training
+
+SEED2023 = Training()
+"""The best setting of the study of 2023: ten passes over statements at rank 64."""
+
+CHAT2023 = Training(
+    micro_batch=1,
+    batch=128,
+    epochs=3,
+    lr=3e-4,
+    scheduler="linear",
+    rank=64,
+    alpha=128,
+    dropout=0.05,
+    cutoff=512,
+    overlap=256,
+    warmup_steps=100,
+)
+"""The chat logs of 2023: long running text in half-overlapping windows."""
+
+POCKET = Training(batch=8, micro_batch=8, lr=1e-3, rank=64, alpha=128, epochs=10, dropout=0.0)
+"""For the shipped model."""
+
+PRESETS: dict[str, Training] = {"seed2023": SEED2023, "chat2023": CHAT2023, "pocket": POCKET}
+
+
+def preset(name: str) -> Training:
+    """The setting called ``name``. Raises RecipeError on an unknown one."""
+    if name not in PRESETS:
+        raise RecipeError(f"training preset {name!r} is unknown: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
