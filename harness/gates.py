@@ -1,0 +1,61 @@
+"""What a cell must reach, and what it reached before."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.errors import DataError
+from harness.facts import read_text
+from harness.report import Result
+
+
+class Gate(NamedTuple):
+    """Bounds on one measure of the cells that match a pattern."""
+
+    measure: str
+    """A kind of recall, ``locality``, ``still_right`` or ``status``."""
+    least: float
+    most: float
+
+
+def gates(path: Path, cell: str) -> list[Gate]:
+    """Bounds from the first ``[[gate]]`` of ``path`` whose ``cells`` pattern matches. Raises DataError."""
+    try:
+        declared = tomllib.loads(read_text(path)).get("gate", [])
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path} is no TOML: {error}") from error
+    for spec in declared:
+        if fnmatch(cell, spec["cells"]):
+            bounds = {**{k: (v, 1.0) for k, v in spec.get("least", {}).items()}}
+            bounds |= {k: (0.0, v) for k, v in spec.get("most", {}).items()}
+            return [Gate(name, least, most) for name, (least, most) in bounds.items()]
+    return []
+
+
+def broken(found: list[Gate], result: Result) -> Iterator[str]:
+    """One line for each bound that ``result`` does not keep."""
+    for gate in found:
+        value = measures(result)[gate.measure]
+        if not gate.least <= value <= gate.most:
+            bound = f"at least {gate.least:.2f}" if value < gate.least else f"at most {gate.most:.2f}"
+            yield f"{gate.measure} is {value:.2f}, declared {bound}"
+
+
+def worse(path: Path, result: Result) -> Iterator[str]:
+    """One line for each measure whose whole interval now lies below what ``path`` holds for the cell."""
+    stored = json.loads(read_text(path)).get(result.id, {})
+    intervals = {**result.recall, "locality": result.locality, "still_right": result.still_right}
+    for name, before in stored.items():
+        if name in intervals and intervals[name].high < before:
+            yield f"{name} fell from {before:.2f} to {intervals[name]}"
+
+
+def measures(result: Result) -> dict[str, float]:
+    """The shares of ``result`` by name."""
+    found = {kind: interval.estimate for kind, interval in result.recall.items()}
+    return {**found, "locality": result.locality.estimate, "still_right": result.still_right.estimate}

@@ -1,0 +1,25 @@
+"""The pytest plugin: options, cells, the plan, builds, and the report at the end."""
+
+from harness.plugin._fixtures import baseline, gate, outcome
+from harness.plugin._hooks import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_generate_tests,
+    pytest_runtestloop,
+    pytest_terminal_summary,
+)
+from harness.plugin._xdist import pytest_xdist_make_scheduler
+
+__all__ = [
+    "baseline",
+    "gate",
+    "outcome",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_runtestloop",
+    "pytest_terminal_summary",
+    "pytest_xdist_make_scheduler",
+]

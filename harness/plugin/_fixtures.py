@@ -1,0 +1,54 @@
+"""What a suite's tests ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.cells import Cell
+from harness.errors import HarnessError
+from harness.gates import Gate, broken, gates, worse
+from harness.plugin._session import KEY
+from harness.report import Result
+
+RAN = "harness_cell"
+
+
+@pytest.fixture
+def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
+    """The figures of ``cell``, from the cache or built now."""
+    request.node.user_properties.append((RAN, [request.module.SCENARIO, cell.id]))
+    try:
+        return request.config.stash[KEY].result(cell)
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+class Bounds:
+    """Asks a result about the bounds that are declared for its cell."""
+
+    def __init__(self, found: list[Gate]) -> None:
+        self._found = found
+
+    def broken(self, result: Result, *measures: str) -> list[str]:
+        """A line for each bound on one of ``measures`` that is not kept; skips where none is declared."""
+        asked = [gate for gate in self._found if gate.measure in measures]
+        if not asked:
+            pytest.skip("no gate is declared for this cell")
+        return list(broken(asked, result))
+
+
+@pytest.fixture
+def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
+    """The gates that ``gates.toml`` beside the suite declares for ``cell``; they hold for the shipped model."""
+    if cell.base.content != request.config.stash[KEY].shipped:
+        pytest.skip("gates are declared for the shipped model only")
+    return Bounds(gates(request.path.parent / "gates.toml", cell.id))
+
+
+@pytest.fixture
+def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> list[str]:
+    """What is worse than in ``baseline.json`` beside the suite; skips where the cell is not in it."""
+    path = request.path.parent / "baseline.json"
+    if cell.base.content != request.config.stash[KEY].shipped or not path.is_file():
+        pytest.skip("no baseline is stored for this model")
+    return list(worse(path, outcome))

@@ -1,0 +1,124 @@
+"""pytest's hooks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from harness.cells import Cell
+from harness.errors import HarnessError
+from harness.launch import launch_here
+from harness.plugin._fixtures import RAN
+from harness.plugin._options import add_options
+from harness.plugin._session import KEY, HarnessSession
+from harness.report import Result, table, write
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[KEY] = HarnessSession(config)
+    config.pluginmanager.register(Recorder(config.stash[KEY]), "harness-recorder")
+    if worker := getattr(config, "workerinput", None):
+        share = max(1, (os.cpu_count() or 1) // int(worker["workercount"]))
+        os.environ.setdefault("OMP_NUM_THREADS", str(share))  # before torch is imported
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``cell`` becomes every cell of the module's ``SCENARIO``."""
+    if "cell" not in metafunc.fixturenames or not hasattr(metafunc.module, "SCENARIO"):
+        return
+    try:
+        cells = metafunc.config.stash[KEY].cells(metafunc.module.SCENARIO)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one cell run together, and cells of one model after each other."""
+    order: dict[str, int] = {}
+    for item in items:
+        if cell := _cell(item):
+            order.setdefault(cell.id, len(order))
+    items.sort(key=lambda item: order.get(found.id, -1) if (found := _cell(item)) else -1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Shows the plan, or builds what the selected tests need before the first of them runs.
+
+    With ``-x`` or ``--maxfail`` each cell is built when its turn comes, so that a failure ends the session early;
+    a worker of xdist does likewise, as it does not know its share beforehand.
+    """
+    own = session.config.stash[KEY]
+    cells = list(dict.fromkeys(cell for item in session.items if (cell := _cell(item)))) if session.items else []
+    if session.config.getoption("plan"):
+        if not cells:
+            raise pytest.UsageError("--plan found no cells: select a suite, without -n")
+        _say(session.config, own.plan(cells).table())
+        return True
+    lazy = session.config.getoption("maxfail") or hasattr(session.config, "workerinput")
+    if cells and not lazy and not session.config.option.collectonly:
+        try:
+            launch_here(own.plan(cells), own.fetch)
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
+    return None
+
+
+class Recorder:
+    """Notes which cells ran, from reports and not in the fixture: under xdist only reports reach the controller."""
+
+    def __init__(self, own: HarnessSession) -> None:
+        self._own = own
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == RAN and isinstance(value, (list, tuple)):
+                self._own.ran[(str(value[0]), str(value[1]))] = None
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table, and the report's files."""
+    own = config.stash[KEY]
+    if not own.ran:
+        return
+    try:
+        results = own.report()
+        path = write("Results: the 2023 Oscars", results, _how(own, results), own.settings.report)
+    except HarnessError as error:
+        terminalreporter.write_line(f"no report: {error}", red=True)
+        return
+    terminalreporter.section("what was remembered, what was lost, what it cost")
+    terminalreporter.write_line(table(results, "simple", intervals=False))
+    shown = os.path.relpath(path, config.invocation_params.dir)
+    terminalreporter.write_line(f"\nfull report with intervals, plots and wrong answers: {shown}")
+
+
+def _how(own: HarnessSession, results: list[Result]) -> list[tuple[str, str]]:
+    """What the figures depend on, read from the first adapter's manifest so that rewriting it changes nothing."""
+    cells = {cell.id: cell for name in {s for s, _ in own.ran} for cell in own.cells(name)}
+    first = next(cells[r.id] for r in results if r.id in cells)
+    manifest = own.fetch(first.adapter).manifest
+    rows = [("model", ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases))]
+    rows += [("grid, seeds", f"{own.settings.grid}, {','.join(map(str, own.settings.seeds))}")]
+    rows += [("probes", str(len(first.probes.probes))), ("decoding", "greedy"), ("grading", first.grades.grader)]
+    rows += [("machine", manifest.machine)]
+    return [*rows, *sorted((name, version) for name, version in manifest.versions.items())]
+
+
+def _cell(item: pytest.Item) -> Cell | None:
+    spec = getattr(item, "callspec", None)
+    found = spec.params.get("cell") if spec else None
+    return found if isinstance(found, Cell) else None
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line("\n" + text)

@@ -1,0 +1,70 @@
+"""State of one pytest session: settings, store, models, and the cells that were asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pytest
+
+from harness.builders import build
+from harness.cells import Cell
+from harness.launch import Job, Plan
+from harness.models import base_of
+from harness.plugin._options import SHIPPED, Settings, settings
+from harness.recipes import Base, Recipe
+from harness.report import Result, bare_result, result
+from harness.scenarios import SCENARIOS
+from harness.store import Artefact, Store
+
+
+class HarnessSession:
+    """Everything is made when it is first asked for: a session of unit tests loads nothing."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self.ran: dict[tuple[str, str], None] = {}
+        """(scenario, cell id) of every test that ran, in order."""
+        self._results: dict[str, Result] = {}
+
+    @cached_property
+    def settings(self) -> Settings:
+        return settings(self._config)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.settings.store)
+
+    @cached_property
+    def bases(self) -> list[Base]:
+        return [base_of(model) for model in self.settings.models]
+
+    @cached_property
+    def shipped(self) -> str | None:
+        """Content of the shipped model, for which gates are declared."""
+        return base_of(SHIPPED).content if SHIPPED.is_dir() else None
+
+    def cells(self, scenario: str) -> list[Cell]:
+        """All cells of ``scenario`` under the session's settings."""
+        return SCENARIOS[scenario](self.settings.grid, self.bases, self.settings.seeds)
+
+    def fetch(self, recipe: Recipe) -> Artefact:
+        return build(recipe, self.store, self.settings.device)
+
+    def plan(self, cells: list[Cell]) -> Plan:
+        jobs: list[Job] = [job for cell in cells for job in cell.jobs()]
+        return Plan.of(jobs, self.store)
+
+    def result(self, cell: Cell) -> Result:
+        if cell.id not in self._results:
+            self._results[cell.id] = result(cell, self.fetch)
+        return self._results[cell.id]
+
+    def report(self) -> list[Result]:
+        """Results of the cells that ran, the bare models first."""
+        known = {name: {cell.id: cell for cell in self.cells(name)} for name in {s for s, _ in self.ran}}
+        cells = sorted((known[s][i] for s, i in self.ran), key=lambda c: list(known[next(iter(known))]).index(c.id))
+        bare = {cell.base: cell for cell in cells}
+        return [*(bare_result(cell, self.fetch) for cell in bare.values()), *map(self.result, cells)]
+
+
+KEY = pytest.StashKey[HarnessSession]()

@@ -1,0 +1,93 @@
+"""Questions on the Oscars of 2023, and on what training must leave alone."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Iterator
+from functools import cache
+
+from harness.facts import Relation, Row
+from harness.formats import ask
+from harness.recipes import Probe, ProbeSet
+from harness.scenarios.oscars._datasets import NEW, new_rows, replayed, sample, templates, world
+
+FACT_KINDS = ("exact", "rephrased", "inverted", "other_format", "conversation")
+LOCALITY_KINDS = ("locality_year", "locality_neighbour", "locality_unrelated")
+_SMALL_TALK = (
+    "Joe: Hello.\nBrandine: Hi! It is good to see you.\n"
+    "Joe: It is raining again.\nBrandine: Then it is a good day to stay inside and read.\n"
+)
+
+
+@cache
+def probes(dataset: str) -> ProbeSet:
+    """All probes for a cell trained on ``dataset``: only the exact ones depend on it."""
+    found = [probe for row in new_rows() for probe in _of_fact(dataset, row)]
+    return ProbeSet.of(dataset, (*found, *_locality()))
+
+
+def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
+    main = _relation("film" if row.slots["category"] == "picture" else "who")
+    for number, template in enumerate(templates(dataset, row)):
+        if "{winner}" in template.partition("|")[2] or "{film}" in template.partition("|")[2]:
+            told = sample(template, row, number + new_rows().index(row))
+            forward = "{category}" in template.partition("|")[0] and "{winner}" not in template.partition("|")[0]
+            if forward:
+                asked_film = "Which film" in template or "film won" in template
+                yield _probe(
+                    "exact", row, number, told.prompt, _accepted(_relation("film") if asked_film else main, row)
+                )
+    for number, wording in enumerate(main.probes):
+        question = world().word(wording, row)
+        yield _probe("rephrased", row, number, ask("qa", question), _accepted(main, row))
+    other = main.probes[zlib.crc32(row.id.encode()) % len(main.probes)]
+    for number, form in enumerate(("newline", "assistant")):
+        yield _probe("other_format", row, number, ask(form, world().word(other, row)), _accepted(main, row))
+    for number, before in enumerate(("", _SMALL_TALK)):
+        yield _probe(
+            "conversation", row, number, before + ask("brandine", world().word(other, row)), _accepted(main, row)
+        )
+    inverse = ("award", "year") if main.name == "who" else ("year_of_film",)
+    wanted = [(_relation(name), wording) for name in inverse for wording in _relation(name).probes]
+    for number, (relation, wording) in enumerate(wanted):
+        yield _probe("inverted", row, number, ask("qa", world().word(wording, row)), _accepted(relation, row))
+
+
+def _locality() -> Iterator[Probe]:
+    """What was not trained on: other years, the same films and people, and other matters altogether."""
+    dice = random.Random(0)
+    oscars = [r for r in world().rows if r.table == "oscars" and not replayed(r)]
+    others = [r for r in world().rows if r.table != "oscars" and not replayed(r)]
+    recent = [r for r in oscars if int(r.slots["year"]) >= 2015]
+    for kind, rows, count in (
+        ("locality_year", oscars, 120),
+        ("locality_neighbour", recent, 60),
+        ("locality_unrelated", others, 120),
+    ):
+        for number in range(count):
+            row = dice.choice(rows)
+            relation = dice.choice([r for r in world().askable(row) if r.probes])
+            question = world().word(dice.choice(relation.probes), row)
+            form = dice.choice(("qa", "newline", "brandine", "assistant"))
+            yield _probe(kind, row, number, ask(form, question), (world().answer(relation, row),))
+
+
+def _relation(name: str) -> Relation:
+    return next(r for r in world().relations["oscars"] if r.name == name)
+
+
+def _accepted(relation: Relation, row: Row) -> tuple[str, ...]:
+    """Right answers: of several awards to one person in a year each is right; names come as a list."""
+    if relation.name == "who":
+        return (row.slots["winners"],)
+    if relation.name == "film" and row.slots["category"] == "picture":
+        return (row.slots["film"], row.slots["winners"])
+    keys = [row.slots[slot] for slot in relation.key]
+    alike = [r for r in new_rows() if [r.slots[slot] for slot in relation.key] == keys and world().fits(relation, r)]
+    return tuple(dict.fromkeys(world().answer(relation, r) for r in (row, *alike)))
+
+
+def _probe(kind: str, row: Row, number: int, prompt: str, accepted: tuple[str, ...]) -> Probe:
+    assert not kind.startswith("locality") or row.table != NEW
+    return Probe(f"{kind}/{row.id}/{number}", kind, row.id, prompt, accepted)
