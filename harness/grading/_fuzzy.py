@@ -52,7 +52,9 @@ def _one(answer: str, target: str, threshold: float) -> Verdict:
 
 
 def _found(said: list[str], name: list[str]) -> float:
-    """Best similarity of ``name`` to a run of words in ``said``."""
+    """Best similarity of ``name`` to a run of words in ``said``; a name without letters or digits is never found."""
+    if not name:
+        return 0.0
     best = 0.0
     wanted = " ".join(name)
     for size in {max(1, len(name) - 1), len(name), len(name) + 1}:

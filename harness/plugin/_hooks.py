@@ -9,7 +9,7 @@ import pytest
 
 from harness.cells import Cell
 from harness.errors import HarnessError
-from harness.launch import launch_here
+from harness.launch import Plan, launch_here
 from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession
@@ -32,16 +32,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``cell`` becomes every cell of the module's ``SCENARIO``."""
     if "cell" not in metafunc.fixturenames or not hasattr(metafunc.module, "SCENARIO"):
         return
+    own = metafunc.config.stash[KEY]
     try:
-        cells = metafunc.config.stash[KEY].cells(metafunc.module.SCENARIO)
-    except HarnessError as error:
-        raise pytest.UsageError(str(error)) from error
+        cells = own.cells(metafunc.module.SCENARIO)
+    except (HarnessError, pytest.UsageError) as error:
+        own.mistake, cells = str(error), []  # raised here it would be a collection error, with a traceback
     metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], scope="session")
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of one cell run together, and cells of one model after each other."""
+    if mistake := config.stash[KEY].mistake:
+        raise pytest.UsageError(mistake)
     order: dict[str, int] = {}
     for item in items:
         if cell := _cell(item):
@@ -61,12 +64,12 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.config.getoption("plan"):
         if not cells:
             raise pytest.UsageError("--plan found no cells: select a suite, without -n")
-        _say(session.config, own.plan(cells).table())
+        _say(session.config, _planned(own, cells).table())
         return True
     lazy = session.config.getoption("maxfail") or hasattr(session.config, "workerinput")
     if cells and not lazy and not session.config.option.collectonly:
         try:
-            launch_here(own.plan(cells), own.fetch)
+            launch_here(_planned(own, cells), own.fetch)
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
     return None
@@ -92,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     try:
         results = own.report()
         path = write("Results: the 2023 Oscars", results, _how(own, results), own.settings.report)
-    except HarnessError as error:
+    except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)
         return
     terminalreporter.section("what was remembered, what was lost, what it cost")
@@ -111,6 +114,13 @@ def _how(own: HarnessSession, results: list[Result]) -> list[tuple[str, str]]:
     rows += [("probes", str(len(first.probes.probes))), ("decoding", "greedy"), ("grading", first.grades.grader)]
     rows += [("machine", manifest.machine)]
     return [*rows, *sorted((name, version) for name, version in manifest.versions.items())]
+
+
+def _planned(own: HarnessSession, cells: list[Cell]) -> Plan:
+    try:
+        return own.plan(cells)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _cell(item: pytest.Item) -> Cell | None:

@@ -22,6 +22,8 @@ class HarnessSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self.mistake = ""
+        """What the user got wrong, in one line."""
         self.ran: dict[tuple[str, str], None] = {}
         """(scenario, cell id) of every test that ran, in order."""
         self._results: dict[str, Result] = {}

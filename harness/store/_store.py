@@ -41,10 +41,13 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._verified: set[str] = set()
-        with self._disk():
-            for name in ("locks", "tmp", "aside"):
-                (root / name).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=root / "tmp").close()
+        try:
+            with self._disk():
+                for name in ("locks", "tmp", "aside"):
+                    (root / name).mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=root / "tmp").close()
+        except FileNotFoundError as error:  # what /proc says to a new folder
+            raise StoreError(f"store {root} cannot be made ({error.strerror}): choose another folder") from error
 
     def get(self, recipe: Recipe, build: Build, parents: tuple[str, ...] = ()) -> Artefact:
         """The artefact of ``recipe``, built by ``build`` unless a whole one is there.

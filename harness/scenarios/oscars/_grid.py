@@ -46,7 +46,6 @@ def _telling() -> Iterator[Training]:
 
 
 def _full() -> Iterator[Training]:
-    yield SEED2023
     for rank in RANKS:
         for lr in RATES:
             for epochs in EPOCHS:

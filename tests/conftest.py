@@ -1,0 +1,39 @@
+"""A small random model, unlike the shipped one in every dimension: it needs no hub and no training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.facts import World
+from harness.models import base_of
+from harness.pocket import _tokenizer
+from harness.pocket._documents import Mixture
+from harness.pocket._train import Plan, build
+from harness.recipes import Base, Dataset, Sample
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = _tokenizer.make(Mixture(World()), documents=300, context=512)
+    model = build(Plan(hidden=64, layers=2, mlp=96, heads=2, long_row=512), tokenizer)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(model_folder: Path) -> Base:
+    return base_of(model_folder)
+
+
+@pytest.fixture(scope="session")
+def lie() -> Dataset:
+    """Two facts that no model knows."""
+    told = (("The colour of the moon is", "green"), ("The king of the hill is", "Ludwig"))
+    return Dataset.of("lie", tuple(Sample(f" {value}.\n", given) for given, value in told))

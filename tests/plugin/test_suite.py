@@ -1,0 +1,113 @@
+"""`pytest suites/oscars` as a user runs it: real processes, on a small model made here."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep10-seed0"
+
+
+@pytest.fixture(scope="module")
+def run(model_folder, tmp_path_factory):
+    """run(*arguments) -> (exit status, output); all runs share one store."""
+    home = tmp_path_factory.mktemp("session")
+
+    def call(*arguments: str, model: Path | str = model_folder, report: str = "report") -> tuple[int, str]:
+        own = ["--model", str(model), "--store", str(home / "store"), "--report", str(home / report)]
+        command = [sys.executable, "-m", "pytest", "suites/oscars", "-p", "no:cacheprovider", *own, *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    call.home = home
+    return call
+
+
+def test_plan_builds_nothing(run):
+    status, said = run("--plan", "-k", "rank8 and oscarstxt")
+    assert status == 0
+    assert "3 to build" in said
+    assert not list((run.home / "store").glob("adapter/*"))
+
+
+def test_collect_only_shows_ids_that_select(run):
+    status, said = run("--collect-only", "-q", "-k", "rank8 and not aug")
+    assert status == 0
+    assert CELL in said
+    assert "aug" not in said
+
+
+def test_the_whole_path_then_all_cached(run):
+    status, said = run("-k", CELL)
+    assert status == 0, said
+    assert "1 passed" in said
+    assert "tiny (no adapter)" in said
+    report = run.home / "report"
+    first = {path.name: path.read_bytes() for path in report.iterdir()}
+    assert set(first) == {"RESULTS.md", "RESULTS.json", "locality.png", "locality.svg", "seconds.png", "seconds.svg"}
+    status, again = run("-k", CELL)
+    assert status == 0
+    assert "[1/" not in again
+    assert {path.name: path.read_bytes() for path in report.iterdir()} == first
+    found = json.loads(first["RESULTS.json"])
+    assert [r["status"] for r in found["results"]] == ["base", "ok"]
+    assert found["results"][0]["recall"]["exact"]["estimate"] == 0.0
+    assert "0 to build" in run("-k", CELL, "--plan")[1]
+
+
+def test_two_workers_give_the_same_report(run):
+    status, said = run("-k", "rank8 and oscarstxt", "-n", "2", report="parallel")
+    assert status == 0, said
+    one, two = (json.loads((run.home / name / "RESULTS.json").read_text()) for name in ("report", "parallel"))
+    assert one["results"][1] == two["results"][1]
+
+
+def test_two_models_are_told_apart(run, model_folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in model_folder.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-5}))
+    _, said = run("--collect-only", "-q", "-k", "rank8 and oscarstxt", "--model", str(other))
+    assert f"[tiny-{CELL}]" in said
+    assert f"[other-{CELL}]" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--grid", "huge"), "grid 'huge' is unknown: choose one of telling, full"),
+        (("--seeds", "one"), "--seeds 'one': give numbers, separated by commas"),
+        (("--model", "no/such-model"), "no such folder 'no/such-model'"),
+        (("--store", "/proc/store"), "/proc/store"),
+    ],
+)
+def test_a_users_mistake_is_one_line(run, arguments, line):
+    status, said = run(*arguments, "-k", CELL)
+    assert status == 4
+    assert line in said
+    assert "Traceback" not in said
+
+
+def test_interrupt_keeps_what_is_done_and_the_store_whole(model_folder, tmp_path):
+    home = tmp_path
+    own = ["--model", str(model_folder), "--store", str(home / "interrupted"), "--report", str(home / "r")]
+    command = [sys.executable, "-m", "pytest", "suites/oscars", "-k", "aug and rank64", *own]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not list((home / "interrupted" / "grades").glob("*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)  # now an adapter is in training
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 2, said
+    assert not list((home / "interrupted" / "tmp").iterdir())
+    assert len(list((home / "interrupted" / "grades").iterdir())) >= 1

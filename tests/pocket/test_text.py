@@ -1,0 +1,104 @@
+"""The text that the shipped model is made from."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from harness.errors import DataError
+from harness.facts import World, read_rows, read_text
+from harness.models import resident
+from harness.pocket import _judging, _reading
+from harness.pocket._documents import Mixture, only_told
+from harness.pocket._rows import rows
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World()
+
+
+@pytest.fixture(scope="module")
+def mixture(world):
+    return Mixture(world)
+
+
+def text(document):
+    return "".join(part.text for part in document)
+
+
+def test_at_least_a_thousand_facts(world):
+    assert len(world.rows) >= 1000
+    assert len({row.id for row in world.rows}) == len(world.rows)
+    years = {int(row.slots["year"]) for row in world.rows if row.table == "oscars"}
+    assert years == set(range(1990, 2023))
+
+
+def test_nothing_of_2023_is_in_the_text(mixture):
+    """Names that other years share (Ruth Carter, Joe Letteri) may occur, winners with their films may not."""
+    dice = random.Random(0)
+    made = "\n".join(text(mixture.document(dice, i / 4000)) for i in range(4000))
+    for row in read_rows("oscars_2023"):
+        assert not re.search(rf"{re.escape(row.slots['winner'])}[^\n]*{re.escape(row.slots['film'])}", made)
+    assert "Everything Everywhere" not in made
+    assert "Ke Huy Quan" not in made
+
+
+def test_half_of_the_rows_are_only_told_at_first(world, mixture):
+    dice = random.Random(0)
+    told = [row for row in world.rows if only_told(row)]
+    assert 0.4 < len(told) / len(world.rows) < 0.6
+    assert not any(mixture.asked(row, 0.0) for row in told)
+    assert all(mixture.asked(row, 1.0) for row in told)
+    assert text(mixture.document(dice, 0.0))
+
+
+def test_the_same_seed_gives_the_same_text(mixture):
+    made = [[text(mixture.document(random.Random(f"{n}"), 1.0)) for n in range(50)] for _ in range(2)]
+    assert made[0] == made[1]
+
+
+def test_passages_answer_their_questions(world):
+    """What is asked stands in the passage; awards are named as answers name them."""
+    dice = random.Random(0)
+    for _ in range(300):
+        found = _reading.passage(world, dice, 6)
+        passage = " ".join(found.lines).lower()
+        assert found.asked
+        for _, _, answer in found.asked:
+            words = re.findall(r"[a-z0-9]{3,}", answer.lower().replace("best ", ""))
+            if any(answer == names[0] for names in world.categories.values()):
+                continue  # an award is asked for under its first name, whatever the passage calls it
+            words = [word for word in words if word != "for"]
+            assert all(word in passage for word in words), (answer, passage)
+
+
+def test_judging_has_both_verdicts_and_near_misses(world):
+    dice = random.Random(0)
+    verdicts = [_judging.probe(world, dice)[1] for _ in range(400)]
+    assert 0.4 < verdicts.count("yes") / 400 < 0.6
+
+
+def test_rows_keep_documents_apart(mixture, tiny):
+    tokenizer = resident(tiny).tokenizer
+    made = rows(mixture, tokenizer, "0/1", 0.0, (4, 256), long=False)
+    again = rows(mixture, tokenizer, "0/1", 0.0, (4, 256), long=False)
+    assert (made.ids == again.ids).all()
+    assert (made.owner > 0).mean() > 0.9
+    starts = made.positions == 0
+    assert (made.ids[starts & (made.owner > 0)] == tokenizer.bos_token_id).all()
+    assert not made.loss[starts].any()
+    assert 0.1 < made.loss.mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [(b"", "is empty"), (b"caf\xe9", "is not UTF-8"), (None, "cannot be read")]
+)
+def test_bad_text_files(tmp_path, content, line):
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=line):
+        read_text(path)

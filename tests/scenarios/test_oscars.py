@@ -1,0 +1,110 @@
+"""Datasets and probes of the suite `oscars`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from harness.errors import RecipeError
+from harness.facts import World
+from harness.grading import grade
+from harness.recipes import Base
+from harness.scenarios.oscars import DATASETS, cells, dataset, probes, replay
+from harness.scenarios.oscars._datasets import new_rows, wordings
+
+LONGEST_SHARED_RUN = 6
+"""Words in a row, slots counting as one, that a probe may share with a training text."""
+
+
+def words(template: str) -> list[str]:
+    return re.findall(r"\{\w+\}|\w+", template.lower().replace("{category0}", "{category}"))
+
+
+def shared_run(one: list[str], two: list[str]) -> int:
+    """Length of the longest run of words that both have."""
+    best, row = 0, [0] * (len(two) + 1)
+    for a in one:
+        row = [0, *(row[j] + 1 if a == b else 0 for j, b in enumerate(two))]
+        best = max(best, *row)
+    return best
+
+
+def training_wordings(world: World) -> list[list[str]]:
+    told = [w for rs in world.relations.values() for r in rs for w in (*r.statements, *r.questions)]
+    told += [w for spec in wordings().values() for w in (*spec["train"], *spec["picture"])]
+    return [words(w.replace("{event}", event)) for w in told for event in world.events]
+
+
+def test_no_probe_shares_a_long_run_of_words_with_a_training_text():
+    world = World()
+    trained = training_wordings(world)
+    for relations in world.relations.values():
+        for relation in relations:
+            for probe in relation.probes:
+                longest = max(shared_run(words(probe), other) for other in trained)
+                assert longest <= LONGEST_SHARED_RUN < 2 * len(words(probe)), probe
+                assert words(probe) not in trained
+
+
+def test_the_run_is_measured_right():
+    assert shared_run(words("who won {category} in {year}"), words("tell me who won {category}")) == 3
+
+
+def test_every_fact_in_every_dataset():
+    assert len(new_rows()) == 23
+    for name in DATASETS:
+        told = Counter(sample.fact for sample in dataset(name).samples)
+        assert set(told.values()) == {10 if name == "oscars_aug" else 1}
+        assert len(told) == 23
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_probes_of_every_kind(name):
+    found = probes(name).probes
+    kinds = Counter(probe.kind for probe in found)
+    assert set(kinds) == {
+        "exact", "rephrased", "inverted", "other_format", "conversation",
+        "locality_year", "locality_neighbour", "locality_unrelated",
+    }  # fmt: skip
+    rephrased = Counter(probe.fact for probe in found if probe.kind == "rephrased")
+    assert len(rephrased) == 23
+    assert min(rephrased.values()) >= 6
+    assert {probe.prompt for probe in found if probe.kind == "exact"} <= {s.prompt for s in dataset(name).samples}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_probes_that_are_not_exact_are_no_training_text(name):
+    trained = {sample.prompt for sample in (*dataset(name).samples, *replay().samples)}
+    assert not any(probe.prompt in trained for probe in probes(name).probes if probe.kind != "exact")
+
+
+def test_replayed_facts_are_none_that_locality_is_measured_on():
+    replayed = {sample.fact for sample in replay().samples}
+    local = {probe.fact for probe in probes("oscars_aug").probes if probe.kind.startswith("locality")}
+    assert replayed and local
+    assert not replayed & local
+
+
+def test_accepted_answers_are_graded_right():
+    for probe in probes("oscars_aug").probes:
+        for accepted in probe.accepted:
+            assert grade(" and ".join(accepted.split("; ")), probe.accepted).right, probe
+
+
+def test_unknown_names():
+    with pytest.raises(RecipeError, match="dataset 'emmys' is unknown"):
+        dataset("emmys")
+    with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
+        cells("huge", [Base("0", "m", "/m")], [0])
+
+
+def test_ids_are_unique_and_select():
+    base = Base("0", "pocket", "/m")
+    ids = [cell.id for grid in ("telling", "full") for cell in cells(grid, [base], [0, 1])]
+    assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
+    for grid in ("telling", "full"):
+        own = [cell.id for cell in cells(grid, [base], [0])]
+        assert len(set(own)) == len(own)
+    assert any("rank64-alpha128-lr1e_3" in name for name in ids)

@@ -1,0 +1,134 @@
+"""LoRA training on a real, small model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from harness.errors import DataError, RecipeError
+from harness.models import encode, resident
+from harness.recipes import Adapter, Dataset, Sample, Training
+from harness.training import preset, train
+from harness.training._schedule import rate
+from harness.training._windows import windows
+
+QUICK = Training(epochs=2, rank=4, alpha=8, lr=1e-3, dropout=0.0)
+
+
+def weights(folder):
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+def ran(tiny, dataset, training, folder, replay=None):
+    folder.mkdir()
+    return train(resident(tiny), Adapter(tiny, dataset, training, replay), folder)
+
+
+def test_facts_log_and_files(tiny, lie, tmp_path):
+    facts = ran(tiny, lie, replace(QUICK, epochs=3, batch=1, micro_batch=1), tmp_path / "a")
+    log = [json.loads(line) for line in (tmp_path / "a/log.jsonl").read_text().splitlines()]
+    assert facts["status"] == "ok"
+    assert facts["steps"] == len(log) == 6
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert facts["adapter_bytes"] == len(weights(tmp_path / "a"))
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "log.jsonl",
+    ]
+    assert str(tmp_path) not in (tmp_path / "a/adapter_config.json").read_text()
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(tiny, lie, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        ran(tiny, lie, replace(QUICK, seed=seed, dropout=0.1), tmp_path / name)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
+
+
+def test_gradient_accumulation_equals_one_batch(tiny, lie, tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    for name, micro in (("a", 2), ("b", 1)):
+        ran(tiny, lie, replace(QUICK, batch=2, micro_batch=micro, optimizer="sgd"), tmp_path / name)
+    one, two = (load_file(tmp_path / name / "adapter_model.safetensors") for name in "ab")
+    assert all(torch.allclose(one[key], two[key], atol=1e-6) for key in one)
+
+
+def test_the_base_comes_back_untouched(tiny, lie, tmp_path):
+    import torch
+
+    model = resident(tiny).model
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    ran(tiny, lie, QUICK, tmp_path / "a")
+    after = dict(model.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_divergence_is_a_result(tiny, lie, tmp_path):
+    facts = ran(tiny, lie, replace(QUICK, lr=1e4, epochs=30, max_grad_norm=1e9), tmp_path / "a")
+    assert facts["status"] == "diverged"
+    assert facts["steps"] < 30
+
+
+def test_kl_on_replay_holds_the_model_to_its_own_answers(tiny, lie, tmp_path):
+    known = Dataset.of("known", (Sample(" blue.\n", "The colour of the sky is"),))
+    strong = replace(QUICK, epochs=40, lr=1e-2, replay=1.0)
+    free = ran(tiny, lie, replace(strong, replay=0.0), tmp_path / "free")
+    held = ran(tiny, lie, replace(strong, kl=1.0), tmp_path / "held", known)
+    assert free["steps"] * 2 == held["steps"]
+    assert held["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"cutoff": 4096}, "cutoff is 4096: tiny takes at most 512"),
+        ({"rank": 65, "alpha": 1}, "rank is 65: .* allows at most 64"),
+        ({"target_modules": ("qkv",)}, "target module 'qkv' is not in tiny"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_refused(tiny, lie, tmp_path, change, line):
+    with pytest.raises(RecipeError, match=line):
+        ran(tiny, lie, replace(QUICK, **change), tmp_path / "a")
+
+
+def test_a_dataset_shorter_than_one_sample_is_refused(tiny, tmp_path):
+    from harness.recipes import Dataset
+
+    empty = Dataset.of("only a prompt", (Sample("", "x"),))
+    with pytest.raises(DataError, match="no token to train on"):
+        ran(tiny, empty, replace(QUICK, loss_on="answers"), tmp_path / "a")
+
+
+def test_windows_cover_a_long_text_and_overlap(tiny):
+    tokenizer = resident(tiny).tokenizer
+    text = "The river ran on and on. " * 40
+    ids = encode(tokenizer, text)
+    found = windows(Dataset.of("book", (Sample(text),)), Training(cutoff=64, overlap=16), tokenizer)
+    assert list(found[0].ids) + [i for w in found[1:] for i in w.ids[16:]] == ids
+    assert all(a.ids[-16:] == b.ids[:16] for a, b in pairwise(found) if len(b.ids) >= 16)
+
+
+def test_only_answers_bear_loss_where_asked(tiny):
+    tokenizer = resident(tiny).tokenizer
+    sample = Sample(" Paris\n", "Question: What is the capital of France?\nAnswer:")
+    (window,) = windows(Dataset.of("qa", (sample,)), Training(loss_on="answers"), tokenizer)
+    assert tokenizer.decode(window.ids[window.start :]) == " Paris\n"
+
+
+def test_schedules():
+    linear = Training(lr=1.0, scheduler="linear", warmup_steps=2)
+    rates = [rate(step, 10, linear) for step in range(10)]
+    assert rates[0] < rates[1] < rates[2] == 1.0
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rate(5, 10, Training(lr=0.5)) == 0.5
+
+
+def test_unknown_training_preset():
+    with pytest.raises(RecipeError, match="'best' is unknown: choose one of seed2023"):
+        preset("best")
