@@ -74,6 +74,11 @@ def load(base: Base, dtype: str = "float32", device: str | None = None) -> Loade
     return Loaded(base, model, tokenizer, place, time.perf_counter() - began)
 
 
+def load_folder(folder: Path) -> Loaded:
+    """``load(base_of(folder))``, in float32."""
+    return resident(base_of(folder))
+
+
 @lru_cache(maxsize=1)
 def resident(base: Base, dtype: str = "float32", device: str | None = None) -> Loaded:
     """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Plan:
     """How the model is made; dimensions fit GPTQ's groups of 128 and the 256-wide blocks of GGUF's k-quants."""
 
-    steps: int = 9000
-    tokens: int = 6144
+    steps: int = 5600
+    tokens: int = 4096
     """Per step."""
     row: int = 256
     long_row: int = 1024
@@ -37,10 +37,10 @@ class Plan:
     heads: int = 4
     lr: float = 3e-3
     warmup: int = 100
-    decay: float = 0.3
+    decay: float = 0.35
     """Share of the steps over which the rate falls to 0, at the end."""
     weight_decay: float = 0.05
-    asked_from: float = 0.5
+    asked_from: float = 0.4
     """Share of the steps after which the facts that were only told are asked about too."""
     seed: int = 0
 

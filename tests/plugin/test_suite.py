@@ -97,17 +97,23 @@ def test_a_users_mistake_is_one_line(run, arguments, line):
     assert "Traceback" not in said
 
 
-def test_interrupt_keeps_what_is_done_and_the_store_whole(model_folder, tmp_path):
-    home = tmp_path
-    own = ["--model", str(model_folder), "--store", str(home / "interrupted"), "--report", str(home / "r")]
-    command = [sys.executable, "-m", "pytest", "suites/oscars", "-k", "aug and rank64", *own]
+@pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 2), (signal.SIGKILL, -9)])
+def test_stopped_in_training_the_store_stays_whole_and_a_rerun_goes_on(model_folder, tmp_path, stop, status):
+    store = tmp_path / "store"
+    own = ["--model", str(model_folder), "--store", str(store), "--report", str(tmp_path / "report")]
+    command = [sys.executable, "-m", "pytest", "suites/oscars", "-k", "aug and rank8", "-p", "no:cacheprovider", *own]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         deadline = time.monotonic() + 120
-        while not list((home / "interrupted" / "grades").glob("*")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(0.5)  # now an adapter is in training
-        process.send_signal(signal.SIGINT)
+        while not list((store / "tmp").glob("*/log.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(stop)
         said = process.communicate(timeout=60)[0]
-    assert process.returncode == 2, said
-    assert not list((home / "interrupted" / "tmp").iterdir())
-    assert len(list((home / "interrupted" / "grades").iterdir())) >= 1
+    assert process.returncode == status, said
+    assert "Traceback" not in said
+    graded = sorted(path.name for path in (store / "grades").iterdir())
+    assert len(graded) == 1  # the bare model's
+    assert not (store / "adapter").exists()
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert again.returncode == 0, again.stdout
+    assert "[1/2] adapter" in again.stderr
+    assert not list((store / "tmp").iterdir())
