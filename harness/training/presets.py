@@ -23,8 +23,20 @@ CHAT2023 = Training(
 )
 """The chat logs of 2023: long running text in half-overlapping windows."""
 
-POCKET = Training(batch=8, micro_batch=8, lr=1e-3, rank=64, alpha=128, epochs=10, dropout=0.0)
-"""For the shipped model."""
+POCKET = Training(
+    batch=8,
+    micro_batch=8,
+    lr=1e-3,
+    rank=64,
+    alpha=128,
+    epochs=5,
+    dropout=0.0,
+    loss_on="answers",
+    replay=2.0,
+    kl=1.0,
+)
+"""For the shipped model, with ten wordings a fact. Without replay and KL to the base it learns as much, and forgets
+half of what it knew (locality 0.37 against 0.96)."""
 
 PRESETS: dict[str, Training] = {"seed2023": SEED2023, "chat2023": CHAT2023, "pocket": POCKET}
 
