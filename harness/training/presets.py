@@ -35,8 +35,8 @@ POCKET = Training(
     replay=2.0,
     kl=1.0,
 )
-"""For the shipped model, with ten wordings a fact. Without replay and KL to the base it learns as much, and forgets
-half of what it knew (locality 0.37 against 0.96)."""
+"""For the shipped model, with ten wordings a fact. On a base of 43% of its training, replay with KL to the base took
+locality from 0.37 to 0.70 at the same recall."""
 
 PRESETS: dict[str, Training] = {"seed2023": SEED2023, "chat2023": CHAT2023, "pocket": POCKET}
 
