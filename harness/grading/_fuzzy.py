@@ -10,7 +10,7 @@ from rapidfuzz import fuzz
 
 from harness.grading._text import words
 
-FUZZY = "fuzzy-1"
+FUZZY = "fuzzy-2"
 """Name and version of this grader, part of the recipe of every grading."""
 
 DEFAULT_THRESHOLD = 86.0

@@ -54,6 +54,6 @@ class Grades:
     """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes verdicts."""
 
     answers: Answers
-    grader: str = "fuzzy-1"
+    grader: str = "fuzzy-2"
     threshold: float = 0.0
     """0 asks for the grader's own default."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.facts import FIXTURES
@@ -68,5 +68,7 @@ def test_no_text_breaks_it(answer, accepted):
 
 
 @given(st.text(max_size=60))
+@example("\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL S}")
+@example("\N{GREEK CAPITAL LETTER ALPHA WITH PROSGEGRAMMENI}")
 def test_normalising_twice_changes_nothing(text):
     assert normalise(normalise(text)) == normalise(text)
