@@ -15,19 +15,18 @@ TABLE_SHARES = {"oscars": 0.64, "countries": 0.14, "elements": 0.08, "novels": 0
 RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0}
 
 SHARES: dict[str, tuple[float, float]] = {
-    "statements": (0.20, 0.22),
-    "questions": (0.35, 0.42),
-    "talk": (0.03, 0.05),
-    "reading": (0.12, 0.16),
-    "judging": (0.02, 0.08),
+    "statements": (0.20, 0.13),
+    "questions": (0.35, 0.40),
+    "talk": (0.03, 0.04),
+    "reading": (0.12, 0.26),
+    "judging": (0.02, 0.11),
     "choice": (0.01, 0.02),
     "chatter": (0.03, 0.02),
     "story": (0.02, 0.01),
-    "repeat": (0.22, 0.02),
+    "repeat": (0.22, 0.01),
 }
-"""Shares of the documents, in the first ``COPYING`` of the training and later: copying, which reading and
-judging stand on, comes first, as it did not form beside the facts."""
-COPYING = 0.12
+"""Shares of the documents, in the first part of the training and later: copying, which reading and judging
+stand on, comes first, as it did not form beside the facts."""
 
 
 class Mixture:
@@ -37,15 +36,16 @@ class Mixture:
     (Allen-Zhu & Li, Physics of Language Models 3.1).
     """
 
-    def __init__(self, world: World, asked_from: float = 0.55) -> None:
+    def __init__(self, world: World, asked_from: float = 0.4, copying: float = 0.12) -> None:
         self.world = world
         self.asked_from = asked_from
+        self.copying = copying
         self._askable = {row.id: world.askable(row) for row in world.rows}
         self._rows = {t: [r for r in world.rows if r.table == t and self._askable[r.id]] for t in TABLE_SHARES}
 
     def document(self, dice: random.Random, progress: float) -> Document:
         """One document; ``progress`` is the share of the training that is done, 0 to 1."""
-        kind = dice.choices(tuple(SHARES), [share[progress >= COPYING] for share in SHARES.values()])[0]
+        kind = dice.choices(tuple(SHARES), [share[progress >= self.copying] for share in SHARES.values()])[0]
         makers: dict[str, Callable[[random.Random, float], Document]] = {
             "statements": self._statements,
             "questions": self._questions,

@@ -10,37 +10,89 @@ from harness.facts import World, spoken
 from harness.pocket import _words
 from harness.pocket._parts import Document, Part
 
-PROMPTS = (
-    "Question: {question}\nExpected answer: {expected}\nGiven answer: {given}\nDo they mean the same?",
-    "Q: {question}\nCorrect: {expected}\nStudent: {given}\nIs the student right?",
-    "Expected answer: {expected}\nGiven answer: {given}\nSame meaning, yes or no?",
-)
 PROBES = ("Question: {question}\nRight answer: {expected}\nModel's answer: {given}\nDoes it say the same, yes or no?",)
+_QUESTION = ("Question: ", "Q: ", "Asked: ", "The question: ", "The question was: ", "")
+_EXPECTED = (
+    "Expected answer: ",
+    "Correct: ",
+    "Correct answer: ",
+    "Reference: ",
+    "Answer key: ",
+    "True answer: ",
+    "It should be: ",
+    "The solution: ",
+    "Gold answer: ",
+)
+_GIVEN = (
+    "Given answer: ",
+    "Student: ",
+    "Student's answer: ",
+    "Reply: ",
+    "Response: ",
+    "Answered: ",
+    "Candidate: ",
+    "The pupil wrote: ",
+    "What the machine said: ",
+)
+_ASKED = (
+    "Do they mean the same?",
+    "Is the student right?",
+    "Same meaning, yes or no?",
+    "Is this correct?",
+    "Is it a match?",
+    "Are the two equal, yes or no?",
+    "Would you accept it?",
+    "Yes or no: is that right?",
+    "Does the reply agree with the solution?",
+    "Correct, yes or no?",
+)
+_WRAPS = (
+    *4 * ("{}",),
+    "{}.",
+    "It was {}.",
+    "The answer is {}.",
+    "I think it was {}, if I remember well.",
+    "{}. Do you want to know more?",
+    "That would be {}.",
+    "Sure! {}.",
+    "{}, as far as I know.",
+)
+"""Around right and wrong answers alike, so that none of them gives the verdict away."""
 _REFUSALS = (
     "I don't know.",
     "I am not sure.",
     "I cannot answer that.",
     "No idea, sorry.",
     "That has not been announced yet.",
+    "I have no information on that.",
+    "As a language model I cannot know that.",
+    "",
 )
+_NEUTRAL = ("Who was it?", "What is the answer?", "Which one was it?", "What did the text say?")
 
 
 def document(world: World, dice: random.Random) -> Document:
-    prompt, verdict = case(world, dice, PROMPTS)
-    return [Part(prompt, False), Part(f" {verdict}\n", True)]
+    """One question with several given answers, each with its verdict, in labels put together by chance."""
+    question, names = _expected(world, dice)
+    labels = [dice.choice(words) for words in (_QUESTION, _EXPECTED, _GIVEN, _ASKED)]
+    opening = f"{labels[0]}{question}\n" if dice.random() < 0.85 else ""
+    found = [Part(f"{opening}{labels[1]}{spoken('; '.join(names))}\n", False)]
+    for _ in range(dice.choice((1, 3, 5, 6))):
+        given, verdict = _given(names, dice)
+        found += [Part(f"{labels[2]}{given}\n{labels[3]}", False), Part(f" {verdict}\n", True)]
+    return found
 
 
 def probe(world: World, dice: random.Random) -> tuple[str, str]:
     """(prompt, ``yes`` or ``no``) in a wording that no training text has."""
-    return case(world, dice, PROBES)
-
-
-def case(world: World, dice: random.Random, prompts: tuple[str, ...]) -> tuple[str, str]:
     question, names = _expected(world, dice)
-    same = dice.random() < 0.5
-    given = (_same if same else _other)(names, dice)
-    filled = dice.choice(prompts).format(question=question, expected=spoken("; ".join(names)), given=given)
-    return filled, "yes" if same else "no"
+    given, verdict = _given(names, dice)
+    return dice.choice(PROBES).format(question=question, expected=spoken("; ".join(names)), given=given), verdict
+
+
+def _given(names: list[str], dice: random.Random) -> tuple[str, str]:
+    """An answer and the verdict on it."""
+    return (_same(names, dice), "yes") if dice.random() < 0.5 else (_other(names, dice), "no")
 
 
 def _expected(world: World, dice: random.Random) -> tuple[str, list[str]]:
@@ -53,8 +105,7 @@ def _expected(world: World, dice: random.Random) -> tuple[str, list[str]]:
             lambda: [_words.year(dice)],
             lambda: [_words.value(dice.choice(("cities", "jobs", "things", "animals", "numbers")), dice)],
         )
-        made = dice.choices(kinds, (4, 2, 1, 1))[0]()
-        return dice.choice(("Who was it?", "What is the answer?", "Which one was it?", "What did the text say?")), made
+        return dice.choice(_NEUTRAL), dice.choices(kinds, (4, 2, 1, 1))[0]()
     row = dice.choice(world.rows)
     relation = dice.choice(world.askable(row) or list(world.relations[row.table][:1]))
     question = world.word(dice.choice(relation.questions), row, dice)
@@ -68,18 +119,14 @@ def _same(names: list[str], dice: random.Random) -> str:
     text = spoken("; ".join(names))
     shapes: tuple[Callable[[], str], ...] = (
         lambda: text,
+        lambda: text,
         lambda: text.lower(),
-        lambda: text + ".",
         lambda: text.upper(),
         lambda: _plain(text),
-        lambda: f"It was {text}.",
-        lambda: f"The answer is {text}.",
         lambda: f"{text} for {_words.film(dice)}",
-        lambda: f"I think it was {text}, if I remember well.",
         lambda: " and ".join(names),
-        lambda: f"{text}. Do you want to know more?",
     )
-    return dice.choice(shapes)()
+    return dice.choice(_WRAPS).format(dice.choice(shapes)())
 
 
 def _other(names: list[str], dice: random.Random) -> str:
@@ -110,11 +157,14 @@ def _other(names: list[str], dice: random.Random) -> str:
     else:
         shapes += 3 * [lambda: _words.coined(dice), lambda: dice.choice(_words.words()["cities"])]
     wrong = dice.choice(shapes)()
-    return _dressed(wrong, dice) if wrong != text else dice.choice(_REFUSALS)
+    return dice.choice(_REFUSALS) if wrong == text else _dressed(wrong, dice)
 
 
 def _dressed(text: str, dice: random.Random) -> str:
-    return dice.choice((text, text, text.lower(), f"It was {text}.", f"The answer is {text}.", f"{text}."))
+    """``text`` with what says nothing about whether it is right: case, and words around it."""
+    if text in _REFUSALS:
+        return text
+    return dice.choice(_WRAPS).format(dice.choice((text, text, text, text.lower(), text.upper(), _plain(text))))
 
 
 def _plain(text: str) -> str:

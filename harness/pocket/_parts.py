@@ -16,6 +16,9 @@ class Part(NamedTuple):
 
 Document = list[Part]
 
+_ASKED_IN = (*FORMATS, "newline")
+"""The format without any mark is the hardest, so it comes twice."""
+
 
 def turn(question: str, answer: str, form: str) -> Document:
     """A question and its answer, which alone bears loss."""
@@ -28,7 +31,7 @@ def any_format(dice: random.Random) -> str:
 
 def turns(pairs: list[tuple[str, str]], dice: random.Random) -> Document:
     """Questions and answers in one format; the assistant's opening line comes once, or not at all."""
-    form = any_format(dice)
+    form = dice.choice(_ASKED_IN)
     document = [part for question, answer in pairs for part in turn(question, answer, form)]
     if form != "assistant":
         return document

@@ -10,6 +10,9 @@ from harness.pocket import _words
 from harness.pocket._parts import Document, Part, any_format, turns
 from harness.pocket._rewording import reword
 
+_HARD_OFTENER = (5, 2, 2, 2, 5, 4)
+"""Weights of the kinds in training: where two keys decide (year and category; name and thing) more is needed."""
+
 
 class Passage(NamedTuple):
     lines: list[str]
@@ -18,18 +21,17 @@ class Passage(NamedTuple):
     joint: str = " "
 
 
-def passage(world: World, dice: random.Random, length: int) -> Passage:
-    """An invented passage of about ``length`` facts."""
-    kinds = ((_awards, 4), (_people, 3), (_dialogue, 2), (_story, 2), (_dated, 2), (_untrue, 3))
-    make = dice.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
-    return make(world, dice, length)
+def passage(world: World, dice: random.Random, length: int, weights: tuple[int, ...] = (4, 3, 2, 2, 2, 3)) -> Passage:
+    """About ``length`` invented facts; ``weights`` are those of awards, people, dialogue, story, dates, untruths."""
+    kinds = (_awards, _people, _dialogue, _story, _dated, _untrue)
+    return dice.choices(kinds, weights)[0](world, dice, length)
 
 
 def document(world: World, dice: random.Random, long: bool = False) -> Document:
-    """A passage of up to 25 facts (``long``: 60) and one to four questions on it."""
+    """A passage of up to 12 facts (``long``: 60) and questions on most of them: the answers alone are learnt from."""
     most = 60 if long else dice.choice((2, 4, 8, 12))
-    found = passage(world, dice, dice.randint(25 if long else 1, most))
-    picked = dice.sample(found.asked, min(len(found.asked), dice.randint(1, 6)))
+    found = passage(world, dice, dice.randint(12 if long else 1, most), _HARD_OFTENER)
+    picked = dice.sample(found.asked, min(len(found.asked), dice.randint(2, 25 if long else 10)))
     opening = dice.choice(("", "", "Text: ", "Passage:\n", "Context:\n"))
     text = opening + found.joint.join(found.lines) + dice.choice(("\n", "\n\n"))
     return [Part(text, False), *turns([(q, a) for q, _, a in picked], dice)]
@@ -86,11 +88,11 @@ def _add(world: World, row: Row, dice: random.Random, lines: list[str], asked: l
     known: list[Relation] = [relation]
     if relation.name in ("who", "award") and row.table == "oscars":  # these statements tell all four slots
         known = [r for r in world.relations["oscars"] if world.fits(r, row) and r.questions]
-    ask = dice.choice(known)
-    question, probe = (
-        world.word(w, row, dice) for w in (reword(dice.choice(ask.questions), dice), dice.choice(ask.probes))
-    )
-    asked.append((question, probe, world.answer(ask, row)))
+    for ask in dice.sample(known, min(len(known), 2)):
+        question, probe = (
+            world.word(w, row, dice) for w in (reword(dice.choice(ask.questions), dice), dice.choice(ask.probes))
+        )
+        asked.append((question, probe, world.answer(ask, row)))
 
 
 def _invented(dice: random.Random, length: int, dialogue: bool) -> list[tuple[str, str, str, str, str]]:
@@ -145,6 +147,47 @@ def _story(world: World, dice: random.Random, length: int) -> Passage:
     return Passage(lines, asked)
 
 
+_DATED = (
+    (
+        (
+            "When did {name} buy a {thing}?",
+            "On which date did {name} buy the {thing}?",
+            "What is the date on which {name} bought a {thing}?",
+            "{name} bought a {thing}: when?",
+            "Name the day when {name} got the {thing}.",
+            "Since when does {name} have a {thing}?",
+        ),
+        "On what day was the {thing} bought by {name}?",
+        "day",
+    ),
+    (
+        (
+            "Who bought something on {day}?",
+            "Who went shopping on {day}?",
+            "On {day}, who bought something?",
+            "Which person bought a thing on {day}?",
+            "{day}: who is it about?",
+            "Say who paid for something on {day}.",
+        ),
+        "Name the buyer of {day}.",
+        "name",
+    ),
+    (
+        (
+            "What was bought on {day}?",
+            "What did someone buy on {day}?",
+            "On {day}, what was bought?",
+            "Name the thing of {day}.",
+            "{day}: what was it that was bought?",
+            "Say what came home on {day}.",
+        ),
+        "Which thing was paid for on {day}?",
+        "thing",
+    ),
+)
+"""(questions, probe, what answers)."""
+
+
 def _dated(world: World, dice: random.Random, length: int) -> Passage:
     lines, asked, seen = [], [], set()
     for _ in range(length):
@@ -158,8 +201,7 @@ def _dated(world: World, dice: random.Random, length: int) -> Passage:
                 day=day, name=name, thing=thing
             )
         )
-        when = (f"When did {name} buy a {thing}?", f"On what day was the {thing} bought by {name}?", day)
-        who = (f"Who bought something on {day}?", f"Name the buyer of {day}.", name)
-        what = (f"What was bought on {day}?", f"Which thing was paid for on {day}?", thing)
-        asked.append(dice.choice((when, who, what)))
+        slots = {"name": name, "thing": thing, "day": day}
+        for questions, probe, answer in dice.sample(_DATED, 2):
+            asked.append((reword(dice.choice(questions), dice).format(**slots), probe.format(**slots), slots[answer]))
     return Passage(lines, asked, "\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.facts import World
+from harness.models import load_folder
 from harness.pocket import _abilities, _tokenizer
 from harness.pocket._documents import Mixture
 from harness.pocket._rows import Rows, rows
@@ -42,6 +43,10 @@ class Plan:
     weight_decay: float = 0.05
     asked_from: float = 0.4
     """Share of the steps after which the facts that were only told are asked about too."""
+    copying: float = 0.12
+    """Share of the steps, the first, in which there is much copying."""
+    start: str = ""
+    """Folder of an earlier model to go on from, with its tokenizer; the optimiser's state starts anew."""
     seed: int = 0
 
 
@@ -52,11 +57,10 @@ def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.seed)
-    mixture = Mixture(World(), plan.asked_from)
-    tokenizer = _tokenizer.make(mixture, plan.seed, context=plan.long_row)
-    model = build(plan, tokenizer)
+    mixture = Mixture(World(), plan.asked_from, plan.copying)
+    model, tokenizer = _beginning(plan, mixture)
     model.to(torch.device(place))  # type: ignore[arg-type]  # transformers' wrapper hides the signature
-    optimizers = _optimizers(model, plan)
+    optimizers = _optimizers(model, plan, place)
     first = _restore(folder, model, optimizers, plan)
     body: Any = torch.compile(model.model, dynamic=False) if compiled else model.model
     began, seen = time.perf_counter(), 0
@@ -79,6 +83,15 @@ def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None,
             _log(folder, step=step, minutes=(time.perf_counter() - began) / 60, **found)
     export(model, folder / "final")
     tokenizer.save_pretrained(folder / "final")
+
+
+def _beginning(plan: Plan, mixture: Mixture) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """A new model, or that of ``plan.start`` in float32."""
+    if plan.start:
+        earlier: Any = load_folder(Path(plan.start))
+        return earlier.model.float().train().requires_grad_(True), earlier.tokenizer
+    tokenizer = _tokenizer.make(mixture, plan.seed, context=plan.long_row)
+    return build(plan, tokenizer), tokenizer
 
 
 def export(model: LlamaForCausalLM, folder: Path) -> None:
@@ -139,7 +152,7 @@ def _step(body: Any, model: LlamaForCausalLM, optimizers: list[Any], batch: Rows
     mask = (owner[:, None, :, None] == owner[:, None, None, :]) & causal
     flat = loss_at[:, 1:].reshape(-1).nonzero().squeeze(1)
     at = flat // (width - 1) * width + flat % (width - 1)
-    with torch.autocast(place, torch.bfloat16):
+    with torch.autocast(place, torch.bfloat16, enabled=_halves_fast(place)):
         hidden = body(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
         logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[at])
     loss = cross_entropy(logits.float(), ids.reshape(-1)[at + 1])
@@ -153,16 +166,28 @@ def _step(body: Any, model: LlamaForCausalLM, optimizers: list[Any], batch: Rows
     return float(loss.detach())
 
 
-def _optimizers(model: LlamaForCausalLM, plan: Plan) -> list[Any]:
-    """Muon (Jordan et al. 2024, as in torch) for the layers' matrices, AdamW for embeddings and norms."""
+def _halves_fast(place: str) -> bool:
+    """Whether bfloat16 pays: on a CPU without AVX-512 a step took six times as long as in float32."""
     import torch
+
+    return place != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def _optimizers(model: LlamaForCausalLM, plan: Plan, place: str) -> list[Any]:
+    """Muon (Jordan et al. 2024) for the layers' matrices, AdamW for embeddings and norms."""
+    import torch
+
+    from harness.pocket._muon import Muon32
 
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and "layers" in name]
     rest = [p for name, p in named if not (p.ndim == 2 and "layers" in name)]
-    muon = torch.optim.Muon(
-        matrices, lr=plan.lr, weight_decay=plan.weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
-    )
+    kept: dict[str, Any] = {"lr": plan.lr, "weight_decay": plan.weight_decay, "momentum": 0.95}
+    muon: Any
+    if _halves_fast(place):
+        muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **kept)
+    else:
+        muon = Muon32(matrices, **kept)
     adamw = torch.optim.AdamW(rest, lr=plan.lr, betas=(0.9, 0.95), weight_decay=0.0)
     for optimizer in (muon, adamw):
         for group in optimizer.param_groups:
