@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.engines import HF, EngineSpec
 from harness.launch import Job
-from harness.recipes import Adapter, Answers, Base, Dataset, Grades, ProbeSet, Stack, Training
+from harness.recipes import (
+    Adapter,
+    Answers,
+    Base,
+    BitsAndBytes,
+    Dataset,
+    Grades,
+    ProbeSet,
+    Quantised,
+    Recipe,
+    Stack,
+    Training,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +33,9 @@ class Cell:
     replay: Dataset | None = None
     several_models: bool = False
     """Whether ids must tell models apart."""
+    engine: EngineSpec = HF
+    several_engines: bool = False
+    """Whether ids must tell engines apart."""
 
     @cached_property
     def id(self) -> str:
@@ -28,6 +44,7 @@ class Cell:
         parts = [self.base.name.replace("-", "_")] if self.several_models else []
         parts += [self.dataset.name, f"rank{t.rank}", f"alpha{t.alpha}", f"lr{_number(t.lr)}", f"ep{t.epochs}"]
         parts += [f"replay{_number(t.replay)}"] if t.replay else []
+        parts += [self.engine.name] if self.several_engines or self.engine != HF else []
         return "-".join([*parts, f"seed{t.seed}"])
 
     @property
@@ -37,25 +54,48 @@ class Cell:
 
     @property
     def adapter(self) -> Adapter:
-        return Adapter(self.base, self.dataset, self.training, self.replay if self.training.replay else None)
+        trained_on = self.engine.training(self.base, self.replay or self.dataset)
+        return Adapter(trained_on, self.dataset, self.training, self.replay if self.training.replay else None)
+
+    @property
+    def model(self) -> Base | Quantised:
+        """The base in the form that is asked; GPTQ calibrates on known facts where there are some."""
+        return self.engine.answering(self.base, self.replay or self.dataset)
+
+    @property
+    def model_name(self) -> str:
+        """The bare model, for tables."""
+        return self.base.name if self.engine == HF else f"{self.base.name} on {self.engine.name}"
 
     @property
     def grades(self) -> Grades:
         """Verdicts on what the adapted model answers."""
-        return Grades(Answers(Stack(self.base, ((self.adapter, 1.0),)), self.probes))
+        return self._grades(Stack(self.model, ((self.adapter, 1.0),)))
 
     @property
     def base_grades(self) -> Grades:
         """Verdicts on what the bare model answers to the same probes."""
-        return Grades(Answers(Stack(self.base), self.probes))
+        return self._grades(Stack(self.model))
 
     def jobs(self) -> list[Job]:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
         t, asked = self.training, len(self.probes.probes)
         samples = len(self.dataset.samples) * t.epochs * (1 + t.replay)
-        adapter = Job(self.adapter, self.id, 2 + 0.012 * samples * (2 if t.kl else 1))
-        bare = Job(self.base_grades, f"{self.base.name} on {self.probes.name}", 0.012 * asked)
+        trained, model = self.adapter, self.model
+        adapter = Job(trained, self.id, 2 + 0.012 * samples * (2 if t.kl else 1), _forms(trained.base))
+        bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, _forms(model))
         return [bare, Job(self.grades, self.id, 0.015 * asked, (adapter,))]
+
+    def _grades(self, stack: Stack) -> Grades:
+        return Grades(Answers(stack, self.probes, engine=self.engine.runner, dtype=self.engine.dtype))
+
+
+def _forms(model: Base | Quantised) -> tuple[Job, ...]:
+    """What must be made of a base before it is used."""
+    if isinstance(model, Base) or isinstance(model.by, BitsAndBytes):
+        return ()
+    recipe: Recipe = model
+    return (Job(recipe, model.name, 30),)
 
 
 def _number(value: float) -> str:

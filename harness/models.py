@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
+import warnings
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import ModelError
-from harness.recipes import Base
+from harness.recipes import Base, BitsAndBytes
 
 if TYPE_CHECKING:
     import torch
@@ -51,8 +54,8 @@ def base_of(path_or_id: str | Path) -> Base:
     return Base(content=_content(files), name=name, path=str(folder.resolve()))
 
 
-def load(base: Base, dtype: str = "float32", device: str | None = None) -> Loaded:
-    """Load ``base`` in ``dtype`` on ``device`` (None: CUDA where there is one, else the CPU).
+def load(base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None) -> Loaded:
+    """Load ``base`` in ``dtype`` on ``device`` (None: CUDA where there is one, else the CPU), quantised ``by``.
 
     Raises:
         ModelError: the folder is gone, or transformers cannot read it.
@@ -63,14 +66,17 @@ def load(base: Base, dtype: str = "float32", device: str | None = None) -> Loade
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
     _files(Path(base.path))
+    # PEFT imports bitsandbytes wherever it is installed, and that scripts a dozen functions
+    warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
-        model, tokenizer = _read(base.path, getattr(torch, dtype))
+        model, tokenizer = _read(base.path, getattr(torch, dtype), place, by)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(f"{base.path} cannot be loaded: {_first_line(error)}") from error
     model.requires_grad_(False).eval()
     placed: Any = model
-    placed.to(place)
+    if not getattr(model, "hf_quantizer", None):  # quantised weights are where they belong already
+        placed.to(place)
     return Loaded(base, model, tokenizer, place, time.perf_counter() - began)
 
 
@@ -80,9 +86,9 @@ def load_folder(folder: Path) -> Loaded:
 
 
 @lru_cache(maxsize=1)
-def resident(base: Base, dtype: str = "float32", device: str | None = None) -> Loaded:
+def resident(base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None) -> Loaded:
     """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""
-    return load(base, dtype, device)
+    return load(base, dtype, device, by)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) -> list[int]:
@@ -93,19 +99,41 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) 
     return ids
 
 
-def _read(path: str, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _read(
+    path: str, dtype: torch.dtype, place: torch.device, by: BitsAndBytes | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar
 
-    logging.disable_progress_bar()
+    from harness.quantise import loading, quiet
+
+    disable_progress_bar()
     kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    packed = loading(Path(path), device=str(place))
+    if by and packed:
+        raise ModelError(f"{path} is quantised by GPTQ already: ask for it with --engine hf, not {by.kind}")
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, **kept)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        path, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **kept
-    )
+    more = {**kept, **packed, **_bits(by, dtype, place)}
+    with quiet() if packed or by else nullcontext():
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **more
+        )
     return model, tokenizer
+
+
+def _bits(by: BitsAndBytes | None, dtype: torch.dtype, place: torch.device) -> dict[str, Any]:
+    """What ``from_pretrained`` needs to quantise while it loads. Computation is in ``dtype``."""
+    if by is None:
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # int8 says at every layer that it casts its inputs
+    four = {"bnb_4bit_quant_type": by.kind, "bnb_4bit_use_double_quant": by.double, "bnb_4bit_compute_dtype": dtype}
+    config: Any = BitsAndBytesConfig
+    made = config(load_in_8bit=True) if by.kind == "int8" else config(load_in_4bit=True, **four)
+    return {"quantization_config": made, "device_map": {"": str(place)}}
 
 
 def _snapshot(name: str) -> Path:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.engines import TransformersEngine
+from harness.builders._models import converted, engine, loaded, model_bytes, quantised, weights
 from harness.errors import RecipeError
 from harness.grading import FUZZY, grade
 from harness.measure import measured
-from harness.models import resident
-from harness.recipes import Adapter, Answers, Grades, Recipe, digest
+from harness.recipes import Adapter, Answers, GgufAdapter, Grades, Quantised, Recipe, digest
 from harness.store import Artefact, Store
 
 ANSWERS = "answers.jsonl"
@@ -23,10 +22,12 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
     """The artefact of ``recipe`` from ``store``, made now where it is not there.
 
     Raises:
-        RecipeError: nothing is built from such a recipe, or its engine or grader is unknown.
+        RecipeError: nothing is built from such a recipe, or its grader is unknown.
     """
     makers: dict[type, Callable[[Any, Store, str | None], Artefact]] = {
+        Quantised: quantised,
         Adapter: _adapter,
+        GgufAdapter: lambda own, store, device: converted(own, store, lambda need: build(need, store, device)),
         Answers: _answers,
         Grades: _grades,
     }
@@ -40,14 +41,16 @@ def _adapter(recipe: Adapter, store: Store, device: str | None) -> Artefact:
     def make(folder: Path) -> dict[str, Any]:
         from harness.training import train
 
-        return train(resident(recipe.base, "float32", device), recipe, folder)
+        return train(loaded(recipe.base, lambda need: build(need, store, device), "float32", device), recipe, folder)
 
     return store.get(recipe, make)
 
 
 def _answers(recipe: Answers, store: Store, device: str | None) -> Artefact:
-    if recipe.engine != TransformersEngine.name:
-        raise RecipeError(f"engine {recipe.engine!r} is unknown: choose {TransformersEngine.name}")
+    def fetch(need: Recipe) -> Artefact:
+        return build(need, store, device)
+
+    stack = recipe.stack
     adapters = [(build(adapter, store, device), scale) for adapter, scale in recipe.stack.adapters]
     diverged = any(artefact.manifest.facts["status"] == "diverged" for artefact, _ in adapters)
 
@@ -62,21 +65,23 @@ def _answers(recipe: Answers, store: Store, device: str | None) -> Artefact:
         return facts
 
     def _asked(prompts: list[str]) -> tuple[list[list[str]], dict[str, Any]]:
-        engine = TransformersEngine(recipe.stack.base, recipe.dtype, device)
-        with engine.with_stack([(a.path, scale) for a, scale in adapters]), measured() as meter:
-            texts = engine.answer(prompts, recipe.decoding)
-        encoded = sum(len(ids) for ids in engine.loaded.tokenizer([t for ts in texts for t in ts])["input_ids"])
+        asked = engine(stack.base, fetch, recipe.dtype, device)
+        files = [(weights(adapter, stack.base, fetch), scale) for adapter, scale in stack.adapters]
+        with asked.with_stack(files), measured() as meter:
+            texts = asked.answer(prompts, recipe.decoding)
         used = meter.usage
         return texts, {
             "status": "ok",
             "seconds": used.seconds,
-            "load_seconds": engine.loaded.seconds,
-            "tokens_per_second": encoded / used.seconds,
+            "load_seconds": asked.load_seconds,
+            "tokens_per_second": asked.count([t for ts in texts for t in ts]) / used.seconds,
             "peak_rss_bytes": used.peak_rss_bytes,
             "peak_vram_bytes": used.peak_vram_bytes,
+            "model_bytes": model_bytes(stack.base, fetch),
         }
 
-    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact, _ in adapters))
+    parents = tuple(digest(adapter) for adapter, _ in stack.adapters)
+    return store.get(recipe, make, parents)
 
 
 def _grades(recipe: Grades, store: Store, device: str | None) -> Artefact:

@@ -1,7 +1,20 @@
 """Who runs a model."""
 
 from harness.engines._engine import Capabilities, Engine
+from harness.engines._llamacpp import LlamaCppEngine
+from harness.engines._names import ALL, HF, EngineSpec, engine_spec
 from harness.engines._transformers import TransformersEngine
 from harness.engines.presets import DECODINGS, decoding
 
-__all__ = ["DECODINGS", "Capabilities", "Engine", "TransformersEngine", "decoding"]
+__all__ = [
+    "ALL",
+    "DECODINGS",
+    "HF",
+    "Capabilities",
+    "Engine",
+    "EngineSpec",
+    "LlamaCppEngine",
+    "TransformersEngine",
+    "decoding",
+    "engine_spec",
+]

@@ -24,9 +24,14 @@ class Engine(Protocol):
 
     name: str
     capabilities: Capabilities
+    load_seconds: float
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
         """``decoding.num_return_sequences`` continuations of each prompt, up to the first stop string."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> int:
+        """Tokens in ``texts``, without BOS."""
         ...
 
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.engines._engine import Capabilities
 from harness.errors import ModelError, RecipeError
-from harness.models import resident
+from harness.models import Loaded, resident
 from harness.recipes import Base, Decoding
 
 
@@ -19,10 +19,15 @@ class TransformersEngine:
     name = "hf"
     capabilities = Capabilities(several_adapters=True, scales=True, vram_known=True)
 
-    def __init__(self, base: Base, dtype: str = "float32", device: str | None = None, batch: int = 64) -> None:
+    def __init__(self, base: Base | Loaded, dtype: str = "float32", device: str | None = None, batch: int = 64) -> None:
         """``batch`` prompts are answered at a time; answers do not depend on it. Raises ModelError."""
-        self.loaded = resident(base, dtype, device)
+        self.loaded = resident(base, dtype, device) if isinstance(base, Base) else base
+        self.load_seconds = self.loaded.seconds
         self.batch = batch
+
+    def count(self, texts: Sequence[str]) -> int:
+        """See Engine."""
+        return sum(len(ids) for ids in self.loaded.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
         """See Engine. Raises RecipeError where a prompt leaves no room for the answer."""

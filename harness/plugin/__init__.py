@@ -6,6 +6,7 @@ from harness.plugin._hooks import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_generate_tests,
+    pytest_runtest_setup,
     pytest_runtestloop,
     pytest_terminal_summary,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",
+    "pytest_runtest_setup",
     "pytest_runtestloop",
     "pytest_terminal_summary",
     "pytest_xdist_make_scheduler",

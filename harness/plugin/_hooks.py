@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[KEY] = HarnessSession(config)
+    config.addinivalue_line("markers", "needs(capability, ...): what a test asks of its cell's engine")
     config.pluginmanager.register(Recorder(config.stash[KEY]), "harness-recorder")
     if worker := getattr(config, "workerinput", None):
         share = max(1, (os.cpu_count() or 1) // int(worker["workercount"]))
@@ -37,7 +38,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cells = own.cells(metafunc.module.SCENARIO)
     except (HarnessError, pytest.UsageError) as error:
         own.mistake, cells = str(error), []  # raised here it would be a collection error, with a traceback
-    metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells], scope="session")
+    marked = [pytest.param(cell, id=cell.id, marks=_marks(own.missing(cell))) for cell in cells]
+    metafunc.parametrize("cell", marked, scope="session")
+
+
+def _marks(reason: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.skip(reason=reason)] if reason else []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """``@pytest.mark.needs("scales")``: skips on an engine that cannot, and says so."""
+    cell = _cell(item)
+    for marker in item.iter_markers("needs"):
+        for need in marker.args:
+            if cell and not getattr(cell.engine.capabilities, need):
+                pytest.skip(f"engine {cell.engine.name} does not offer {need.replace('_', ' ')}")
 
 
 @pytest.hookimpl(trylast=True)
@@ -60,7 +75,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     a worker of xdist does likewise, as it does not know its share beforehand.
     """
     own = session.config.stash[KEY]
-    cells = list(dict.fromkeys(cell for item in session.items if (cell := _cell(item)))) if session.items else []
+    found = dict.fromkeys(cell for item in session.items if (cell := _cell(item)))
+    cells = [cell for cell in found if not own.missing(cell)]
     if session.config.getoption("plan"):
         if not cells:
             raise pytest.UsageError("--plan found no cells: select a suite, without -n")
@@ -110,6 +126,7 @@ def _how(own: HarnessSession, results: list[Result]) -> list[tuple[str, str]]:
     first = next(cells[r.id] for r in results if r.id in cells)
     manifest = own.fetch(first.adapter).manifest
     rows = [("model", ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases))]
+    rows += [("engines", ", ".join(spec.name for spec in own.settings.engines))]
     rows += [("grid, seeds", f"{own.settings.grid}, {','.join(map(str, own.settings.seeds))}")]
     rows += [("probes", str(len(first.probes.probes))), ("decoding", "greedy"), ("grading", first.grades.grader)]
     rows += [("machine", manifest.machine)]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from harness.engines import ALL, EngineSpec, engine_spec
+from harness.errors import HarnessError, MissingExtraError
 from harness.facts import FIXTURES
 
 SHIPPED = FIXTURES / "models" / "pocket"
@@ -16,6 +18,11 @@ _OPTIONS = {
     "report": ("DIR", "reports", "where RESULTS.md, RESULTS.json and the plots go"),
     "grid": ("NAME", "telling", "which cells: telling (a small, telling subset) or full"),
     "seeds": ("LIST", "0", "seeds of the trainings, e.g. 0,1,2"),
+    "engine": (
+        "LIST",
+        "hf",
+        "forms that answer: hf, bf16, nf4, int8, gptq4, gguf:q4_0, ...; nf4@hf: trained on hf; all",
+    ),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
 }
 
@@ -26,6 +33,9 @@ class Settings(NamedTuple):
     models: tuple[str, ...]
     seeds: tuple[int, ...]
     grid: str
+    engines: tuple[EngineSpec, ...]
+    missing: dict[EngineSpec, str]
+    """Engines of ``all`` that are not installed, with the line that installs them."""
     store: Path
     report: Path
     device: str | None
@@ -43,7 +53,11 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def settings(config: pytest.Config) -> Settings:
-    """Options over ini settings over defaults. Raises pytest.UsageError on a seed that is no number."""
+    """Options over ini settings over defaults.
+
+    Raises:
+        pytest.UsageError: a seed is no number, or an engine is unknown, or asked for by name and not installed.
+    """
     given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
     try:
         seeds = tuple(dict.fromkeys(int(seed) for seed in given["seeds"].split(",")))
@@ -51,15 +65,38 @@ def settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(
             f"--seeds {given['seeds']!r}: give numbers, separated by commas, such as 0,1,2"
         ) from None
+    engines, missing = _engines(given["engine"])
     return Settings(
         models=tuple(config.getoption("model") or config.getini("model") or [str(SHIPPED)]),
         seeds=seeds,
         grid=given["grid"],
+        engines=engines,
+        missing=missing,
         store=_folder(config, given["store"]),
         report=_folder(config, given["report"]),
         device=given["device"] or None,
         plan=bool(config.getoption("plan")),
     )
+
+
+def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]:
+    """The engines, and which of those that only ``all`` names are not installed."""
+    found: dict[EngineSpec, None] = {}
+    missing: dict[EngineSpec, str] = {}
+    try:
+        for name in names.split(","):
+            for one in ALL if name.strip() == "all" else (name,):
+                spec = engine_spec(one)
+                found[spec] = None
+                try:
+                    spec.require()
+                except MissingExtraError as error:
+                    if name.strip() != "all":
+                        raise
+                    missing[spec] = str(error)
+    except HarnessError as error:
+        raise pytest.UsageError(f"--engine {names}: {error}") from None
+    return tuple(found), missing
 
 
 def _folder(config: pytest.Config, path: str) -> Path:

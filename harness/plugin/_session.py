@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import pytest
@@ -47,7 +48,13 @@ class HarnessSession:
 
     def cells(self, scenario: str) -> list[Cell]:
         """All cells of ``scenario`` under the session's settings."""
-        return SCENARIOS[scenario](self.settings.grid, self.bases, self.settings.seeds)
+        own, several = self.settings, len(self.settings.engines) > 1
+        cells = SCENARIOS[scenario](own.grid, self.bases, own.seeds)
+        return [replace(cell, engine=engine, several_engines=several) for engine in own.engines for cell in cells]
+
+    def missing(self, cell: Cell) -> str:
+        """Why ``cell`` cannot run here: the line that installs its engine; empty where it can."""
+        return self.settings.missing.get(cell.engine, "")
 
     def fetch(self, recipe: Recipe) -> Artefact:
         return build(recipe, self.store, self.settings.device)
@@ -65,7 +72,7 @@ class HarnessSession:
         """Results of the cells that ran, the bare models first."""
         known = {name: {cell.id: cell for cell in self.cells(name)} for name in {s for s, _ in self.ran}}
         cells = sorted((known[s][i] for s, i in self.ran), key=lambda c: list(known[next(iter(known))]).index(c.id))
-        bare = {cell.base: cell for cell in cells}
+        bare = {(cell.base, cell.engine): cell for cell in cells}
         return [*(bare_result(cell, self.fetch) for cell in bare.values()), *map(self.result, cells)]
 
 

@@ -3,9 +3,22 @@
 from harness.recipes._answers import Answers, Decoding, Grades
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample
-from harness.recipes._models import ATTENTION, MLP, Adapter, Base, Stack, Training
+from harness.recipes._models import (
+    ATTENTION,
+    MLP,
+    Adapter,
+    Base,
+    BitsAndBytes,
+    Gguf,
+    GgufAdapter,
+    Gptq,
+    Quantisation,
+    Quantised,
+    Stack,
+    Training,
+)
 
-Recipe = Base | Dataset | ProbeSet | Adapter | Stack | Answers | Grades
+Recipe = Base | Dataset | ProbeSet | Quantised | Adapter | GgufAdapter | Stack | Answers | Grades
 
 __all__ = [
     "ATTENTION",
@@ -14,11 +27,17 @@ __all__ = [
     "Adapter",
     "Answers",
     "Base",
+    "BitsAndBytes",
     "Dataset",
     "Decoding",
+    "Gguf",
+    "GgufAdapter",
+    "Gptq",
     "Grades",
     "Probe",
     "ProbeSet",
+    "Quantisation",
+    "Quantised",
     "Recipe",
     "Sample",
     "Stack",

@@ -20,6 +20,71 @@ class Base:
     name: str = field(metadata=NOT_IN_DIGEST)
     path: str = field(metadata=NOT_IN_DIGEST)
 
+    @property
+    def origin(self) -> Base:
+        """The unquantised base: itself."""
+        return self
+
+
+@dataclass(frozen=True)
+class BitsAndBytes:
+    """Weights quantised by bitsandbytes while they are loaded."""
+
+    kind: str
+    """``nf4``, ``fp4`` (both 4 bits) or ``int8``."""
+    double: bool = False
+    """Whether the scales are quantised too (Dettmers et al. 2023, QLoRA)."""
+
+    def __post_init__(self) -> None:
+        _one_of("bitsandbytes kind", self.kind, ("nf4", "fp4", "int8"))
+        if self.double and self.kind == "int8":
+            raise RecipeError("double quantisation is for nf4 and fp4: int8 has no scales to quantise")
+
+
+@dataclass(frozen=True)
+class Gptq:
+    """Weights quantised by GPTQ (Frantar et al. 2022) on ``calibration``."""
+
+    bits: int
+    calibration: Dataset
+    group: int = 128
+    """Inputs that share a scale."""
+    desc_act: bool = False
+    """Whether columns are quantised in the order of falling activation."""
+
+    def __post_init__(self) -> None:
+        _one_of("gptq bits", str(self.bits), ("4", "8"))
+        _one_of("gptq group", str(self.group), ("32", "64", "128"))
+
+
+@dataclass(frozen=True)
+class Gguf:
+    """A GGUF file for llama.cpp."""
+
+    kind: str
+    """llama.cpp's name of the type, in lower case: ``f16``, ``q4_0``, ``q4_k_m``."""
+
+
+Quantisation = BitsAndBytes | Gptq | Gguf
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """``base`` in another, smaller form."""
+
+    base: Base
+    by: Quantisation
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        kind = f"gptq{self.by.bits}" if isinstance(self.by, Gptq) else self.by.kind
+        return f"{self.base.name} ({kind})"
+
+    @property
+    def origin(self) -> Base:
+        return self.base
+
 
 @dataclass(frozen=True)
 class Training:
@@ -92,7 +157,7 @@ class Training:
 class Adapter:
     """A LoRA adapter: ``training`` on ``dataset`` (and ``replay``) over ``base``."""
 
-    base: Base
+    base: Base | Quantised
     dataset: Dataset
     training: Training
     replay: Dataset | None = None
@@ -103,15 +168,25 @@ class Adapter:
 
 
 @dataclass(frozen=True)
-class Stack:
-    """A base with adapters on it, each with its scale; none is the base itself."""
+class GgufAdapter:
+    """``adapter`` in the form that llama.cpp loads."""
 
-    base: Base
+    adapter: Adapter
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A base with adapters on it, each with its scale; none is the base itself.
+
+    An adapter may have been trained on another form of the same base: on the full one, and be used on a quantised.
+    """
+
+    base: Base | Quantised
     adapters: tuple[tuple[Adapter, float], ...] = ()
 
     def __post_init__(self) -> None:
         for adapter, _ in self.adapters:
-            if adapter.base != self.base:
+            if adapter.base.origin != self.base.origin:
                 raise RecipeError(
                     f"adapter on {adapter.dataset.name} was trained on {adapter.base.name}, not on {self.base.name}:"
                     " an adapter fits only its own base"

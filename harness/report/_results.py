@@ -33,10 +33,13 @@ class Result(NamedTuple):
 
     id: str
     model: str
+    engine: str
     status: str
     """``ok``, ``diverged``, or ``base``."""
     recall: dict[str, Interval]
     """By kind of probe, over facts: wordings of one fact stand or fall together."""
+    known: Interval
+    """Share of the probes on untouched facts that are answered right."""
     facts: dict[str, float]
     """Share of rephrased probes answered right, by fact."""
     locality: Interval
@@ -44,7 +47,7 @@ class Result(NamedTuple):
     still_right: Interval
     """Of those that the bare model had right, the share that still is."""
     cost: dict[str, float]
-    """Figures of the adapter's training; empty for a bare model."""
+    """Figures of the adapter's training (none for a bare model) and of answering."""
     wrong: tuple[Wrong, ...]
 
 
@@ -61,16 +64,25 @@ def result(cell: Cell, fetch: Fetch) -> Result:
         "peak_vram_bytes",
         "adapter_bytes",
     )
-    return _figures(cell.id, cell.base.name, facts["status"], lines, bare, {name: facts[name] for name in kept})
+    cost = {name: facts[name] for name in kept} | _answering(cell.grades, fetch)
+    return _figures(cell, cell.id, facts["status"], lines, bare, cost)
 
 
 def bare_result(cell: Cell, fetch: Fetch) -> Result:
     """Figures of the bare model on the probes of ``cell``."""
     bare = _lines(cell.base_grades, fetch)
-    return _figures(f"{cell.base.name} (no adapter)", cell.base.name, "base", bare, bare, {})
+    return _figures(cell, f"{cell.model_name} (no adapter)", "base", bare, bare, _answering(cell.base_grades, fetch))
 
 
-def _figures(name: str, model: str, status: str, lines: list[Line], bare: list[Line], cost: dict[str, float]) -> Result:
+def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
+    """What it cost to answer; nothing where the adapter had diverged."""
+    facts = fetch(recipe.answers).manifest.facts
+    kept = ("load_seconds", "tokens_per_second", "model_bytes")
+    found = {name: facts[name] for name in kept if name in facts}
+    return found | ({"answering_rss_bytes": facts["peak_rss_bytes"]} if "peak_rss_bytes" in facts else {})
+
+
+def _figures(cell: Cell, name: str, status: str, lines: list[Line], bare: list[Line], cost: dict[str, float]) -> Result:
     kinds = list(dict.fromkeys(line["kind"] for line in lines))
     recall = {kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not _local(kind)}
     pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if _local(a["kind"])]
@@ -79,10 +91,12 @@ def _figures(name: str, model: str, status: str, lines: list[Line], bare: list[L
     wrong = tuple(_wrong(line) for line in lines if not line["right"] and not _local(line["kind"]))
     return Result(
         id=name,
-        model=model,
+        model=cell.base.name,
+        engine=cell.engine.name,
         status=status,
         recall=recall,
         facts=_by_fact([line for line in lines if line["kind"] == "rephrased"]),
+        known=cluster_bootstrap([float(a["right"]) for a, _ in pairs], [a["fact"] for a, _ in pairs]),
         locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]),
         still_right=cluster_bootstrap([k for k, _ in known], [f for _, f in known]) if known else Interval(0, 0, 1),
         cost=cost,

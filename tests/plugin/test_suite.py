@@ -81,9 +81,30 @@ def test_two_models_are_told_apart(run, model_folder, tmp_path):
     assert f"[other-{CELL}]" in said
 
 
+def test_engines_side_by_side(run):
+    for package in ("bitsandbytes", "llama_cpp"):
+        pytest.importorskip(package, reason="python -m pip install 'lora-memory-harness[all]'")
+    status, said = run("-k", "rank8 and oscarstxt", "--engine", "hf,nf4,gguf:q8_0", report="engines")
+    assert status == 0, said
+    report = run.home / "engines"
+    found = json.loads((report / "RESULTS.json").read_text())["results"]
+    assert [r["engine"] for r in found] == ["hf", "nf4", "gguf_q8_0"] * 2
+    assert "## Engines" in (report / "RESULTS.md").read_text()
+    assert all(r["cost"]["tokens_per_second"] > 0 for r in found)
+    hf, nf4, gguf = found[3:]
+    assert gguf["cost"]["seconds"] == hf["cost"]["seconds"]  # one adapter, trained on the full base, serves both
+    assert nf4["cost"]["seconds"] != hf["cost"]["seconds"]
+    assert gguf["cost"]["model_bytes"] < hf["cost"]["model_bytes"]
+    _, ids = run("--collect-only", "-q", "-k", "rank8 and gguf_q8_0", "--engine", "hf,gguf:q8_0")
+    assert CELL.replace("-seed0", "-gguf_q8_0-seed0") in ids
+    assert "-hf-" not in ids
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (("--engine", "hf,q4"), "engine 'q4' is unknown: choose of hf"),
+        (("--engine", "hf@gguf:q4_0"), "llama.cpp does not train adapters"),
         (("--grid", "huge"), "grid 'huge' is unknown: choose one of telling, full"),
         (("--seeds", "one"), "--seeds 'one': give numbers, separated by commas"),
         (("--model", "no/such-model"), "no such folder 'no/such-model'"),

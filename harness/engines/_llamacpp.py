@@ -1,0 +1,368 @@
+"""The llama.cpp engine: GGUF bases of any type, with stacks of GGUF adapters swapped while the base stays loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+import weakref
+import zlib
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.engines._engine import Capabilities
+from harness.engines._transformers import _stopped
+from harness.errors import ModelError, RecipeError
+from harness.gguf._library import forget, llama, reason
+from harness.recipes import Decoding
+
+_SEQUENCES = 32
+"""Texts generated at once. Each has a key-value cache of its own, so that none depends on its neighbours."""
+_CELLS = 8_192
+"""Tokens that all caches hold together; with long prompts fewer texts are generated at once."""
+_STEP = 256
+"""llama.cpp rounds the length of a cache up to this."""
+_KEPT = 64
+"""Adapters that stay in memory."""
+
+
+@dataclass
+class _Text:
+    """A text on its way."""
+
+    tokens: list[int]
+    """The prompt's, then the answer's."""
+    prompt: int
+    """Length of the prompt."""
+    sampler: Any = None
+    """A chain of llama.cpp's samplers; None: the most probable token."""
+    answer: bytearray = field(default_factory=bytearray)
+
+
+class LlamaCppEngine:
+    """Answers with a GGUF model in llama.cpp."""
+
+    name = "gguf"
+    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=False)
+
+    def __init__(self, file: Path, context: int = 0, threads: int | None = None) -> None:
+        """``context`` is the longest sequence in tokens (0: the model's), ``threads`` by default all that may be used.
+
+        Raises:
+            ModelError: llama-cpp-python is not installed, ``file`` is no whole GGUF model, or ``context`` exceeds it.
+        """
+        began = time.perf_counter()
+        self._library = library = llama()
+        self.file = file
+        self.threads = threads or _processors()
+        params = library.llama_model_default_params()
+        params.check_tensors = True
+        forget()
+        self._model: Any = library.llama_model_load_from_file(os.fsencode(file), params)
+        if not self._model:
+            raise ModelError(f"{file} cannot be loaded: {reason()}")
+        self._held: dict[str, Any] = {"model": self._model}
+        self._finalizer = weakref.finalize(self, _release, library, self._held)
+        self._vocab: Any = library.llama_model_get_vocab(self._model)
+        self.vocabulary: int = library.llama_vocab_n_tokens(self._vocab)
+        known = int(library.llama_model_n_ctx_train(self._model))
+        if context > known:
+            raise ModelError(f"context is {context}: {file.name} takes at most {known} tokens, lower it")
+        self.context: int = context or known
+        self._pieces: dict[int, bytes] = {}
+        self._adapters: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
+        self._stack: dict[tuple[str, int, int], float] = {}
+        self._length = self._sequences = 0
+        self._prepare(1, 1)
+        self.load_seconds: float = time.perf_counter() - began
+
+    def close(self) -> None:
+        """Free model, caches and adapters. The engine cannot be used any more."""
+        self._finalizer()
+
+    def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
+        """See Engine. Raises RecipeError where a prompt leaves no room, or for beams and forbidden n-grams."""
+        _check(decoding)
+        each = decoding.num_return_sequences if decoding.do_sample else 1  # greedy answers are all the same
+        known = [self._tokens(prompt, decoding.max_new_tokens) for prompt in prompts]
+        texts: list[_Text] = []
+        try:
+            for prompt, tokens in zip(prompts, known, strict=True):
+                for i in range(each):
+                    sampler = self._sampler(decoding, f"{decoding.seed} {i} {prompt}") if decoding.do_sample else None
+                    texts.append(_Text(list(tokens), len(tokens), sampler))
+            self._generate(texts, decoding)
+        finally:
+            for text in texts:
+                if text.sampler is not None:
+                    self._library.llama_sampler_free(text.sampler)
+        said = [_stopped(text.answer.decode("utf-8", "replace"), decoding.stop) for text in texts]
+        copies = decoding.num_return_sequences // each
+        return [said[i : i + each] * copies for i in range(0, len(said), each)]
+
+    def count(self, texts: Sequence[str]) -> int:
+        """See Engine."""
+        return sum(len(self._encode(text, False)) for text in texts)
+
+    def log_probabilities(self, prompts: Sequence[str]) -> list[npt.NDArray[np.float32]]:
+        """Of every token of the vocabulary to come after each prompt. Raises RecipeError on too long a prompt."""
+        known = [self._tokens(prompt, 0) for prompt in prompts]
+        self._prepare(1, max(map(len, known), default=1))
+        found: list[npt.NDArray[np.float32]] = []
+        for tokens in known:
+            self._clear()
+            self._decode(tokens, range(len(tokens)), [0] * len(tokens), [len(tokens) - 1])
+            logits = self._logits(1)[0].astype(np.float64)
+            logits -= logits.max()
+            found.append((logits - np.log(np.exp(logits).sum())).astype(np.float32))
+        return found
+
+    @contextmanager
+    def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> Iterator[None]:
+        """See Engine; adapters are files made by ``convert_adapter``. They stay in memory, so swaps read nothing.
+
+        Raises:
+            ModelError: a file is no adapter for this base.
+        """
+        self._check_open()
+        stack: dict[tuple[str, int, int], float] = {}
+        for path, scale in adapters:
+            key = self._adapter(path, stack)
+            stack[key] = stack.get(key, 0.0) + scale  # llama.cpp would keep the last scale only
+        before, self._stack = self._stack, stack
+        try:
+            self._apply()
+            yield
+        finally:
+            self._stack = before
+            self._apply()
+
+    def _check_open(self) -> None:
+        if "model" not in self._held:
+            raise ModelError(f"{self.file.name} was closed: make another engine")
+
+    def _adapter(self, path: Path, wanted: dict[tuple[str, int, int], float]) -> tuple[str, int, int]:
+        """Load ``path`` unless this very file is loaded, and name it."""
+        try:
+            seen = path.stat()
+        except OSError as error:
+            raise ModelError(f"no such adapter {str(path)!r}: give a file made by convert_adapter") from error
+        key = (str(path.resolve()), seen.st_mtime_ns, seen.st_size)
+        if key not in self._adapters:
+            forget()
+            loaded = self._library.llama_adapter_lora_init(self._model, os.fsencode(path))
+            if not loaded:
+                raise ModelError(f"{path} is no adapter for {self.file.name}: {reason()}")
+            self._adapters[key] = loaded
+        self._adapters.move_to_end(key)
+        for old in list(self._adapters)[: max(0, len(self._adapters) - _KEPT)]:
+            if old not in wanted and old not in self._stack and old != key:
+                self._library.llama_adapter_lora_free(self._adapters.pop(old))
+        return key
+
+    def _apply(self) -> None:
+        """Put the stack on the context, and forget what other stacks computed."""
+        used = {key: scale for key, scale in self._stack.items() if scale}
+        handles = (self._library.llama_adapter_lora_p_ctypes * len(used))(*(self._adapters[key] for key in used))
+        scales = (ctypes.c_float * len(used))(*used.values())
+        if self._library.llama_set_adapters_lora(self._held["context"], handles, len(used), scales):
+            raise ModelError(f"adapters cannot be put on {self.file.name}: {reason()}")
+        self._clear()
+
+    def _prepare(self, sequences: int, length: int) -> None:
+        """A context with room for ``sequences`` texts of ``length`` tokens; a larger one is kept."""
+        length = max(self._length, -(-length // _STEP) * _STEP)
+        sequences = max(1, min(max(self._sequences, sequences), _SEQUENCES, _CELLS // length))
+        if (sequences, length) == (self._sequences, self._length):
+            return
+        library = self._library
+        if "context" in self._held:
+            library.llama_free(self._held.pop("context"))
+            self._sequences = self._length = 0
+        params = library.llama_context_default_params()
+        params.n_ctx = sequences * length
+        params.n_batch = max(length, sequences)
+        params.n_seq_max = params.n_outputs_max = sequences
+        params.n_threads = params.n_threads_batch = self.threads
+        params.kv_unified = False
+        # half precision in attention would move probabilities by 0.01, a thousand times what is left without it
+        params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.type_k = params.type_v = library.GGML_TYPE_F32
+        forget()
+        context = library.llama_init_from_model(self._model, params)
+        if not context:
+            raise ModelError(f"{sequences} texts of {length} tokens do not fit into memory: {reason()}")
+        self._held["context"] = context
+        self._memory: Any = library.llama_get_memory(context)
+        self._sequences, self._length = sequences, length
+        self._batch = _Batch(library, params.n_batch)
+        self._apply()
+
+    def _clear(self) -> None:
+        self._library.llama_memory_clear(self._memory, False)
+
+    def _tokens(self, prompt: str, new: int) -> list[int]:
+        """Raises RecipeError where the context has no room for ``prompt`` and ``new`` tokens."""
+        found = self._encode(prompt, True)
+        count = len(found)
+        if count < 1:
+            raise RecipeError(f"prompt {prompt!r} has no tokens: write at least one word")
+        if count + new > self.context:
+            raise RecipeError(
+                f"a prompt of {count} tokens with {new} new ones exceeds the context of {self.file.name}"
+                f" ({self.context} tokens): shorten it"
+            )
+        return found
+
+    def _encode(self, text: str, special: bool) -> list[int]:
+        """As the model's tokenizer does it, special tokens in the text included; BOS only where ``special`` is set."""
+        self._check_open()
+        raw = text.encode()
+        room = (ctypes.c_int32 * (len(raw) + 2))()
+        count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
+        return list(room[:count])
+
+    def _piece(self, token: int) -> bytes:
+        """Bytes of ``token``; none for special ones. A character may be spread over several tokens."""
+        if token not in self._pieces:
+            room, count = ctypes.create_string_buffer(64), -1
+            while count < 0:  # then it is the length that it takes
+                count = self._library.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
+                piece, room = room.raw[: max(count, 0)], ctypes.create_string_buffer(max(-count, 1))
+            self._pieces[token] = piece
+        return self._pieces[token]
+
+    def _sampler(self, decoding: Decoding, name: str) -> Any:
+        """Samplers in the order of transformers. The seed is the text's own: answers do not depend on neighbours."""
+        library = self._library
+        chain = library.llama_sampler_chain_init(library.llama_sampler_chain_default_params())
+        steps = [library.llama_sampler_init_temp(decoding.temperature)]
+        if decoding.top_k > 0:
+            steps.append(library.llama_sampler_init_top_k(decoding.top_k))
+        if decoding.top_p < 1:
+            steps.append(library.llama_sampler_init_top_p(decoding.top_p, 1))
+        if decoding.min_p > 0:
+            steps.append(library.llama_sampler_init_min_p(decoding.min_p, 1))
+        if decoding.typical_p < 1:
+            steps.append(library.llama_sampler_init_typical(decoding.typical_p, 1))
+        steps.append(library.llama_sampler_init_dist(zlib.crc32(name.encode())))
+        for step in steps:
+            library.llama_sampler_chain_add(chain, step)
+        return chain
+
+    def _generate(self, texts: list[_Text], decoding: Decoding) -> None:
+        """Prompts one by one, as their computation then never differs; answers side by side."""
+        if not texts:
+            return
+        self._prepare(len(texts), max(text.prompt for text in texts) + decoding.max_new_tokens)
+        self._clear()
+        waiting, running = deque(texts), dict[int, _Text]()
+        while waiting or running:
+            for place in range(self._sequences):
+                while place not in running and waiting:
+                    text = waiting.popleft()
+                    self._decode(text.tokens, range(text.prompt), [place] * text.prompt, [text.prompt - 1])
+                    if self._next(text, self._logits(1)[0], 0, decoding):
+                        running[place] = text
+                    else:
+                        self._library.llama_memory_seq_rm(self._memory, place, -1, -1)
+            if not running:
+                continue
+            places = list(running)
+            last = [running[place].tokens[-1] for place in places]
+            self._decode(last, [len(running[place].tokens) - 1 for place in places], places, range(len(places)))
+            logits = self._logits(len(places))
+            for i, place in enumerate(places):
+                if not self._next(running[place], logits[i], i, decoding):
+                    del running[place]
+                    self._library.llama_memory_seq_rm(self._memory, place, -1, -1)
+
+    def _next(self, text: _Text, logits: npt.NDArray[np.float32], row: int, decoding: Decoding) -> bool:
+        """Add one token to ``text``; whether there is more to come. ``logits`` are those of ``row`` in the batch."""
+        if decoding.repetition_penalty != 1:  # in place, so that llama.cpp's samplers see it; as transformers does it
+            seen = np.unique(text.tokens)
+            chosen = logits[seen]
+            penalty = np.float32(decoding.repetition_penalty)
+            logits[seen] = np.where(chosen < 0, chosen * penalty, chosen / penalty)
+        if text.sampler is None:
+            token = int(logits.argmax())
+        else:
+            token = int(self._library.llama_sampler_sample(text.sampler, self._held["context"], self._batch.rows[row]))
+        if self._library.llama_vocab_is_eog(self._vocab, token):
+            return False
+        text.tokens.append(token)
+        text.answer += self._piece(token)
+        if len(text.tokens) - text.prompt >= decoding.max_new_tokens:
+            return False
+        said = text.answer.decode("utf-8", "replace") if decoding.stop else ""
+        return not any(stop in said for stop in decoding.stop)
+
+    def _decode(
+        self, tokens: Sequence[int], positions: Sequence[int], places: Sequence[int], rows: Sequence[int]
+    ) -> None:
+        """Run ``tokens`` at ``positions`` of the sequences ``places``; logits are kept of ``rows``."""
+        forget()
+        code = self._library.llama_decode(self._held["context"], self._batch.fill(tokens, positions, places, rows))
+        if code:
+            raise ModelError(f"{self.file.name} cannot decode {len(tokens)} tokens (code {code}): {reason()}")
+
+    def _logits(self, count: int) -> npt.NDArray[np.float32]:
+        """llama.cpp's own memory, valid up to the next ``_decode``."""
+        found = self._library.llama_get_logits(self._held["context"])
+        return np.ctypeslib.as_array(found, shape=(count, self.vocabulary))
+
+
+class _Batch:
+    """A ``llama_batch`` whose arrays are numpy's: filled without a loop in Python."""
+
+    def __init__(self, library: Any, size: int) -> None:
+        self.tokens, self.positions, self.places = (np.zeros(size, np.int32) for _ in range(3))
+        self.counts, self.wanted = np.ones(size, np.int32), np.zeros(size, np.int8)
+        address = np.dtype(np.uintp)
+        self.each = (self.places.ctypes.data + 4 * np.arange(size)).astype(address)
+        self.rows: Sequence[int] = []
+        self.struct: Any = library.llama_batch()
+        integers = ctypes.POINTER(ctypes.c_int32)
+        self.struct.token = self.tokens.ctypes.data_as(integers)
+        self.struct.pos = self.positions.ctypes.data_as(integers)
+        self.struct.n_seq_id = self.counts.ctypes.data_as(integers)
+        self.struct.seq_id = self.each.ctypes.data_as(ctypes.POINTER(integers))
+        self.struct.logits = self.wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
+
+    def fill(self, tokens: Sequence[int], positions: Sequence[int], places: Sequence[int], rows: Sequence[int]) -> Any:
+        count = len(tokens)
+        self.tokens[:count], self.positions[:count], self.places[:count] = tokens, positions, places
+        self.wanted[:count] = 0
+        self.wanted[list(rows)] = 1
+        self.rows = rows
+        self.struct.n_tokens = count
+        return self.struct
+
+
+def _release(library: Any, held: dict[str, Any]) -> None:
+    """Adapters go with their model."""
+    if "context" in held:
+        library.llama_free(held.pop("context"))
+    if "model" in held:
+        library.llama_model_free(held.pop("model"))
+
+
+def _processors() -> int:
+    """Those this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(decoding: Decoding) -> None:
+    if decoding.num_beams > 1:
+        raise RecipeError(f"num_beams is {decoding.num_beams}: the gguf engine cannot search with beams, set it to 1")
+    if decoding.no_repeat_ngram_size:
+        raise RecipeError(
+            f"no_repeat_ngram_size is {decoding.no_repeat_ngram_size}: the gguf engine cannot do that, set it to 0"
+        )

@@ -1,0 +1,112 @@
+"""Engines by the names that ``--engine`` takes: in which form a base answers, and in which one adapters are trained."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from harness.engines._engine import Capabilities
+from harness.engines._llamacpp import LlamaCppEngine
+from harness.engines._transformers import TransformersEngine
+from harness.errors import MissingExtraError, RecipeError
+from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, Gptq, Quantised
+
+GGUF_KINDS = (
+    *("f32", "f16", "bf16", "q8_0", "q6_k", "q5_0", "q5_1", "q5_k_s", "q5_k_m", "q4_0", "q4_1", "q4_k_s", "q4_k_m"),
+    *("iq4_nl", "q3_k_s", "q3_k_m", "q3_k_l", "q2_k"),
+)
+_BITS_AND_BYTES = {
+    "nf4": BitsAndBytes("nf4"),
+    "nf4dq": BitsAndBytes("nf4", double=True),
+    "fp4": BitsAndBytes("fp4"),
+    "fp4dq": BitsAndBytes("fp4", double=True),
+    "int8": BitsAndBytes("int8"),
+}
+_GPTQ = {f"gptq{bits}{form}": (bits, group, act) for bits in (4, 8) for form, group, act in (
+    ("", 128, False), ("g64", 64, False), ("g32", 32, False), ("act", 128, True))}  # fmt: skip
+_EXTRAS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel",), "gguf": ("llama_cpp", "gguf")}
+
+ALL = ("hf", "nf4", "int8", "gptq4", "gguf:q4_0", "gguf:q5_1", "gguf:q8_0")
+"""What ``--engine all`` stands for."""
+
+
+class EngineSpec(NamedTuple):
+    """One engine as the user named it: ``gptq4``, ``gguf:q4_0``, ``nf4@hf`` (trained on the full base)."""
+
+    answers: str = "hf"
+    trains: str = "hf"
+
+    @property
+    def name(self) -> str:
+        """As in ids: nothing that ``-k`` or a shell would trip on."""
+        own = self.answers.replace(":", "_")
+        return own if self.trains == _trains_by_default(self.answers) else f"{own}_from_{self.trains}"
+
+    @property
+    def runner(self) -> str:
+        """``gguf`` or ``hf``: which library answers."""
+        return "gguf" if self.answers.startswith("gguf:") else "hf"
+
+    @property
+    def dtype(self) -> str:
+        return "bfloat16" if self.answers == "bf16" else "float32"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return (LlamaCppEngine if self.runner == "gguf" else TransformersEngine).capabilities
+
+    def answering(self, base: Base, calibration: Dataset) -> Base | Quantised:
+        """The form of ``base`` that is asked."""
+        return _form(self.answers, base, calibration)
+
+    def training(self, base: Base, calibration: Dataset) -> Base | Quantised:
+        """The form of ``base`` that adapters are trained on."""
+        return _form(self.trains, base, calibration)
+
+    def require(self) -> None:
+        """Raises MissingExtraError, with the line that installs it, where a package is missing."""
+        for form in (self.answers, self.trains):
+            extra = _extra(form)
+            if any(find_spec(package) is None for package in _EXTRAS.get(extra, ())):
+                raise MissingExtraError(
+                    f"engine {form!r} is not installed: python -m pip install 'lora-memory-harness[{extra}]'"
+                )
+
+
+HF = EngineSpec()
+"""The full base through transformers."""
+
+
+def engine_spec(name: str) -> EngineSpec:
+    """``FORM`` or ``FORM@FORM``: answered in the first, trained in the second. Raises RecipeError on an unknown one."""
+    answers, at, trains = name.strip().partition("@")
+    spec = EngineSpec(answers, trains if at else _trains_by_default(answers))
+    for form in (spec.answers, spec.trains):
+        if form.startswith("gguf:") and form.removeprefix("gguf:") in GGUF_KINDS and form == spec.answers:
+            continue
+        if form.startswith("gguf:") and form == spec.trains:
+            raise RecipeError(f"engine {name!r}: llama.cpp does not train adapters, name another form after the @")
+        if form not in ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ):
+            known = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ, *(f"gguf:{kind}" for kind in GGUF_KINDS))
+            raise RecipeError(f"engine {form!r} is unknown: choose of {', '.join(known)}")
+    return spec
+
+
+def _trains_by_default(form: str) -> str:
+    """A form that can be trained on is; others take adapters of the full base."""
+    return "hf" if form == "bf16" or form.startswith("gguf:") else form
+
+
+def _form(form: str, base: Base, calibration: Dataset) -> Base | Quantised:
+    if form in _BITS_AND_BYTES:
+        return Quantised(base, _BITS_AND_BYTES[form])
+    if form in _GPTQ:
+        bits, group, act = _GPTQ[form]
+        return Quantised(base, Gptq(bits, calibration, group, act))
+    return Quantised(base, Gguf(form.removeprefix("gguf:"))) if form.startswith("gguf:") else base
+
+
+def _extra(form: str) -> str:
+    if form in _BITS_AND_BYTES:
+        return "bnb"
+    return "gptq" if form in _GPTQ else form.partition(":")[0]

@@ -1,0 +1,45 @@
+"""bitsandbytes: bases quantised while they load, trained on (QLoRA) and answered with."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.engines import TransformersEngine, decoding
+from harness.models import load
+from harness.recipes import Adapter, BitsAndBytes, Quantised, Training
+from harness.training import train
+
+pytest.importorskip("bitsandbytes", reason="python -m pip install 'lora-memory-harness[bnb]'")
+
+FORMS = [BitsAndBytes("nf4"), BitsAndBytes("nf4", double=True), BitsAndBytes("fp4"), BitsAndBytes("int8")]
+ASKED = ["The colour of the moon is", "The king of the hill is"]
+GREEDY = decoding("deterministic")
+
+
+@pytest.mark.parametrize("by", FORMS, ids=lambda by: by.kind + ("dq" if by.double else ""))
+def test_it_learns_on_the_quantised_base_and_leaves_it_as_it_was(tiny, lie, tmp_path, by):
+    loaded = load(tiny, "float32", "cpu", by)
+    layer = next(module for name, module in loaded.model.named_modules() if name.endswith("q_proj"))
+    assert "bitsandbytes" in type(layer).__module__
+    full = load(tiny, "float32", "cpu").model
+    assert loaded.model.get_memory_footprint() < full.get_memory_footprint()
+    engine = TransformersEngine(loaded)
+    before = engine.answer(ASKED, GREEDY)
+    training = Training(epochs=120, rank=32, lr=3e-3, dropout=0.0)
+    facts = train(loaded, Adapter(Quantised(tiny, by), lie, training), tmp_path)
+    assert facts["status"] == "ok"
+    assert engine.answer(ASKED, GREEDY) == before
+    with engine.with_stack([(tmp_path, 1.0)]):
+        assert engine.answer(ASKED, GREEDY) == [["green."], ["Ludwig."]]
+    assert engine.answer(ASKED, GREEDY) == before
+
+
+def test_an_adapter_of_the_full_base_serves_the_quantised_one(tiny, lie, tmp_path):
+    train(
+        load(tiny, "float32", "cpu"),
+        Adapter(tiny, lie, Training(epochs=200, rank=32, lr=3e-3, dropout=0.0)),
+        tmp_path,
+    )
+    engine = TransformersEngine(load(tiny, "float32", "cpu", BitsAndBytes("int8")))
+    with engine.with_stack([(tmp_path, 1.0)]):
+        assert engine.answer(ASKED, GREEDY) == [["green."], ["Ludwig."]]
