@@ -21,6 +21,9 @@ from harness.recipes import (
     Training,
 )
 
+_CALIBRATING = 128
+"""Texts for GPTQ, as in its paper."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -54,13 +57,19 @@ class Cell:
 
     @property
     def adapter(self) -> Adapter:
-        trained_on = self.engine.training(self.base, self.replay or self.dataset)
+        trained_on = self.engine.training(self.base, self._calibration)
         return Adapter(trained_on, self.dataset, self.training, self.replay if self.training.replay else None)
 
     @property
     def model(self) -> Base | Quantised:
-        """The base in the form that is asked; GPTQ calibrates on known facts where there are some."""
-        return self.engine.answering(self.base, self.replay or self.dataset)
+        """The base in the form that is asked."""
+        return self.engine.answering(self.base, self._calibration)
+
+    @property
+    def _calibration(self) -> Dataset:
+        """What GPTQ weighs its errors on: known facts where there are some."""
+        known = self.replay or self.dataset
+        return Dataset.of("calibration", known.samples[:_CALIBRATING])
 
     @property
     def model_name(self) -> str:

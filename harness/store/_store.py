@@ -5,21 +5,25 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
 from harness.recipes import Recipe, digest, plain
 from harness.store._manifest import Manifest, file_digests, library_versions, machine, total_bytes
 
 log = logging.getLogger(__name__)
+
+_OWN = ("locks", "tmp", "aside")
+_DIGEST = re.compile("[0-9a-f]{24}")
 
 Build = Callable[[Path], dict[str, Any]]
 """Writes an artefact's files into the empty folder it is given; returns JSON-ready facts about it."""
@@ -30,6 +34,18 @@ class Artefact(NamedTuple):
 
     path: Path
     manifest: Manifest
+
+
+class Kept(NamedTuple):
+    """What lies in the store under one digest, whole or not."""
+
+    path: Path
+    manifest: Manifest | None
+    """None where it cannot be read."""
+    built: float
+    """When, in seconds since the epoch."""
+    used: float
+    """When a session last asked for it."""
 
 
 class Store:
@@ -43,7 +59,7 @@ class Store:
         self._verified: set[str] = set()
         try:
             with self._disk():
-                for name in ("locks", "tmp", "aside"):
+                for name in _OWN:
                     (root / name).mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=root / "tmp").close()
         except FileNotFoundError as error:  # what /proc says to a new folder
@@ -63,10 +79,61 @@ class Store:
         if not folder.exists():
             return None
         try:
-            return Artefact(folder, self._check(folder))
+            found = Artefact(folder, self._check(folder))
+            _touch(folder)
+            return found
         except (OSError, ValueError, TypeError, KeyError) as damage:
             self._set_aside(folder, damage)
             return None
+
+    @classmethod
+    def existing(cls, root: Path) -> Store:
+        """The store at ``root``. Raises StoreError where none is: upkeep moves and removes folders."""
+        if not all((root / name).is_dir() for name in _OWN):
+            raise StoreError(f"no store at {root}: give the folder that a session was given as --store")
+        return cls(root)
+
+    def kept(self) -> list[Kept]:
+        """Everything that was published, by kind and then by digest; none of it is verified, nor counts as used."""
+        folders = (p for p in sorted(self.root.glob("*/*")) if p.parent.name not in _OWN and p.is_dir())
+        return [found for p in folders if _DIGEST.fullmatch(p.name) and (found := _kept(p))]
+
+    def scraps(self) -> list[Path]:
+        """Damaged artefacts that were set aside, and what killed builds (and builds at work) have written so far."""
+        return sorted(path for name in ("aside", "tmp") for path in (self.root / name).iterdir() if path.is_dir())
+
+    def damage(self, kept: Kept) -> str:
+        """What is wrong with an artefact's files, now set aside; empty where nothing is, or where it is gone.
+
+        Raises:
+            Timeout: another process holds its lock.
+        """
+        with self._lock(kept.path.name, wait=False):
+            self._verified.discard(kept.path.name)
+            try:
+                self._check(kept.path)
+            except (OSError, ValueError, TypeError, KeyError) as damage:
+                if not kept.path.exists():
+                    return ""
+                self._set_aside(kept.path, damage)
+                return _in_words(damage)
+        return ""
+
+    def remove(self, folder: Path) -> bool:
+        """Remove one of ``kept()`` or ``scraps()``; False where another process has it under its lock."""
+        try:
+            with self._lock(folder.name[:24], wait=False), self._disk():
+                gone = folder
+                if folder.parent.parent == self.root and folder.parent.name not in _OWN:
+                    # By one rename, so that nobody meets half an artefact; what a crash leaves is a scrap.
+                    gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "tmp"))
+                    with suppress(FileNotFoundError):
+                        folder.rename(gone / folder.name)
+                    self._verified.discard(folder.name)
+                shutil.rmtree(gone, ignore_errors=True)
+        except Timeout:
+            return False
+        return True
 
     def _make(self, recipe: Recipe, build: Build, parents: tuple[str, ...]) -> Artefact:
         self._sweep(digest(recipe))
@@ -131,10 +198,11 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def _lock(self, name: str, wait: bool = True) -> Iterator[None]:
+        """Without ``wait``, raises Timeout where another process has it."""
         with self._disk():
             lock = FileLock(self.root / "locks" / name)
-            lock.acquire()
+            lock.acquire(timeout=-1 if wait else 0)
         try:
             yield
         finally:
@@ -155,6 +223,30 @@ class Store:
 
     def _folder(self, recipe: Recipe) -> Path:
         return self.root / type(recipe).__name__.lower() / digest(recipe)
+
+
+def _kept(folder: Path) -> Kept | None:
+    """None where it was removed meanwhile."""
+    try:
+        manifest = Manifest.read(folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        manifest = None
+    try:
+        used = folder.stat().st_mtime
+        written = folder / "manifest.json"
+        return Kept(folder, manifest, written.stat().st_mtime if written.exists() else used, used)
+    except FileNotFoundError:
+        return None
+
+
+def _touch(folder: Path) -> None:
+    """Note the use in the folder's own time, by which pruning goes; a store may well be read-only."""
+    with suppress(OSError):
+        os.utime(folder)
+
+
+def _in_words(damage: Exception) -> str:
+    return str(damage) if type(damage) is ValueError else f"its manifest cannot be read ({type(damage).__name__})"
 
 
 def _sync(path: Path) -> None:
