@@ -1,5 +1,22 @@
-"""Intervals for shares and means."""
+"""Intervals for shares and means, paired tests, what they can find, and graders that err."""
 
+from harness.stats._grader import Calibration, rogan_gladen
 from harness.stats._intervals import Interval, cluster_bootstrap, wilson
+from harness.stats._multiple import holm
+from harness.stats._paired import McNemar, Paired, mcnemar, paired_bootstrap
+from harness.stats._power import detectable_difference, detectable_loss
 
-__all__ = ["Interval", "cluster_bootstrap", "wilson"]
+__all__ = [
+    "Calibration",
+    "Interval",
+    "McNemar",
+    "Paired",
+    "cluster_bootstrap",
+    "detectable_difference",
+    "detectable_loss",
+    "holm",
+    "mcnemar",
+    "paired_bootstrap",
+    "rogan_gladen",
+    "wilson",
+]

@@ -6,7 +6,10 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest
+
+Table = npt.NDArray[np.float64]
 
 
 class Interval(NamedTuple):
@@ -41,6 +44,18 @@ def cluster_bootstrap(
     replacement (Field & Welsh 2007). The estimate is the plain mean; one cluster gives the interval [0, 1].
     Raises ValueError on no values or lengths that differ.
     """
+    table = totals(values, clusters)
+    estimate = float(table[:, 0].sum() / table[:, 1].sum())
+    if len(table) == 1:
+        return Interval(estimate, 0.0, 1.0)
+    if len(set(values)) == 1 and 0 <= estimate <= 1:
+        # All alike: no resample differs, which is no proof. Fall back on as many trials as clusters.
+        return wilson(round(estimate * len(table)), len(table), confidence)
+    return Interval(estimate, *resampled(table, confidence, resamples, seed))
+
+
+def totals(values: Sequence[float], clusters: Sequence[Hashable]) -> Table:
+    """A row a cluster: the sum of its values, and how many they are. Raises ValueError as ``cluster_bootstrap``."""
     if not values or len(values) != len(clusters):
         raise ValueError(f"{len(values)} values in {len(clusters)} clusters: need one cluster a value, and some")
     sums: dict[Hashable, list[float]] = {}
@@ -48,15 +63,13 @@ def cluster_bootstrap(
         total = sums.setdefault(cluster, [0.0, 0.0])
         total[0] += value
         total[1] += 1
-    table = np.array(list(sums.values()))
-    estimate = float(table[:, 0].sum() / table[:, 1].sum())
-    if len(table) == 1:
-        return Interval(estimate, 0.0, 1.0)
-    if len(set(values)) == 1 and 0 <= estimate <= 1:
-        # All alike: no resample differs, which is no proof. Fall back on as many trials as clusters.
-        return wilson(round(estimate * len(table)), len(table), confidence)
+    return np.array(list(sums.values()))
+
+
+def resampled(table: Table, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
+    """Ends of the percentile interval of the mean, from whole clusters drawn with replacement."""
     drawn = np.random.default_rng(seed).integers(0, len(table), (resamples, len(table)))
     means = table[drawn, 0].sum(axis=1) / table[drawn, 1].sum(axis=1)
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
-    return Interval(estimate, float(low), float(high))
+    return float(low), float(high)
