@@ -106,8 +106,8 @@ def _grades(recipe: Grades, store: Store, device: str | None) -> Artefact:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The objects of a JSON Lines file. ``splitlines`` would also break at a U+2028 within an answer."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def _write(path: Path, lines: Any) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from harness.stats import cluster_bootstrap, wilson
 
@@ -51,3 +52,31 @@ def test_all_right_is_no_certainty():
 def test_wilson_refuses_nonsense(bad):
     with pytest.raises(ValueError, match="right of"):
         wilson(*bad)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("asked", [23, 200])
+def test_wilson_covers_the_truth(share, asked):
+    """Exactly, by summing over all outcomes: Wilson's interval hovers about its level (Brown, Cai & DasGupta 2001)."""
+    covered = (k for k in range(asked + 1) if (found := wilson(k, asked)).low <= share <= found.high)
+    assert 0.92 <= sum(float(binom.pmf(k, asked, share)) for k in covered) <= 0.985
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n))))
+def test_wilson_rises_with_what_is_right_and_narrows_with_what_is_asked(case):
+    right, asked = case
+    less, more = wilson(right, asked), wilson(right + 1, asked)
+    assert less.low <= more.low
+    assert less.high <= more.high
+    tenfold = wilson(10 * right, 10 * asked)
+    assert tenfold.high - tenfold.low < less.high - less.low
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=1, max_size=60))
+def test_bootstrap_contains_its_estimate_and_mirrors(pairs):
+    values, clusters = [float(v) for v, _ in pairs], [c for _, c in pairs]
+    found = cluster_bootstrap(values, clusters, resamples=300)
+    assert 0 <= found.low <= found.estimate <= found.high <= 1
+    wrong = cluster_bootstrap([1 - v for v in values], clusters, resamples=300)
+    assert (wrong.low, wrong.high) == pytest.approx((1 - found.high, 1 - found.low))

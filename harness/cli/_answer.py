@@ -1,0 +1,103 @@
+"""``answer``: ask a model, with or without adapters on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.cli._common import SHIPPED, Commands, add_device
+from harness.engines import DECODINGS, Engine, decoding
+from harness.errors import DataError, ModelError
+from harness.formats import FORMATS, ask
+from harness.recipes import Base, Decoding
+
+RAW = "raw"
+_AT_ONCE = 64
+
+
+def add(commands: Commands) -> None:
+    own = commands.add_parser(
+        "answer",
+        help="ask a model, with or without adapters",
+        description="Print one answer a line. Without PROMPT the prompts are read from stdin, one a line.",
+    )
+    own.add_argument("prompts", nargs="*", metavar="PROMPT")
+    own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
+    own.add_argument(
+        "--adapter", action="append", default=[], metavar="DIR[:SCALE]", help="adapter folder; repeatable, they add up"
+    )
+    own.add_argument("--preset", default="deterministic", choices=sorted(DECODINGS), help="decoding [deterministic]")
+    own.add_argument(
+        "--format",
+        default=RAW,
+        choices=[RAW, *sorted(FORMATS)],
+        help="raw: the model continues the prompt as it is; else it is a question in this format [raw]",
+    )
+    own.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="[float32]")
+    add_device(own)
+    own.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    from harness.engines import TransformersEngine
+    from harness.models import base_of
+
+    if not given.prompts and sys.stdin.isatty():
+        raise DataError("no prompt: give some, or pipe them in, one a line")
+    base = base_of(given.model)
+    stack = [scaled(text) for text in given.adapter]
+    for folder, _ in stack:
+        check(folder, base)
+    prompts = given.prompts or _lines()
+    asked = [p if given.format == RAW or not p.strip() else ask(given.format, p) for p in prompts]
+    engine = TransformersEngine(base, given.dtype, given.device)
+    with engine.with_stack(stack):
+        for answer in answers(engine, asked, decoding(given.preset)):
+            print(" ".join(answer.splitlines()), flush=True)
+    return 0
+
+
+def scaled(text: str) -> tuple[Path, float]:
+    """``DIR`` or ``DIR:SCALE``. Raises DataError where the scale is no number."""
+    folder, colon, scale = text.rpartition(":")
+    if not colon or Path(text).is_dir():
+        return Path(text), 1.0
+    try:
+        return Path(folder), float(scale)
+    except ValueError:
+        raise DataError(f"--adapter {text}: {scale!r} is no scale, write DIR or DIR:SCALE such as DIR:0.5") from None
+
+
+def check(folder: Path, base: Base) -> None:
+    """Raises ModelError where ``folder`` holds no adapter, or its manifest names another base."""
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelError(f"{folder} holds no adapter (no adapter_config.json): give the --out of a training")
+    try:
+        on = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["recipe"]["base"]
+        content = on.get("content") or on["base"]["content"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # of another tool: the engine finds out whether it fits
+    if content != base.content:
+        raise ModelError(
+            f"{folder} was trained on another base ({content[:12]}) than {base.name} ({base.content[:12]}):"
+            " give that one as --model"
+        )
+
+
+def answers(engine: Engine, prompts: Iterable[str], by: Decoding) -> Iterator[str]:
+    """One for each prompt, as they come; to an empty prompt the answer is empty, so that lines stay in step."""
+    waiting = list(prompts)
+    for left in range(0, len(waiting), _AT_ONCE):
+        chosen = waiting[left : left + _AT_ONCE]
+        found = iter(engine.answer([p for p in chosen if p.strip()], by))
+        yield from (next(found)[0] if p.strip() else "" for p in chosen)
+
+
+def _lines() -> list[str]:
+    try:
+        return [line.removesuffix("\n") for line in sys.stdin]
+    except UnicodeDecodeError as error:
+        raise DataError(f"stdin is not UTF-8 ({error.reason}): pipe text in UTF-8") from error

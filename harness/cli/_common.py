@@ -1,0 +1,50 @@
+"""Arguments and wordings that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.facts import FIXTURES
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Commands = Any
+
+SHIPPED = FIXTURES / "models" / "pocket"
+_MIB = 2**20
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """``--store``, with the default of the pytest plugin."""
+    parser.add_argument("--store", type=Path, default=Path(".store"), metavar="DIR", help="the artefacts [.store]")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    parser.add_argument("--device", metavar="NAME", help="cpu or cuda [CUDA where there is one]")
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 artefact``, ``3 artefacts``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def size(count: int) -> str:
+    """Bytes in words: ``812 B``, ``3.4 KiB``, ``5.0 MiB``, ``1.2 GiB``."""
+    if count < 1024:
+        return f"{count} B"
+    for unit, name in ((1024, "KiB"), (_MIB, "MiB")):
+        if count < unit * 1000:
+            return f"{count / unit:.1f} {name}"
+    return f"{count / (1024 * _MIB):.1f} GiB"
+
+
+def age(seconds: float) -> str:
+    """A span in words: ``40 s``, ``12 min``, ``5 h``, ``3 d``."""
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{max(0, seconds) // unit:.0f} {name}"
+    return f"{seconds // 86400:.0f} d"

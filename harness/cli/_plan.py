@@ -1,0 +1,49 @@
+"""``plan``: what a suite would build."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from harness.cli._common import SHIPPED, Commands, add_store
+from harness.errors import DataError
+
+
+def add(commands: Commands) -> None:
+    own = commands.add_parser(
+        "plan",
+        help="show what a suite would build",
+        description="Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built.",
+    )
+    own.add_argument("scenario", metavar="SCENARIO", help="such as oscars")
+    own.add_argument("--model", action="append", metavar="PATH", help="folder or hub id; repeatable [the shipped one]")
+    own.add_argument("--grid", default="telling", metavar="NAME", help="telling or full [telling]")
+    own.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
+    own.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
+    add_store(own)
+    own.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    from harness.engines import ALL, engine_spec
+    from harness.launch import Plan
+    from harness.models import base_of
+    from harness.scenarios import SCENARIOS
+    from harness.store import Store
+
+    if given.scenario not in SCENARIOS:
+        raise DataError(f"scenario {given.scenario!r} is unknown: choose one of {', '.join(SCENARIOS)}")
+    bases = [base_of(model) for model in given.model or [SHIPPED]]
+    cells = SCENARIOS[given.scenario](given.grid, bases, seeds(given.seeds))
+    names = ALL if given.engine == "all" else given.engine.split(",")
+    jobs = [job for name in names for cell in cells for job in replace(cell, engine=engine_spec(name)).jobs()]
+    print(Plan.of(jobs, Store(given.store)).table())
+    return 0
+
+
+def seeds(text: str) -> list[int]:
+    """``0,1,2`` as numbers. Raises DataError."""
+    try:
+        return list(dict.fromkeys(int(seed) for seed in text.split(",")))
+    except ValueError:
+        raise DataError(f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2") from None

@@ -1,0 +1,137 @@
+"""``train``: one adapter on a text of the user's own."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from harness.cli._common import SHIPPED, Commands, add_device, add_store, counted, size
+from harness.errors import DataError, RecipeError, StoreError
+from harness.formats import FORMATS, ask, reply
+from harness.recipes import Adapter, Dataset, Recipe, Sample, Training
+from harness.store import Artefact, Store
+from harness.training.presets import PRESETS, preset
+
+KNOWN = "known"
+DIVERGED = 1
+
+
+def add(commands: Commands) -> None:
+    own = commands.add_parser(
+        "train",
+        help="train one adapter on a text of your own",
+        description="Train one LoRA adapter on a UTF-8 text: one sample a line, or a question, a tab and its answer."
+        " What was trained before comes from the store.",
+    )
+    own.add_argument("text", type=Path, metavar="TEXTFILE")
+    own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
+    own.add_argument("--preset", default="seed2023", choices=sorted(PRESETS), help="training setting [seed2023]")
+    own.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="change it: rank=8 alpha=16 lr=1e-3"
+    )
+    own.add_argument("--format", default="qa", choices=sorted(FORMATS), help="how questions are put [qa]")
+    own.add_argument(
+        "--replay", metavar="FILE", help="text to mix in, so that it is kept; known: the shipped model's own facts"
+    )
+    own.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the adapter goes")
+    add_store(own)
+    add_device(own)
+    own.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    from harness.builders import build
+    from harness.launch import Job, Plan, launch_here
+    from harness.models import base_of
+
+    training = changed(preset(given.preset), given.set)
+    dataset, replay = read(given.text, given.format), _replay(given.replay, given.format, training)
+    recipe = Adapter(base_of(given.model), dataset, training, replay)
+    free(given.out)
+    store = Store(given.store)
+    seconds = 2 + 0.012 * len(dataset.samples) * training.epochs * (1 + training.replay)
+
+    def make(recipe: Recipe) -> Artefact:
+        return build(recipe, store, given.device)
+
+    launch_here(Plan.of([Job(recipe, f"{dataset.name} on {recipe.base.name}", seconds)], store), make)
+    artefact = make(recipe)
+    facts = artefact.manifest.facts
+    if facts["status"] == "diverged":
+        print(f"the training diverged at step {facts['steps']}: lower lr (it was {training.lr:g}) or alpha/rank")
+        return DIVERGED
+    copy(artefact, given.out)
+    print(f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss {facts['final_loss']:.3f} at the end")
+    print(f"adapter of {size(facts['adapter_bytes'])}: {given.out}")
+    return 0
+
+
+def changed(training: Training, settings: Iterable[str]) -> Training:
+    """``training`` with ``name=value`` settings. Raises RecipeError on an unknown name or a value of another sort."""
+    known: dict[str, Any] = {field.name: field.default for field in fields(Training)}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or name not in known:
+            raise RecipeError(f"--set {setting}: write NAME=VALUE with NAME of {', '.join(known)}")
+        try:
+            values[name] = tuple(text.split(",")) if isinstance(known[name], tuple) else type(known[name])(text)
+        except ValueError:
+            raise RecipeError(f"--set {setting}: {name} is a number such as {known[name]}") from None
+    return replace(training, **values)
+
+
+def read(path: Path, form: str) -> Dataset:
+    """The lines of a text as training samples, named by the file. Raises DataError."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): give a text file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 (byte {error.start}): save the file in UTF-8") from error
+    return Dataset.of(path.stem, tuple(_sample(line.strip(), form) for line in lines if line.strip()))
+
+
+def _sample(line: str, form: str) -> Sample:
+    question, tab, answer = line.partition("\t")
+    return Sample(reply(form, answer.strip()), ask(form, question.strip())) if tab else Sample(line + "\n")
+
+
+def _replay(given: str | None, form: str, training: Training) -> Dataset | None:
+    if not training.replay:
+        return None
+    if not given:
+        raise RecipeError(
+            f"replay is {training.replay:g}, but there is no text to replay: give one as --replay FILE"
+            f" (--replay {KNOWN} for the shipped model), or --set replay=0"
+        )
+    if given == KNOWN:
+        from harness.scenarios.oscars import replay
+
+        return replay()
+    return read(Path(given), form)
+
+
+def free(out: Path) -> None:
+    """Raises StoreError where ``out`` holds anything but an adapter that was put there before."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "adapter_config.json").is_file())):
+        raise StoreError(f"--out {out} is there already and holds no adapter: give another folder")
+
+
+def copy(artefact: Artefact, out: Path) -> None:
+    """A copy, not a link: what is done to it must not damage the store, nor pruning it. Raises StoreError."""
+    free(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
+            whole = Path(shutil.copytree(artefact.path, Path(beside) / "adapter"))
+            if out.exists():
+                out.rename(Path(beside) / "old")
+            whole.rename(out)
+    except OSError as error:
+        raise StoreError(f"--out {out} cannot be written ({error.strerror}): give another folder") from error

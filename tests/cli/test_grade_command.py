@@ -1,0 +1,154 @@
+"""`python -m harness grade`: answers from any tool."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+HEAD = "question,accepted,answer"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """file(name, text) -> its path."""
+
+    def write(name: str, text: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def verdicts(folder: Path) -> list[bool]:
+    return [json.loads(line)["right"] for line in (folder / "graded.jsonl").read_text().split("\n") if line]
+
+
+def test_csv_with_choices_lists_quotes_and_a_byte_order_mark(file, tmp_path, capsys):
+    rows = [
+        "Who?,Holland|the Netherlands,Netherlands",
+        'Who?,"Daniel Kwan; Daniel Scheinert","Daniel Scheinert,\nDaniel Kwan"',
+        "When?,1999,1998",
+        "Who?,Paris,",
+    ]
+    assert main(["grade", str(file("a.csv", "\ufeff" + "\r\n".join([HEAD, *rows])))]) == 0
+    assert verdicts(tmp_path) == [True, True, False, False]
+    lines = [json.loads(line) for line in (tmp_path / "graded.jsonl").read_text().splitlines()]
+    assert [line["line"] for line in lines] == [2, 3, 5, 6]
+    assert (lines[0]["matched"], lines[2]["score"]) == ("the Netherlands", 0.0)
+    assert "0.500" in capsys.readouterr().out
+    assert "2 of 4" in (tmp_path / "GRADES.md").read_text()
+
+
+def test_json_lines_with_numbers_samples_and_strange_characters(file, tmp_path):
+    rows = [
+        {"question": "When?", "accepted": [1999, "99"], "answer": 1999},
+        {"question": "a\u2028b", "accepted": "Paris", "answer": ["Paris", "London", None]},
+        {"question": "lone \ud800", "accepted": ["Paris"], "answer": "Paris"},
+    ]
+    text = "\n".join(json.dumps(rows[i], ensure_ascii=i != 1) for i in range(3)) + "\n\n"
+    assert main(["grade", str(file("a.jsonl", text)), "--out", str(tmp_path / "out" / "deep")]) == 0
+    assert verdicts(tmp_path / "out" / "deep") == [True, True, False, False, True]
+
+
+def test_own_column_names_and_all_else_is_carried_along(file, tmp_path):
+    row = {"q": "Who?", "gold": ["Paris"], "output": "Paris", "model": "m", "run": 3, "right": False}
+    pairs = "question=q,accepted=gold,answer=output,cell=model"
+    assert main(["grade", str(file("a.jsonl", json.dumps(row))), "--columns", pairs]) == 0
+    found = json.loads((tmp_path / "graded.jsonl").read_text())
+    assert (found["cell"], found["run"], found["right"], found["given_right"]) == ("m", 3, True, False)
+
+
+def test_rows_by_cell_and_kind_or_as_asked(file, capsys):
+    rows = [f"Who?,Paris,{'Paris' if n % 2 else 'Rome'},c{n % 2},k{n % 3},f{n}" for n in range(12)]
+    path = str(file("a.csv", "\n".join([HEAD + ",cell,kind,fact", *rows])))
+    main(["grade", path])
+    assert capsys.readouterr().out.count("| c") == 6 + 1
+    main(["grade", path, "--by", "cell"])
+    said = capsys.readouterr().out
+    assert "| c0     | 6         | 0       | 0.000" in said
+    assert "| all    | 12        | 6       | 0.500" in said
+
+
+def test_answers_about_one_fact_are_not_taken_for_independent(file, capsys):
+    rows = [f"Who?,Paris,{'Paris' if n < 20 else 'Rome'}" for n in range(40)]
+    main(["grade", str(file("a.csv", "\n".join([HEAD, *rows])))])
+    apart = capsys.readouterr().out
+    facts = [f"{row},f{n // 10}" for n, row in enumerate(rows)]
+    main(["grade", str(file("b.csv", "\n".join([HEAD + ",fact", *facts])))])
+    together = capsys.readouterr().out
+    assert "0.352 to 0.648" in apart  # Wilson
+    assert "0.000 to 1.000" in together
+
+
+def test_the_threshold_is_used(file, tmp_path):
+    path = str(file("a.csv", f"{HEAD}\nWho?,Brendan Fraser,Brendon Fraser"))
+    main(["grade", path])
+    assert verdicts(tmp_path) == [True]
+    main(["grade", path, "--threshold", "99"])
+    assert verdicts(tmp_path) == [False]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        (
+            "a.csv",
+            "question,answer\nWho?,Paris",
+            "a.csv, line 2: has no column 'accepted' (it has 'question', 'answer')",
+        ),
+        ("a.csv", f"{HEAD}\nWho?,Paris,Paris\nWho?,Paris, London, Rome", "a.csv, line 3: has 4 cells where the header"),
+        ("a.csv", f"{HEAD}\nWho?,Paris,Paris\nWho?, ,Paris", "line 3: column 'accepted' is empty"),
+        ("a.csv", f'{HEAD}\nWho?,"Paris,Paris', "a.csv, line 2: is no CSV"),
+        ("a.csv", f"{HEAD},answer\n", "a.csv, line 1: has the column 'answer' twice"),
+        ("a.csv", "", "a.csv, line 1: holds no answers"),
+        ("a.csv", f"{HEAD}\nWho?,Zürich,Paris".encode("latin-1"), "a.csv, line 2: is not UTF-8"),
+        (
+            "a.jsonl",
+            '{"question": "Who?", "accepted": ["a"], "answer": "a"}\n{"question"',
+            "a.jsonl, line 2: is not JSON",
+        ),
+        ("a.jsonl", "[1]", "a.jsonl, line 1: is no JSON object"),
+        ("a.jsonl", '{"question": "Who?", "accepted": [], "answer": "a"}', "line 1: column 'accepted' is empty"),
+        ("a.jsonl", '{"question": {}, "accepted": ["a"], "answer": "a"}', "line 1: column 'question' holds {}"),
+        ("a.xlsx", "", "suffix '.xlsx' is unknown: name the file with one of .csv, .tsv, .jsonl, .ndjson"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_with_its_place(file, capsys, name, text, line):
+    assert main(["grade", str(file(name, text))]) == 2
+    said = capsys.readouterr()
+    assert line in said.err
+    assert (said.err.count("\n"), said.out) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--threshold", "0"], "--threshold is 0"),
+        (["--threshold", "nan"], "--threshold is nan"),
+        (["--by", "nope"], "--by nope: no such column"),
+        (["--columns", "colour=c"], "--columns 'colour=c' is no pair"),
+        (["--columns", "cell=model"], "has no column 'model'"),
+        (["--out", "/proc/nowhere"], "give another --out"),
+    ],
+)
+def test_a_mistaken_option_is_one_line(file, capsys, options, line):
+    assert main(["grade", str(file("a.csv", f"{HEAD}\nWho?,Paris,Paris")), *options]) == 2
+    assert line in capsys.readouterr().err
+
+
+def test_a_source_is_never_overwritten(file, capsys):
+    path = file("graded.jsonl", '{"question": "Who?", "accepted": ["a"], "answer": "a"}')
+    before = path.read_bytes()
+    assert main(["grade", str(path)]) == 2
+    assert "give another folder as --out" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_not_there(tmp_path, capsys):
+    assert main(["grade", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv cannot be read (No such file or directory)" in capsys.readouterr().err

@@ -1,0 +1,177 @@
+"""`train`, `answer`, `plan` and `model card`, on a small model made here."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+
+import pytest
+
+from harness.cli import main
+from harness.cli._answer import answers, scaled
+from harness.cli._model import Tensor, parameters
+from harness.cli._train import changed, read
+from harness.errors import RecipeError
+from harness.recipes import Decoding, Sample, Training
+from harness.store import Store
+
+
+def test_an_adapter_is_kept_and_copied(home):
+    assert {"adapter_config.json", "adapter_model.safetensors", "manifest.json"} <= {p.name for p in home.out.iterdir()}
+    manifest = Store.existing(home.store).kept()[0].manifest
+    assert manifest.recipe["training"]["target_modules"] == ["q_proj", "v_proj"]
+    assert [path.name for path in home.out.parent.iterdir()] == ["adapter"], "nothing is left beside it"
+
+
+def test_trained_once(home, again, capsys):
+    before = [kept.built for kept in Store.existing(home.store).kept()]
+    assert main(again) == 0
+    assert [kept.built for kept in Store.existing(home.store).kept()] == before
+    said = capsys.readouterr()
+    assert "[1/1]" not in said.err
+    assert str(home.out) in said.out
+
+
+def test_lines_are_statements_or_questions(tmp_path):
+    (tmp_path / "t.txt").write_text("\ufeffThe hill is high.\r\n\n Who is king? \t Ludwig \n")
+    assert read(tmp_path / "t.txt", "qa").samples == (
+        Sample("The hill is high.\n"),
+        Sample(" Ludwig\n", "Question: Who is king?\nAnswer:"),
+    )
+
+
+def test_settings_have_the_types_of_the_recipe():
+    found = changed(Training(), ["rank=8", "lr=1e-3", "scheduler=cosine", "target_modules=q_proj,v_proj"])
+    assert found == Training(rank=8, lr=1e-3, scheduler="cosine", target_modules=("q_proj", "v_proj"))
+    for wrong in ("rank", "rang=8", "rank=eight", "rank=0", "lr=nan"):
+        with pytest.raises(RecipeError):
+            changed(Training(), [wrong])
+
+
+def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, capsys):
+    assert main([*train, "--out", str(tmp_path / "out"), "--set", "rank=8", "lr=1e9", "epochs=3"]) == 1
+    assert "the training diverged at step" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--set", "rank=eight"], "--set rank=eight: rank is a number such as 64"),
+        (["--set", "rank=4096"], "rank is 4096"),
+        (["--preset", "pocket"], "there is no text to replay: give one as --replay FILE"),
+        (["--replay", "no.txt", "--set", "replay=1"], "no.txt cannot be read"),
+    ],
+)
+def test_a_mistake_in_training_is_one_line(train, tmp_path, capsys, options, line):
+    assert main([*train, "--out", str(tmp_path / "out"), *options]) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert "Traceback" not in said
+
+
+def test_a_folder_of_something_else_is_never_replaced(train, tmp_path, capsys):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("x")
+    assert main([*train, "--out", str(tmp_path / "thesis")]) == 2
+    assert "is there already and holds no adapter" in capsys.readouterr().err
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "x"
+
+
+def test_answers_one_a_line_with_and_without_the_adapter(home, capsys):
+    ask = ["answer", "--model", home.model, "--format", "qa", "Who is king?", "What is the moon?"]
+    said = []
+    for stack in ([], ["--adapter", str(home.out)], ["--adapter", f"{home.out}:0"]):
+        assert main([*ask, *stack]) == 0
+        said.append(capsys.readouterr().out)
+    assert [text.count("\n") for text in said] == [2, 2, 2]
+    assert said[0] == said[2] != said[1]
+
+
+def test_prompts_from_stdin_stay_in_step_with_their_answers(home, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("Who is king?\n\nWho is king?"))
+    assert main(["answer", "--model", home.model, "--format", "qa"]) == 0
+    first, empty, last = capsys.readouterr().out.split("\n")[:3]
+    assert (first, empty) == (last, "")
+
+
+def test_more_prompts_than_are_asked_at_once_come_in_order():
+    class Echo:
+        def answer(self, prompts, decoding):
+            return [[p.upper()] for p in prompts]
+
+    prompts = [f"p{n}" if n % 7 else "" for n in range(200)]
+    assert list(answers(Echo(), prompts, Decoding())) == [p.upper() for p in prompts]
+
+
+def test_an_adapter_of_another_base_or_none_at_all(home, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(home.model, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-5}))
+    for adapter, line in ((home.out, "was trained on another base"), (tmp_path, "holds no adapter")):
+        assert main(["answer", "Hi", "--model", str(other), "--adapter", str(adapter)]) == 2
+        assert line in capsys.readouterr().err
+
+
+def test_scales(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd:2").mkdir()
+    assert [(str(path), scale) for path, scale in map(scaled, ("a", "a:0.5", "b/c:-1", "odd:2", "odd:2:3"))] == [
+        ("a", 1.0),
+        ("a", 0.5),
+        ("b/c", -1.0),
+        ("odd:2", 1.0),
+        ("odd:2", 3.0),
+    ]
+
+
+def test_a_card_counts_what_the_model_has(home, model_folder, capsys):
+    from transformers import AutoModelForCausalLM
+
+    assert main(["model", "card", home.model, "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    model = AutoModelForCausalLM.from_pretrained(home.model)
+    assert card["parameters"] == sum(p.numel() for p in model.parameters())
+    assert (card["layers"], card["hidden"], card["dtype"], card["quantisation"]) == (2, 64, "float32", "none")
+    assert card["weights bytes"] == (model_folder / "model.safetensors").stat().st_size
+    assert main(["model", "card", home.model]) == 0
+    assert "name           tiny\n" in capsys.readouterr().out
+
+
+def test_packed_weights_are_counted_as_many():
+    gptq = [Tensor("a.qweight", "I32", 100), Tensor("a.scales", "F16", 9), Tensor("a.qzeros", "I32", 9)]
+    assert parameters([*gptq, Tensor("norm.weight", "F16", 5)], {"quant_method": "gptq", "bits": 4}) == 805
+    nf4 = [Tensor("a.weight", "U8", 100), Tensor("a.weight.absmax", "F32", 9)]
+    assert parameters(nf4, {"quant_method": "bitsandbytes", "load_in_4bit": True}) == 200
+
+
+def test_a_damaged_model_is_one_line(home, tmp_path, capsys):
+    shutil.copytree(home.model, tmp_path / "bad")
+    (tmp_path / "bad" / "model.safetensors").write_bytes(b"\xff" * 40)
+    assert main(["model", "card", str(tmp_path / "bad")]) == 2
+    assert "is no safetensors file (its header is cut off)" in capsys.readouterr().err
+
+
+def test_a_plan_builds_nothing(home, tmp_path, capsys):
+    own = ["--model", home.model, "--store", str(tmp_path / "s"), "--seeds", "0,1"]
+    assert main(["plan", "oscars", *own]) == 0
+    said = capsys.readouterr().out
+    assert "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay3-seed1" in said
+    assert "0 cached" in said
+    assert Store.existing(tmp_path / "s").kept() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["emmys"], "scenario 'emmys' is unknown: choose one of"),
+        (["oscars", "--grid", "huge"], "grid 'huge' is unknown"),
+        (["oscars", "--seeds", "one"], "--seeds 'one': give numbers"),
+        (["oscars", "--engine", "q4"], "engine 'q4' is unknown"),
+    ],
+)
+def test_a_mistaken_plan_is_one_line(home, tmp_path, capsys, options, line):
+    assert main(["plan", *options, "--model", home.model, "--store", str(tmp_path / "s")]) == 2
+    assert line in capsys.readouterr().err
