@@ -25,9 +25,18 @@ def add(commands: Commands) -> None:
         description="Print one answer a line. Without PROMPT the prompts are read from stdin, one a line.",
     )
     own.add_argument("prompts", nargs="*", metavar="PROMPT")
-    own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
     own.add_argument(
-        "--adapter", action="append", default=[], metavar="DIR[:SCALE]", help="adapter folder; repeatable, they add up"
+        "--model",
+        default=SHIPPED,
+        metavar="MODEL",
+        help="folder or hub id of the base, a .gguf file, or openai:NAME@URL of a server [the shipped one]",
+    )
+    own.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="DIR[:SCALE]",
+        help="adapter folder, .gguf file, or name on the server; repeatable, they add up",
     )
     own.add_argument("--preset", default="deterministic", choices=sorted(DECODINGS), help="decoding [deterministic]")
     own.add_argument(
@@ -42,22 +51,31 @@ def add(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.engines import TransformersEngine
-    from harness.models import base_of
-
     if not given.prompts and sys.stdin.isatty():
         raise DataError("no prompt: give some, or pipe them in, one a line")
-    base = base_of(given.model)
     stack = [scaled(text) for text in given.adapter]
-    for folder, _ in stack:
-        check(folder, base)
+    engine = _engine(str(given.model), stack, given)
     prompts = given.prompts or _lines()
     asked = [p if given.format == RAW or not p.strip() else ask(given.format, p) for p in prompts]
-    engine = TransformersEngine(base, given.dtype, given.device)
     with engine.with_stack(stack):
         for answer in answers(engine, asked, decoding(given.preset)):
             print(" ".join(answer.splitlines()), flush=True)
     return 0
+
+
+def _engine(model: str, stack: list[tuple[Path, float]], given: argparse.Namespace) -> Engine:
+    """Who answers for ``model``: a server, llama.cpp, or transformers."""
+    from harness.engines import LlamaCppEngine, ServedEngine, TransformersEngine
+    from harness.models import base_of
+
+    if model.startswith(("openai:", "openai-chat:")):
+        return ServedEngine(model)
+    if model.endswith(".gguf"):
+        return LlamaCppEngine(Path(model))
+    base = base_of(model)
+    for folder, _ in stack:
+        check(folder, base)
+    return TransformersEngine(base, given.dtype, given.device)
 
 
 def scaled(text: str) -> tuple[Path, float]:

@@ -3,6 +3,7 @@
 from harness.engines._engine import Capabilities, Engine
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._names import ALL, HF, EngineSpec, engine_spec
+from harness.engines._openai import Served, ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.engines.presets import DECODINGS, decoding
 
@@ -14,6 +15,8 @@ __all__ = [
     "Engine",
     "EngineSpec",
     "LlamaCppEngine",
+    "Served",
+    "ServedEngine",
     "TransformersEngine",
     "decoding",
     "engine_spec",
