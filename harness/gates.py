@@ -1,8 +1,7 @@
-"""What a cell must reach, and what it reached before."""
+"""What a cell must reach. What it reached before: ``harness.baselines``."""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -18,7 +17,7 @@ class Gate(NamedTuple):
     """Bounds on one measure of the cells that match a pattern."""
 
     measure: str
-    """A kind of recall, ``locality``, ``still_right`` or ``status``."""
+    """A kind of recall, ``locality``, ``still_right``, or ``converged`` (1, or 0 where the loss ran away)."""
     least: float
     most: float
 
@@ -46,16 +45,8 @@ def broken(found: list[Gate], result: Result) -> Iterator[str]:
             yield f"{gate.measure} is {value:.2f}, declared {bound}"
 
 
-def worse(path: Path, result: Result) -> Iterator[str]:
-    """One line for each measure whose whole interval now lies below what ``path`` holds for the cell."""
-    stored = json.loads(read_text(path)).get(result.id, {})
-    intervals = {**result.recall, "locality": result.locality, "still_right": result.still_right}
-    for name, before in stored.items():
-        if name in intervals and intervals[name].high < before:
-            yield f"{name} fell from {before:.2f} to {intervals[name]}"
-
-
 def measures(result: Result) -> dict[str, float]:
     """The shares of ``result`` by name."""
     found = {kind: interval.estimate for kind, interval in result.recall.items()}
-    return {**found, "locality": result.locality.estimate, "still_right": result.still_right.estimate}
+    found |= {"locality": result.locality.estimate, "still_right": result.still_right.estimate}
+    return {**found, "converged": float(result.status != "diverged")}

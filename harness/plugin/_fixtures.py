@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.baselines import Comparison
 from harness.cells import Cell
 from harness.errors import HarnessError
-from harness.gates import Gate, broken, gates, worse
+from harness.gates import Gate, broken, gates
+from harness.plugin._baseline import COMPARED, compared, items_compared, properties, unnamed
 from harness.plugin._session import KEY
 from harness.report import Result
 
@@ -46,9 +48,22 @@ def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
 
 
 @pytest.fixture
-def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> list[str]:
-    """What is worse than in ``baseline.json`` beside the suite; skips where the cell is not in it."""
-    path = request.path.parent / "baseline.json"
-    if cell.base.content != request.config.stash[KEY].shipped or not path.is_file():
-        pytest.skip("no baseline is stored for this model")
-    return list(worse(path, outcome))
+def may_diverge(cell: Cell, request: pytest.FixtureRequest) -> bool:
+    """Whether ``gates.toml`` says that the cell's loss may run away (``converged`` at least 0), on any model."""
+    declared = gates(request.path.parent / "gates.toml", cell.id)
+    return any(gate.measure == "converged" and gate.least == 0 for gate in declared)
+
+
+@pytest.fixture
+def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Comparison:
+    """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not hold the cell."""
+    own, scenario = request.config.stash[KEY], request.module.SCENARIO
+    if not own.settings.baseline:
+        pytest.skip("no --baseline is given")
+    if unnamed(cell) not in own.baseline(scenario).cells:
+        pytest.skip(f"baseline {own.settings.baseline} does not hold {unnamed(cell)}")
+    count = items_compared(own, request.session.items)
+    found = compared(own, scenario, cell, count)
+    request.node.user_properties.append((COMPARED, [scenario, cell.id, count]))
+    request.node.user_properties.extend(properties(found))
+    return found

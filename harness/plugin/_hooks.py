@@ -10,6 +10,7 @@ import pytest
 from harness.cells import Cell
 from harness.errors import HarnessError
 from harness.launch import Plan, launch_here
+from harness.plugin._baseline import COMPARED, check_baselines, check_on_controller, keep_baselines, summarise
 from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession
@@ -60,6 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Tests of one cell run together, and cells of one model after each other."""
     if mistake := config.stash[KEY].mistake:
         raise pytest.UsageError(mistake)
+    check_baselines(config.stash[KEY], items)
     order: dict[str, int] = {}
     for item in items:
         if cell := _cell(item):
@@ -75,6 +77,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     a worker of xdist does likewise, as it does not know its share beforehand.
     """
     own = session.config.stash[KEY]
+    if session.config.getoption("numprocesses", None):
+        check_on_controller(own)
     found = dict.fromkeys(cell for item in session.items if (cell := _cell(item)))
     cells = [cell for cell in found if not own.missing(cell)]
     if session.config.getoption("plan"):
@@ -101,9 +105,11 @@ class Recorder:
         for name, value in report.user_properties if report.when == "call" else ():
             if name == RAN and isinstance(value, (list, tuple)):
                 self._own.ran[(str(value[0]), str(value[1]))] = None
+            elif name == COMPARED and isinstance(value, (list, tuple)):
+                self._own.compared[(str(value[0]), str(value[1]))] = int(value[2])
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table, and the report's files."""
     own = config.stash[KEY]
     if not own.ran:
@@ -118,6 +124,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(table(results, "simple", intervals=False))
     shown = os.path.relpath(path, config.invocation_params.dir)
     terminalreporter.write_line(f"\nfull report with intervals, plots and wrong answers: {shown}")
+    try:
+        said = [*keep_baselines(own, exitstatus), *summarise(own, results)]
+    except (HarnessError, pytest.UsageError) as error:
+        terminalreporter.write_line(str(error), red=True)
+        return
+    for line in said:
+        terminalreporter.write_line(line)
 
 
 def _how(own: HarnessSession, results: list[Result]) -> list[tuple[str, str]]:

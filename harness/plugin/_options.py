@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from harness.baselines import Limits
 from harness.engines import ALL, EngineSpec, engine_spec
 from harness.errors import HarnessError, MissingExtraError
 from harness.facts import FIXTURES
@@ -24,6 +27,14 @@ _OPTIONS = {
         "forms that answer: hf, bf16, nf4, int8, gptq4, gguf:q4_0, ...; nf4@hf: trained on hf; all",
     ),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
+    "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
+    "baselines": ("DIR", "suites/{scenario}/baselines", "where baselines are kept"),
+    "limits": (
+        "LIST",
+        "quality=0.02,bytes=1.10,memory=1.25,speed=2.0",
+        "how much worse than a baseline is well enough",
+    ),
+    "summary": ("FILE", "", "append the tables to this markdown file; in GitHub Actions the job's summary"),
 }
 
 
@@ -40,6 +51,15 @@ class Settings(NamedTuple):
     report: Path
     device: str | None
     plan: bool
+    baseline: str
+    """Name of the baseline to compare with, or empty."""
+    save_baseline: str
+    """Name of the baseline to make, or empty."""
+    baselines: str
+    """Folder of the baselines, with ``{scenario}`` where the scenario's name goes."""
+    limits: Limits
+    judge_speed: bool
+    summary: Path | None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -49,6 +69,8 @@ def add_options(parser: pytest.Parser) -> None:
     for name, (meta, default, text) in _OPTIONS.items():
         group.addoption(f"--{name}", metavar=meta, help=f"{text} [{default or 'automatic'}]")
         parser.addini(name, text, default=default)
+    group.addoption("--save-baseline", metavar="NAME", help="keep what the cells reach as a baseline")
+    group.addoption("--baseline-speed", action="store_true", help="fail, too, where a cell is slower than its limit")
     group.addoption("--plan", action="store_true", help="show what would be built, and build nothing")
 
 
@@ -76,6 +98,12 @@ def settings(config: pytest.Config) -> Settings:
         report=_folder(config, given["report"]),
         device=given["device"] or None,
         plan=bool(config.getoption("plan")),
+        baseline=_name("--baseline", given["baseline"]),
+        save_baseline=_name("--save-baseline", config.getoption("save_baseline") or ""),
+        baselines=given["baselines"],
+        limits=_limits(given["limits"]),
+        judge_speed=bool(config.getoption("baseline_speed")),
+        summary=_summary(config, given["summary"]),
     )
 
 
@@ -97,6 +125,29 @@ def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]
     except HarnessError as error:
         raise pytest.UsageError(f"--engine {names}: {error}") from None
     return tuple(found), missing
+
+
+def _name(option: str, name: str) -> str:
+    if name and not re.fullmatch(r"\w[\w.-]*", name):
+        raise pytest.UsageError(f"{option} {name!r}: a name has letters, digits, and . _ - within")
+    return name
+
+
+def _limits(text: str) -> Limits:
+    try:
+        pairs = {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
+        return Limits(**pairs)
+    except (ValueError, TypeError):
+        known = ", ".join(Limits._fields)
+        raise pytest.UsageError(f"--limits {text!r}: give NAME=NUMBER, separated by commas, of {known}") from None
+
+
+def _summary(config: pytest.Config, given: str) -> Path | None:
+    """Where GitHub Actions looks, if nothing is asked for."""
+    if given:
+        return _folder(config, given)
+    job = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(job) if job else None
 
 
 def _folder(config: pytest.Config, path: str) -> Path:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.builders import build
+from harness.baselines import Baseline, load
+from harness.builders import GRADES, build, read_lines
 from harness.cells import Cell
 from harness.launch import Job, Plan
 from harness.models import base_of
@@ -27,7 +30,10 @@ class HarnessSession:
         """What the user got wrong, in one line."""
         self.ran: dict[tuple[str, str], None] = {}
         """(scenario, cell id) of every test that ran, in order."""
+        self.compared: dict[tuple[str, str], int] = {}
+        """(scenario, cell id) of every comparison with the baseline, and how many the session makes."""
         self._results: dict[str, Result] = {}
+        self._baselines: dict[str, Baseline] = {}
 
     @cached_property
     def settings(self) -> Settings:
@@ -67,6 +73,21 @@ class HarnessSession:
         if cell.id not in self._results:
             self._results[cell.id] = result(cell, self.fetch)
         return self._results[cell.id]
+
+    def lines(self, cell: Cell) -> list[dict[str, Any]]:
+        """Every probe of ``cell`` with its answer and verdict."""
+        return read_lines(self.fetch(cell.grades).path / GRADES)
+
+    def baseline_path(self, scenario: str, name: str) -> Path:
+        """Where the baseline ``name`` of ``scenario`` is kept."""
+        folder = self.settings.baselines.replace("{scenario}", scenario)
+        return self._config.rootpath / Path(folder).expanduser() / f"{name}.json"
+
+    def baseline(self, scenario: str) -> Baseline:
+        """What ``--baseline`` names. Raises DataError where it is unknown or damaged."""
+        if scenario not in self._baselines:
+            self._baselines[scenario] = load(self.baseline_path(scenario, self.settings.baseline), scenario)
+        return self._baselines[scenario]
 
     def report(self) -> list[Result]:
         """Results of the cells that ran, the bare models first."""

@@ -1,7 +1,7 @@
 """The 2023 Oscars: does an adapter make the model remember 23 new facts, and leave the rest alone?
 
 Each test id is a cell; ``-k rank64``, ``-k "lr1e_3 and not aug"`` and the like select by its parts. The gates
-stand in gates.toml.
+stand in gates.toml; ``--baseline NAME`` compares with an earlier run.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 SCENARIO = "oscars"
 
 
-def test_training_ends_well(outcome):
-    assert outcome.status == "ok", f"the loss of {outcome.id} diverged"
+def test_training_ends_well(outcome, may_diverge):
+    assert outcome.status == "ok" or may_diverge, f"the loss of {outcome.id} diverged"
 
 
 def test_remembers(outcome, gate):
@@ -24,5 +24,5 @@ def test_leaves_the_rest_alone(outcome, gate):
     assert not broken, "; ".join(broken)
 
 
-def test_not_worse_than_before(baseline):
-    assert not baseline, "; ".join(baseline)
+def test_not_worse_than_the_baseline(baseline):
+    assert baseline.holds, str(baseline)

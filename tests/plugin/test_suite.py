@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,8 @@ def run(model_folder, tmp_path_factory):
     def call(*arguments: str, model: Path | str = model_folder, report: str = "report") -> tuple[int, str]:
         own = ["--model", str(model), "--store", str(home / "store"), "--report", str(home / report)]
         command = [sys.executable, "-m", "pytest", "suites/oscars", "-p", "no:cacheprovider", *own, *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        quiet = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
+        done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, timeout=300, check=False)
         return done.returncode, done.stdout + done.stderr
 
     call.home = home

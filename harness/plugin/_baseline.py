@@ -1,0 +1,167 @@
+"""Baselines within a session: checked at the start, compared by the tests, kept and summed up at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.baselines import Baseline, Comparison, Kept, compare, comparison_markdown, save
+from harness.cells import Cell
+from harness.errors import HarnessError, StoreError
+from harness.plugin._session import HarnessSession
+from harness.report import Result, table
+from harness.scenarios import SCENARIOS
+
+COMPARED = "harness_compared"
+
+
+def unnamed(cell: Cell) -> str:
+    """The id of ``cell`` without its model's name, and as if no other engine were there."""
+    return replace(cell, several_models=False, several_engines=False).id
+
+
+def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
+    """Stops before anything is built where a baseline cannot be read, or says nothing about the selected cells."""
+    asking = list(_asking(items))
+    if not asking:
+        return
+    settings = own.settings
+    if settings.save_baseline and len({base.content for base in own.bases}) > 1:
+        raise pytest.UsageError(f"--save-baseline {settings.save_baseline} keeps one model: give one --model")
+    if not settings.baseline:
+        return
+    try:
+        held = [unnamed(cell) in own.baseline(scenario).cells for scenario, cell in asking]
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+    if not any(held):
+        path = _shown(own.baseline_path(asking[0][0], settings.baseline))
+        raise pytest.UsageError(f"baseline {path} holds none of the selected cells: select others, or save it again")
+
+
+def check_on_controller(own: HarnessSession) -> None:
+    """With xdist nothing is collected here, and what stops a worker's collection is not shown: so look beforehand."""
+    if not own.settings.baseline:
+        return
+    mistakes = []
+    for scenario in SCENARIOS:
+        try:
+            own.baseline(scenario)
+        except HarnessError as error:
+            mistakes.append(str(error))
+    if len(mistakes) == len(SCENARIOS):
+        raise pytest.UsageError("; ".join(mistakes))
+
+
+def items_compared(own: HarnessSession, items: Sequence[pytest.Item]) -> int:
+    """How many cells the session compares: from the collection, which is the same on all workers."""
+    return len({(s, cell.id) for s, cell in _asking(items) if unnamed(cell) in own.baseline(s).cells})
+
+
+def compared(own: HarnessSession, scenario: str, cell: Cell, count: int) -> Comparison:
+    """``cell`` against the baseline, as one of ``count`` comparisons."""
+    result, baseline = own.result(cell), own.baseline(scenario)
+    return compare(
+        baseline.cells[unnamed(cell)],
+        own.lines(cell),
+        result.cost,
+        cell=cell.id,
+        baseline=baseline.name,
+        status=result.status,
+        cells=count,
+        limits=own.settings.limits,
+        judge_speed=own.settings.judge_speed,
+    )
+
+
+def properties(found: Comparison) -> Iterator[tuple[str, object]]:
+    """What JUnit's XML holds of a comparison."""
+    yield "baseline", found.baseline
+    yield "worse", len(found.worse)
+    for change in found.changes:
+        yield f"{change.measure}_before", round(change.before, 4)
+        yield f"{change.measure}_now", round(change.now, 4)
+        yield f"{change.measure}_p", float(f"{change.p:.3g}")
+        yield f"{change.measure}_flipped", len(change.flips)
+    for ratio in found.ratios:
+        yield f"{ratio.measure}_ratio", round(ratio.ratio, 4)
+
+
+def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
+    """Writes what ran as ``--save-baseline``, and says where; a run that was interrupted is no baseline."""
+    name = own.settings.save_baseline
+    if not name:
+        return
+    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        yield f"no baseline {name} is saved, as the session did not end by itself"
+        return
+    scenarios = dict.fromkeys(scenario for scenario, _ in own.ran)
+    paths = {own.baseline_path(scenario, name) for scenario in scenarios}
+    if len(paths) < len(scenarios):
+        raise pytest.UsageError("--baselines is one folder for several scenarios: put {scenario} into it")
+    for scenario in scenarios:
+        kept, path = _kept(own, scenario, name), own.baseline_path(scenario, name)
+        save(kept, path)
+        yield f"baseline {name} of {kept.model} saved in {_shown(path)}, cells {len(kept.cells)}"
+
+
+def summarise(own: HarnessSession, results: list[Result]) -> Iterator[str]:
+    """Says how the cells compare, and appends all tables to the summary file."""
+    parts = ["## What was remembered, what was lost, what it cost", "", table(results, intervals=False), ""]
+    for scenario in dict.fromkeys(scenario for scenario, _ in own.compared):
+        known = {cell.id: cell for cell in own.cells(scenario)}
+        asked = [(known[name], count) for (s, name), count in own.compared.items() if s == scenario]
+        found = [compared(own, scenario, cell, count) for cell, count in asked]
+        yield from _verdict(own.settings.baseline, found)
+        model = ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases)
+        versions = own.fetch(asked[0][0].adapter).manifest.versions
+        parts += [comparison_markdown(own.baseline(scenario), model, versions, found)]
+    if own.settings.summary:
+        yield _append(own.settings.summary, "\n".join(parts))
+
+
+def _asking(items: Sequence[pytest.Item]) -> Iterator[tuple[str, Cell]]:
+    """Scenario and cell of each test that compares."""
+    for item in items:
+        spec = getattr(item, "callspec", None)
+        cell = spec.params.get("cell") if spec else None
+        if isinstance(cell, Cell) and isinstance(item, pytest.Function) and "baseline" in item.fixturenames:
+            yield item.module.SCENARIO, cell
+
+
+def _kept(own: HarnessSession, scenario: str, name: str) -> Baseline:
+    known = {cell.id: cell for cell in own.cells(scenario)}
+    cells = [known[cell] for s, cell in own.ran if s == scenario]
+    manifest = own.fetch(cells[0].adapter).manifest
+    kept = {unnamed(cell): _cell(own, cell) for cell in cells}
+    model = cells[0].base
+    return Baseline(name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept)
+
+
+def _cell(own: HarnessSession, cell: Cell) -> Kept:
+    result = own.result(cell)
+    return Kept(result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost)
+
+
+def _verdict(name: str, found: Sequence[Comparison]) -> Iterator[str]:
+    bad = sum(not c.holds for c in found)
+    yield f"\nagainst baseline {name}: cells compared {len(found)}, worse {bad or 'none'}"
+    yield from (f"slower, not failed: {c.cell}: {line}" for c in found if not c.judge_speed for line in c.slower)
+
+
+def _append(path: Path, text: str) -> str:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+    except OSError as error:
+        raise StoreError(f"summary {path} cannot be written ({error.strerror}): give another --summary") from error
+    return f"summary appended to {_shown(path)}"
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)

@@ -1,0 +1,72 @@
+"""A baseline's file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.baselines import Baseline, Kept, load, save
+from harness.errors import DataError, StoreError
+
+CELLS = {
+    "a": Kept("ok", {"q1": True, "q2": False}, {"seconds": 1.5}),
+    "b": Kept("diverged", {"q1": False, "q3": True}, {}),
+}
+MADE = Baseline("main", "oscars", "pocket", "ab" * 32, "Linux", {"torch": "2.13"}, CELLS)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "baselines" / "main.json"
+    save(MADE, made)
+    return made
+
+
+def test_comes_back_as_it_was(path):
+    assert load(path, "oscars") == MADE
+    first = path.read_bytes()
+    save(load(path, "oscars"), path)
+    assert path.read_bytes() == first
+
+
+def test_an_unknown_name_names_those_that_are(path):
+    with pytest.raises(DataError, match=r"baseline 'other' is unknown .* \(there: main\)"):
+        load(path.with_name("other.json"), "oscars")
+
+
+def test_another_scenario_is_refused(path):
+    with pytest.raises(DataError, match="is of the scenario oscars, not of presets"):
+        load(path, "presets")
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda v: v["cells"]["a"].update(right="1"), "a has 1 verdicts on 2 probes"),
+        (lambda v: v["cells"]["a"].update(right="1x"), "each to be 0 or 1"),
+        (lambda v: v.pop("probes"), "no 'probes'"),
+        (lambda v: v["cells"].update(a=[]), "damaged"),
+        (lambda v: v.update(format=9), "has format 9, known is 1"),
+    ],
+)
+def test_damage_is_one_line(path, damage, line):
+    values = json.loads(path.read_text())
+    damage(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=line) as found:
+        load(path, "oscars")
+    assert "\n" not in str(found.value)
+
+
+def test_half_a_file_is_damaged(path):
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(DataError, match="is damaged"):
+        load(path, "oscars")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        save(MADE, tmp_path / "file" / "main.json")

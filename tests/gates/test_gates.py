@@ -1,0 +1,39 @@
+"""Declared bounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import DataError
+from harness.gates import broken, gates
+from harness.report import Result
+from harness.stats import Interval
+
+SHARE = Interval(0.5, 0.4, 0.6)
+RESULT = Result("c", "m", "hf", "ok", {"exact": SHARE}, SHARE, {}, SHARE, SHARE, {}, ())
+TOML = """
+[[gate]]
+cells = "a-*"
+least = { exact = 0.6 }
+most = { locality = 0.4 }
+[[gate]]
+cells = "*"
+least = { exact = 0.1 }
+"""
+
+
+def test_the_first_pattern_that_matches_counts(tmp_path):
+    path = tmp_path / "gates.toml"
+    path.write_text(TOML)
+    assert list(broken(gates(path, "a-rank8"), RESULT)) == [
+        "exact is 0.50, declared at least 0.60",
+        "locality is 0.50, declared at most 0.40",
+    ]
+    assert list(broken(gates(path, "b"), RESULT)) == []
+
+
+def test_a_damaged_file_is_one_line(tmp_path):
+    path = tmp_path / "gates.toml"
+    path.write_text("[[gate]")
+    with pytest.raises(DataError, match="is no TOML"):
+        gates(path, "a")
