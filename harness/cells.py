@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.engines import HF, EngineSpec
-from harness.launch import Job
+from harness.launch import Job, training_seconds
 from harness.recipes import (
     Adapter,
     Answers,
@@ -20,9 +20,6 @@ from harness.recipes import (
     Stack,
     Training,
 )
-
-_CALIBRATING = 128
-"""Texts for GPTQ, as in its paper."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +54,13 @@ class Cell:
 
     @property
     def adapter(self) -> Adapter:
-        trained_on = self.engine.training(self.base, self._calibration)
+        trained_on = self.engine.training(self.base, self.replay or self.dataset)
         return Adapter(trained_on, self.dataset, self.training, self.replay if self.training.replay else None)
 
     @property
     def model(self) -> Base | Quantised:
         """The base in the form that is asked."""
-        return self.engine.answering(self.base, self._calibration)
-
-    @property
-    def _calibration(self) -> Dataset:
-        """What GPTQ weighs its errors on: known facts where there are some."""
-        known = self.replay or self.dataset
-        return Dataset.of("calibration", known.samples[:_CALIBRATING])
+        return self.engine.answering(self.base, self.replay or self.dataset)
 
     @property
     def model_name(self) -> str:
@@ -88,15 +79,13 @@ class Cell:
 
     def jobs(self) -> list[Job]:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
-        t, asked = self.training, len(self.probes.probes)
-        samples = len(self.dataset.samples) * t.epochs * (1 + t.replay)
-        trained, model = self.adapter, self.model
-        adapter = Job(trained, self.id, 2 + 0.012 * samples * (2 if t.kl else 1), _forms(trained.base))
+        trained, model, asked = self.adapter, self.model, len(self.probes.probes)
+        adapter = Job(trained, self.id, training_seconds(trained), _forms(trained.base))
         bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, _forms(model))
         return [bare, Job(self.grades, self.id, 0.015 * asked, (adapter,))]
 
     def _grades(self, stack: Stack) -> Grades:
-        return Grades(Answers(stack, self.probes, engine=self.engine.runner, dtype=self.engine.dtype))
+        return Grades(Answers(stack, self.probes, dtype=self.engine.dtype))
 
 
 def _forms(model: Base | Quantised) -> tuple[Job, ...]:

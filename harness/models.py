@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import ModelError
+from harness.facts import FIXTURES
 from harness.recipes import Base, BitsAndBytes
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+SHIPPED = FIXTURES / "models" / "pocket"
+"""The model that comes along."""
 DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = re.compile(r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)")
 _HUB_FILES = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "vocab.*"]

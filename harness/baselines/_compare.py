@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from harness.baselines._file import Kept
+from harness.recipes import local
 from harness.stats import Interval, Paired, detectable_loss, holm, paired_bootstrap
 
 ALPHA = 0.05
@@ -249,9 +250,9 @@ def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
     """Lines by measure. All recall together is the measure with the least noise, so it is one of its own."""
     groups: dict[str, list[Line]] = {"recall": []}
     for line in lines:
-        local = line["kind"].startswith("locality")
-        groups.setdefault("known" if local else line["kind"], []).append(line)
-        groups["recall"] += [] if local else [line]
+        untouched = local(line["kind"])
+        groups.setdefault("known" if untouched else line["kind"], []).append(line)
+        groups["recall"] += [] if untouched else [line]
     return {name: own for name, own in groups.items() if own}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.builders._models import converted, engine, loaded, model_bytes, quantised, weights
+from harness.builders._models import Fetch, converted, engine, loaded, model_bytes, quantised, weights
 from harness.errors import RecipeError
 from harness.grading import FUZZY, grade
 from harness.measure import measured
@@ -24,35 +25,32 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
     Raises:
         RecipeError: nothing is built from such a recipe, or its grader is unknown.
     """
-    makers: dict[type, Callable[[Any, Store, str | None], Artefact]] = {
+    makers: dict[type, Callable[[Any, Store, Fetch, str | None], Artefact]] = {
         Quantised: quantised,
         Adapter: _adapter,
-        GgufAdapter: lambda own, store, device: converted(own, store, lambda need: build(need, store, device)),
+        GgufAdapter: converted,
         Answers: _answers,
         Grades: _grades,
     }
     maker = makers.get(type(recipe))
     if maker is None:
         raise RecipeError(f"a recipe of kind {type(recipe).__name__} is not built: it is data already")
-    return maker(recipe, store, device)
+    return maker(recipe, store, partial(build, store=store, device=device), device)
 
 
-def _adapter(recipe: Adapter, store: Store, device: str | None) -> Artefact:
+def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     def make(folder: Path) -> dict[str, Any]:
         from harness.training import train
 
-        return train(loaded(recipe.base, lambda need: build(need, store, device), "float32", device), recipe, folder)
+        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder)
 
     return store.get(recipe, make)
 
 
-def _answers(recipe: Answers, store: Store, device: str | None) -> Artefact:
-    def fetch(need: Recipe) -> Artefact:
-        return build(need, store, device)
-
+def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     stack = recipe.stack
-    adapters = [(build(adapter, store, device), scale) for adapter, scale in recipe.stack.adapters]
-    diverged = any(artefact.manifest.facts["status"] == "diverged" for artefact, _ in adapters)
+    adapters = [fetch(adapter) for adapter, _ in stack.adapters]
+    diverged = any(artefact.manifest.facts["status"] == "diverged" for artefact in adapters)
 
     def make(folder: Path) -> dict[str, Any]:
         prompts = [probe.prompt for probe in recipe.probes.probes]
@@ -80,16 +78,15 @@ def _answers(recipe: Answers, store: Store, device: str | None) -> Artefact:
             "model_bytes": model_bytes(stack.base, fetch),
         }
 
-    parents = tuple(digest(adapter) for adapter, _ in stack.adapters)
-    return store.get(recipe, make, parents)
+    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact in adapters))
 
 
-def _grades(recipe: Grades, store: Store, device: str | None) -> Artefact:
+def _grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     if recipe.grader != FUZZY:
         raise RecipeError(f"grader {recipe.grader!r} is unknown: choose {FUZZY}")
     if (kept := store.peek(recipe)) is not None:
         return kept
-    answers = build(recipe.answers, store, device)
+    answers = fetch(recipe.answers)
 
     def make(folder: Path) -> dict[str, Any]:
         lines = []

@@ -19,13 +19,13 @@ Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
 
 
-def quantised(recipe: Quantised, store: Store, device: str | None) -> Artefact:
+def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """A GPTQ folder or a GGUF file; bitsandbytes quantises while it loads, and leaves nothing to keep."""
 
     def make(folder: Path) -> dict[str, Any]:
         by, source = recipe.by, Path(recipe.base.path)
         if isinstance(by, Gguf):
-            _gguf(source, folder, by.kind)
+            gguf.convert_base(source, folder / MODEL, by.kind)
         elif isinstance(by, Gptq):
             from harness.quantise import gptq
 
@@ -36,7 +36,7 @@ def quantised(recipe: Quantised, store: Store, device: str | None) -> Artefact:
     return store.get(recipe, make)
 
 
-def converted(recipe: GgufAdapter, store: Store, fetch: Fetch) -> Artefact:
+def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """The adapter as a GGUF file."""
     trained = fetch(recipe.adapter)
 
@@ -78,17 +78,6 @@ def model_bytes(model: Base | Quantised, fetch: Fetch) -> int:
     if isinstance(model, Quantised) and not isinstance(model.by, BitsAndBytes):
         return int(fetch(model).manifest.facts["model_bytes"])
     return _bytes(Path(model.origin.path))
-
-
-def _gguf(source: Path, folder: Path, kind: str) -> None:
-    """Types that need no quantising are written at once, others by way of float32."""
-    if kind in ("f32", "f16", "bf16"):
-        gguf.convert_base(source, folder / MODEL, kind)
-        return
-    full = folder / "full.gguf"
-    gguf.convert_base(source, full)
-    gguf.quantise(full, folder / MODEL, kind)
-    full.unlink()
 
 
 def _bytes(folder: Path) -> int:

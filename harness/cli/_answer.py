@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.cli._common import SHIPPED, Commands, add_device
+from harness.cli._common import Commands, add_device
 from harness.engines import DECODINGS, Engine, decoding
 from harness.errors import DataError, ModelError
 from harness.formats import FORMATS, ask
+from harness.models import SHIPPED
 from harness.recipes import Base, Decoding
 
 RAW = "raw"

@@ -6,14 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.facts import FIXTURES
-
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     Commands = Any
 
-SHIPPED = FIXTURES / "models" / "pocket"
 _MIB = 2**20
 
 

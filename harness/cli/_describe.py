@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from harness.cli._common import SHIPPED
 from harness.errors import HarnessError
+from harness.models import SHIPPED
 
 _HEX = 8
 _SHOWN = {"rank": "rank {}", "alpha": "alpha {}", "lr": "lr {:g}", "epochs": "{} epochs", "seed": "seed {}"}

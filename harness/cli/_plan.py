@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
-from harness.cli._common import SHIPPED, Commands, add_store
+from harness.cli._common import Commands, add_store
 from harness.errors import DataError
 
 
@@ -25,25 +24,17 @@ def add(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.engines import ALL, engine_spec
+    from harness.engines import engine_specs
     from harness.launch import Plan
-    from harness.models import base_of
+    from harness.models import SHIPPED, base_of
     from harness.scenarios import SCENARIOS
+    from harness.selection import cells, seeds
     from harness.store import Store
 
     if given.scenario not in SCENARIOS:
         raise DataError(f"scenario {given.scenario!r} is unknown: choose one of {', '.join(SCENARIOS)}")
     bases = [base_of(model) for model in given.model or [SHIPPED]]
-    cells = SCENARIOS[given.scenario](given.grid, bases, seeds(given.seeds))
-    names = ALL if given.engine == "all" else given.engine.split(",")
-    jobs = [job for name in names for cell in cells for job in replace(cell, engine=engine_spec(name)).jobs()]
+    found = cells(given.scenario, given.grid, bases, seeds(given.seeds), engine_specs(given.engine))
+    jobs = [job for cell in found for job in cell.jobs()]
     print(Plan.of(jobs, Store(given.store)).table())
     return 0
-
-
-def seeds(text: str) -> list[int]:
-    """``0,1,2`` as numbers. Raises DataError."""
-    try:
-        return list(dict.fromkeys(int(seed) for seed in text.split(",")))
-    except ValueError:
-        raise DataError(f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2") from None

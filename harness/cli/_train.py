@@ -10,9 +10,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cli._common import SHIPPED, Commands, add_device, add_store, counted, size
-from harness.errors import DataError, RecipeError, StoreError
+from harness.cli._common import Commands, add_device, add_store, counted, size
+from harness.errors import RecipeError, StoreError
+from harness.facts import read_text
 from harness.formats import FORMATS, ask, reply
+from harness.models import SHIPPED
 from harness.recipes import Adapter, Dataset, Recipe, Sample, Training
 from harness.store import Artefact, Store
 from harness.training.presets import PRESETS, preset
@@ -46,7 +48,7 @@ def add(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     from harness.builders import build
-    from harness.launch import Job, Plan, launch_here
+    from harness.launch import Job, Plan, launch_here, training_seconds
     from harness.models import base_of
 
     training = changed(preset(given.preset), given.set)
@@ -54,12 +56,12 @@ def run(given: argparse.Namespace) -> int:
     recipe = Adapter(base_of(given.model), dataset, training, replay)
     free(given.out)
     store = Store(given.store)
-    seconds = 2 + 0.012 * len(dataset.samples) * training.epochs * (1 + training.replay)
 
     def make(recipe: Recipe) -> Artefact:
         return build(recipe, store, given.device)
 
-    launch_here(Plan.of([Job(recipe, f"{dataset.name} on {recipe.base.name}", seconds)], store), make)
+    job = Job(recipe, f"{dataset.name} on {recipe.base.name}", training_seconds(recipe))
+    launch_here(Plan.of([job], store), make)
     artefact = make(recipe)
     facts = artefact.manifest.facts
     if facts["status"] == "diverged":
@@ -88,12 +90,7 @@ def changed(training: Training, settings: Iterable[str]) -> Training:
 
 def read(path: Path, form: str) -> Dataset:
     """The lines of a text as training samples, named by the file. Raises DataError."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): give a text file") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start}): save the file in UTF-8") from error
+    lines = read_text(path).removeprefix("\ufeff").split("\n")
     return Dataset.of(path.stem, tuple(_sample(line.strip(), form) for line in lines if line.strip()))
 
 

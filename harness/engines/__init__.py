@@ -2,7 +2,7 @@
 
 from harness.engines._engine import Capabilities, Engine
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._names import ALL, HF, EngineSpec, engine_spec
+from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs
 from harness.engines._openai import Served, ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.engines.presets import DECODINGS, decoding
@@ -20,4 +20,5 @@ __all__ = [
     "TransformersEngine",
     "decoding",
     "engine_spec",
+    "engine_specs",
 ]

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from harness.errors import RecipeError
 from harness.recipes import Decoding
 
 
@@ -37,3 +38,17 @@ class Engine(Protocol):
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> AbstractContextManager[None]:
         """Adapters (folder, scale) on the base for the length of a ``with`` block; their updates add up."""
         ...
+
+
+def stopped(text: str, stops: Sequence[str]) -> str:
+    """``text`` up to the first stop string. An answer may begin with one: a leading newline ends it, too."""
+    for stop in stops:
+        text = text.partition(stop)[0]
+    return text.strip()
+
+
+def without_search(decoding: Decoding, who: str) -> None:
+    """Raises RecipeError where ``decoding`` asks for beams or forbids n-grams, which ``who`` does not offer."""
+    for name, off in (("num_beams", 1), ("no_repeat_ngram_size", 0)):
+        if (value := getattr(decoding, name)) != off:
+            raise RecipeError(f"{name} is {value}: {who} cannot do that, set it to {off}")

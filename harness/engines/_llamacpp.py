@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.engines._engine import Capabilities
-from harness.engines._transformers import _stopped
+from harness.engines._engine import Capabilities, stopped, without_search
 from harness.errors import ModelError, RecipeError
 from harness.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
@@ -89,7 +88,7 @@ class LlamaCppEngine:
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
         """See Engine. Raises RecipeError where a prompt leaves no room, or for beams and forbidden n-grams."""
-        _check(decoding)
+        without_search(decoding, "the gguf engine")
         each = decoding.num_return_sequences if decoding.do_sample else 1  # greedy answers are all the same
         known = [self._tokens(prompt, decoding.max_new_tokens) for prompt in prompts]
         texts: list[_Text] = []
@@ -103,7 +102,7 @@ class LlamaCppEngine:
             for text in texts:
                 if text.sampler is not None:
                     self._library.llama_sampler_free(text.sampler)
-        said = [_stopped(text.answer.decode("utf-8", "replace"), decoding.stop) for text in texts]
+        said = [stopped(text.answer.decode("utf-8", "replace"), decoding.stop) for text in texts]
         copies = decoding.num_return_sequences // each
         return [said[i : i + each] * copies for i in range(0, len(said), each)]
 
@@ -357,12 +356,3 @@ def _release(library: Any, held: dict[str, Any]) -> None:
 def _processors() -> int:
     """Those this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check(decoding: Decoding) -> None:
-    if decoding.num_beams > 1:
-        raise RecipeError(f"num_beams is {decoding.num_beams}: the gguf engine cannot search with beams, set it to 1")
-    if decoding.no_repeat_ngram_size:
-        raise RecipeError(
-            f"no_repeat_ngram_size is {decoding.no_repeat_ngram_size}: the gguf engine cannot do that, set it to 0"
-        )

@@ -9,12 +9,11 @@ from harness.engines._engine import Capabilities
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
+from harness.gguf import TYPES
 from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, Gptq, Quantised
 
-GGUF_KINDS = (
-    *("f32", "f16", "bf16", "q8_0", "q6_k", "q5_0", "q5_1", "q5_k_s", "q5_k_m", "q4_0", "q4_1", "q4_k_s", "q4_k_m"),
-    *("iq4_nl", "q3_k_s", "q3_k_m", "q3_k_l", "q2_k"),
-)
+_CALIBRATING = 128
+"""Texts for GPTQ, as in its paper."""
 _BITS_AND_BYTES = {
     "nf4": BitsAndBytes("nf4"),
     "nf4dq": BitsAndBytes("nf4", double=True),
@@ -24,7 +23,7 @@ _BITS_AND_BYTES = {
 }
 _GPTQ = {f"gptq{bits}{form}": (bits, group, act) for bits in (4, 8) for form, group, act in (
     ("", 128, False), ("g64", 64, False), ("g32", 32, False), ("act", 128, True))}  # fmt: skip
-_EXTRAS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel",), "gguf": ("llama_cpp", "gguf")}
+_EXTRAS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum"), "gguf": ("llama_cpp", "gguf")}
 
 ALL = ("hf", "nf4", "int8", "gptq4", "gguf:q4_0", "gguf:q5_1", "gguf:q8_0")
 """What ``--engine all`` stands for."""
@@ -55,13 +54,13 @@ class EngineSpec(NamedTuple):
     def capabilities(self) -> Capabilities:
         return (LlamaCppEngine if self.runner == "gguf" else TransformersEngine).capabilities
 
-    def answering(self, base: Base, calibration: Dataset) -> Base | Quantised:
-        """The form of ``base`` that is asked."""
-        return _form(self.answers, base, calibration)
+    def answering(self, base: Base, known: Dataset) -> Base | Quantised:
+        """The form of ``base`` that is asked; GPTQ weighs its errors on the first texts of ``known``."""
+        return _form(self.answers, base, known)
 
-    def training(self, base: Base, calibration: Dataset) -> Base | Quantised:
+    def training(self, base: Base, known: Dataset) -> Base | Quantised:
         """The form of ``base`` that adapters are trained on."""
-        return _form(self.trains, base, calibration)
+        return _form(self.trains, base, known)
 
     def require(self) -> None:
         """Raises MissingExtraError, with the line that installs it, where a package is missing."""
@@ -82,14 +81,20 @@ def engine_spec(name: str) -> EngineSpec:
     answers, at, trains = name.strip().partition("@")
     spec = EngineSpec(answers, trains if at else _trains_by_default(answers))
     for form in (spec.answers, spec.trains):
-        if form.startswith("gguf:") and form.removeprefix("gguf:") in GGUF_KINDS and form == spec.answers:
+        if form.startswith("gguf:") and form.removeprefix("gguf:") in TYPES and form == spec.answers:
             continue
         if form.startswith("gguf:") and form == spec.trains:
             raise RecipeError(f"engine {name!r}: llama.cpp does not train adapters, name another form after the @")
         if form not in ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ):
-            known = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ, *(f"gguf:{kind}" for kind in GGUF_KINDS))
+            known = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ, *(f"gguf:{kind}" for kind in TYPES))
             raise RecipeError(f"engine {form!r} is unknown: choose of {', '.join(known)}")
     return spec
+
+
+def engine_specs(names: str) -> list[EngineSpec]:
+    """The engines of a comma-separated list, each once; ``all`` stands for ``ALL``. Raises RecipeError."""
+    each = [one for name in names.split(",") for one in (ALL if name.strip() == "all" else (name,))]
+    return list(dict.fromkeys(map(engine_spec, each)))
 
 
 def _trains_by_default(form: str) -> str:
@@ -97,11 +102,12 @@ def _trains_by_default(form: str) -> str:
     return "hf" if form == "bf16" or form.startswith("gguf:") else form
 
 
-def _form(form: str, base: Base, calibration: Dataset) -> Base | Quantised:
+def _form(form: str, base: Base, known: Dataset) -> Base | Quantised:
     if form in _BITS_AND_BYTES:
         return Quantised(base, _BITS_AND_BYTES[form])
     if form in _GPTQ:
         bits, group, act = _GPTQ[form]
+        calibration = Dataset.of(known.name, known.samples[:_CALIBRATING])
         return Quantised(base, Gptq(bits, calibration, group, act))
     return Quantised(base, Gguf(form.removeprefix("gguf:"))) if form.startswith("gguf:") else base
 

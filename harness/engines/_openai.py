@@ -16,8 +16,7 @@ from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.engines._engine import Capabilities
-from harness.engines._transformers import _stopped
+from harness.engines._engine import Capabilities, stopped, without_search
 from harness.errors import MissingExtraError, ModelError, RecipeError
 from harness.recipes import Decoding
 
@@ -120,7 +119,7 @@ class ServedEngine:
             RecipeError: beams or forbidden n-grams, which the API does not have.
             ModelError: the server failed for good, or said what is no answer.
         """
-        _check(decoding)
+        without_search(decoding, "a server's API")
         kept = {} if keep is None else keep
         missing = [p for p in dict.fromkeys(prompts) if len(kept.get(p, ())) != decoding.num_return_sequences]
         if failed := self._fill(kept, missing, decoding):
@@ -195,7 +194,7 @@ class ServedEngine:
             # the seed is the text's own, so that prompts are independent of each other
             seed = zlib.crc32(f"{decoding.seed} {len(found)} {prompt}".encode()) & 0x7FFFFFFF
             said = self._choices(prompt, {"n": each - len(found), "seed": seed}, decoding)
-            found += [_stopped(text, decoding.stop) for text in said]
+            found += [stopped(text, decoding.stop) for text in said]
         return found[:each] * (decoding.num_return_sequences // each)
 
     def _choices(self, prompt: str, more: dict[str, Any], decoding: Decoding) -> list[str]:
@@ -381,15 +380,6 @@ def _extras(decoding: Decoding, neutral: bool = True) -> dict[str, Any]:
     if decoding.repetition_penalty != 1:
         kept["repeat_last_n"] = -1  # over the whole text, as in transformers; llama.cpp looks back 64 tokens
     return kept
-
-
-def _check(decoding: Decoding) -> None:
-    if decoding.num_beams > 1:
-        raise RecipeError(f"num_beams is {decoding.num_beams}: a server's API has no beams, set it to 1")
-    if decoding.no_repeat_ngram_size:
-        raise RecipeError(
-            f"no_repeat_ngram_size is {decoding.no_repeat_ngram_size}: a server's API cannot do that, set it to 0"
-        )
 
 
 def _listed(names: Collection[str]) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.engines._engine import Capabilities
+from harness.engines._engine import Capabilities, stopped
 from harness.errors import ModelError, RecipeError
 from harness.models import Loaded, resident
 from harness.recipes import Base, Decoding
@@ -62,7 +62,7 @@ class TransformersEngine:
             )
         texts = tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)
         each = decoding.num_return_sequences
-        return [[_stopped(t, decoding.stop) for t in texts[i : i + each]] for i in range(0, len(texts), each)]
+        return [[stopped(t, decoding.stop) for t in texts[i : i + each]] for i in range(0, len(texts), each)]
 
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> Iterator[None]:
@@ -118,10 +118,3 @@ def _arguments(decoding: Decoding) -> dict[str, Any]:
         kept |= {"typical_p": decoding.typical_p} if decoding.typical_p < 1 else {}
         kept |= {"min_p": decoding.min_p} if decoding.min_p > 0 else {}
     return kept
-
-
-def _stopped(text: str, stops: Sequence[str]) -> str:
-    """``text`` up to the first stop string. An answer may begin with one: a leading newline ends it, too."""
-    for stop in stops:
-        text = text.partition(stop)[0]
-    return text.strip()

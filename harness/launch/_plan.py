@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from harness.recipes import Recipe, digest
+from harness.recipes import Adapter, Recipe, digest
 from harness.store import Store
 
 
@@ -54,6 +54,12 @@ class Plan:
 
 def kind(job: Job) -> str:
     return type(job.recipe).__name__.lower()
+
+
+def training_seconds(adapter: Adapter) -> float:
+    """A rough estimate for two cores and the shipped model."""
+    t = adapter.training
+    return 2 + 0.012 * len(adapter.dataset.samples) * t.epochs * (1 + t.replay) * (2 if t.kl else 1)
 
 
 def _ordered(jobs: Iterable[Job]) -> Iterator[Job]:

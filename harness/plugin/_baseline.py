@@ -12,7 +12,7 @@ import pytest
 from harness.baselines import Baseline, Comparison, Kept, compare, comparison_markdown, save
 from harness.cells import Cell
 from harness.errors import HarnessError, StoreError
-from harness.plugin._session import HarnessSession
+from harness.plugin._session import HarnessSession, cell_of
 from harness.report import Result, table
 from harness.scenarios import SCENARIOS
 
@@ -127,9 +127,8 @@ def summarise(own: HarnessSession, results: list[Result]) -> Iterator[str]:
 def _asking(items: Sequence[pytest.Item]) -> Iterator[tuple[str, Cell]]:
     """Scenario and cell of each test that compares."""
     for item in items:
-        spec = getattr(item, "callspec", None)
-        cell = spec.params.get("cell") if spec else None
-        if isinstance(cell, Cell) and isinstance(item, pytest.Function) and "baseline" in item.fixturenames:
+        cell = cell_of(item)
+        if cell and isinstance(item, pytest.Function) and "baseline" in item.fixturenames:
             yield item.module.SCENARIO, cell
 
 

@@ -13,7 +13,7 @@ from harness.launch import Plan, launch_here
 from harness.plugin._baseline import COMPARED, check_baselines, check_on_controller, keep_baselines, summarise
 from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
-from harness.plugin._session import KEY, HarnessSession
+from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.report import Result, table, write
 
 
@@ -49,7 +49,7 @@ def _marks(reason: str) -> list[pytest.MarkDecorator]:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """``@pytest.mark.needs("scales")``: skips on an engine that cannot, and says so."""
-    cell = _cell(item)
+    cell = cell_of(item)
     for marker in item.iter_markers("needs"):
         for need in marker.args:
             if cell and not getattr(cell.engine.capabilities, need):
@@ -64,9 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     check_baselines(config.stash[KEY], items)
     order: dict[str, int] = {}
     for item in items:
-        if cell := _cell(item):
+        if cell := cell_of(item):
             order.setdefault(cell.id, len(order))
-    items.sort(key=lambda item: order.get(found.id, -1) if (found := _cell(item)) else -1)
+    items.sort(key=lambda item: order.get(found.id, -1) if (found := cell_of(item)) else -1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,7 +79,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     own = session.config.stash[KEY]
     if session.config.getoption("numprocesses", None):
         check_on_controller(own)
-    found = dict.fromkeys(cell for item in session.items if (cell := _cell(item)))
+    found = dict.fromkeys(cell for item in session.items if (cell := cell_of(item)))
     cells = [cell for cell in found if not own.missing(cell)]
     if session.config.getoption("plan"):
         if not cells:
@@ -151,12 +151,6 @@ def _planned(own: HarnessSession, cells: list[Cell]) -> Plan:
         return own.plan(cells)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
-
-
-def _cell(item: pytest.Item) -> Cell | None:
-    spec = getattr(item, "callspec", None)
-    found = spec.params.get("cell") if spec else None
-    return found if isinstance(found, Cell) else None
 
 
 def _say(config: pytest.Config, text: str) -> None:

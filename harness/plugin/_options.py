@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from harness.baselines import Limits
-from harness.engines import ALL, EngineSpec, engine_spec
-from harness.errors import HarnessError, MissingExtraError
-from harness.facts import FIXTURES
-
-SHIPPED = FIXTURES / "models" / "pocket"
+from harness.engines import EngineSpec, engine_spec, engine_specs
+from harness.errors import HarnessError, MissingExtraError, RecipeError
+from harness.models import SHIPPED
+from harness.selection import seeds
 
 _OPTIONS = {
     "store": ("DIR", ".store", "where adapters, answers and grades are kept"),
@@ -82,15 +81,13 @@ def settings(config: pytest.Config) -> Settings:
     """
     given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
     try:
-        seeds = tuple(dict.fromkeys(int(seed) for seed in given["seeds"].split(",")))
-    except ValueError:
-        raise pytest.UsageError(
-            f"--seeds {given['seeds']!r}: give numbers, separated by commas, such as 0,1,2"
-        ) from None
+        numbers = seeds(given["seeds"])
+    except RecipeError as error:
+        raise pytest.UsageError(str(error)) from None
     engines, missing = _engines(given["engine"])
     return Settings(
         models=tuple(config.getoption("model") or config.getini("model") or [str(SHIPPED)]),
-        seeds=seeds,
+        seeds=numbers,
         grid=given["grid"],
         engines=engines,
         missing=missing,
@@ -109,19 +106,18 @@ def settings(config: pytest.Config) -> Settings:
 
 def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]:
     """The engines, and which of those that only ``all`` names are not installed."""
-    found: dict[EngineSpec, None] = {}
+    named = [name.strip() for name in names.split(",")]
     missing: dict[EngineSpec, str] = {}
     try:
-        for name in names.split(","):
-            for one in ALL if name.strip() == "all" else (name,):
-                spec = engine_spec(one)
-                found[spec] = None
-                try:
-                    spec.require()
-                except MissingExtraError as error:
-                    if name.strip() != "all":
-                        raise
-                    missing[spec] = str(error)
+        found = engine_specs(names)
+        outright = {engine_spec(name) for name in named if name != "all"}
+        for spec in found:
+            try:
+                spec.require()
+            except MissingExtraError as error:
+                if spec in outright:
+                    raise
+                missing[spec] = str(error)
     except HarnessError as error:
         raise pytest.UsageError(f"--engine {names}: {error}") from None
     return tuple(found), missing

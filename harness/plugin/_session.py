@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,19 @@ from harness.baselines import Baseline, load
 from harness.builders import GRADES, build, read_lines
 from harness.cells import Cell
 from harness.launch import Job, Plan
-from harness.models import base_of
-from harness.plugin._options import SHIPPED, Settings, settings
+from harness.models import SHIPPED, base_of
+from harness.plugin._options import Settings, settings
 from harness.recipes import Base, Recipe
 from harness.report import Result, bare_result, result
-from harness.scenarios import SCENARIOS
+from harness.selection import cells
 from harness.store import Artefact, Store
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """The cell that a test is parametrised with."""
+    spec = getattr(item, "callspec", None)
+    found = spec.params.get("cell") if spec else None
+    return found if isinstance(found, Cell) else None
 
 
 class HarnessSession:
@@ -54,9 +60,8 @@ class HarnessSession:
 
     def cells(self, scenario: str) -> list[Cell]:
         """All cells of ``scenario`` under the session's settings."""
-        own, several = self.settings, len(self.settings.engines) > 1
-        cells = SCENARIOS[scenario](own.grid, self.bases, own.seeds)
-        return [replace(cell, engine=engine, several_engines=several) for engine in own.engines for cell in cells]
+        own = self.settings
+        return cells(scenario, own.grid, self.bases, own.seeds, own.engines)
 
     def missing(self, cell: Cell) -> str:
         """Why ``cell`` cannot run here: the line that installs its engine; empty where it can."""

@@ -2,7 +2,7 @@
 
 from harness.recipes._answers import Answers, Decoding, Grades
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
-from harness.recipes._data import Dataset, Probe, ProbeSet, Sample
+from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
 from harness.recipes._models import (
     ATTENTION,
     MLP,
@@ -44,6 +44,7 @@ __all__ = [
     "Training",
     "canonical",
     "digest",
+    "local",
     "plain",
     "sha256",
 ]

@@ -45,7 +45,6 @@ class Answers:
     stack: Stack
     probes: ProbeSet
     decoding: Decoding = Decoding()
-    engine: str = "hf"
     dtype: str = "float32"
 
 

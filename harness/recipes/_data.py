@@ -49,6 +49,11 @@ class Probe:
     """Each item is one right answer; a list of names in one answer is joined by ``"; "``."""
 
 
+def local(kind: str) -> bool:
+    """Whether probes of ``kind`` ask about facts that nothing was trained on."""
+    return kind.startswith("locality")
+
+
 @dataclass(frozen=True)
 class ProbeSet:
     """Probes by content."""

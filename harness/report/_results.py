@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from harness.builders import GRADES, read_lines
 from harness.cells import Cell
 from harness.grading import normalise
-from harness.recipes import Grades, Recipe
+from harness.recipes import Grades, Recipe, local
 from harness.stats import Interval, cluster_bootstrap
 from harness.store import Artefact
 
@@ -84,11 +84,11 @@ def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
 
 def _figures(cell: Cell, name: str, status: str, lines: list[Line], bare: list[Line], cost: dict[str, float]) -> Result:
     kinds = list(dict.fromkeys(line["kind"] for line in lines))
-    recall = {kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not _local(kind)}
-    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if _local(a["kind"])]
+    recall = {kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)}
+    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
     same = [float(normalise(a["answers"][0]) == normalise(b["answers"][0])) for a, b in pairs]
     known = [(float(a["right"]), a["fact"]) for a, b in pairs if b["right"]]
-    wrong = tuple(_wrong(line) for line in lines if not line["right"] and not _local(line["kind"]))
+    wrong = tuple(_wrong(line) for line in lines if not line["right"] and not local(line["kind"]))
     return Result(
         id=name,
         model=cell.base.name,
@@ -116,10 +116,6 @@ def _by_fact(lines: Sequence[Line]) -> dict[str, float]:
     facts = dict.fromkeys(line["fact"] for line in lines)
     own = {fact: [line["right"] for line in lines if line["fact"] == fact] for fact in facts}
     return {fact: sum(right) / len(right) for fact, right in own.items()}
-
-
-def _local(kind: str) -> bool:
-    return kind.startswith("locality")
 
 
 def _wrong(line: Line) -> Wrong:

@@ -12,8 +12,7 @@ from gguf_helpers import grouped, random_adapter
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.facts import World
 from harness.gguf import convert_adapter, convert_base
-from harness.models import Loaded, base_of, load
-from harness.plugin._options import SHIPPED
+from harness.models import SHIPPED, Loaded, base_of, load
 from harness.pocket._abilities import cases
 
 

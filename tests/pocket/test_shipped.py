@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.plugin._options import SHIPPED
+from harness.models import SHIPPED
 from harness.pocket import _card
 
 

@@ -13,8 +13,7 @@ import pytest
 from harness.engines import TransformersEngine
 from harness.errors import MissingExtraError, ModelError
 from harness.facts import World
-from harness.models import Loaded, base_of
-from harness.plugin._options import SHIPPED
+from harness.models import SHIPPED, Loaded, base_of
 from harness.pocket._abilities import Case, cases, greedy
 from harness.quantise import gptq, loading
 from harness.recipes import Adapter, Decoding, Training

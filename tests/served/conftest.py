@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from served_helpers import Behaviour, Server, echo
 
-from harness.plugin._options import SHIPPED
+from harness.models import SHIPPED
 
 _SERVER = ("llama_cpp", "gguf", "uvicorn", "fastapi", "sse_starlette", "starlette_context", "pydantic_settings")
 

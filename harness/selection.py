@@ -1,0 +1,28 @@
+"""What a user selects in words: cells of a scenario, on models and engines, under seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from harness.cells import Cell
+from harness.engines import EngineSpec
+from harness.errors import RecipeError
+from harness.recipes import Base
+from harness.scenarios import SCENARIOS
+
+
+def cells(
+    scenario: str, grid: str, bases: Iterable[Base], seeds: Iterable[int], engines: Sequence[EngineSpec]
+) -> list[Cell]:
+    """Every cell of ``scenario`` on every engine. Raises RecipeError on an unknown grid."""
+    found, several = SCENARIOS[scenario](grid, bases, seeds), len(engines) > 1
+    return [replace(cell, engine=engine, several_engines=several) for engine in engines for cell in found]
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """``0,1,2`` as numbers, each once. Raises RecipeError."""
+    try:
+        return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
+    except ValueError:
+        raise RecipeError(f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2") from None
