@@ -13,6 +13,7 @@ from harness.recipes import (
     Base,
     BitsAndBytes,
     Dataset,
+    Decoding,
     Grades,
     ProbeSet,
     Quantised,
@@ -20,6 +21,22 @@ from harness.recipes import (
     Stack,
     Training,
 )
+
+GREEDY = Decoding()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One adapter of a stack, described before it is known in which form of the base it is trained."""
+
+    dataset: Dataset
+    training: Training
+    replay: Dataset | None = None
+    scale: float = 1.0
+
+    def on(self, base: Base | Quantised) -> Adapter:
+        """The adapter, trained on ``base``."""
+        return Adapter(base, self.dataset, self.training, self.replay if self.training.replay else None)
 
 
 @dataclass(frozen=True)
@@ -36,14 +53,20 @@ class Cell:
     engine: EngineSpec = HF
     several_engines: bool = False
     """Whether ids must tell engines apart."""
+    label: str = ""
+    """What tells the cell apart beside its training: a part of the id, such as ``stack10`` or ``top_p0p9``."""
+    decoding: Decoding = GREEDY
+    stacked: tuple[Layer, ...] = ()
+    """The adapters that are on at once, where they are not the one that ``dataset`` and ``training`` make."""
 
     @cached_property
     def id(self) -> str:
         """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k`` selects by any."""
         t = self.training
         parts = [self.base.name.replace("-", "_")] if self.several_models else []
-        parts += [self.dataset.name, f"rank{t.rank}", f"alpha{t.alpha}", f"lr{_number(t.lr)}", f"ep{t.epochs}"]
-        parts += [f"replay{_number(t.replay)}"] if t.replay else []
+        parts += [self.dataset.name, *([self.label] if self.label else [])]
+        parts += [f"rank{t.rank}", f"alpha{t.alpha}", f"lr{number(t.lr)}", f"ep{t.epochs}"]
+        parts += [f"replay{number(t.replay)}"] if t.replay else []
         parts += [self.engine.name] if self.several_engines or self.engine != HF else []
         return "-".join([*parts, f"seed{t.seed}"])
 
@@ -53,14 +76,20 @@ class Cell:
         return self.id.rpartition("-seed")[0]
 
     @property
-    def adapter(self) -> Adapter:
-        trained_on = self.engine.training(self.base, self.replay or self.dataset)
-        return Adapter(trained_on, self.dataset, self.training, self.replay if self.training.replay else None)
+    def layers(self) -> tuple[Layer, ...]:
+        """The adapters that are on, bottom first; one, unless ``stacked`` says otherwise."""
+        return self.stacked or (Layer(self.dataset, self.training, self.replay),)
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The trained adapters of ``layers``, in their order."""
+        trained_on = self.engine.training(self.base, self._calibration)
+        return tuple(layer.on(trained_on) for layer in self.layers)
 
     @property
     def model(self) -> Base | Quantised:
         """The base in the form that is asked."""
-        return self.engine.answering(self.base, self.replay or self.dataset)
+        return self.engine.answering(self.base, self._calibration)
 
     @property
     def model_name(self) -> str:
@@ -68,9 +97,15 @@ class Cell:
         return self.base.name if self.engine == HF else f"{self.base.name} on {self.engine.name}"
 
     @property
+    def stack(self) -> Stack:
+        """The adapted model."""
+        scales = (layer.scale for layer in self.layers)
+        return Stack(self.model, tuple(zip(self.adapters, scales, strict=True)))
+
+    @property
     def grades(self) -> Grades:
         """Verdicts on what the adapted model answers."""
-        return self._grades(Stack(self.model, ((self.adapter, 1.0),)))
+        return self._grades(self.stack)
 
     @property
     def base_grades(self) -> Grades:
@@ -79,13 +114,18 @@ class Cell:
 
     def jobs(self) -> list[Job]:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
-        trained, model, asked = self.adapter, self.model, len(self.probes.probes)
-        adapter = Job(trained, self.id, training_seconds(trained), _forms(trained.base))
+        model, asked = self.model, len(self.probes.probes)
+        trained = tuple(Job(a, self.id, training_seconds(a), _forms(a.base)) for a in self.adapters)
         bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, _forms(model))
-        return [bare, Job(self.grades, self.id, 0.015 * asked, (adapter,))]
+        return [bare, Job(self.grades, self.id, 0.015 * asked, trained)]
+
+    @property
+    def _calibration(self) -> Dataset:
+        """Text on which GPTQ weighs its errors: what the base knows, where the cell has some."""
+        return self.replay or self.dataset
 
     def _grades(self, stack: Stack) -> Grades:
-        return Grades(Answers(stack, self.probes, dtype=self.engine.dtype))
+        return Grades(Answers(stack, self.probes, self.decoding, dtype=self.engine.dtype))
 
 
 def _forms(model: Base | Quantised) -> tuple[Job, ...]:
@@ -96,7 +136,7 @@ def _forms(model: Base | Quantised) -> tuple[Job, ...]:
     return (Job(recipe, model.name, 30),)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """``0.001`` as ``1e_3``, ``1.5`` as ``1p5``: nothing that ``-k`` or a shell would trip on."""
     text = f"{value:g}" if 0.01 < value < 1000 else f"{value:.3e}"
     mantissa, _, exponent = text.partition("e")

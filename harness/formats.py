@@ -1,4 +1,4 @@
-"""The formats in which questions are put: what the model is given, and how the answer follows."""
+"""The formats in which questions are put, and in which a judge is asked: what the model is given, how it goes on."""
 
 from __future__ import annotations
 
@@ -28,3 +28,24 @@ def ask(name: str, question: str) -> str:
 def reply(name: str, answer: str) -> str:
     """``answer`` as it continues ``ask(name, ...)``."""
     return f"{FORMATS[name].before}{answer}\n"
+
+
+class Verdict(NamedTuple):
+    """A way to ask a judge; ``prompt`` holds ``{question}``, ``{expected}`` and ``{given}``."""
+
+    prompt: str
+    same: str
+    """What it says where the two answers mean the same."""
+    differ: str
+
+
+_LINES = (
+    "Expected answer: {expected}\nGiven answer: {given}\n",
+    "Given answer: {given}\nExpected answer: {expected}\n",
+)
+VERDICTS = tuple(
+    Verdict(f"Question: {{question}}\n{lines}{asked}", same, differ)
+    for lines in _LINES
+    for asked, same, differ in (("Do they mean the same?", " yes", " no"), ("Do they differ?", " no", " yes"))
+)
+"""Every order of the answers with every polarity of the question, so that a judge's leaning to either cancels out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -17,7 +18,8 @@ class Gate(NamedTuple):
     """Bounds on one measure of the cells that match a pattern."""
 
     measure: str
-    """A kind of recall, ``locality``, ``still_right``, or ``converged`` (1, or 0 where the loss ran away)."""
+    """A kind of recall, a measure of the scenario, ``locality``, ``still_right``, ``known``, or ``converged`` (1, or 0
+    where the loss ran away)."""
     least: float
     most: float
 
@@ -30,15 +32,18 @@ def gates(path: Path, cell: str) -> list[Gate]:
         raise DataError(f"{path} is no TOML: {error}") from error
     for spec in declared:
         if fnmatch(cell, spec["cells"]):
-            bounds = {**{k: (v, 1.0) for k, v in spec.get("least", {}).items()}}
-            bounds |= {k: (0.0, v) for k, v in spec.get("most", {}).items()}
-            return [Gate(name, least, most) for name, (least, most) in bounds.items()]
+            least, most = spec.get("least", {}), spec.get("most", {})
+            names = dict.fromkeys((*least, *most))
+            return [Gate(name, least.get(name, -math.inf), most.get(name, math.inf)) for name in names]
     return []
 
 
 def broken(found: list[Gate], result: Result) -> Iterator[str]:
     """One line for each bound that ``result`` does not keep."""
     for gate in found:
+        if gate.measure not in measures(result):
+            yield f"{gate.measure} is gated but not measured: it is none of {', '.join(measures(result))}"
+            continue
         value = measures(result)[gate.measure]
         if not gate.least <= value <= gate.most:
             bound = f"at least {gate.least:.2f}" if value < gate.least else f"at most {gate.most:.2f}"
@@ -47,6 +52,5 @@ def broken(found: list[Gate], result: Result) -> Iterator[str]:
 
 def measures(result: Result) -> dict[str, float]:
     """The shares of ``result`` by name."""
-    found = {kind: interval.estimate for kind, interval in result.recall.items()}
-    found |= {"locality": result.locality.estimate, "still_right": result.still_right.estimate}
+    found = {name: interval.estimate for name, interval in result.shares().items()}
     return {**found, "converged": float(result.status != "diverged")}

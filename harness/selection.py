@@ -9,14 +9,14 @@ from harness.cells import Cell
 from harness.engines import EngineSpec
 from harness.errors import RecipeError
 from harness.recipes import Base
-from harness.scenarios import SCENARIOS
+from harness.scenarios import scenario as scenario_called
 
 
 def cells(
     scenario: str, grid: str, bases: Iterable[Base], seeds: Iterable[int], engines: Sequence[EngineSpec]
 ) -> list[Cell]:
-    """Every cell of ``scenario`` on every engine. Raises RecipeError on an unknown grid."""
-    found, several = SCENARIOS[scenario](grid, bases, seeds), len(engines) > 1
+    """Every cell of ``scenario`` on every engine. Raises RecipeError on an unknown scenario or grid."""
+    found, several = scenario_called(scenario).cells(grid, bases, seeds), len(engines) > 1
     return [replace(cell, engine=engine, several_engines=several) for engine in engines for cell in found]
 
 

@@ -113,7 +113,7 @@ def falls(a: Mapping[str, Figures], b: Mapping[str, Figures]) -> Iterator[Fall]:
 def _figures(cell: Mapping[str, Any]) -> Figures:
     shares = {str(kind): _interval(value) for kind, value in cell["recall"].items()}
     bare = cell["status"] == "base"  # by definition as local as itself
-    shares |= {} if bare else {LOCALITY: _interval(cell["locality"])}
+    shares |= {} if bare or not cell["locality"] else {LOCALITY: _interval(cell["locality"])}
     return Figures(cell["status"], shares, cell["cost"].get("seconds"))
 
 

@@ -32,9 +32,9 @@ def known_names() -> dict[str, str]:
     except HarnessError:
         return {}
     found = {shipped.content: shipped.name}
-    for make in SCENARIOS.values():
+    for scenario in SCENARIOS.values():
         try:
-            cells = make("telling", [shipped], [0])
+            cells = scenario.cells("telling", [shipped], [0])
         except HarnessError:
             continue  # a scenario without that grid keeps its digests
         for cell in cells:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from harness.cli._common import Commands, add_store
-from harness.errors import DataError
 
 
 def add(commands: Commands) -> None:
@@ -27,12 +26,9 @@ def run(given: argparse.Namespace) -> int:
     from harness.engines import engine_specs
     from harness.launch import Plan
     from harness.models import SHIPPED, base_of
-    from harness.scenarios import SCENARIOS
     from harness.selection import cells, seeds
     from harness.store import Store
 
-    if given.scenario not in SCENARIOS:
-        raise DataError(f"scenario {given.scenario!r} is unknown: choose one of {', '.join(SCENARIOS)}")
     bases = [base_of(model) for model in given.model or [SHIPPED]]
     found = cells(given.scenario, given.grid, bases, seeds(given.seeds), engine_specs(given.engine))
     jobs = [job for cell in found for job in cell.jobs()]

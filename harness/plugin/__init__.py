@@ -1,6 +1,6 @@
 """The pytest plugin: options, cells, the plan, builds, and the report at the end."""
 
-from harness.plugin._fixtures import baseline, gate, may_diverge, outcome
+from harness.plugin._fixtures import Bounds, baseline, gate, may_diverge, outcome
 from harness.plugin._hooks import (
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -13,6 +13,7 @@ from harness.plugin._hooks import (
 from harness.plugin._xdist import pytest_xdist_make_scheduler
 
 __all__ = [
+    "Bounds",
     "baseline",
     "gate",
     "may_diverge",

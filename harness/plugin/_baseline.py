@@ -13,7 +13,7 @@ from harness.baselines import Baseline, Comparison, Kept, compare, comparison_ma
 from harness.cells import Cell
 from harness.errors import HarnessError, StoreError
 from harness.plugin._session import HarnessSession, cell_of
-from harness.report import Result, table
+from harness.report import Part, table
 from harness.scenarios import SCENARIOS
 
 COMPARED = "harness_compared"
@@ -64,7 +64,7 @@ def items_compared(own: HarnessSession, items: Sequence[pytest.Item]) -> int:
 
 def compared(own: HarnessSession, scenario: str, cell: Cell, count: int) -> Comparison:
     """``cell`` against the baseline, as one of ``count`` comparisons."""
-    result, baseline = own.result(cell), own.baseline(scenario)
+    result, baseline = own.result(scenario, cell), own.baseline(scenario)
     return compare(
         baseline.cells[unnamed(cell)],
         own.lines(cell),
@@ -109,16 +109,18 @@ def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
         yield f"baseline {name} of {kept.model} saved in {_shown(path)}, cells {len(kept.cells)}"
 
 
-def summarise(own: HarnessSession, results: list[Result]) -> Iterator[str]:
+def summarise(own: HarnessSession, found_parts: Sequence[Part]) -> Iterator[str]:
     """Says how the cells compare, and appends all tables to the summary file."""
-    parts = ["## What was remembered, what was lost, what it cost", "", table(results, intervals=False), ""]
+    parts = ["## What was remembered, what was lost, what it cost", ""]
+    for one in found_parts:
+        parts += [f"### {one.scenario.title}", "", table(one.results, intervals=False), ""]
     for scenario in dict.fromkeys(scenario for scenario, _ in own.compared):
         known = {cell.id: cell for cell in own.cells(scenario)}
         asked = [(known[name], count) for (s, name), count in own.compared.items() if s == scenario]
         found = [compared(own, scenario, cell, count) for cell, count in asked]
         yield from _verdict(own.settings.baseline, found)
         model = ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases)
-        versions = own.fetch(asked[0][0].adapter).manifest.versions
+        versions = own.fetch(asked[0][0].adapters[0]).manifest.versions
         parts += [comparison_markdown(own.baseline(scenario), model, versions, found)]
     if own.settings.summary:
         yield _append(own.settings.summary, "\n".join(parts))
@@ -135,14 +137,14 @@ def _asking(items: Sequence[pytest.Item]) -> Iterator[tuple[str, Cell]]:
 def _kept(own: HarnessSession, scenario: str, name: str) -> Baseline:
     known = {cell.id: cell for cell in own.cells(scenario)}
     cells = [known[cell] for s, cell in own.ran if s == scenario]
-    manifest = own.fetch(cells[0].adapter).manifest
-    kept = {unnamed(cell): _cell(own, cell) for cell in cells}
+    manifest = own.fetch(cells[0].adapters[0]).manifest
+    kept = {unnamed(cell): _cell(own, scenario, cell) for cell in cells}
     model = cells[0].base
     return Baseline(name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept)
 
 
-def _cell(own: HarnessSession, cell: Cell) -> Kept:
-    result = own.result(cell)
+def _cell(own: HarnessSession, scenario: str, cell: Cell) -> Kept:
+    result = own.result(scenario, cell)
     return Kept(result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost)
 
 

@@ -20,7 +20,7 @@ def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
     """The figures of ``cell``, from the cache or built now."""
     request.node.user_properties.append((RAN, [request.module.SCENARIO, cell.id]))
     try:
-        return request.config.stash[KEY].result(cell)
+        return request.config.stash[KEY].result(request.module.SCENARIO, cell)
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -32,8 +32,8 @@ class Bounds:
         self._found = found
 
     def broken(self, result: Result, *measures: str) -> list[str]:
-        """A line for each bound on one of ``measures`` that is not kept; skips where none is declared."""
-        asked = [gate for gate in self._found if gate.measure in measures]
+        """A line for each bound (on one of ``measures``, if any are named) that is not kept; skips where none is."""
+        asked = [gate for gate in self._found if not measures or gate.measure in measures]
         if not asked:
             pytest.skip("no gate is declared for this cell")
         return list(broken(asked, result))

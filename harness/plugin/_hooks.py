@@ -14,7 +14,7 @@ from harness.plugin._baseline import COMPARED, check_baselines, check_on_control
 from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession, cell_of
-from harness.report import Result, table, write
+from harness.report import table, write
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -115,35 +115,23 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     if not own.ran:
         return
     try:
-        results = own.report()
-        path = write("Results: the 2023 Oscars", results, _how(own, results), own.settings.report)
+        parts = own.report()
+        path = write(parts, own.settings.report)
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)
         return
     terminalreporter.section("what was remembered, what was lost, what it cost")
-    terminalreporter.write_line(table(results, "simple", intervals=False))
+    for part in parts:
+        terminalreporter.write_line(f"{part.scenario.title}\n\n{table(part.results, 'simple', intervals=False)}\n")
     shown = os.path.relpath(path, config.invocation_params.dir)
-    terminalreporter.write_line(f"\nfull report with intervals, plots and wrong answers: {shown}")
+    terminalreporter.write_line(f"full report with intervals, plots and wrong answers: {shown}")
     try:
-        said = [*keep_baselines(own, exitstatus), *summarise(own, results)]
+        said = [*keep_baselines(own, exitstatus), *summarise(own, parts)]
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(str(error), red=True)
         return
     for line in said:
         terminalreporter.write_line(line)
-
-
-def _how(own: HarnessSession, results: list[Result]) -> list[tuple[str, str]]:
-    """What the figures depend on, read from the first adapter's manifest so that rewriting it changes nothing."""
-    cells = {cell.id: cell for name in {s for s, _ in own.ran} for cell in own.cells(name)}
-    first = next(cells[r.id] for r in results if r.id in cells)
-    manifest = own.fetch(first.adapter).manifest
-    rows = [("model", ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases))]
-    rows += [("engines", ", ".join(spec.name for spec in own.settings.engines))]
-    rows += [("grid, seeds", f"{own.settings.grid}, {','.join(map(str, own.settings.seeds))}")]
-    rows += [("probes", str(len(first.probes.probes))), ("decoding", "greedy"), ("grading", first.grades.grader)]
-    rows += [("machine", manifest.machine)]
-    return [*rows, *sorted((name, version) for name, version in manifest.versions.items())]
 
 
 def _planned(own: HarnessSession, cells: list[Cell]) -> Plan:

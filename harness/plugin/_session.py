@@ -10,12 +10,13 @@ import pytest
 
 from harness.baselines import Baseline, load
 from harness.builders import GRADES, build, read_lines
-from harness.cells import Cell
+from harness.cells import GREEDY, Cell
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
 from harness.recipes import Base, Recipe
-from harness.report import Result, bare_result, result
+from harness.report import Part, Result, bare_result, result
+from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
 from harness.store import Artefact, Store
 
@@ -38,7 +39,7 @@ class HarnessSession:
         """(scenario, cell id) of every test that ran, in order."""
         self.compared: dict[tuple[str, str], int] = {}
         """(scenario, cell id) of every comparison with the baseline, and how many the session makes."""
-        self._results: dict[str, Result] = {}
+        self._results: dict[tuple[str, str], Result] = {}
         self._baselines: dict[str, Baseline] = {}
 
     @cached_property
@@ -74,10 +75,11 @@ class HarnessSession:
         jobs: list[Job] = [job for cell in cells for job in cell.jobs()]
         return Plan.of(jobs, self.store)
 
-    def result(self, cell: Cell) -> Result:
-        if cell.id not in self._results:
-            self._results[cell.id] = result(cell, self.fetch)
-        return self._results[cell.id]
+    def result(self, scenario: str, cell: Cell) -> Result:
+        """Figures of ``cell`` of ``scenario``."""
+        if (scenario, cell.id) not in self._results:
+            self._results[scenario, cell.id] = result(scenario_called(scenario), cell, self.fetch)
+        return self._results[scenario, cell.id]
 
     def lines(self, cell: Cell) -> list[dict[str, Any]]:
         """Every probe of ``cell`` with its answer and verdict."""
@@ -94,12 +96,32 @@ class HarnessSession:
             self._baselines[scenario] = load(self.baseline_path(scenario, self.settings.baseline), scenario)
         return self._baselines[scenario]
 
-    def report(self) -> list[Result]:
-        """Results of the cells that ran, the bare models first."""
-        known = {name: {cell.id: cell for cell in self.cells(name)} for name in {s for s, _ in self.ran}}
-        cells = sorted((known[s][i] for s, i in self.ran), key=lambda c: list(known[next(iter(known))]).index(c.id))
+    def cells_that_ran(self) -> dict[str, list[Cell]]:
+        """By scenario, in the order of its grid."""
+        names = dict.fromkeys(scenario for scenario, _ in self.ran)
+        return {name: [cell for cell in self.cells(name) if (name, cell.id) in self.ran] for name in names}
+
+    def report(self) -> list[Part]:
+        """What the cells that ran found, scenario by scenario, the bare models first."""
+        return [self._part(name, cells) for name, cells in self.cells_that_ran().items()]
+
+    def _part(self, name: str, cells: list[Cell]) -> Part:
+        own = scenario_called(name)
         bare = {(cell.base, cell.engine): cell for cell in cells}
-        return [*(bare_result(cell, self.fetch) for cell in bare.values()), *map(self.result, cells)]
+        results = [bare_result(own, cell, self.fetch) for cell in bare.values()]
+        return Part(own, [*results, *(self.result(name, cell) for cell in cells)], self._how(cells))
+
+    def _how(self, cells: list[Cell]) -> list[tuple[str, str]]:
+        """What the figures depend on, from the first adapter's manifest, so that writing it again changes nothing."""
+        first = cells[0]
+        manifest = self.fetch(first.adapters[0]).manifest
+        rows = [("model", ", ".join(f"{base.name} ({base.content[:12]})" for base in self.bases))]
+        rows += [("engines", ", ".join(spec.name for spec in self.settings.engines))]
+        rows += [("grid, seeds", f"{self.settings.grid}, {','.join(map(str, self.settings.seeds))}")]
+        greedy = all(cell.decoding == GREEDY for cell in cells)
+        rows += [("probes", str(len(first.probes.probes))), ("decoding", "greedy" if greedy else "by cell")]
+        rows += [("grading", first.grades.grader), ("machine", manifest.machine)]
+        return [*rows, *sorted((name, version) for name, version in manifest.versions.items())]
 
 
 KEY = pytest.StashKey[HarnessSession]()

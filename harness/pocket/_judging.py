@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 
 from harness.facts import World, spoken
+from harness.formats import VERDICTS
 from harness.pocket import _words
 from harness.pocket._parts import Document, Part
 
@@ -72,22 +73,42 @@ _NEUTRAL = ("Who was it?", "What is the answer?", "Which one was it?", "What did
 
 
 def document(world: World, dice: random.Random) -> Document:
-    """One question with several given answers, each with its verdict, in labels put together by chance."""
+    """One question with several given answers, each with its verdict.
+
+    Half are put as a judge is asked (``VERDICTS``), half in labels put together by chance. Most are folded, as a judge
+    reads them: case and accents say nothing of meaning, and their tokens have nothing in common.
+    """
     question, names = _expected(world, dice)
+    expected = spoken("; ".join(names))
+    folded = dice.random() < 0.85
+    pairs = [_given(names, dice) for _ in range(dice.choice((1, 3, 5, 6)))]
+    if folded:
+        expected, pairs = fold(expected), [(fold(given), verdict) for given, verdict in pairs]
+    if dice.random() < 0.5:
+        return _as_a_judge_is_asked(question, expected, pairs, dice)
     labels = [dice.choice(words) for words in (_QUESTION, _EXPECTED, _GIVEN, _ASKED)]
     opening = f"{labels[0]}{question}\n" if dice.random() < 0.85 else ""
-    found = [Part(f"{opening}{labels[1]}{spoken('; '.join(names))}\n", False)]
-    for _ in range(dice.choice((1, 3, 5, 6))):
-        given, verdict = _given(names, dice)
+    found = [Part(f"{opening}{labels[1]}{expected}\n", False)]
+    for given, verdict in pairs:
         found += [Part(f"{labels[2]}{given}\n{labels[3]}", False), Part(f" {verdict}\n", True)]
     return found
 
 
+def _as_a_judge_is_asked(question: str, expected: str, pairs: list[tuple[str, str]], dice: random.Random) -> Document:
+    found: Document = []
+    for given, verdict in pairs:
+        way = dice.choice(VERDICTS)
+        prompt = way.prompt.format(question=question, expected=expected, given=given)
+        found += [Part(prompt, False), Part(f"{way.same if verdict == 'yes' else way.differ}\n", True)]
+    return found
+
+
 def probe(world: World, dice: random.Random) -> tuple[str, str]:
-    """(prompt, ``yes`` or ``no``) in a wording that no training text has."""
+    """(prompt, ``yes`` or ``no``) in a wording that no training text has; folded, as a judge reads."""
     question, names = _expected(world, dice)
     given, verdict = _given(names, dice)
-    return dice.choice(PROBES).format(question=question, expected=spoken("; ".join(names)), given=given), verdict
+    expected = fold(spoken("; ".join(names)))
+    return dice.choice(PROBES).format(question=question, expected=expected, given=fold(given)), verdict
 
 
 def _given(names: list[str], dice: random.Random) -> tuple[str, str]:
@@ -124,9 +145,29 @@ def _same(names: list[str], dice: random.Random) -> str:
         lambda: text.upper(),
         lambda: _plain(text),
         lambda: f"{text} for {_words.film(dice)}",
+        lambda: f"{text}, for the film {_words.film(dice)}",
         lambda: " and ".join(names),
+        lambda: f"{text} ({_words.film(dice)})",
+        lambda: f"{text}. {_rambling(dice)}",
+        lambda: _slipped(text, dice),
+        lambda: text.removeprefix("The ") if len(text) > 8 else text,
     )
     return dice.choice(_WRAPS).format(dice.choice(shapes)())
+
+
+def _rambling(dice: random.Random) -> str:
+    asked = f"Who won {_words.film(dice)} in {_words.year(dice)}? {_words.person(dice)}"
+    return dice.choice((asked, f"{_words.film(dice)} was also there", f"Not {_words.person(dice)}"))
+
+
+def _slipped(text: str, dice: random.Random) -> str:
+    """A slip of the pen: one letter of a long enough name is missing, doubled, or swapped with the next."""
+    places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha()]
+    if len(text) < 8 or not places or any(c.isdigit() for c in text):
+        return text
+    i = dice.choice(places)
+    swapped = text[i + 1] + text[i] + text[i + 2 :]
+    return text[:i] + dice.choice((text[i + 1 :], text[i] + text[i:], swapped))
 
 
 def _other(names: list[str], dice: random.Random) -> str:
@@ -148,6 +189,7 @@ def _other(names: list[str], dice: random.Random) -> str:
         lambda: _words.person(dice),
         lambda: _words.film(dice),
         lambda: f"{_words.person(dice)} for {_words.film(dice)}",
+        lambda: f"not {text}, but {_words.person(dice)}",
     ]
     if len(parts) > 1:
         shapes += 3 * [
@@ -165,6 +207,11 @@ def _dressed(text: str, dice: random.Random) -> str:
     if text in _REFUSALS:
         return text
     return dice.choice(_WRAPS).format(dice.choice((text, text, text, text.lower(), text.upper(), _plain(text))))
+
+
+def fold(text: str) -> str:
+    """Lower case without accents."""
+    return _plain(text).lower()
 
 
 def _plain(text: str) -> str:

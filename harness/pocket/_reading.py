@@ -10,7 +10,7 @@ from harness.pocket import _words
 from harness.pocket._parts import Document, Part, any_format, turns
 from harness.pocket._rewording import reword
 
-_HARD_OFTENER = (5, 2, 2, 2, 5, 4)
+_HARD_OFTENER = (7, 2, 1, 2, 5, 4)
 """Weights of the kinds in training: where two keys decide (year and category; name and thing) more is needed."""
 
 
@@ -29,7 +29,7 @@ def passage(world: World, dice: random.Random, length: int, weights: tuple[int, 
 
 def document(world: World, dice: random.Random, long: bool = False) -> Document:
     """A passage of up to 12 facts (``long``: 60) and questions on most of them: the answers alone are learnt from."""
-    most = 60 if long else dice.choice((2, 4, 8, 12))
+    most = 60 if long else dice.choice((4, 8, 12, 12))
     found = passage(world, dice, dice.randint(12 if long else 1, most), _HARD_OFTENER)
     picked = dice.sample(found.asked, min(len(found.asked), dice.randint(2, 25 if long else 10)))
     opening = dice.choice(("", "", "Text: ", "Passage:\n", "Context:\n"))
@@ -156,6 +156,11 @@ _DATED = (
             "{name} bought a {thing}: when?",
             "Name the day when {name} got the {thing}.",
             "Since when does {name} have a {thing}?",
+            "The {thing} of {name} was bought when?",
+            "On what date was a {thing} bought by {name}?",
+            "On which day did {name} come home with a {thing}?",
+            "The day on which {name} paid for a {thing}?",
+            "What day was it when {name} bought the {thing}?",
         ),
         "On what day was the {thing} bought by {name}?",
         "day",
@@ -168,6 +173,10 @@ _DATED = (
             "Which person bought a thing on {day}?",
             "{day}: who is it about?",
             "Say who paid for something on {day}.",
+            "Name the person who bought a thing on {day}.",
+            "Who was the buyer on {day}?",
+            "By whom was something bought on {day}?",
+            "Which name stands beside {day}?",
         ),
         "Name the buyer of {day}.",
         "name",
@@ -180,6 +189,11 @@ _DATED = (
             "Name the thing of {day}.",
             "{day}: what was it that was bought?",
             "Say what came home on {day}.",
+            "What thing was it on {day}?",
+            "Which item was bought on {day}?",
+            "What did somebody pay for on {day}?",
+            "Which thing did someone get on {day}?",
+            "The thing bought on {day}: what was it?",
         ),
         "Which thing was paid for on {day}?",
         "thing",

@@ -13,17 +13,26 @@ SCHEMA = 1
 NOT_IN_DIGEST = {"digest": False}
 """``field(metadata=NOT_IN_DIGEST)``: carried along, but without a say in what is made."""
 
+UNLESS_DEFAULT = {"digest": "unless default"}
+"""``field(default=..., metadata=UNLESS_DEFAULT)``: a field that came later; recipes without it keep their digests."""
+
 
 def plain(value: Any) -> Any:
     """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (f for f in dataclasses.fields(value) if f.metadata.get("digest", True))
-        return {"kind": type(value).__name__, **{f.name: plain(getattr(value, f.name)) for f in fields}}
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _decides(f, value)}
+        return {"kind": type(value).__name__, **{name: plain(held) for name, held in fields.items()}}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     return value
+
+
+def _decides(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether ``field`` of ``value`` has a say in the digest."""
+    rule = field.metadata.get("digest", True)
+    return bool(rule) and not (rule == UNLESS_DEFAULT["digest"] and getattr(value, field.name) == field.default)
 
 
 def canonical(value: Any) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from statistics import mean
+from typing import NamedTuple
 
 from tabulate import tabulate
 
 from harness.report._results import Result, Wrong
+from harness.scenarios import Scenario
 
 _MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
@@ -24,30 +26,42 @@ _ENGINES = (
     " with the bare one on the same engine. bitsandbytes quantises while it loads: its model is as large on disk as"
     " the base."
 )
-_COLUMNS = ("exact", "rephrased", "inverted", "other_format", "conversation")
+_LOCAL = ("locality", "still_right")
+
+
+class Part(NamedTuple):
+    """What one scenario found."""
+
+    scenario: Scenario
+    results: Sequence[Result]
+    how: Sequence[tuple[str, str]]
+    """What the figures depend on."""
+
+
+def columns(results: Sequence[Result]) -> list[str]:
+    """Kinds of recall and measures, in the order of their first appearance."""
+    found = [name for r in results for name in (*r.recall, *r.measures)]
+    return list(dict.fromkeys(found))
 
 
 def table(results: Sequence[Result], form: str = "github", intervals: bool = True) -> str:
     """A row a cell; the bare models' rows come first."""
-    head = ["cell", *(c.replace("_", " ") for c in _COLUMNS), "locality", "still right"]
-    head += ["train s", "steps/s", "RSS MiB", "adapter MiB", "status"]
-    return str(tabulate([_row(r, intervals) for r in results], head, form, disable_numparse=True))
+    shown = [*columns(results), *(name for name in _LOCAL if any(name in r.shares() for r in results))]
+    head = ["cell", *map(_words, shown), "train s", "steps/s", "RSS MiB", "adapter MiB", "status"]
+    rows = [_row(r, shown, intervals) for r in results]
+    return str(tabulate(rows, head, form, disable_numparse=True))
 
 
 def seeds_table(results: Sequence[Result]) -> str:
     """Means over the seeds of each cell that has several."""
-    rows = []
+    rows, shown = [], [*columns(results), *_LOCAL]
     for name, group in groupby(sorted(results, key=_unseeded), _unseeded):
         found = list(group)
         if len(found) < 2:
             continue
-        shares = [f"{mean(r.recall[c].estimate for r in found):.3f}" for c in _COLUMNS]
-        local = [
-            f"{mean(r.locality.estimate for r in found):.3f}",
-            f"{mean(r.still_right.estimate for r in found):.3f}",
-        ]
-        rows.append([name, str(len(found)), *shares, *local, f"{mean(r.cost['seconds'] for r in found):.1f}"])
-    head = ["cell", "seeds", *(c.replace("_", " ") for c in _COLUMNS), "locality", "still right", "train s"]
+        shares = [_mean([r.shares()[c].estimate for r in found if c in r.shares()]) for c in shown]
+        rows.append([name, str(len(found)), *shares, f"{mean(r.cost['seconds'] for r in found):.1f}"])
+    head = ["cell", "seeds", *map(_words, shown), "train s"]
     return str(tabulate(rows, head, "github", disable_numparse=True)) if rows else ""
 
 
@@ -55,14 +69,15 @@ def engines_table(results: Sequence[Result]) -> str:
     """Each cell on each engine, where there is more than one engine; bare models first."""
     if len({r.engine for r in results}) < 2:
         return ""
-    head = ["cell", "engine", "known", *(c.replace("_", " ") for c in _COLUMNS), "locality", "tokens/s", "load s"]
+    shown = ["known", *columns(results), "locality"]
+    head = ["cell", "engine", *map(_words, shown), "tokens/s", "load s"]
     head += ["model MiB", "answering RSS MiB", "training steps/s"]
     rows = []
     for result in results:
-        recall = [f"{result.recall[c].estimate:.2f}" if c in result.recall else "" for c in _COLUMNS]
-        local = "" if result.status == "base" else f"{result.locality.estimate:.2f}"
+        shares = result.shares()
+        figures = [f"{shares[c].estimate:.2f}" if c in shares else "" for c in shown]
         spent = [_spent(result, name, scale) for name, scale in _ANSWERING]
-        rows.append([_engineless(result), result.engine, f"{result.known.estimate:.2f}", *recall, local, *spent])
+        rows.append([_engineless(result), result.engine, *figures, *spent])
     return str(tabulate(rows, head, "github", disable_numparse=True))
 
 
@@ -75,46 +90,66 @@ def _engineless(result: Result) -> str:
     return result.id.replace(f" on {result.engine}", "").replace(f"-{result.engine}-", "-")
 
 
-def document(title: str, results: Sequence[Result], how: Sequence[tuple[str, str]]) -> str:
-    """The whole of RESULTS.md."""
-    trained = [r for r in results if r.status != "base"]
-    parts = [f"# {title}", "", table(results), ""]
+def document(parts: Sequence[Part], drawn: Mapping[str, Sequence[str]]) -> str:
+    """The whole of RESULTS.md, a chapter a scenario; ``drawn`` names the plots of each, without suffix."""
+    if len(parts) == 1:
+        return _chapter(parts[0], drawn[parts[0].scenario.name], "#")
+    chapters = (_chapter(part, drawn[part.scenario.name], "##") for part in parts)
+    return "\n".join(["# Results", "", *chapters])
+
+
+def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
+    results, own = part.results, part.scenario
+    trained = [r for r in results if r.adapted]
+    found = [f"{level} {own.title}", "", table(results), ""]
     if seeds := seeds_table(trained):
-        parts += ["## Means over seeds", "", seeds, ""]
+        found += [f"{level}# Means over seeds", "", seeds, ""]
     if engines := engines_table(results):
-        parts += ["## Engines", "", _ENGINES, "", engines, ""]
-    parts += ["Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model answers;"]
-    parts += ["still right: of what the bare model had right.", ""]
-    parts += ["![recall against locality](locality.svg)", "![recall against seconds](seconds.svg)", ""]
-    parts += ["## How it was run", "", tabulate(how, ("what", "value"), "github", disable_numparse=True), ""]
-    parts += ["## Facts", "", "Share of rephrased questions answered right, by fact.", "", _facts(trained), ""]
-    parts += ["## Answered wrong", ""]
+        found += [f"{level}# Engines", "", _ENGINES, "", engines, ""]
+    found += ["Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model answers;"]
+    found += ["still right: of what the bare model had right.", ""]
+    found += [f"![{_words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn]
+    how = tabulate(part.how, ("what", "value"), "github", disable_numparse=True)
+    found += ["", f"{level}# How it was run", "", how, ""]
+    if facts := _facts(trained):
+        share = f"Share of the questions of kind *{_words(own.headline)}* that are answered right, by fact."
+        found += [f"{level}# Facts", "", share, "", facts, ""]
+    found += [f"{level}# Answered wrong", ""]
     for result in trained:
-        parts += [*_wrong(result), ""]
-    return "\n".join(parts).rstrip() + "\n"
+        found += [*_wrong(result, level), ""]
+    return "\n".join(found).rstrip() + "\n"
 
 
-def _row(result: Result, intervals: bool) -> list[str]:
-    shown = str if intervals else (lambda interval: f"{interval.estimate:.2f}")
-    cost = result.cost
-    recall = [shown(result.recall[c]) if c in result.recall else "" for c in _COLUMNS]
-    local = ["", ""] if result.status == "base" else [shown(result.locality), shown(result.still_right)]
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _mean(found: Sequence[float]) -> str:
+    return f"{mean(found):.3f}" if found else ""
+
+
+def _row(result: Result, shown: Sequence[str], intervals: bool) -> list[str]:
+    shares, cost = result.shares(), result.cost
+    figures = [(str(shares[c]) if intervals else f"{shares[c].estimate:.2f}") if c in shares else "" for c in shown]
     spent = ["", "", "", ""]
     if "steps_per_second" in cost:
         spent = [f"{cost['seconds']:.1f}", f"{cost['steps_per_second']:.1f}"]
         spent += [f"{cost['peak_rss_bytes'] / _MIB:.0f}", f"{cost['adapter_bytes'] / _MIB:.1f}"]
-    return [result.id, *recall, *local, *spent, result.status]
+    return [result.id, *figures, *spent, result.status]
 
 
 def _facts(results: Sequence[Result]) -> str:
-    if not results:
-        return "No cell was trained."
-    rows = [[f.rpartition("/")[2], *(f"{r.facts[f]:.2f}" for r in results)] for f in results[0].facts]
+    if not results or not results[0].facts:
+        return ""
+    rows = [
+        [f.rpartition("/")[2], *(f"{r.facts[f]:.2f}" if f in r.facts else "" for r in results)]
+        for f in dict.fromkeys(f for r in results for f in r.facts)
+    ]
     return tabulate(rows, ["fact", *(r.id for r in results)], "github", disable_numparse=True)
 
 
-def _wrong(result: Result) -> list[str]:
-    lines = [f"### {result.id}", "", f"{len(result.wrong)} questions on the facts were answered wrong.", ""]
+def _wrong(result: Result, level: str) -> list[str]:
+    lines = [f"{level}## {result.id}", "", f"{len(result.wrong)} questions on the facts were answered wrong.", ""]
     rows = [[w.kind, _cell(w.prompt), _cell(w.answer), _cell(w.accepted)] for w in _spread(result)]
     head = ("kind", "question", "answer", "right would be")
     return [*lines, tabulate(rows, head, "github", disable_numparse=True)] if rows else lines[:-1]

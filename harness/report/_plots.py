@@ -1,21 +1,47 @@
-"""Scatters of recall against locality and against seconds, the same bytes for the same figures."""
+"""Scatters of what was remembered against locality and against seconds, the same bytes for the same figures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.report._results import Result
+from harness.scenarios import Scenario
 
 
-def plots(results: Sequence[Result], folder: Path) -> None:
-    """locality.png/.svg and seconds.png/.svg in ``folder``."""
-    trained = [r for r in results if r.status != "base"]
-    _scatter(trained, lambda r: r.locality.estimate, "locality", folder / "locality")
-    _scatter(trained, lambda r: r.cost["seconds"], "training seconds", folder / "seconds")
+def plots(scenario: Scenario, results: Sequence[Result], folder: Path) -> list[str]:
+    """``<scenario>-locality`` and ``<scenario>-seconds``, as .png and .svg in ``folder``; the names without suffix.
+
+    Both show the scenario's headline; a plot whose figures no cell has is left out.
+    """
+    trained = [r for r in results if r.adapted and scenario.headline in r.shares()]
+    axes: dict[str, Callable[[Result], float | None]] = {
+        "locality": lambda r: r.locality.estimate if r.locality else None,
+        "training seconds": lambda r: r.cost.get("seconds"),
+    }
+    drawn = []
+    for label, across in axes.items():
+        points = [
+            Point(_dataset(r), at, r.shares()[scenario.headline].estimate)
+            for r in trained
+            if (at := across(r)) is not None
+        ]
+        if points:
+            drawn.append(f"{scenario.name}-{label.rpartition(' ')[2]}")
+            _scatter(points, label, scenario.headline.replace("_", " "), folder / drawn[-1])
+    return drawn
 
 
-def _scatter(results: Sequence[Result], across: Callable[[Result], float], label: str, path: Path) -> None:
+class Point(NamedTuple):
+    """One cell in a plot."""
+
+    group: str
+    across: float
+    up: float
+
+
+def _scatter(points: Sequence[Point], across: str, up: str, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -23,17 +49,15 @@ def _scatter(results: Sequence[Result], across: Callable[[Result], float], label
 
     with matplotlib.rc_context({"svg.hashsalt": "harness", "svg.fonttype": "none"}):
         figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-        for name in dict.fromkeys(_dataset(r) for r in results):
-            own = [r for r in results if _dataset(r) == name]
-            axes.scatter(
-                [across(r) for r in own], [r.recall["rephrased"].estimate for r in own], label=name, alpha=0.75
-            )
-        axes.set_xlabel(label)
-        axes.set_ylabel("recall, rephrased")
-        axes.set_ylim(-0.03, 1.03)
+        for name in dict.fromkeys(point.group for point in points):
+            own = [point for point in points if point.group == name]
+            axes.scatter([p.across for p in own], [p.up for p in own], label=name, alpha=0.75)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        if all(0 <= point.up <= 1 for point in points):
+            axes.set_ylim(-0.03, 1.03)
         axes.grid(alpha=0.3)
-        if results:
-            axes.legend()
+        axes.legend()
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
         figure.savefig(path.with_suffix(".png"), dpi=110, metadata={"Software": None})
         pyplot.close(figure)

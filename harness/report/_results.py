@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from harness.builders import GRADES, read_lines
 from harness.cells import Cell
 from harness.grading import normalise
-from harness.recipes import Grades, Recipe, local
+from harness.recipes import Grades, local
+from harness.scenarios import Fetch, Line, Scenario
 from harness.stats import Interval, cluster_bootstrap
-from harness.store import Artefact
-
-Fetch = Callable[[Recipe], Artefact]
-"""Gives an artefact, built or from the cache."""
-
-Line = dict[str, Any]
-"""One probe with its answer and verdict."""
 
 
 class Wrong(NamedTuple):
@@ -31,6 +25,7 @@ class Wrong(NamedTuple):
 class Result(NamedTuple):
     """Figures of one cell, or of a bare model."""
 
+    scenario: str
     id: str
     model: str
     engine: str
@@ -38,40 +33,56 @@ class Result(NamedTuple):
     """``ok``, ``diverged``, or ``base``."""
     recall: dict[str, Interval]
     """By kind of probe, over facts: wordings of one fact stand or fall together."""
-    known: Interval
-    """Share of the probes on untouched facts that are answered right."""
+    measures: dict[str, Interval]
+    """What the scenario measures beside recall and locality."""
+    known: Interval | None
+    """Share of the probes on untouched facts that are answered right; None where there are none."""
     facts: dict[str, float]
-    """Share of rephrased probes answered right, by fact."""
-    locality: Interval
+    """Share of the headline's probes answered right, by fact."""
+    locality: Interval | None
     """Share of probes on untouched facts that are answered as the bare model does."""
-    still_right: Interval
+    still_right: Interval | None
     """Of those that the bare model had right, the share that still is."""
     cost: dict[str, float]
     """Figures of the adapter's training (none for a bare model) and of answering."""
     wrong: tuple[Wrong, ...]
 
+    @property
+    def adapted(self) -> bool:
+        """Whether there is an adapter, whose locality and training cost say something."""
+        return self.status != "base"
 
-def result(cell: Cell, fetch: Fetch) -> Result:
+    def shares(self) -> dict[str, Interval]:
+        """Every figure with an interval, by name, for tables, plots and gates."""
+        local = {"locality": self.locality, "still_right": self.still_right} if self.adapted else {}
+        found = {**self.recall, **self.measures, **local, "known": self.known}
+        return {name: interval for name, interval in found.items() if interval is not None}
+
+
+def result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     """Figures of ``cell``."""
     lines, bare = _lines(cell.grades, fetch), _lines(cell.base_grades, fetch)
-    facts = fetch(cell.adapter).manifest.facts
-    kept = (
-        "seconds",
-        "steps",
-        "steps_per_second",
-        "samples_per_second",
-        "peak_rss_bytes",
-        "peak_vram_bytes",
-        "adapter_bytes",
-    )
-    cost = {name: facts[name] for name in kept} | _answering(cell.grades, fetch)
-    return _figures(cell, cell.id, facts["status"], lines, bare, cost)
+    trained = [fetch(adapter).manifest.facts for adapter in dict.fromkeys(cell.adapters)]
+    diverged = any(facts["status"] == "diverged" for facts in trained)
+    found = _figures(scenario, cell, lines, bare, fetch, adapted=True)
+    cost = _training(trained) | _answering(cell.grades, fetch)
+    return found._replace(id=cell.id, status="diverged" if diverged else "ok", cost=cost)
 
 
-def bare_result(cell: Cell, fetch: Fetch) -> Result:
+def bare_result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     """Figures of the bare model on the probes of ``cell``."""
     bare = _lines(cell.base_grades, fetch)
-    return _figures(cell, f"{cell.model_name} (no adapter)", "base", bare, bare, _answering(cell.base_grades, fetch))
+    found = _figures(scenario, cell, bare, bare, fetch, adapted=False)
+    return found._replace(cost=_answering(cell.base_grades, fetch))
+
+
+def _training(trained: Sequence[Line]) -> dict[str, float]:
+    """What it cost to train all adapters of a cell, one after the other."""
+    total = {name: sum(facts[name] for facts in trained) for name in ("seconds", "steps", "adapter_bytes")}
+    most = {name: max(facts[name] for facts in trained) for name in ("peak_rss_bytes", "peak_vram_bytes")}
+    samples = sum(facts["samples_per_second"] * facts["seconds"] for facts in trained)
+    rates = {"steps_per_second": total["steps"] / total["seconds"], "samples_per_second": samples / total["seconds"]}
+    return total | rates | most
 
 
 def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
@@ -82,30 +93,38 @@ def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
     return found | ({"answering_rss_bytes": facts["peak_rss_bytes"]} if "peak_rss_bytes" in facts else {})
 
 
-def _figures(cell: Cell, name: str, status: str, lines: list[Line], bare: list[Line], cost: dict[str, float]) -> Result:
+def _figures(
+    scenario: Scenario, cell: Cell, lines: list[Line], bare: list[Line], fetch: Fetch, adapted: bool
+) -> Result:
     kinds = list(dict.fromkeys(line["kind"] for line in lines))
-    recall = {kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)}
     pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
     same = [float(normalise(a["answers"][0]) == normalise(b["answers"][0])) for a, b in pairs]
-    known = [(float(a["right"]), a["fact"]) for a, b in pairs if b["right"]]
-    wrong = tuple(_wrong(line) for line in lines if not line["right"] and not local(line["kind"]))
     return Result(
-        id=name,
+        scenario=scenario.name,
+        id=f"{cell.model_name} (no adapter)",
         model=cell.base.name,
         engine=cell.engine.name,
-        status=status,
-        recall=recall,
-        facts=_by_fact([line for line in lines if line["kind"] == "rephrased"]),
-        known=cluster_bootstrap([float(a["right"]) for a, _ in pairs], [a["fact"] for a, _ in pairs]),
-        locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]),
-        still_right=cluster_bootstrap([k for k, _ in known], [f for _, f in known]) if known else Interval(0, 0, 1),
-        cost=cost,
-        wrong=wrong,
+        status="base",
+        recall={kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)},
+        measures=scenario.measures(cell, lines, bare, fetch, adapted),
+        facts=_by_fact([line for line in lines if line["kind"] == scenario.headline]),
+        known=_share([a for a, _ in pairs]) if pairs else None,
+        locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]) if pairs else None,
+        still_right=_still_right(pairs),
+        cost={},
+        wrong=tuple(_wrong(line) for line in lines if not line["right"] and not local(line["kind"])),
     )
 
 
+def _still_right(pairs: Sequence[tuple[Line, Line]]) -> Interval | None:
+    known = [a for a, b in pairs if b["right"]]
+    if known:
+        return _share(known)
+    return Interval(0, 0, 1) if pairs else None
+
+
 def _lines(recipe: Grades, fetch: Fetch) -> list[Line]:
-    return read_lines(fetch(recipe).path / GRADES)
+    return [*read_lines(fetch(recipe).path / GRADES)]
 
 
 def _share(lines: Sequence[Line]) -> Interval:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.report._markdown import document
+from harness.report._markdown import Part, document
 from harness.report._plots import plots
 from harness.report._results import Result
 
 
-def write(title: str, results: Sequence[Result], how: Sequence[tuple[str, str]], folder: Path) -> Path:
+def write(parts: Sequence[Part], folder: Path) -> Path:
     """RESULTS.md, RESULTS.json and the plots in ``folder``; the same results give the same bytes.
 
     Raises:
@@ -20,13 +20,10 @@ def write(title: str, results: Sequence[Result], how: Sequence[tuple[str, str]],
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "RESULTS.md").write_text(document(title, results, how), encoding="utf-8")
-        plain = [_plain(result) for result in results]
-        text = json.dumps(
-            {"title": title, "how": dict(how), "results": plain}, indent=1, ensure_ascii=False, sort_keys=True
-        )
+        drawn = {part.scenario.name: plots(part.scenario, part.results, folder) for part in parts}
+        (folder / "RESULTS.md").write_text(document(parts, drawn), encoding="utf-8")
+        text = json.dumps(_plain(parts), indent=1, ensure_ascii=False, sort_keys=True)
         (folder / "RESULTS.json").write_text(text + "\n", encoding="utf-8")
-        plots(results, folder)
     except OSError as error:
         raise StoreError(
             f"report folder {folder} cannot be written ({error.strerror}): give another --report"
@@ -34,9 +31,17 @@ def write(title: str, results: Sequence[Result], how: Sequence[tuple[str, str]],
     return folder / "RESULTS.md"
 
 
-def _plain(result: Result) -> dict[str, object]:
+def _plain(parts: Sequence[Part]) -> dict[str, object]:
+    scenarios = [{"name": p.scenario.name, "title": p.scenario.title, "how": dict(p.how)} for p in parts]
+    return {"scenarios": scenarios, "results": [_result(result) for part in parts for result in part.results]}
+
+
+def _result(result: Result) -> dict[str, object]:
+    """Intervals as objects, by name; what is there for adapted models only is left out elsewhere."""
     kept = result._asdict()
-    kept["recall"] = {kind: interval._asdict() for kind, interval in result.recall.items()}
-    kept["locality"], kept["still_right"] = result.locality._asdict(), result.still_right._asdict()
+    for name in ("recall", "measures"):
+        kept[name] = {kind: interval._asdict() for kind, interval in kept[name].items()}
+    for name in ("known", "locality", "still_right"):
+        kept[name] = kept[name]._asdict() if kept[name] else None
     kept["wrong"] = [wrong._asdict() for wrong in result.wrong]
     return kept

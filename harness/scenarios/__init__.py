@@ -1,9 +1,18 @@
 """What the suites train on and ask: datasets, probes, grids."""
 
-from collections.abc import Callable
-
-from harness.cells import Cell
+from harness.errors import RecipeError
 from harness.scenarios import oscars
+from harness.scenarios._scenario import Fetch, Line, Measures, Scenario, no_measures
 
-SCENARIOS: dict[str, Callable[..., list[Cell]]] = {"oscars": oscars.cells}
-"""Name -> cells(grid, bases, seeds). A suite names its scenario in ``SCENARIO``."""
+SCENARIOS: dict[str, Scenario] = {found.name: found for found in (oscars.SCENARIO,)}
+"""By name. A suite names its scenario in ``SCENARIO``."""
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario called ``name``. Raises RecipeError on an unknown one."""
+    if name not in SCENARIOS:
+        raise RecipeError(f"scenario {name!r} is unknown: choose one of {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]
+
+
+__all__ = ["SCENARIOS", "Fetch", "Line", "Measures", "Scenario", "no_measures", "scenario"]

@@ -10,7 +10,7 @@ from harness.report import Result
 from harness.stats import Interval
 
 SHARE = Interval(0.5, 0.4, 0.6)
-RESULT = Result("c", "m", "hf", "ok", {"exact": SHARE}, SHARE, {}, SHARE, SHARE, {}, ())
+RESULT = Result("s", "c", "m", "hf", "ok", {"exact": SHARE}, {}, SHARE, {}, SHARE, SHARE, {}, ())
 TOML = """
 [[gate]]
 cells = "a-*"

@@ -53,7 +53,8 @@ def test_the_whole_path_then_all_cached(run):
     assert "tiny (no adapter)" in said
     report = run.home / "report"
     first = {path.name: path.read_bytes() for path in report.iterdir()}
-    assert set(first) == {"RESULTS.md", "RESULTS.json", "locality.png", "locality.svg", "seconds.png", "seconds.svg"}
+    plots = {f"oscars-{name}.{form}" for name in ("locality", "seconds") for form in ("png", "svg")}
+    assert set(first) == {"RESULTS.md", "RESULTS.json", *plots}
     status, again = run("-k", CELL)
     assert status == 0
     assert "[1/" not in again

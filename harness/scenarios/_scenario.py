@@ -1,0 +1,55 @@
+"""What a suite is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from harness.cells import Cell
+from harness.recipes import Base, Recipe
+from harness.stats import Interval
+from harness.store import Artefact
+
+Fetch = Callable[[Recipe], Artefact]
+"""Gives an artefact, built or from the cache."""
+
+Line = Mapping[str, Any]
+"""One probe with its answer and verdict, as ``grades.jsonl`` has it."""
+
+
+class Cells(Protocol):
+    """Makes the cells of a grid. Raises RecipeError on a grid that the scenario does not have."""
+
+    def __call__(self, grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]: ...
+
+
+class Measures(Protocol):
+    """Figures beside recall and locality, by name.
+
+    ``lines`` are the verdicts on the adapted model, ``bare`` those on the base, probe by probe; ``cell`` and ``fetch``
+    give whatever else the cell was made from. A measure on the bare model gets its lines twice, and ``adapted`` False.
+    """
+
+    def __call__(
+        self, cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
+    ) -> dict[str, Interval]: ...
+
+
+def no_measures(
+    cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
+) -> dict[str, Interval]:
+    """None beside recall and locality."""
+    return {}
+
+
+class Scenario(NamedTuple):
+    """One question about memory: what is trained, what is asked, and what is made of the answers."""
+
+    name: str
+    """That of its folder below ``suites``."""
+    title: str
+    """Of its part of the report."""
+    cells: Cells
+    headline: str = "rephrased"
+    """The kind of recall or measure that plots show, and by which facts are listed."""
+    measures: Measures = no_measures
