@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def install(*extras: str) -> str:
+    """The line that installs ``extras``."""
+    return f"python -m pip install 'lora-memory-harness[{','.join(extras)}]'"
+
+
 class HarnessError(Exception):
     """Anything a user can mend. The plugin prints its message without a traceback."""
 
@@ -24,4 +29,9 @@ class StoreError(HarnessError):
 
 
 class MissingExtraError(HarnessError):
-    """An optional engine is not installed; the message holds the ``pip install`` line."""
+    """An optional package is not installed; the message holds the line that installs it."""
+
+    def __init__(self, what: str, extra: str, found: str = "") -> None:
+        """``what`` needs ``extra`` of ours; ``found`` says what is there but does not work."""
+        line = f"{what} is not installed: {install(extra)}"
+        super().__init__(f"{line} ({found})" if found else line)

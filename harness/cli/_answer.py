@@ -65,18 +65,15 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _engine(model: str, stack: list[tuple[Path, float]], given: argparse.Namespace) -> Engine:
-    """Who answers for ``model``: a server, llama.cpp, or transformers."""
-    from harness.engines import LlamaCppEngine, ServedEngine, TransformersEngine
+    """Who answers for ``model``; adapter folders are looked at before it is loaded."""
+    from harness.engines import SERVED, engine_for
     from harness.models import base_of
 
-    if model.startswith(("openai:", "openai-chat:")):
-        return ServedEngine(model)
-    if model.endswith(".gguf"):
-        return LlamaCppEngine(Path(model))
-    base = base_of(model)
-    for folder, _ in stack:
-        check(folder, base)
-    return TransformersEngine(base, given.dtype, given.device)
+    if not model.startswith(SERVED) and not model.endswith(".gguf"):
+        base = base_of(model)
+        for folder, _ in stack:
+            check(folder, base)
+    return engine_for(model, given.dtype, given.device)
 
 
 def scaled(text: str) -> tuple[Path, float]:

@@ -3,6 +3,7 @@
 from harness.engines._engine import Capabilities, Engine
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs
+from harness.engines._open import SERVED, engine_for
 from harness.engines._openai import Served, ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.engines.presets import DECODINGS, decoding
@@ -11,6 +12,7 @@ __all__ = [
     "ALL",
     "DECODINGS",
     "HF",
+    "SERVED",
     "Capabilities",
     "Engine",
     "EngineSpec",
@@ -19,6 +21,7 @@ __all__ = [
     "ServedEngine",
     "TransformersEngine",
     "decoding",
+    "engine_for",
     "engine_spec",
     "engine_specs",
 ]

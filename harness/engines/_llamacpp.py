@@ -55,7 +55,8 @@ class LlamaCppEngine:
         """``context`` is the longest sequence in tokens (0: the model's), ``threads`` by default all that may be used.
 
         Raises:
-            ModelError: llama-cpp-python is not installed, ``file`` is no whole GGUF model, or ``context`` exceeds it.
+            MissingExtraError: llama-cpp-python is not installed.
+            ModelError: ``file`` is no whole GGUF model, or ``context`` exceeds it.
         """
         began = time.perf_counter()
         self._library = library = llama()

@@ -67,9 +67,7 @@ class EngineSpec(NamedTuple):
         for form in (self.answers, self.trains):
             extra = _extra(form)
             if any(find_spec(package) is None for package in _EXTRAS.get(extra, ())):
-                raise MissingExtraError(
-                    f"engine {form!r} is not installed: python -m pip install 'lora-memory-harness[{extra}]'"
-                )
+                raise MissingExtraError(f"engine {form!r}", extra)
 
 
 HF = EngineSpec()

@@ -341,9 +341,7 @@ def _client(url: str, timeout: float, retries: int) -> Any:
     try:
         import openai
     except ImportError as error:
-        raise MissingExtraError(
-            "openai is not installed: python -m pip install 'lora-memory-harness[openai]'"
-        ) from error
+        raise MissingExtraError("openai", "openai") from error
     return openai.OpenAI(api_key=_key() or _NO_KEY, base_url=url, timeout=timeout, max_retries=retries)
 
 

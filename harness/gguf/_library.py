@@ -7,30 +7,32 @@ from collections import deque
 from functools import lru_cache
 from typing import Any
 
-from harness.errors import ModelError
+from harness.errors import MissingExtraError
 
-_MISSING = 'gguf needs llama-cpp-python: pip install "lora-memory-harness[gguf]"'
 _PASSED_ON = re.compile(r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?")
 _WARNING, _ERROR, _CONTINUED = 3, 4, 5
 _said: deque[tuple[int, str]] = deque(maxlen=4096)
 
 
 def gguf() -> Any:
-    """The ``gguf`` package. Raises ModelError where it is not installed."""
+    """The ``gguf`` package. Raises MissingExtraError where it is not installed."""
     try:
         import gguf
     except ImportError as error:
-        raise ModelError(_MISSING) from error
+        raise MissingExtraError("gguf", "gguf") from error
     return gguf
 
 
 @lru_cache(maxsize=1)
 def llama() -> Any:
-    """llama.cpp's C functions, with its log kept instead of printed. Raises ModelError where it is not installed."""
+    """llama.cpp's C functions, with its log kept instead of printed. Raises MissingExtraError where they are missing."""
     try:
         import llama_cpp
-    except (ImportError, RuntimeError, OSError) as error:
-        raise ModelError(_MISSING) from error
+    except ImportError as error:
+        raise MissingExtraError("llama-cpp-python", "gguf") from error
+    except (RuntimeError, OSError) as error:
+        found = f"found, but its library does not load: {error}"
+        raise MissingExtraError("llama-cpp-python", "gguf", found) from error
     llama_cpp.llama_log_set(_callback(), None)
     llama_cpp.llama_backend_init()
     return llama_cpp

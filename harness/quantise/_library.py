@@ -16,14 +16,13 @@ from typing import Any
 from harness.errors import MissingExtraError
 
 NAME = "gptqmodel"
-_MEND = 'gptq needs GPTQModel: pip install "lora-memory-harness[gptq]"'
 
 
 @cache
 def use() -> None:
     """Import GPTQModel without a word. Raises MissingExtraError where it cannot be."""
     if not (find_spec(NAME) and find_spec("optimum")):
-        raise MissingExtraError(_MEND)
+        raise MissingExtraError("GPTQModel", "gptq")
     try:
         with quiet():
             from logbar import LogBar
@@ -32,7 +31,7 @@ def use() -> None:
             import gptqmodel  # noqa: F401
             from gptqmodel.utils import torch as compiled
     except ImportError as error:
-        raise MissingExtraError(f"{_MEND} (found, but its import failed: {error})") from error
+        raise MissingExtraError("GPTQModel", "gptq", f"found, but its import failed: {error}") from error
     # else inductor compiles each kernel at its first answer and again at its first training step, with a C++ compiler
     compiled.TORCH_HAS_COMPILE = False
     _tell_peft()

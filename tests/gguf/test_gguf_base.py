@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.engines import TransformersEngine, decoding
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.errors import ModelError
+from harness.errors import MissingExtraError, ModelError, install
 from harness.gguf import TYPES, convert_base, quantise
 from harness.gguf._library import llama
 from harness.gguf._tokenizer import _LLAMA3, _QWEN2
@@ -225,7 +226,7 @@ def test_a_missing_library(files, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
     llama.cache_clear()
     for make in (lambda: LlamaCppEngine(files["tiny"]), lambda: quantise(files["tiny"], tmp_path / "it.gguf", "f16")):
-        with pytest.raises(ModelError, match=r'gguf needs llama-cpp-python: pip install "lora-memory-harness\[gguf\]"'):
+        with pytest.raises(MissingExtraError, match=re.escape(install("gguf"))):
             make()
 
 

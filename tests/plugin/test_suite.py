@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import install
+
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay3-seed0"
 
@@ -86,7 +88,7 @@ def test_two_models_are_told_apart(run, model_folder, tmp_path):
 
 def test_engines_side_by_side(run):
     for package in ("bitsandbytes", "llama_cpp"):
-        pytest.importorskip(package, reason="python -m pip install 'lora-memory-harness[all]'")
+        pytest.importorskip(package, reason=install("all"))
     status, said = run("-k", "rank8 and oscarstxt", "--engine", "hf,nf4,gguf:q8_0", report="engines")
     assert status == 0, said
     report = run.home / "engines"

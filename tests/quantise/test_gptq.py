@@ -147,7 +147,7 @@ def test_without_the_package_the_line_to_install_it(model_folder, tmp_path, monk
 
     _library.use.cache_clear()
     monkeypatch.setattr(_library, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match=r'pip install "lora-memory-harness\[gptq\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install 'lora-memory-harness\[gptq\]'"):
         gptq(model_folder, tmp_path / "out", **SETTINGS | {"group": 32})
     assert loading(model_folder) == {}
 

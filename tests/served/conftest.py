@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from served_helpers import Behaviour, Server, echo
 
+from harness.errors import install
 from harness.models import SHIPPED
 
 _SERVER = ("llama_cpp", "gguf", "uvicorn", "fastapi", "sse_starlette", "starlette_context", "pydantic_settings")
@@ -25,7 +26,7 @@ _SERVER = ("llama_cpp", "gguf", "uvicorn", "fastapi", "sse_starlette", "starlett
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """A function from a behaviour and further pages to a running server."""
     if find_spec("openai") is None:
-        pytest.skip("openai is not installed: python -m pip install 'lora-memory-harness[openai]'")
+        pytest.skip(f"openai is not installed: {install('openai')}")
     for name in ("HARNESS_OPENAI_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     started: list[Server] = []
@@ -44,8 +45,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
 def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("openai") is None or any(find_spec(package) is None for package in _SERVER):
         pytest.skip(
-            "llama-cpp-python's server is not installed:"
-            " python -m pip install 'lora-memory-harness[gguf,openai]' 'llama-cpp-python[server]'"
+            f"llama-cpp-python's server is not installed: {install('gguf', 'openai')} 'llama-cpp-python[server]'"
         )
     from harness.gguf import convert_base
 
