@@ -25,7 +25,7 @@ def gguf() -> Any:
 
 @lru_cache(maxsize=1)
 def llama() -> Any:
-    """llama.cpp's C functions, with its log kept instead of printed. Raises MissingExtraError where they are missing."""
+    """llama.cpp's C functions, with its log kept, not printed. Raises MissingExtraError where they are missing."""
     try:
         import llama_cpp
     except ImportError as error:
