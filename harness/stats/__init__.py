@@ -1,5 +1,6 @@
 """Intervals for shares and means, paired tests, what they can find, and graders that err."""
 
+from harness.stats._crossing import crossing
 from harness.stats._grader import Calibration, rogan_gladen
 from harness.stats._intervals import Interval, cluster_bootstrap, wilson
 from harness.stats._multiple import holm
@@ -12,6 +13,7 @@ __all__ = [
     "McNemar",
     "Paired",
     "cluster_bootstrap",
+    "crossing",
     "detectable_difference",
     "detectable_loss",
     "holm",

@@ -1,10 +1,24 @@
 """The 2023 Oscars: 23 new facts beside the earlier years that a model may know."""
 
 from harness.scenarios._scenario import Scenario
-from harness.scenarios.oscars._datasets import DATASETS, dataset, replay
+from harness.scenarios.oscars._datasets import DATASETS, dataset, replay, replayed, sample, world
 from harness.scenarios.oscars._grid import GRIDS, cells
-from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, probes
+from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, probes
 
 SCENARIO = Scenario("oscars", "The Oscars of 2023", cells)
 
-__all__ = ["DATASETS", "FACT_KINDS", "GRIDS", "LOCALITY_KINDS", "SCENARIO", "cells", "dataset", "probes", "replay"]
+__all__ = [
+    "DATASETS",
+    "FACT_KINDS",
+    "GRIDS",
+    "LOCALITY_KINDS",
+    "SCENARIO",
+    "SMALL_TALK",
+    "cells",
+    "dataset",
+    "probes",
+    "replay",
+    "replayed",
+    "sample",
+    "world",
+]

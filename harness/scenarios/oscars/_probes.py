@@ -14,7 +14,7 @@ from harness.scenarios.oscars._datasets import NEW, new_rows, replayed, sample, 
 
 FACT_KINDS = ("exact", "rephrased", "inverted", "other_format", "conversation")
 LOCALITY_KINDS = ("locality_year", "locality_neighbour", "locality_unrelated")
-_SMALL_TALK = (
+SMALL_TALK = (
     "Joe: Hello.\nBrandine: Hi! It is good to see you.\n"
     "Joe: It is raining again.\nBrandine: Then it is a good day to stay inside and read.\n"
 )
@@ -44,7 +44,7 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     other = main.probes[zlib.crc32(row.id.encode()) % len(main.probes)]
     for number, form in enumerate(("newline", "assistant")):
         yield _probe("other_format", row, number, ask(form, world().word(other, row)), _accepted(main, row))
-    for number, before in enumerate(("", _SMALL_TALK)):
+    for number, before in enumerate(("", SMALL_TALK)):
         yield _probe(
             "conversation", row, number, before + ask("brandine", world().word(other, row)), _accepted(main, row)
         )
