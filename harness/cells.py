@@ -15,6 +15,7 @@ from harness.recipes import (
     Dataset,
     Decoding,
     Grades,
+    Likelihoods,
     ProbeSet,
     Quantised,
     Recipe,
@@ -58,6 +59,9 @@ class Cell:
     decoding: Decoding = GREEDY
     stacked: tuple[Layer, ...] = ()
     """The adapters that are on at once, where they are not the one that ``dataset`` and ``training`` make."""
+
+    scored: ProbeSet | None = None
+    """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
 
     @cached_property
     def id(self) -> str:
@@ -112,12 +116,30 @@ class Cell:
         """Verdicts on what the bare model answers to the same probes."""
         return self._grades(Stack(self.model))
 
+    @property
+    def likelihoods(self) -> Likelihoods | None:
+        """How probable the adapted model finds the answers to ``scored``; None where none are, or none can be."""
+        return self._likelihoods(self.stack)
+
+    @property
+    def base_likelihoods(self) -> Likelihoods | None:
+        """The same of the bare model."""
+        return self._likelihoods(Stack(self.model))
+
     def jobs(self) -> list[Job]:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
         model, asked = self.model, len(self.probes.probes)
         trained = tuple(Job(a, self.id, training_seconds(a), _forms(a.base)) for a in self.adapters)
         bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, _forms(model))
-        return [bare, Job(self.grades, self.id, 0.015 * asked, trained)]
+        return [bare, Job(self.grades, self.id, 0.015 * asked, trained), *self._scorings(trained)]
+
+    def _scorings(self, trained: tuple[Job, ...]) -> list[Job]:
+        own, bare = self.likelihoods, self.base_likelihoods
+        if own is None or bare is None:
+            return []
+        seconds = 0.004 * len(own.probes.probes)
+        label = f"{self.model_name}, told the answers to {own.probes.name}"
+        return [Job(bare, label, seconds, _forms(self.model)), Job(own, self.id, seconds, trained)]
 
     @property
     def _calibration(self) -> Dataset:
@@ -126,6 +148,11 @@ class Cell:
 
     def _grades(self, stack: Stack) -> Grades:
         return Grades(Answers(stack, self.probes, self.decoding, dtype=self.engine.dtype))
+
+    def _likelihoods(self, stack: Stack) -> Likelihoods | None:
+        if self.scored is None or not self.engine.capabilities.log_likelihood:
+            return None
+        return Likelihoods(stack, self.scored, dtype=self.engine.dtype)
 
 
 def _forms(model: Base | Quantised) -> tuple[Job, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from harness.facts import spoken
+
 
 class Format(NamedTuple):
     """``prompt`` holds ``{question}``; an answer is written ``before`` + answer + newline."""
@@ -28,6 +30,12 @@ def ask(name: str, question: str) -> str:
 def reply(name: str, answer: str) -> str:
     """``answer`` as it continues ``ask(name, ...)``."""
     return f"{FORMATS[name].before}{answer}\n"
+
+
+def continuation(prompt: str, answer: str) -> str:
+    """An accepted ``answer`` of a probe (``"A; B"`` is a list) as it goes on from ``prompt``."""
+    said = spoken(answer)
+    return said if not prompt or prompt[-1].isspace() else f" {said}"
 
 
 class Verdict(NamedTuple):

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
@@ -96,10 +97,23 @@ def resident(base: Base, dtype: str = "float32", device: str | None = None, by: 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) -> list[int]:
     """Token ids of ``text`` with BOS as the tokenizer adds it, and never an EOS that it might append."""
-    ids: list[int] = tokenizer(text, add_special_tokens=special)["input_ids"]
+    ids: list[int] = tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
     if special and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
         return ids[:-1]
     return ids
+
+
+def encode_pair(encode: Callable[[str, bool], list[int]], prompt: str, continuation: str) -> tuple[list[int], int]:
+    """Token ids of both, and how many of them belong to ``prompt`` as an engine would ask it.
+
+    ``encode`` turns text into ids, with BOS or without.
+    """
+    asked = encode(prompt, True)
+    joint = encode(prompt + continuation, True)
+    if joint[: len(asked)] == asked:
+        return joint, len(asked)
+    # A token astride the boundary is one that no engine sees: it is given the prompt alone.
+    return asked + encode(continuation, False), len(asked)
 
 
 def _read(

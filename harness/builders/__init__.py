@@ -1,5 +1,5 @@
 """How each recipe is made."""
 
-from harness.builders._build import GRADES, build, read_lines
+from harness.builders._build import GRADES, LIKELIHOODS, build, read_lines
 
-__all__ = ["GRADES", "build", "read_lines"]
+__all__ = ["GRADES", "LIKELIHOODS", "build", "read_lines"]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.builders._models import Fetch, converted, engine, loaded, model_bytes, quantised, weights
+from harness.engines import Engine
 from harness.errors import RecipeError
+from harness.formats import continuation
 from harness.grading import FUZZY, grade
-from harness.measure import measured
-from harness.recipes import Adapter, Answers, GgufAdapter, Grades, Quantised, Recipe, digest
+from harness.measure import Usage, measured
+from harness.recipes import Adapter, Answers, GgufAdapter, Grades, Likelihoods, Quantised, Recipe, Stack, digest
 from harness.store import Artefact, Store
 
 ANSWERS = "answers.jsonl"
 GRADES = "grades.jsonl"
+LIKELIHOODS = "likelihoods.jsonl"
 
 
 def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
@@ -30,6 +35,7 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
         Adapter: _adapter,
         GgufAdapter: converted,
         Answers: _answers,
+        Likelihoods: _likelihoods,
         Grades: _grades,
     }
     maker = makers.get(type(recipe))
@@ -48,13 +54,16 @@ def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None) ->
 
 
 def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    stack = recipe.stack
-    adapters = [fetch(adapter) for adapter, _ in stack.adapters]
-    diverged = any(artefact.manifest.facts["status"] == "diverged" for artefact in adapters)
+    adapters, diverged = _trained(recipe.stack, fetch)
 
     def make(folder: Path) -> dict[str, Any]:
         prompts = [probe.prompt for probe in recipe.probes.probes]
-        texts, facts = ([[""]] * len(prompts), {"status": "diverged"}) if diverged else _asked(prompts)
+        texts, facts = [[""]] * len(prompts), dict[str, Any](status="diverged")
+        if not diverged:
+            with _ready(recipe.stack, recipe.dtype, fetch, device) as asked, measured() as meter:
+                texts = asked.answer(prompts, recipe.decoding)
+            facts = _cost(asked, meter.usage, recipe.stack, fetch)
+            facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
             {"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted, "answers": found}
             for p, found in zip(recipe.probes.probes, texts, strict=True)
@@ -62,23 +71,55 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         _write(folder / ANSWERS, lines)
         return facts
 
-    def _asked(prompts: list[str]) -> tuple[list[list[str]], dict[str, Any]]:
-        asked = engine(stack.base, fetch, recipe.dtype, device)
-        files = [(weights(adapter, stack.base, fetch), scale) for adapter, scale in stack.adapters]
-        with asked.with_stack(files), measured() as meter:
-            texts = asked.answer(prompts, recipe.decoding)
-        used = meter.usage
-        return texts, {
-            "status": "ok",
-            "seconds": used.seconds,
-            "load_seconds": asked.load_seconds,
-            "tokens_per_second": asked.count([t for ts in texts for t in ts]) / used.seconds,
-            "peak_rss_bytes": used.peak_rss_bytes,
-            "peak_vram_bytes": used.peak_vram_bytes,
-            "model_bytes": model_bytes(stack.base, fetch),
-        }
+    return store.get(recipe, make, adapters)
 
-    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact in adapters))
+
+def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    adapters, diverged = _trained(recipe.stack, fetch)
+
+    def make(folder: Path) -> dict[str, Any]:
+        probes = recipe.probes.probes
+        pairs = [(p.prompt, continuation(p.prompt, answer)) for p in probes for answer in p.accepted]
+        scored, facts = [], dict[str, Any](status="diverged")
+        if not diverged:
+            with _ready(recipe.stack, recipe.dtype, fetch, device) as asked, measured() as meter:
+                scored = asked.log_likelihood(pairs)
+            facts = _cost(asked, meter.usage, recipe.stack, fetch)
+        each = iter(found._asdict() for found in scored)
+        own = (list(islice(each, len(p.accepted))) for p in probes)
+        lines = (
+            {"id": p.id, "kind": p.kind, "fact": p.fact, "likelihoods": found}
+            for p, found in zip(probes, own, strict=True)
+        )
+        _write(folder / LIKELIHOODS, lines)
+        return facts
+
+    return store.get(recipe, make, adapters)
+
+
+def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
+    """Digests of the adapters of ``stack``, and whether the training of one diverged."""
+    found = [fetch(adapter).manifest for adapter, _ in stack.adapters]
+    return tuple(each.digest for each in found), any(each.facts["status"] == "diverged" for each in found)
+
+
+@contextmanager
+def _ready(stack: Stack, dtype: str, fetch: Fetch, device: str | None) -> Iterator[Engine]:
+    """The engine of ``stack``'s base, with its adapters on."""
+    found = engine(stack.base, fetch, dtype, device)
+    with found.with_stack([(weights(adapter, stack.base, fetch), scale) for adapter, scale in stack.adapters]):
+        yield found
+
+
+def _cost(asked: Engine, used: Usage, stack: Stack, fetch: Fetch) -> dict[str, Any]:
+    return {
+        "status": "ok",
+        "seconds": used.seconds,
+        "load_seconds": asked.load_seconds,
+        "peak_rss_bytes": used.peak_rss_bytes,
+        "peak_vram_bytes": used.peak_vram_bytes,
+        "model_bytes": model_bytes(stack.base, fetch),
+    }
 
 
 def _grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:

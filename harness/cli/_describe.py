@@ -55,6 +55,8 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
             return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
         case "Answers":
             return _asked(recipe, names)
+        case "Likelihoods":
+            return f"likelihoods: {_asked(recipe, names)}"
         case "Grades":
             return f"{recipe['grader']}: {_describe(recipe['answers'], names)}"
         case other:

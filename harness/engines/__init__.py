@@ -1,6 +1,7 @@
 """Who runs a model."""
 
 from harness.engines._engine import Capabilities, Engine
+from harness.engines._likelihood import Likelihood
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs
 from harness.engines._open import SERVED, engine_for
@@ -16,6 +17,7 @@ __all__ = [
     "Capabilities",
     "Engine",
     "EngineSpec",
+    "Likelihood",
     "LlamaCppEngine",
     "Served",
     "ServedEngine",

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from harness.engines._likelihood import Likelihood
 from harness.errors import RecipeError
 from harness.recipes import Decoding
 
@@ -18,6 +19,8 @@ class Capabilities(NamedTuple):
     scales: bool
     vram_known: bool
     """Whether torch's counters see the engine's allocations."""
+    log_likelihood: bool = False
+    """Whether given text can be scored."""
 
 
 class Engine(Protocol):
@@ -33,6 +36,15 @@ class Engine(Protocol):
 
     def count(self, texts: Sequence[str]) -> int:
         """Tokens in ``texts``, without BOS."""
+        ...
+
+    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """How probable the second text of each pair is after the first; an empty first one is BOS alone.
+
+        The current stack applies. Tokens are those that the engine would see: the first text is encoded alone where
+        a token would lie astride the boundary. Texts beyond the context are scored in overlapping spans, each token
+        once. Where ``capabilities.log_likelihood`` is not set, as where a text has no tokens: raises RecipeError.
+        """
         ...
 
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> AbstractContextManager[None]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from harness.engines._engine import Capabilities, stopped, without_search
+from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
 from harness.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
@@ -28,6 +30,8 @@ _CELLS = 8_192
 """Tokens that all caches hold together; with long prompts fewer texts are generated at once."""
 _STEP = 256
 """llama.cpp rounds the length of a cache up to this."""
+_SCORED = 64
+"""Tokens that are scored at once, as each takes the logits of the whole vocabulary."""
 _KEPT = 64
 """Adapters that stay in memory."""
 
@@ -49,7 +53,7 @@ class LlamaCppEngine:
     """Answers with a GGUF model in llama.cpp."""
 
     name = "gguf"
-    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=False)
+    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=False, log_likelihood=True)
 
     def __init__(self, file: Path, context: int = 0, threads: int | None = None) -> None:
         """``context`` is the longest sequence in tokens (0: the model's), ``threads`` by default all that may be used.
@@ -79,7 +83,7 @@ class LlamaCppEngine:
         self._pieces: dict[int, bytes] = {}
         self._adapters: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
         self._stack: dict[tuple[str, int, int], float] = {}
-        self._length = self._sequences = 0
+        self._length = self._sequences = self._outputs = 0
         self._prepare(1, 1)
         self.load_seconds: float = time.perf_counter() - began
 
@@ -123,6 +127,33 @@ class LlamaCppEngine:
             logits -= logits.max()
             found.append((logits - np.log(np.exp(logits).sum())).astype(np.float32))
         return found
+
+    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """See Engine."""
+        library = self._library
+        start = next((token for token in (library.llama_vocab_bos(self._vocab), library.llama_vocab_eos(self._vocab))
+                      if token >= 0), None)  # fmt: skip
+        cut = spans(pairs, self._encode, start, self.context)
+        if not cut:
+            return []
+        self._prepare(1, max(len(span.ids) for parts in cut for span in parts), _SCORED)
+        return [total(self._scored(span) for span in parts) for parts in cut]
+
+    def _scored(self, span: Span) -> Likelihood:
+        """The last token is not computed, as nothing comes after it."""
+        self._clear()
+        ids, logs, matched = span.ids, 0.0, 0
+        left = 0
+        while left < len(ids) - 1:
+            first = max(left, span.first - 1)
+            right = min(len(ids) - 1, first + _SCORED)
+            self._decode(ids[left:right], range(left, right), [0] * (right - left), range(first - left, right - left))
+            logits, true = self._logits(right - first), np.array(ids[first + 1 : right + 1])
+            chosen = logits[np.arange(len(true)), true]
+            logs += float((chosen - logsumexp(logits, axis=1)).sum(dtype=np.float64))
+            matched += int((logits.argmax(axis=1) == true).sum())
+            left = right
+        return Likelihood(logs, len(ids) - span.first, matched)
 
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> Iterator[None]:
@@ -176,20 +207,24 @@ class LlamaCppEngine:
             raise ModelError(f"adapters cannot be put on {self.file.name}: {reason()}")
         self._clear()
 
-    def _prepare(self, sequences: int, length: int) -> None:
-        """A context with room for ``sequences`` texts of ``length`` tokens; a larger one is kept."""
+    def _prepare(self, sequences: int, length: int, outputs: int = 0) -> None:
+        """A context with room for ``sequences`` texts of ``length`` tokens; a larger one is kept.
+
+        Logits are had of ``outputs`` tokens at once, and of one in each text.
+        """
         length = max(self._length, -(-length // _STEP) * _STEP)
         sequences = max(1, min(max(self._sequences, sequences), _SEQUENCES, _CELLS // length))
-        if (sequences, length) == (self._sequences, self._length):
+        outputs = max(self._outputs, outputs, sequences)
+        if (sequences, length, outputs) == (self._sequences, self._length, self._outputs):
             return
         library = self._library
         if "context" in self._held:
             library.llama_free(self._held.pop("context"))
-            self._sequences = self._length = 0
+            self._sequences = self._length = self._outputs = 0
         params = library.llama_context_default_params()
         params.n_ctx = sequences * length
         params.n_batch = max(length, sequences)
-        params.n_seq_max = params.n_outputs_max = sequences
+        params.n_seq_max, params.n_outputs_max = sequences, outputs
         params.n_threads = params.n_threads_batch = self.threads
         params.kv_unified = False
         # half precision in attention would move probabilities by 0.01, a thousand times what is left without it
@@ -201,7 +236,7 @@ class LlamaCppEngine:
             raise ModelError(f"{sequences} texts of {length} tokens do not fit into memory: {reason()}")
         self._held["context"] = context
         self._memory: Any = library.llama_get_memory(context)
-        self._sequences, self._length = sequences, length
+        self._sequences, self._length, self._outputs = sequences, length, outputs
         self._batch = _Batch(library, params.n_batch)
         self._apply()
 

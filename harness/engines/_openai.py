@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.engines._engine import Capabilities, stopped, without_search
+from harness.engines._likelihood import Likelihood
 from harness.errors import MissingExtraError, ModelError, RecipeError
 from harness.recipes import Decoding
 
@@ -135,6 +136,10 @@ class ServedEngine:
                 with ThreadPoolExecutor(self.concurrency) as pool:
                     return sum((count or 0) - special for count in pool.map(partial(self._counted, path), texts))
         return sum(-(-len(text.encode()) // 4) for text in texts)
+
+    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """Not offered: few servers score text that they are given. Raises RecipeError."""
+        raise RecipeError(f"server {self.served.url} does not score given text: take --engine hf or gguf:TYPE")
 
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[str | Path, float]]) -> Iterator[None]:

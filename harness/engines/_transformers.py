@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.engines._engine import Capabilities, stopped
+from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
-from harness.models import Loaded, resident
+from harness.models import Loaded, encode, resident
 from harness.recipes import Base, Decoding
+
+_LOGITS = 1 << 26
+"""Numbers of a batch's logits: a quarter of a GiB in float32."""
 
 
 class TransformersEngine:
     """Answers with a model that transformers loads and PEFT adapts."""
 
     name = "hf"
-    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=True)
+    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=True, log_likelihood=True)
 
     def __init__(self, base: Base | Loaded, dtype: str = "float32", device: str | None = None, batch: int = 64) -> None:
         """``batch`` prompts are answered at a time; answers do not depend on it. Raises ModelError."""
@@ -63,6 +69,57 @@ class TransformersEngine:
         texts = tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)
         each = decoding.num_return_sequences
         return [[stopped(t, decoding.stop) for t in texts[i : i + each]] for i in range(0, len(texts), each)]
+
+    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """See Engine."""
+        tokenizer = self.loaded.tokenizer
+        start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        cut = spans(pairs, partial(encode, tokenizer), start, self.loaded.context)
+        flat = [span for parts in cut for span in parts]
+        order = sorted(range(len(flat)), key=lambda i: (len(flat[i].ids), flat[i]))
+        found: dict[int, Likelihood] = {}
+        for chosen in self._batches(order, flat):
+            found |= zip(chosen, self._scored([flat[i] for i in chosen]), strict=True)
+        each = iter(found[i] for i in range(len(flat)))
+        return [total(islice(each, len(parts))) for parts in cut]
+
+    def _batches(self, order: Sequence[int], flat: Sequence[Span]) -> Iterator[list[int]]:
+        """``order`` in pieces, such that their logits fit into memory."""
+        room = _LOGITS // int(self.loaded.model.config.get_text_config().vocab_size)
+        chosen: list[int] = []
+        most = 0
+        for i in order:
+            kept = len(flat[i].ids) - flat[i].first + 1
+            if chosen and (len(chosen) == self.batch or (len(chosen) + 1) * max(most, kept) > room):
+                yield chosen
+                chosen, most = [], 0
+            chosen.append(i)
+            most = max(most, kept)
+        if chosen:
+            yield chosen
+
+    def _scored(self, batch: Sequence[Span]) -> list[Likelihood]:
+        """Padded on the left, so that the scored tokens of all rows lie at their ends: only those get logits."""
+        import torch
+
+        width, kept = max(len(span.ids) for span in batch), max(len(span.ids) - span.first for span in batch)
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        mask = torch.zeros(len(batch), width, dtype=torch.long)
+        for row, span in enumerate(batch):
+            ids[row, width - len(span.ids) :] = torch.tensor(span.ids)
+            mask[row, width - len(span.ids) :] = 1
+        ids, mask = ids.to(self.loaded.device), mask.to(self.loaded.device)
+        places = (mask.cumsum(-1) - 1).clamp(min=0)
+        scoring: Any = self.loaded.model
+        with torch.inference_mode():
+            given = {"input_ids": ids, "attention_mask": mask, "position_ids": places}
+            logits = scoring(**given, use_cache=False, logits_to_keep=kept + 1).logits[:, :-1].float()
+            true = ids[:, width - kept :]
+            logs = logits.gather(-1, true[..., None])[..., 0] - logits.logsumexp(-1)
+            best = logits.argmax(-1) == true
+        own = [len(span.ids) - span.first for span in batch]
+        rows = zip(logs.double().cpu(), best.cpu(), own, strict=True)
+        return [Likelihood(float(log[-n:].sum()), n, int(hit[-n:].sum())) for log, hit, n in rows]
 
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """What could be made: frozen, hashable values. Pure data, without torch or I/O."""
 
-from harness.recipes._answers import Answers, Decoding, Grades
+from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
 from harness.recipes._models import (
@@ -18,7 +18,7 @@ from harness.recipes._models import (
     Training,
 )
 
-Recipe = Base | Dataset | ProbeSet | Quantised | Adapter | GgufAdapter | Stack | Answers | Grades
+Recipe = Base | Dataset | ProbeSet | Quantised | Adapter | GgufAdapter | Stack | Answers | Likelihoods | Grades
 
 __all__ = [
     "ATTENTION",
@@ -34,6 +34,7 @@ __all__ = [
     "GgufAdapter",
     "Gptq",
     "Grades",
+    "Likelihoods",
     "Probe",
     "ProbeSet",
     "Quantisation",

@@ -49,6 +49,15 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Likelihoods:
+    """How probable ``stack`` finds each accepted answer to ``probes``: told, not asked."""
+
+    stack: Stack
+    probes: ProbeSet
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class Grades:
     """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes verdicts."""
 

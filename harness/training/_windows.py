@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import DataError
-from harness.models import encode
+from harness.models import encode, encode_pair
 from harness.recipes import Dataset, Sample, Training
 
 if TYPE_CHECKING:
@@ -41,23 +42,13 @@ def windows(
 def _of_sample(
     sample: Sample, training: Training, tokenizer: PreTrainedTokenizerBase, replay: bool
 ) -> Iterator[Window]:
-    ids, boundary = _tokens(sample, tokenizer)
+    ids, boundary = encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
     first = boundary if training.loss_on == "answers" else 0
     for left in _lefts(len(ids), training.cutoff, training.overlap):
         part = tuple(ids[left : left + training.cutoff])
         start = max(1, first - left)
         if start < len(part):
             yield Window(part, start, replay)
-
-
-def _tokens(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
-    """Token ids, and how many of them belong to the prompt as an engine would ask it."""
-    prompt = encode(tokenizer, sample.prompt)
-    joint = encode(tokenizer, sample.prompt + sample.completion)
-    if joint[: len(prompt)] == prompt:
-        return joint, len(prompt)
-    # A token astride the boundary is one that no engine sees: it is given the prompt alone.
-    return prompt + encode(tokenizer, sample.completion, special=False), len(prompt)
 
 
 def _lefts(length: int, cutoff: int, overlap: int) -> range:
