@@ -11,6 +11,8 @@ from harness.engines._likelihood import Likelihood
 from harness.errors import RecipeError
 from harness.recipes import Decoding
 
+_OFF = Decoding()
+
 
 class Capabilities(NamedTuple):
     """What an engine can do; suites skip what it cannot, with the reason."""
@@ -21,6 +23,8 @@ class Capabilities(NamedTuple):
     """Whether torch's counters see the engine's allocations."""
     log_likelihood: bool = False
     """Whether given text can be scored."""
+    refuses: tuple[str, ...] = ()
+    """Fields of Decoding that it cannot follow, so that they must stay at their defaults."""
 
 
 class Engine(Protocol):
@@ -59,8 +63,16 @@ def stopped(text: str, stops: Sequence[str]) -> str:
     return text.strip()
 
 
-def without_search(decoding: Decoding, who: str) -> None:
-    """Raises RecipeError where ``decoding`` asks for beams or forbids n-grams, which ``who`` does not offer."""
-    for name, off in (("num_beams", 1), ("no_repeat_ngram_size", 0)):
-        if (value := getattr(decoding, name)) != off:
-            raise RecipeError(f"{name} is {value}: {who} cannot do that, set it to {off}")
+def refusal(decoding: Decoding, refuses: Sequence[str], who: str) -> str:
+    """A line on what ``decoding`` asks for that ``who`` refuses; empty where it can follow."""
+    for name in refuses:
+        value, off = getattr(decoding, name), getattr(_OFF, name)
+        if value != off:
+            return f"{name} is {value!r}: {who} cannot do that, set it to {off!r}"
+    return ""
+
+
+def check(decoding: Decoding, refuses: Sequence[str], who: str) -> None:
+    """Raises RecipeError with the ``refusal``, where there is one."""
+    if line := refusal(decoding, refuses, who):
+        raise RecipeError(line)

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from harness.engines._engine import Capabilities, stopped, without_search
+from harness.engines._bans import Bans, only_token
+from harness.engines._engine import Capabilities, check, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
 from harness.gguf._library import forget, llama, reason
@@ -44,8 +45,11 @@ class _Text:
     """The prompt's, then the answer's."""
     prompt: int
     """Length of the prompt."""
-    sampler: Any = None
+    sampler: Any
     """A chain of llama.cpp's samplers; None: the most probable token."""
+    bans: Bans
+    ends: tuple[int, ...]
+    """The tokens that end it; none: those that the model itself ends with."""
     answer: bytearray = field(default_factory=bytearray)
 
 
@@ -53,7 +57,9 @@ class LlamaCppEngine:
     """Answers with a GGUF model in llama.cpp."""
 
     name = "gguf"
-    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=False, log_likelihood=True)
+    capabilities = Capabilities(
+        several_adapters=True, scales=True, vram_known=False, log_likelihood=True, refuses=("num_beams",)
+    )
 
     def __init__(self, file: Path, context: int = 0, threads: int | None = None) -> None:
         """``context`` is the longest sequence in tokens (0: the model's), ``threads`` by default all that may be used.
@@ -92,16 +98,17 @@ class LlamaCppEngine:
         self._finalizer()
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-        """See Engine. Raises RecipeError where a prompt leaves no room, or for beams and forbidden n-grams."""
-        without_search(decoding, "the gguf engine")
+        """See Engine. Raises RecipeError where a prompt leaves no room, or for beams."""
+        check(decoding, self.capabilities.refuses, "the gguf engine")
         each = decoding.num_return_sequences if decoding.do_sample else 1  # greedy answers are all the same
         known = [self._tokens(prompt, decoding.max_new_tokens) for prompt in prompts]
+        bans, ends = Bans.of(decoding, self._plain), self._ends(decoding)
         texts: list[_Text] = []
         try:
             for prompt, tokens in zip(prompts, known, strict=True):
                 for i in range(each):
                     sampler = self._sampler(decoding, f"{decoding.seed} {i} {prompt}") if decoding.do_sample else None
-                    texts.append(_Text(list(tokens), len(tokens), sampler))
+                    texts.append(_Text(list(tokens), len(tokens), sampler, bans, ends))
             self._generate(texts, decoding)
         finally:
             for text in texts:
@@ -264,6 +271,13 @@ class LlamaCppEngine:
         count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
         return list(room[:count])
 
+    def _plain(self, text: str) -> list[int]:
+        return self._encode(text, False)
+
+    def _ends(self, decoding: Decoding) -> tuple[int, ...]:
+        """The token that ends an answer in place of the model's own, where ``decoding`` names one."""
+        return (only_token("eos", decoding.eos, self._plain),) if decoding.eos else ()
+
     def _piece(self, token: int) -> bytes:
         """Bytes of ``token``; none for special ones. A character may be spread over several tokens."""
         if token not in self._pieces:
@@ -326,15 +340,17 @@ class LlamaCppEngine:
             chosen = logits[seen]
             penalty = np.float32(decoding.repetition_penalty)
             logits[seen] = np.where(chosen < 0, chosen * penalty, chosen / penalty)
+        if banned := text.bans.after(text.tokens):
+            logits[list(banned)] = -np.inf
         if text.sampler is None:
             token = int(logits.argmax())
         else:
             token = int(self._library.llama_sampler_sample(text.sampler, self._held["context"], self._batch.rows[row]))
-        if self._library.llama_vocab_is_eog(self._vocab, token):
+        if not text.ends and self._library.llama_vocab_is_eog(self._vocab, token):
             return False
         text.tokens.append(token)
         text.answer += self._piece(token)
-        if len(text.tokens) - text.prompt >= decoding.max_new_tokens:
+        if token in text.ends or len(text.tokens) - text.prompt >= decoding.max_new_tokens:
             return False
         said = text.answer.decode("utf-8", "replace") if decoding.stop else ""
         return not any(stop in said for stop in decoding.stop)

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.engines._engine import Capabilities, stopped, without_search
+from harness.engines._engine import Capabilities, check, stopped
 from harness.engines._likelihood import Likelihood
 from harness.errors import MissingExtraError, ModelError, RecipeError
 from harness.recipes import Decoding
@@ -27,6 +27,8 @@ _NO_KEY = "none"
 _STOPS = 4
 """More than so many stop strings are refused by OpenAI; the rest are cut off here."""
 _FORM = re.compile(r"(openai|openai-chat):(.+?)@([a-z][a-z0-9+.-]*://.*)", re.DOTALL)
+_REFUSES = ("num_beams", "no_repeat_ngram_size", "bad_words", "eos")
+"""Its ``logit_bias`` would want token ids, which a server does not tell; an end token may be a stop string instead."""
 _NOT_OPENAI = "see that it speaks OpenAI's API at this address"
 _SEEN = 160
 """Characters that are shown of what a server said."""
@@ -81,7 +83,7 @@ class ServedEngine:
     """
 
     name = "openai"
-    capabilities = Capabilities(several_adapters=False, scales=False, vram_known=False)
+    capabilities = Capabilities(several_adapters=False, scales=False, vram_known=False, refuses=_REFUSES)
     """The least that any server offers; an engine on a llama-server has more."""
 
     def __init__(self, served: Served | str, concurrency: int = 4, timeout: float = 120.0, retries: int = 5) -> None:
@@ -106,7 +108,7 @@ class ServedEngine:
         self._loras = self._of_llama_server()
         self._fields: dict[str, Any] = self._lora({})
         if self._loras is not None:
-            self.capabilities = Capabilities(several_adapters=True, scales=True, vram_known=False)
+            self.capabilities = self.capabilities._replace(several_adapters=True, scales=True)
         self.load_seconds: float = time.perf_counter() - began
 
     def answer(
@@ -117,10 +119,10 @@ class ServedEngine:
         What it holds is not asked again, and every answer is put there as it comes: a rerun asks for the rest only.
 
         Raises:
-            RecipeError: beams or forbidden n-grams, which the API does not have.
+            RecipeError: beams, forbidden n-grams or words, or an end token, which the API does not have.
             ModelError: the server failed for good, or said what is no answer.
         """
-        without_search(decoding, "a server's API")
+        check(decoding, self.capabilities.refuses, "a server's API")
         kept = {} if keep is None else keep
         missing = [p for p in dict.fromkeys(prompts) if len(kept.get(p, ())) != decoding.num_return_sequences]
         if failed := self._fill(kept, missing, decoding):

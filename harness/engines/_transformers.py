@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from harness.engines._bans import bad_words_ids, only_token
 from harness.engines._engine import Capabilities, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
@@ -57,6 +58,8 @@ class TransformersEngine:
                 f"a prompt of {width} tokens with {decoding.max_new_tokens} new ones exceeds the context of"
                 f" {self.loaded.base.name} ({self.loaded.context} tokens): shorten it"
             )
+        arguments = self._arguments(decoding)
+        given["input_ids"][given["attention_mask"] == 0] = arguments["pad_token_id"]
         torch.manual_seed(decoding.seed)
         generating: Any = model
         with torch.inference_mode():
@@ -64,11 +67,26 @@ class TransformersEngine:
                 input_ids=given["input_ids"],
                 attention_mask=given["attention_mask"],
                 tokenizer=tokenizer,
-                **_arguments(decoding),
+                **arguments,
             )
         texts = tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)
-        each = decoding.num_return_sequences
-        return [[stopped(t, decoding.stop) for t in texts[i : i + each]] for i in range(0, len(texts), each)]
+        each = arguments["num_return_sequences"]
+        copies = decoding.num_return_sequences // each
+        return [[stopped(t, decoding.stop) for t in texts[i : i + each]] * copies for i in range(0, len(texts), each)]
+
+    def _arguments(self, decoding: Decoding) -> dict[str, Any]:
+        """Keywords of ``generate``, with what is named by its text as ids of this model's tokens."""
+        kept = _arguments(decoding)
+        own = self.loaded.tokenizer.pad_token_id or 0
+        kept["pad_token_id"] = only_token("pad", decoding.pad, self._encode) if decoding.pad else own
+        if decoding.eos:
+            kept["eos_token_id"] = only_token("eos", decoding.eos, self._encode)
+        if decoding.bad_words:
+            kept["bad_words_ids"] = [list(word) for word in bad_words_ids(decoding.bad_words, self._encode)]
+        return kept
+
+    def _encode(self, text: str) -> list[int]:
+        return encode(self.loaded.tokenizer, text, special=False)
 
     def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
         """See Engine."""
@@ -156,12 +174,15 @@ class TransformersEngine:
 
 
 def _arguments(decoding: Decoding) -> dict[str, Any]:
-    """``decoding`` as keywords of ``generate``; those of sampling only where there is sampling."""
+    """``decoding`` as keywords of ``generate``; those of sampling only where there is sampling.
+
+    Greedy answers are all the same: one is asked for.
+    """
     kept: dict[str, Any] = {
         "max_new_tokens": decoding.max_new_tokens,
         "do_sample": decoding.do_sample,
         "num_beams": decoding.num_beams,
-        "num_return_sequences": decoding.num_return_sequences,
+        "num_return_sequences": decoding.num_return_sequences if decoding.do_sample or decoding.num_beams > 1 else 1,
         "repetition_penalty": decoding.repetition_penalty,
     }
     if decoding.stop:

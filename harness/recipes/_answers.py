@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
+from harness.recipes._canonical import UNLESS_DEFAULT
 from harness.recipes._data import ProbeSet
 from harness.recipes._models import Stack
 
@@ -24,11 +25,19 @@ class Decoding:
     no_repeat_ngram_size: int = 0
     num_beams: int = 1
     length_penalty: float = 1.0
-    early_stopping: bool = False
+    early_stopping: bool | str = False
+    """Whether a beam search ends with the first ``num_beams`` texts (True), when better ones are unlikely (False), or
+    when there can be none (``"never"``)."""
     num_return_sequences: int = 1
     stop: tuple[str, ...] = ("\n",)
     """Generation ends before the first of these strings, which is not part of the answer."""
     seed: int = 0
+    bad_words: tuple[str, ...] = field(default=(), metadata=UNLESS_DEFAULT)
+    """Strings whose tokens are never generated one after the other: GenerationConfig's bad_words_ids as text."""
+    eos: str = field(default="", metadata=UNLESS_DEFAULT)
+    """Text of the one token that ends an answer; empty: the model's own."""
+    pad: str = field(default="", metadata=UNLESS_DEFAULT)
+    """Text of the one token that fills up shorter prompts; empty: the tokenizer's. Not all engines pad."""
 
     def __post_init__(self) -> None:
         for name in ("max_new_tokens", "num_beams", "num_return_sequences"):
@@ -36,6 +45,17 @@ class Decoding:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if self.do_sample and not self.temperature > 0:
             raise RecipeError(f"temperature is {self.temperature}: sampling needs a temperature above 0")
+        if not self.repetition_penalty > 0:
+            raise RecipeError(f"repetition_penalty is {self.repetition_penalty}: it must be above 0 (1 is none)")
+        if self.early_stopping not in (True, False, "never"):
+            raise RecipeError(f"early_stopping is {self.early_stopping!r}: choose true, false or never")
+        if 1 < self.num_beams < self.num_return_sequences:
+            raise RecipeError(
+                f"num_return_sequences is {self.num_return_sequences}: a search with {self.num_beams} beams finds"
+                f" {self.num_beams} texts at most"
+            )
+        if "" in self.bad_words:
+            raise RecipeError("bad_words has an empty string: leave it out")
 
 
 @dataclass(frozen=True)
