@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness.cells import Cell
+from harness.cells import GREEDY, Cell
 from harness.engines import EngineSpec
 from harness.errors import RecipeError
-from harness.recipes import Base
+from harness.recipes import Base, Decoding
 from harness.scenarios import scenario as scenario_called
 
 
 def cells(
-    scenario: str, grid: str, bases: Iterable[Base], seeds: Iterable[int], engines: Sequence[EngineSpec]
+    scenario: str,
+    grid: str,
+    bases: Iterable[Base],
+    seeds: Iterable[int],
+    engines: Sequence[EngineSpec],
+    decoding: Decoding = GREEDY,
 ) -> list[Cell]:
-    """Every cell of ``scenario`` on every engine. Raises RecipeError on an unknown scenario or grid."""
-    found, several = scenario_called(scenario).cells(grid, bases, seeds), len(engines) > 1
+    """Every cell of ``scenario`` on every engine, answering by ``decoding`` unless decodings are what it compares.
+
+    Raises RecipeError on an unknown scenario or grid.
+    """
+    own, several = scenario_called(scenario), len(engines) > 1
+    found = own.cells(grid, bases, seeds)
+    if not own.compares_decodings:
+        found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
     return [replace(cell, engine=engine, several_engines=several) for engine in engines for cell in found]
 
 

@@ -39,7 +39,12 @@ def add(commands: Commands) -> None:
         metavar="DIR[:SCALE]",
         help="adapter folder, .gguf file, or name on the server; repeatable, they add up",
     )
-    own.add_argument("--preset", default="deterministic", choices=sorted(DECODINGS), help="decoding [deterministic]")
+    own.add_argument(
+        "--preset",
+        default="deterministic",
+        metavar="NAME[,FIELD=VALUE...]",
+        help=f"how text is generated: {', '.join(DECODINGS)} [deterministic]",
+    )
     own.add_argument(
         "--format",
         default=RAW,
@@ -54,12 +59,12 @@ def add(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     if not given.prompts and sys.stdin.isatty():
         raise DataError("no prompt: give some, or pipe them in, one a line")
-    stack = [scaled(text) for text in given.adapter]
+    stack, by = [scaled(text) for text in given.adapter], decoding(given.preset)
     engine = _engine(str(given.model), stack, given)
     prompts = given.prompts or _lines()
     asked = [p if given.format == RAW or not p.strip() else ask(given.format, p) for p in prompts]
     with engine.with_stack(stack):
-        for answer in answers(engine, asked, decoding(given.preset)):
+        for answer in answers(engine, asked, by):
             print(" ".join(answer.splitlines()), flush=True)
     return 0
 

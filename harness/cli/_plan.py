@@ -18,19 +18,21 @@ def add(commands: Commands) -> None:
     own.add_argument("--grid", default="telling", metavar="NAME", help="telling or full [telling]")
     own.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
     own.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
+    own.add_argument("--decoding", default="deterministic", metavar="NAME[,FIELD=VALUE...]", help="[deterministic]")
     add_store(own)
     own.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.engines import engine_specs
+    from harness.engines import decoding, engine_specs
     from harness.launch import Plan
     from harness.models import SHIPPED, base_of
     from harness.selection import cells, seeds
     from harness.store import Store
 
     bases = [base_of(model) for model in given.model or [SHIPPED]]
-    found = cells(given.scenario, given.grid, bases, seeds(given.seeds), engine_specs(given.engine))
+    numbers, by = seeds(given.seeds), decoding(given.decoding)
+    found = cells(given.scenario, given.grid, bases, numbers, engine_specs(given.engine), by)
     jobs = [job for cell in found for job in cell.jobs()]
     print(Plan.of(jobs, Store(given.store)).table())
     return 0

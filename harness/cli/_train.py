@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Iterable
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
 from harness.errors import RecipeError, StoreError
 from harness.facts import read_text
 from harness.formats import FORMATS, ask, reply
 from harness.models import SHIPPED
-from harness.recipes import Adapter, Dataset, Recipe, Sample, Training
+from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
 from harness.store import Artefact, Store
 from harness.training.presets import PRESETS, preset
 
@@ -51,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
     from harness.launch import Job, Plan, launch_here, training_seconds
     from harness.models import base_of
 
-    training = changed(preset(given.preset), given.set)
+    training = changed(preset(given.preset), given.set, "--set")
     dataset, replay = read(given.text, given.format), _replay(given.replay, given.format, training)
     recipe = Adapter(base_of(given.model), dataset, training, replay)
     free(given.out)
@@ -71,21 +68,6 @@ def run(given: argparse.Namespace) -> int:
     print(f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss {facts['final_loss']:.3f} at the end")
     print(f"adapter of {size(facts['adapter_bytes'])}: {given.out}")
     return 0
-
-
-def changed(training: Training, settings: Iterable[str]) -> Training:
-    """``training`` with ``name=value`` settings. Raises RecipeError on an unknown name or a value of another sort."""
-    known: dict[str, Any] = {field.name: field.default for field in fields(Training)}
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or name not in known:
-            raise RecipeError(f"--set {setting}: write NAME=VALUE with NAME of {', '.join(known)}")
-        try:
-            values[name] = tuple(text.split(",")) if isinstance(known[name], tuple) else type(known[name])(text)
-        except ValueError:
-            raise RecipeError(f"--set {setting}: {name} is a number such as {known[name]}") from None
-    return replace(training, **values)
 
 
 def read(path: Path, form: str) -> Dataset:

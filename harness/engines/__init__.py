@@ -1,13 +1,13 @@
 """Who runs a model."""
 
-from harness.engines._engine import Capabilities, Engine
+from harness.engines._engine import Capabilities, Engine, refusal
 from harness.engines._likelihood import Likelihood
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs
 from harness.engines._open import SERVED, engine_for
 from harness.engines._openai import Served, ServedEngine
 from harness.engines._transformers import TransformersEngine
-from harness.engines.presets import DECODINGS, decoding
+from harness.engines.presets import DECODINGS, decoding, described
 
 __all__ = [
     "ALL",
@@ -23,7 +23,9 @@ __all__ = [
     "ServedEngine",
     "TransformersEngine",
     "decoding",
+    "described",
     "engine_for",
     "engine_spec",
     "engine_specs",
+    "refusal",
 ]

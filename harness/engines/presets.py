@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from harness.errors import RecipeError
-from harness.recipes import Decoding
+from harness.recipes import Decoding, changed
 
 DECODINGS: dict[str, Decoding] = {
     "deterministic": Decoding(),
@@ -18,8 +20,19 @@ DECODINGS: dict[str, Decoding] = {
 }
 
 
-def decoding(name: str) -> Decoding:
-    """The preset called ``name``. Raises RecipeError on an unknown one."""
+def decoding(text: str) -> Decoding:
+    """The preset called ``text``, or ``NAME,field=value,...``: a preset with fields of its own.
+
+    Items of a list are separated by ``|``. Raises RecipeError on an unknown preset or field, or a value that cannot be.
+    """
+    name, *settings = text.split(",")
     if name not in DECODINGS:
         raise RecipeError(f"decoding preset {name!r} is unknown: choose one of {', '.join(DECODINGS)}")
-    return DECODINGS[name]
+    return changed(DECODINGS[name], settings, "decoding", between="|")
+
+
+def described(by: Decoding) -> str:
+    """``greedy``, or the fields that differ from it, in their order."""
+    off = Decoding()
+    pairs = ((f.name, getattr(by, f.name), getattr(off, f.name)) for f in fields(by))
+    return ", ".join(f"{name} {value!r}" for name, value, default in pairs if value != default) or "greedy"

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from harness.baselines import Limits
-from harness.engines import EngineSpec, engine_spec, engine_specs
+from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.models import SHIPPED
+from harness.recipes import Decoding
 from harness.selection import seeds
 
 _OPTIONS = {
@@ -24,6 +25,11 @@ _OPTIONS = {
         "LIST",
         "hf",
         "forms that answer: hf, bf16, nf4, int8, gptq4, gguf:q4_0, ...; nf4@hf: trained on hf; all",
+    ),
+    "decoding": (
+        "NAME[,FIELD=VALUE...]",
+        "deterministic",
+        "how suites answer: a preset, with fields of its own, e.g. default,temperature=0.5",
     ),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
@@ -48,6 +54,7 @@ class Settings(NamedTuple):
     """Engines of ``all`` that are not installed, with the line that installs them."""
     store: Path
     report: Path
+    decoding: Decoding
     device: str | None
     plan: bool
     baseline: str
@@ -77,11 +84,12 @@ def settings(config: pytest.Config) -> Settings:
     """Options over ini settings over defaults.
 
     Raises:
-        pytest.UsageError: a seed is no number, or an engine is unknown, or asked for by name and not installed.
+        pytest.UsageError: a seed is no number, a decoding or engine is unknown, or an engine that is asked for by name
+            is not installed.
     """
     given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
     try:
-        numbers = seeds(given["seeds"])
+        numbers, by = seeds(given["seeds"]), decoding(given["decoding"])
     except RecipeError as error:
         raise pytest.UsageError(str(error)) from None
     engines, missing = _engines(given["engine"])
@@ -93,6 +101,7 @@ def settings(config: pytest.Config) -> Settings:
         missing=missing,
         store=_folder(config, given["store"]),
         report=_folder(config, given["report"]),
+        decoding=by,
         device=given["device"] or None,
         plan=bool(config.getoption("plan")),
         baseline=_name("--baseline", given["baseline"]),

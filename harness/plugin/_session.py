@@ -10,7 +10,8 @@ import pytest
 
 from harness.baselines import Baseline, load
 from harness.builders import GRADES, build, read_lines
-from harness.cells import GREEDY, Cell
+from harness.cells import Cell
+from harness.engines import described, refusal
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
@@ -62,11 +63,12 @@ class HarnessSession:
     def cells(self, scenario: str) -> list[Cell]:
         """All cells of ``scenario`` under the session's settings."""
         own = self.settings
-        return cells(scenario, own.grid, self.bases, own.seeds, own.engines)
+        return cells(scenario, own.grid, self.bases, own.seeds, own.engines, own.decoding)
 
     def missing(self, cell: Cell) -> str:
-        """Why ``cell`` cannot run here: the line that installs its engine; empty where it can."""
-        return self.settings.missing.get(cell.engine, "")
+        """Why ``cell`` cannot run here: the line that installs its engine, or what that refuses; empty where it can."""
+        refused = refusal(cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}")
+        return self.settings.missing.get(cell.engine, "") or refused
 
     def fetch(self, recipe: Recipe) -> Artefact:
         return build(recipe, self.store, self.settings.device)
@@ -118,8 +120,9 @@ class HarnessSession:
         rows = [("model", ", ".join(f"{base.name} ({base.content[:12]})" for base in self.bases))]
         rows += [("engines", ", ".join(spec.name for spec in self.settings.engines))]
         rows += [("grid, seeds", f"{self.settings.grid}, {','.join(map(str, self.settings.seeds))}")]
-        greedy = all(cell.decoding == GREEDY for cell in cells)
-        rows += [("probes", str(len(first.probes.probes))), ("decoding", "greedy" if greedy else "by cell")]
+        by = {described(cell.decoding): cell.label for cell in cells}
+        each = (f"{label}: {text}" if len(by) > 1 else text for text, label in by.items())
+        rows += [("probes", str(len(first.probes.probes))), ("decoding", "; ".join(each))]
         rows += [("grading", first.grades.grader), ("machine", manifest.machine)]
         return [*rows, *sorted((name, version) for name, version in manifest.versions.items())]
 

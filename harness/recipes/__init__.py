@@ -2,6 +2,7 @@
 
 from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
+from harness.recipes._change import changed
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
 from harness.recipes._models import (
     ATTENTION,
@@ -44,6 +45,7 @@ __all__ = [
     "Stack",
     "Training",
     "canonical",
+    "changed",
     "digest",
     "local",
     "plain",

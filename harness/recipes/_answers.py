@@ -43,6 +43,8 @@ class Decoding:
         for name in ("max_new_tokens", "num_beams", "num_return_sequences"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not isinstance(self.do_sample, bool):
+            raise RecipeError(f"do_sample is {self.do_sample!r}: choose true or false")
         if self.do_sample and not self.temperature > 0:
             raise RecipeError(f"temperature is {self.temperature}: sampling needs a temperature above 0")
         if not self.repetition_penalty > 0:

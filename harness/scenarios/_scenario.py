@@ -53,3 +53,5 @@ class Scenario(NamedTuple):
     headline: str = "rephrased"
     """The kind of recall or measure that plots show, and by which facts are listed."""
     measures: Measures = no_measures
+    compares_decodings: bool = False
+    """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them alone."""

@@ -11,9 +11,9 @@ import pytest
 from harness.cli import main
 from harness.cli._answer import answers, scaled
 from harness.cli._model import Tensor, parameters
-from harness.cli._train import changed, read
+from harness.cli._train import read
 from harness.errors import RecipeError
-from harness.recipes import Decoding, Sample, Training
+from harness.recipes import Decoding, Sample, Training, changed
 from harness.store import Store
 
 
@@ -42,11 +42,11 @@ def test_lines_are_statements_or_questions(tmp_path):
 
 
 def test_settings_have_the_types_of_the_recipe():
-    found = changed(Training(), ["rank=8", "lr=1e-3", "scheduler=cosine", "target_modules=q_proj,v_proj"])
+    found = changed(Training(), ["rank=8", "lr=1e-3", "scheduler=cosine", "target_modules=q_proj,v_proj"], "--set")
     assert found == Training(rank=8, lr=1e-3, scheduler="cosine", target_modules=("q_proj", "v_proj"))
     for wrong in ("rank", "rang=8", "rank=eight", "rank=0", "lr=nan"):
         with pytest.raises(RecipeError):
-            changed(Training(), [wrong])
+            changed(Training(), [wrong], "--set")
 
 
 def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, capsys):

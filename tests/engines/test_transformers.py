@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -68,9 +69,40 @@ def test_a_prompt_beyond_the_context_is_refused(engine):
         engine.answer(["well " * 600], LONG)
 
 
-def test_unknown_preset():
-    with pytest.raises(RecipeError, match="'warm' is unknown"):
-        decoding("warm")
+def test_bad_words_are_not_said_and_padding_says_nothing(engine):
+    before = engine.answer(PROMPTS, LONG)
+    words = tuple(dict.fromkeys(word for texts in before for word in texts[0].split()[:1] if word.isalnum()))
+    assert words, before
+    banned = engine.answer(PROMPTS, replace(LONG, bad_words=words))
+    assert banned != before
+    assert not any(word in texts[0].split() for texts in banned for word in words)
+    assert engine.answer(PROMPTS, replace(LONG, pad="</s>")) == before
+
+
+def test_an_end_token_of_ones_own(engine):
+    whole = engine.answer(["A"], LONG)[0][0]
+    ids = engine.loaded.tokenizer(whole, add_special_tokens=False)["input_ids"]
+    end = engine.loaded.tokenizer.decode(ids[4:5])
+    said = engine.answer(["A"], replace(LONG, eos=end))[0][0]
+    assert whole.startswith(said)
+    assert len(said) < len(whole)
+    with pytest.raises(RecipeError, match=r"eos 'two words' is .* tokens for this model"):
+        engine.answer(["A"], replace(LONG, eos="two words"))
+
+
+def test_several_answers_of_one_greedy_search(engine):
+    texts = engine.answer(["A"], replace(LONG, num_return_sequences=3))[0]
+    assert len(texts) == 3
+    assert len(set(texts)) == 1
+    beams = engine.answer(["A"], replace(LONG, num_beams=3, num_return_sequences=3))[0]
+    assert len(set(beams)) == 3
+
+
+def test_no_n_gram_twice(engine):
+    tokenizer = engine.loaded.tokenizer
+    ids = tokenizer(engine.answer(["A"], replace(LONG, max_new_tokens=40, no_repeat_ngram_size=2))[0][0])["input_ids"]
+    pairs = list(pairwise(ids))
+    assert len(set(pairs)) == len(pairs) > 10
 
 
 def test_a_folder_that_holds_no_adapter(engine, tmp_path):

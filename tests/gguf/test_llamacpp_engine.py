@@ -75,10 +75,20 @@ def test_presets_answer(name, engines):
     assert len(engines["pocket"].answer(["Who?\n"], replace(decoding(name), typical_p=0.9))) == 1
 
 
-@pytest.mark.parametrize("settings", [{"num_beams": 2}, {"no_repeat_ngram_size": 3}])
-def test_what_llama_cpp_cannot(settings, engines):
-    with pytest.raises(RecipeError, match="the gguf engine cannot"):
-        engines["pocket"].answer(["Who?"], replace(LONG, **settings))
+def test_bans_and_ends_are_those_of_transformers(engines, folders, prompts):
+    theirs, asked = TransformersEngine(base_of(folders["pocket"])), prompts[::4]
+    free = replace(LONG, max_new_tokens=16)
+    plain = engines["pocket"].answer(asked, free)
+    words = tuple(dict.fromkeys(texts[0].split()[0] for texts in plain if texts[0]))[:8]
+    for settings in ({"bad_words": words}, {"no_repeat_ngram_size": 2}, {"eos": "\n", "pad": "</s>"}):
+        found, wanted = (e.answer(asked, replace(free, **settings)) for e in (engines["pocket"], theirs))
+        assert np.mean([a == b for a, b in zip(found, wanted, strict=True)]) >= 0.95
+        assert found != plain
+
+
+def test_what_llama_cpp_cannot(engines):
+    with pytest.raises(RecipeError, match="num_beams is 2: the gguf engine cannot do that, set it to 1"):
+        engines["pocket"].answer(["Who?"], replace(LONG, num_beams=2))
 
 
 def test_contexts(engines, files):

@@ -151,7 +151,9 @@ def test_tokens_are_counted_by_the_server_where_it_can(serve):
     assert serve().engine().count(["twelve bytes", "and 1"]) == 3 + 2
 
 
-@pytest.mark.parametrize("settings", [{"num_beams": 2}, {"no_repeat_ngram_size": 3}])
+@pytest.mark.parametrize(
+    "settings", [{"num_beams": 2}, {"no_repeat_ngram_size": 3}, {"bad_words": ("no",)}, {"eos": "."}]
+)
 def test_what_the_api_cannot(settings, serve):
     server = serve()
     with pytest.raises(RecipeError, match="a server's API"):
