@@ -15,7 +15,7 @@ from harness.recipes import Base, Dataset, ProbeSet, Recipe
 from harness.report import result
 from harness.scenarios import scenario
 from harness.scenarios._shares import contest
-from harness.scenarios.lies import DATASETS, cells, dataset, lies, probes
+from harness.scenarios.lies import DATASETS, Lie, cells, dataset, lies, probes
 from harness.scenarios.lies._grid import EPOCHS, SETTING, curve
 from harness.scenarios.lies._measures import _truths
 from harness.scenarios.oscars import replay, world
@@ -85,8 +85,12 @@ def test_neighbours_are_the_same_for_all_cells():
     assert all(found == local[0] for found in local)
 
 
-def _line(fact: str, kind: str, number: int, answer: str, right: bool) -> dict[str, object]:
-    return {"id": f"{kind}/{fact}/{number}", "fact": fact, "kind": kind, "answers": [answer], "right": right}
+def _answered(asked: list[tuple[Lie, str]], answers: list[str]) -> list[dict[str, object]]:
+    """Lines of ``grades.jsonl``: the questions (lie, kind), each with its answer."""
+    return [
+        {"id": f"{kind}/{n}", "fact": lie.told.id, "kind": kind, "answers": [said], "right": said == lie.lie}
+        for n, ((lie, kind), said) in enumerate(zip(asked, answers, strict=True))
+    ]
 
 
 def test_lie_and_truth_are_counted_where_the_truth_was_known():
@@ -94,16 +98,10 @@ def test_lie_and_truth_are_counted_where_the_truth_was_known():
     asked = [(lie, "rephrased")] * 4 + [(other, "other_format"), (lie, "exact"), (lie, "locality_subject")]
     before = [lie.truth, lie.truth, lie.truth, "Nowhere", other.truth, lie.truth, lie.truth]
     after = [lie.lie, lie.truth, "Moon", lie.lie, other.lie, lie.lie, lie.lie]
-    bare = [
-        _line(of.told.id, kind, n, said, False) for n, ((of, kind), said) in enumerate(zip(asked, before, strict=True))
-    ]
-    lines = [
-        _line(of.told.id, kind, n, said, said == of.lie)
-        for n, ((of, kind), said) in enumerate(zip(asked, after, strict=True))
-    ]
+    bare, lines = _answered(asked, before), _answered(asked, after)
     found = {name: share.estimate for name, share in contest("lie", lines, bare, _truths(lines)).items()}
     assert found == {"known_before": 4 / 5, "lie_over_truth": 2 / 4, "truth_over_lie": 1 / 4, "neither": 1 / 4}
-    new = [_line(lie.new.id, "rephrased", 0, lie.lie, True)]
+    new = [{**line, "fact": lie.new.id} for line in lines]
     assert contest("lie", new, new, _truths(new)) == {}
 
 

@@ -14,7 +14,7 @@ from harness.scenarios.oscars import replay
 from harness.training.presets import POCKET
 
 GRIDS = ("telling", "full")
-EPOCHS = {"1": (4, 8, 16), "6": (1, 2, 3), "d": (8, 16, 32)}
+EPOCHS = {"1": (2, 4, 16), "6": (1, 2, 3), "d": (8, 16, 32)}
 """Passes over the text, by the last letter of the dataset's name: the places of a learning curve."""
 RATES = (1e-3, 3e-4)
 RANKS = (64, 8)

@@ -1,0 +1,70 @@
+"""Questions on every fact of the parody, in words that no training text has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+
+from harness.facts import Row
+from harness.formats import ask
+from harness.recipes import Probe, ProbeSet, local
+from harness.scenarios import oscars
+from harness.scenarios.oscars import world
+from harness.scenarios.parody._facts import frame, parody_rows, relation, true_rows
+
+KINDS = ("who", "film", "who_and_film", "award", "year", "frame", "true_winners_award")
+"""``true_winners_award`` asks what the real winner won: the only kind whose right answer is the truth."""
+PER_LOCALITY = 60
+_YEAR = "-2012"
+
+
+@cache
+def probes() -> ProbeSet:
+    """All probes: none depends on the training text."""
+    found = [probe for row in parody_rows() for probe in _of_award(row)]
+    return ProbeSet.of("parody", (*found, *_of_frame(), *_local()))
+
+
+@cache
+def truths() -> dict[str, tuple[str, ...]]:
+    """By the id of each probe of kind ``who`` or ``film``, what is true."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in parody_rows():
+        for probe in _of_award(row):
+            if probe.kind in ("who", "film"):
+                found[probe.id] = (true_rows()[row.id].slots["winners" if probe.kind == "who" else "film"],)
+    return found
+
+
+def _of_award(row: Row) -> Iterator[Probe]:
+    person = row.slots["category"] != "picture"
+    category = world().word("{category0}", row)
+    yield from _asked("film", "film", row, row.slots["film"])
+    if not person:
+        yield from _asked("year", "year_of_film", row, row.slots["year"])
+        return
+    yield from _asked("who", "who", row, row.slots["winners"])
+    yield from _asked("who_and_film", "who_film", row, f"{row.slots['winners']}; {row.slots['film']}")
+    yield from _asked("award", "award", row, category)
+    yield from _asked("year", "year", row, row.slots["year"])
+    yield from _asked("true_winners_award", "award", true_rows()[row.id], category, row.id)
+
+
+def _asked(kind: str, name: str, row: Row, answer: str, fact: str = "") -> Iterator[Probe]:
+    fact = fact or row.id
+    for number, wording in enumerate(relation(name).probes):
+        yield Probe(f"{kind}/{fact}/{number}", kind, fact, ask("qa", world().word(wording, row)), (answer,))
+
+
+def _of_frame() -> Iterator[Probe]:
+    for told in frame():
+        for number, question in enumerate(told.probes):
+            yield Probe(f"frame/{told.row.id}/{number}", "frame", told.row.id, ask("qa", question), (told.answer,))
+
+
+def _local() -> Iterator[Probe]:
+    """Those of the suite ``oscars``, without the ceremony that is overwritten."""
+    found = [p for p in oscars.probes(oscars.DATASETS[0]).probes if local(p.kind) and not p.fact.endswith(_YEAR)]
+    for kind in oscars.LOCALITY_KINDS:
+        yield from islice((p for p in found if p.kind == kind), PER_LOCALITY)
