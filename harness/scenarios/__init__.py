@@ -1,10 +1,21 @@
 """What the suites train on and ask: datasets, probes, grids."""
 
 from harness.errors import RecipeError
-from harness.scenarios import lies, oscars, parody
+from harness.scenarios import (
+    lies,
+    oscars,
+    parody,
+    presets,
+)
 from harness.scenarios._scenario import Fetch, Line, Measures, Scenario, no_measures
 
-SCENARIOS: dict[str, Scenario] = {found.name: found for found in (oscars.SCENARIO, lies.SCENARIO, parody.SCENARIO)}
+_ALL = (
+    oscars.SCENARIO,
+    lies.SCENARIO,
+    parody.SCENARIO,
+    presets.SCENARIO,
+)
+SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""
 
 
