@@ -6,38 +6,26 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.engines import HF, EngineSpec
-from harness.launch import Job, training_seconds
+from harness.launch import Job
+from harness.layers import Layer, MergedLayer, forms, gather, job
 from harness.recipes import (
     Adapter,
     Answers,
     Base,
-    BitsAndBytes,
     Dataset,
     Decoding,
     Grades,
     Likelihoods,
+    Lora,
     ProbeSet,
     Quantised,
-    Recipe,
     Stack,
     Training,
 )
 
+__all__ = ["GREEDY", "Cell", "Layer", "MergedLayer", "number"]
+
 GREEDY = Decoding()
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One adapter of a stack, described before it is known in which form of the base it is trained."""
-
-    dataset: Dataset
-    training: Training
-    replay: Dataset | None = None
-    scale: float = 1.0
-
-    def on(self, base: Base | Quantised) -> Adapter:
-        """The adapter, trained on ``base``."""
-        return Adapter(base, self.dataset, self.training, self.replay if self.training.replay else None)
 
 
 @dataclass(frozen=True)
@@ -57,9 +45,10 @@ class Cell:
     label: str = ""
     """What tells the cell apart beside its training: a part of the id, such as ``stack10`` or ``top_p0p9``."""
     decoding: Decoding = GREEDY
-    stacked: tuple[Layer, ...] = ()
+    stacked: tuple[Layer | MergedLayer, ...] = ()
     """The adapters that are on at once, where they are not the one that ``dataset`` and ``training`` make."""
-
+    apart: ProbeSet | None = None
+    """What each adapter of the stack is asked when it is on alone."""
     scored: ProbeSet | None = None
     """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
 
@@ -80,15 +69,23 @@ class Cell:
         return self.id.rpartition("-seed")[0]
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[Layer | MergedLayer, ...]:
         """The adapters that are on, bottom first; one, unless ``stacked`` says otherwise."""
         return self.stacked or (Layer(self.dataset, self.training, self.replay),)
 
-    @property
-    def adapters(self) -> tuple[Adapter, ...]:
-        """The trained adapters of ``layers``, in their order."""
+    @cached_property
+    def adapters(self) -> tuple[Lora, ...]:
+        """The adapters of ``layers``, in their order."""
         trained_on = self.engine.training(self.base, self._calibration)
         return tuple(layer.on(trained_on) for layer in self.layers)
+
+    @property
+    def trained(self) -> tuple[Adapter, ...]:
+        """Every adapter that was trained for this cell, each once, in an order in which they can be."""
+        found: dict[str, Adapter] = {}
+        for adapter in self.adapters:
+            gather(adapter, found)
+        return tuple(found.values())
 
     @property
     def model(self) -> Base | Quantised:
@@ -126,41 +123,45 @@ class Cell:
         """The same of the bare model."""
         return self._likelihoods(Stack(self.model))
 
+    @property
+    def apart_grades(self) -> tuple[Grades, ...]:
+        """Verdicts on what each adapter alone answers to ``apart``; none where nothing is asked."""
+        alone = [Stack(self.model, (one,)) for one in self.stack.adapters]
+        return tuple(self._grades(stack, self.apart) for stack in alone) if self.apart else ()
+
     def jobs(self) -> list[Job]:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
         model, asked = self.model, len(self.probes.probes)
-        trained = tuple(Job(a, self.id, training_seconds(a), _forms(a.base)) for a in self.adapters)
-        bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, _forms(model))
-        return [bare, Job(self.grades, self.id, 0.015 * asked, trained), *self._scorings(trained)]
+        made = tuple(job(adapter, self.id) for adapter in self.adapters)
+        bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, forms(model))
+        own = Job(self.grades, self.id, 0.015 * asked, made)
+        return [bare, own, *self._askings_apart(made), *self._scorings(made)]
 
-    def _scorings(self, trained: tuple[Job, ...]) -> list[Job]:
+    def _askings_apart(self, made: tuple[Job, ...]) -> list[Job]:
+        each = 0.015 * len(self.apart.probes) if self.apart else 0.0
+        pairs = zip(self.apart_grades, made, strict=True) if self.apart else ()
+        return [Job(grades, f"{self.id}, alone", each, (needed,)) for grades, needed in pairs]
+
+    def _scorings(self, made: tuple[Job, ...]) -> list[Job]:
         own, bare = self.likelihoods, self.base_likelihoods
         if own is None or bare is None:
             return []
         seconds = 0.004 * len(own.probes.probes)
         label = f"{self.model_name}, told the answers to {own.probes.name}"
-        return [Job(bare, label, seconds, _forms(self.model)), Job(own, self.id, seconds, trained)]
+        return [Job(bare, label, seconds, forms(self.model)), Job(own, self.id, seconds, made)]
 
     @property
     def _calibration(self) -> Dataset:
         """Text on which GPTQ weighs its errors: what the base knows, where the cell has some."""
         return self.replay or self.dataset
 
-    def _grades(self, stack: Stack) -> Grades:
-        return Grades(Answers(stack, self.probes, self.decoding, dtype=self.engine.dtype))
+    def _grades(self, stack: Stack, probes: ProbeSet | None = None) -> Grades:
+        return Grades(Answers(stack, probes or self.probes, self.decoding, dtype=self.engine.dtype))
 
     def _likelihoods(self, stack: Stack) -> Likelihoods | None:
         if self.scored is None or not self.engine.capabilities.log_likelihood:
             return None
         return Likelihoods(stack, self.scored, dtype=self.engine.dtype)
-
-
-def _forms(model: Base | Quantised) -> tuple[Job, ...]:
-    """What must be made of a base before it is used."""
-    if isinstance(model, Base) or isinstance(model.by, BitsAndBytes):
-        return ()
-    recipe: Recipe = model
-    return (Job(recipe, model.name, 30),)
 
 
 def number(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,13 +11,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.builders._models import Fetch, converted, engine, loaded, model_bytes, quantised, weights
+from harness.builders._models import (
+    Fetch,
+    converted,
+    diverged,
+    engine,
+    loaded,
+    merged,
+    model_bytes,
+    quantised,
+    weights,
+)
 from harness.engines import Engine
 from harness.errors import RecipeError
 from harness.formats import continuation
 from harness.grading import FUZZY, grade
 from harness.measure import Usage, measured
-from harness.recipes import Adapter, Answers, GgufAdapter, Grades, Likelihoods, Quantised, Recipe, Stack, digest
+from harness.recipes import Adapter, Answers, GgufAdapter, Grades, Likelihoods, Merged, Quantised, Recipe, Stack, digest
 from harness.store import Artefact, Store
 
 ANSWERS = "answers.jsonl"
@@ -33,6 +44,7 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
     makers: dict[type, Callable[[Any, Store, Fetch, str | None], Artefact]] = {
         Quantised: quantised,
         Adapter: _adapter,
+        Merged: merged,
         GgufAdapter: converted,
         Answers: _answers,
         Likelihoods: _likelihoods,
@@ -45,24 +57,33 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
 
 
 def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    if (kept := store.peek(recipe)) is not None:
+        return kept
+    start = fetch(recipe.start) if recipe.start else None
+    under = [fetch(lora) for lora, _ in recipe.under]
+
     def make(folder: Path) -> dict[str, Any]:
-        from harness.training import train
+        from harness.training import Beneath, train
 
-        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder)
+        scales = [scale for _, scale in recipe.under]
+        laid = [(artefact.path, scale) for artefact, scale in zip(under, scales, strict=True)]
+        beneath = Beneath(start.path if start else None, laid)
+        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder, beneath)
 
-    return store.get(recipe, make)
+    parents = tuple(artefact.manifest.digest for artefact in (*([start] if start else []), *under))
+    return store.get(recipe, make, parents)
 
 
 def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    adapters, diverged = _trained(recipe.stack, fetch)
+    adapters, lost = _trained(recipe.stack, fetch)
 
     def make(folder: Path) -> dict[str, Any]:
         prompts = [probe.prompt for probe in recipe.probes.probes]
         texts, facts = [[""]] * len(prompts), dict[str, Any](status="diverged")
-        if not diverged:
-            with _ready(recipe.stack, recipe.dtype, fetch, device) as asked, measured() as meter:
+        if not lost:
+            with _ready(recipe.stack, recipe.dtype, fetch, device) as (asked, stacking), measured() as meter:
                 texts = asked.answer(prompts, recipe.decoding)
-            facts = _cost(asked, meter.usage, recipe.stack, fetch)
+            facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
             facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
             {"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted, "answers": found}
@@ -75,16 +96,16 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
 
 
 def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    adapters, diverged = _trained(recipe.stack, fetch)
+    adapters, lost = _trained(recipe.stack, fetch)
 
     def make(folder: Path) -> dict[str, Any]:
         probes = recipe.probes.probes
         pairs = [(p.prompt, continuation(p.prompt, answer)) for p in probes for answer in p.accepted]
         scored, facts = [], dict[str, Any](status="diverged")
-        if not diverged:
-            with _ready(recipe.stack, recipe.dtype, fetch, device) as asked, measured() as meter:
+        if not lost:
+            with _ready(recipe.stack, recipe.dtype, fetch, device) as (asked, stacking), measured() as meter:
                 scored = asked.log_likelihood(pairs)
-            facts = _cost(asked, meter.usage, recipe.stack, fetch)
+            facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
         each = iter(found._asdict() for found in scored)
         own = (list(islice(each, len(p.accepted))) for p in probes)
         lines = (
@@ -99,23 +120,26 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
 
 def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
     """Digests of the adapters of ``stack``, and whether the training of one diverged."""
-    found = [fetch(adapter).manifest for adapter, _ in stack.adapters]
-    return tuple(each.digest for each in found), any(each.facts["status"] == "diverged" for each in found)
+    found = [fetch(adapter) for adapter, _ in stack.adapters]
+    return tuple(artefact.manifest.digest for artefact in found), diverged(found)
 
 
 @contextmanager
-def _ready(stack: Stack, dtype: str, fetch: Fetch, device: str | None) -> Iterator[Engine]:
-    """The engine of ``stack``'s base, with its adapters on."""
+def _ready(stack: Stack, dtype: str, fetch: Fetch, device: str | None) -> Iterator[tuple[Engine, float]]:
+    """The engine of ``stack``'s base with its adapters on, and the seconds that putting them on took."""
     found = engine(stack.base, fetch, dtype, device)
-    with found.with_stack([(weights(adapter, stack.base, fetch), scale) for adapter, scale in stack.adapters]):
-        yield found
+    files = [(weights(adapter, stack.base, fetch), scale) for adapter, scale in stack.adapters]
+    began = time.perf_counter()
+    with found.with_stack(files):
+        yield found, time.perf_counter() - began
 
 
-def _cost(asked: Engine, used: Usage, stack: Stack, fetch: Fetch) -> dict[str, Any]:
+def _cost(asked: Engine, stacking: float, used: Usage, stack: Stack, fetch: Fetch) -> dict[str, Any]:
     return {
         "status": "ok",
         "seconds": used.seconds,
         "load_seconds": asked.load_seconds,
+        "stack_seconds": stacking,
         "peak_rss_bytes": used.peak_rss_bytes,
         "peak_vram_bytes": used.peak_vram_bytes,
         "model_bytes": model_bytes(stack.base, fetch),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import gguf
 from harness.engines import LlamaCppEngine, TransformersEngine
 from harness.models import Loaded, resident
-from harness.recipes import Adapter, Base, BitsAndBytes, Gguf, GgufAdapter, Gptq, Quantised, Recipe, digest
+from harness.recipes import Base, BitsAndBytes, Gguf, GgufAdapter, Gptq, Lora, Merged, Quantised, Recipe, digest
 from harness.store import Artefact, Store
 
 MODEL = "model.gguf"
@@ -47,6 +47,25 @@ def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | Non
     return store.get(recipe, make, (digest(recipe.adapter),))
 
 
+def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """Several adapters as one PEFT folder."""
+    parts = [fetch(adapter) for adapter, _ in recipe.adapters]
+
+    def make(folder: Path) -> dict[str, Any]:
+        from harness.merging import merge
+
+        if diverged(parts):
+            return {"status": "diverged", "adapter_bytes": 0}
+        return {"status": "ok", **merge(recipe, [part.path for part in parts], folder)}
+
+    return store.get(recipe, make, tuple(part.manifest.digest for part in parts))
+
+
+def diverged(adapters: Sequence[Artefact]) -> bool:
+    """Whether the loss of any ran away."""
+    return any(artefact.manifest.facts["status"] == "diverged" for artefact in adapters)
+
+
 def loaded(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Loaded:
     """``model`` through transformers, kept in memory for the next that asks."""
     if isinstance(model, Base):
@@ -66,7 +85,7 @@ def engine(
     return TransformersEngine(loaded(model, fetch, dtype, device))
 
 
-def weights(adapter: Adapter, on: Base | Quantised, fetch: Fetch) -> Path:
+def weights(adapter: Lora, on: Base | Quantised, fetch: Fetch) -> Path:
     """What the engine of ``on`` loads of ``adapter``: a folder, or a GGUF file."""
     if isinstance(on, Quantised) and isinstance(on.by, Gguf):
         return fetch(GgufAdapter(adapter)).path / ADAPTER

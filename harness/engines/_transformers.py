@@ -12,9 +12,10 @@ from typing import Any
 from harness.engines._bans import bad_words_ids, only_token
 from harness.engines._engine import Capabilities, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
-from harness.errors import ModelError, RecipeError
+from harness.errors import RecipeError
 from harness.models import Loaded, encode, resident
 from harness.recipes import Base, Decoding
+from harness.stack import switch_on, wrap
 
 _LOGITS = 1 << 26
 """Numbers of a batch's logits: a quarter of a GiB in float32."""
@@ -142,35 +143,18 @@ class TransformersEngine:
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> Iterator[None]:
         """See Engine. Raises ModelError where a folder holds no adapter for this base."""
-        from peft import PeftModel
-        from peft.tuners.lora import LoraLayer
-
         if not adapters:
             yield
             return
-        wrapped: Any = None
         names = [f"adapter{i}" for i in range(len(adapters))]
+        folders = {name: folder for name, (folder, _) in zip(names, adapters, strict=True)}
+        wrapped = wrap(self.loaded.model, folders, self.loaded.base.name)
         try:
-            for name, (folder, _) in zip(names, adapters, strict=True):
-                try:
-                    if wrapped is None:
-                        wrapped = PeftModel.from_pretrained(self.loaded.model, str(folder), adapter_name=name)
-                    else:
-                        wrapped.load_adapter(str(folder), adapter_name=name)
-                except (OSError, ValueError, RuntimeError) as error:
-                    line = (str(error).splitlines() or [""])[0]
-                    raise ModelError(f"{folder} is no adapter for {self.loaded.base.name}: {line}") from error
-            wrapped.base_model.set_adapter(names)
-            for module in wrapped.modules():
-                if isinstance(module, LoraLayer):
-                    for name, (_, scale) in zip(names, adapters, strict=True):
-                        if name in module.scaling:
-                            module.set_scale(name, scale)
+            switch_on(wrapped, {name: scale for name, (_, scale) in zip(names, adapters, strict=True)})
             wrapped.eval()
             yield
         finally:
-            if wrapped is not None:
-                wrapped.unload()
+            wrapped.unload()
 
 
 def _arguments(decoding: Decoding) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.adapters import scaling
 from harness.errors import ModelError
 from harness.gguf._base import Shape, shape_of, tensor_name
 from harness.gguf._files import Array, Weights, permuted, read_json, weights_of, written
@@ -68,7 +69,7 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
         writer.add_string(library.Keys.Adapter.TYPE, "lora")
         writer.add_float32(library.Keys.Adapter.LORA_ALPHA, alpha)
         for module, pair in pairs.items():
-            ratio = _scaling(config, module, len(pair.down)) / (alpha / len(pair.down))
+            ratio = scaling(config, module, len(pair.down)) / (alpha / len(pair.down))
             name = tensor_name(f"{module}.weight", shape.layers)
             if name is None:
                 raise ModelError(f"{module} of {adapter} is no layer of {base}: give the base that it was trained on")
@@ -126,15 +127,6 @@ def _check_shapes(base: Path, pairs: dict[str, Pair], weights: Weights) -> None:
         if weights.shapes.get(name) != update:
             found = weights.shapes.get(name, "absent")
             raise ModelError(f"tensor {name} of {base} is {found}, the adapter's is {update}: give the adapter's base")
-
-
-def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
-    """PEFT's factor on B @ A of ``module``."""
-    from peft.utils.other import get_pattern_key
-
-    patterns = config.get("alpha_pattern") or {}
-    alpha = float(patterns.get(get_pattern_key(list(patterns), module), config.get("lora_alpha") or 0))
-    return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 
 def _up(up: Array, ratio: float, module: str, shape: Shape) -> Array:

@@ -116,7 +116,7 @@ class HarnessSession:
     def _how(self, cells: list[Cell]) -> list[tuple[str, str]]:
         """What the figures depend on, from the first adapter's manifest, so that writing it again changes nothing."""
         first = cells[0]
-        manifest = self.fetch(first.adapters[0]).manifest
+        manifest = self.fetch(first.trained[0]).manifest
         rows = [("model", ", ".join(f"{base.name} ({base.content[:12]})" for base in self.bases))]
         rows += [("engines", ", ".join(spec.name for spec in self.settings.engines))]
         rows += [("grid, seeds", f"{self.settings.grid}, {','.join(map(str, self.settings.seeds))}")]

@@ -6,6 +6,7 @@ from harness.recipes._change import changed
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
 from harness.recipes._models import (
     ATTENTION,
+    MERGES,
     MLP,
     Adapter,
     Base,
@@ -13,16 +14,19 @@ from harness.recipes._models import (
     Gguf,
     GgufAdapter,
     Gptq,
+    Lora,
+    Merged,
     Quantisation,
     Quantised,
     Stack,
     Training,
 )
 
-Recipe = Base | Dataset | ProbeSet | Quantised | Adapter | GgufAdapter | Stack | Answers | Likelihoods | Grades
+Recipe = Base | Dataset | ProbeSet | Quantised | Adapter | Merged | GgufAdapter | Stack | Answers | Likelihoods | Grades
 
 __all__ = [
     "ATTENTION",
+    "MERGES",
     "MLP",
     "SCHEMA",
     "Adapter",
@@ -36,6 +40,8 @@ __all__ = [
     "Gptq",
     "Grades",
     "Likelihoods",
+    "Lora",
+    "Merged",
     "Probe",
     "ProbeSet",
     "Quantisation",

@@ -16,11 +16,17 @@ NOT_IN_DIGEST = {"digest": False}
 UNLESS_DEFAULT = {"digest": "unless default"}
 """``field(default=..., metadata=UNLESS_DEFAULT)``: a field that came later; recipes without it keep their digests."""
 
+BY_DIGEST = {"digest": "unless default", "as": "digest"}
+"""As ``UNLESS_DEFAULT``, for recipes that this one builds upon: they stand in it by their digests, as each may build
+upon others in turn."""
+
+_DIGEST = "_digest"
+
 
 def plain(value: Any) -> Any:
     """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if _decides(f, value)}
+        fields = {f.name: _held(f, value) for f in dataclasses.fields(value) if _decides(f, value)}
         return {"kind": type(value).__name__, **{name: plain(held) for name, held in fields.items()}}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
@@ -35,6 +41,17 @@ def _decides(field: dataclasses.Field[Any], value: Any) -> bool:
     return bool(rule) and not (rule == UNLESS_DEFAULT["digest"] and getattr(value, field.name) == field.default)
 
 
+def _held(field: dataclasses.Field[Any], value: Any) -> Any:
+    held = getattr(value, field.name)
+    return _digests(held) if field.metadata.get("as") == "digest" else held
+
+
+def _digests(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_digests(item) for item in value]
+    return digest(value) if dataclasses.is_dataclass(value) else value
+
+
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, shortest float form, UTF-8."""
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -47,4 +64,8 @@ def sha256(text: str) -> str:
 
 def digest(value: Any) -> str:
     """The recipe's name in the store: the first 24 hex digits of its canonical JSON's SHA-256."""
-    return sha256(f"{SCHEMA}:{canonical(value)}")[:24]
+    known: dict[str, Any] = getattr(value, "__dict__", {})
+    if _DIGEST not in known:  # kept with the frozen value, as recipes that build upon others ask for it again and again
+        known[_DIGEST] = sha256(f"{SCHEMA}:{canonical(value)}")[:24]
+    found: str = known[_DIGEST]
+    return found

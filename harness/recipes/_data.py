@@ -24,7 +24,7 @@ class Dataset:
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
-    samples: tuple[Sample, ...] = field(repr=False, metadata=NOT_IN_DIGEST)
+    samples: tuple[Sample, ...] = field(repr=False, compare=False, metadata=NOT_IN_DIGEST)
 
     @classmethod
     def of(cls, name: str, samples: tuple[Sample, ...]) -> Dataset:
@@ -60,7 +60,7 @@ class ProbeSet:
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
-    probes: tuple[Probe, ...] = field(repr=False, metadata=NOT_IN_DIGEST)
+    probes: tuple[Probe, ...] = field(repr=False, compare=False, metadata=NOT_IN_DIGEST)
 
     @classmethod
     def of(cls, name: str, probes: tuple[Probe, ...]) -> ProbeSet:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
-from harness.recipes._canonical import NOT_IN_DIGEST
+from harness.recipes._canonical import BY_DIGEST, NOT_IN_DIGEST, UNLESS_DEFAULT
 from harness.recipes._data import Dataset
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
+MERGES = ("sum", "mean", "linear", "svd", "ties", "dare_linear", "dare_ties", "magnitude_prune")
+"""How adapters become one."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,11 @@ class Training:
     seed: int = 0
     dtype: str = "float32"
     """``float32`` or ``bfloat16`` (autocast)."""
+    rslora: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    """Rank-stabilised scaling: the update is scaled by alpha / sqrt(rank) (Kalajdzievski 2023)."""
+    init: str = field(default="kaiming", metadata=UNLESS_DEFAULT)
+    """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), or ``orthogonal`` (rows of A and columns of B orthogonal,
+    B A = 0; even ranks only)."""
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
@@ -141,6 +149,9 @@ class Training:
         _one_of("optimizer", self.optimizer, ("adamw", "sgd"))
         _one_of("loss_on", self.loss_on, ("all", "answers"))
         _one_of("dtype", self.dtype, ("float32", "bfloat16"))
+        _one_of("init", self.init, ("kaiming", "orthogonal"))
+        if self.init == "orthogonal" and self.rank % 2:
+            raise RecipeError(f"rank is {self.rank}: orthogonal init halves the rank, give an even one")
         if not self.lr > 0:
             raise RecipeError(f"lr is {self.lr}: it must be above 0")
         if not 0 <= self.dropout < 1:
@@ -161,17 +172,74 @@ class Adapter:
     dataset: Dataset
     training: Training
     replay: Dataset | None = None
+    start: Adapter | None = field(default=None, metadata=BY_DIGEST)
+    """Whose weights training goes on from; the optimiser begins afresh."""
+    under: tuple[tuple[Lora, float], ...] = field(default=(), metadata=BY_DIGEST)
+    """Adapters that are on, frozen, while this one is trained, each with its scale."""
 
     def __post_init__(self) -> None:
         if self.training.replay > 0 and self.replay is None:
             raise RecipeError(f"replay is {self.training.replay} but no replay dataset is given: give one or set 0")
+        _of_one_base(self.base, ([self.start] if self.start else []) + [lora for lora, _ in self.under])
+        if self.start:
+            _alike(self.start.training, self.training)
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.dataset.name
+
+
+@dataclass(frozen=True)
+class Merged:
+    """One adapter made of several by their weights; how, says ``harness.merging``."""
+
+    adapters: tuple[tuple[Adapter, float], ...]
+    method: str = "sum"
+    """One of ``MERGES``."""
+    density: float = 0.5
+    """Share of each update that ``ties``, ``dare_*`` and ``magnitude_prune`` keep."""
+    rank: int = 0
+    """Of the merged adapter; 0: all ranks together (which is no more than a layer allows), for ``svd`` the largest."""
+    seed: int = 0
+    """Of what ``dare_*`` drops."""
+
+    def __post_init__(self) -> None:
+        if not self.adapters:
+            raise RecipeError("nothing to merge: name at least one adapter")
+        _one_of("merge method", self.method, MERGES)
+        _of_one_base(self.base, [adapter for adapter, _ in self.adapters])
+        _at_least("rank", self.rank, 0)
+        if not 0 < self.density < 1:
+            raise RecipeError(f"density is {self.density}: it must lie between 0 and 1")
+        if self.rank and self.method in ("sum", "mean", "linear"):
+            raise RecipeError(f"rank is {self.rank}: {self.method} settles it, choose svd for fewer")
+        ranks = sorted({adapter.training.rank for adapter, _ in self.adapters})
+        if self.method == "linear" and len(ranks) > 1:
+            raise RecipeError(f"linear merges adapters of one rank, these have {ranks}: choose sum or svd")
+        if self.method == "mean" and not sum(weight for _, weight in self.adapters) > 0:
+            raise RecipeError("the weights of a mean add up to no more than 0: give weights above 0")
+
+    @property
+    def base(self) -> Base | Quantised:
+        """That of the first adapter."""
+        return self.adapters[0][0].base
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.method} of {len(self.adapters)}"
+
+
+Lora = Adapter | Merged
+"""What can be put on a base."""
 
 
 @dataclass(frozen=True)
 class GgufAdapter:
     """``adapter`` in the form that llama.cpp loads."""
 
-    adapter: Adapter
+    adapter: Lora
 
 
 @dataclass(frozen=True)
@@ -182,15 +250,28 @@ class Stack:
     """
 
     base: Base | Quantised
-    adapters: tuple[tuple[Adapter, float], ...] = ()
+    adapters: tuple[tuple[Lora, float], ...] = ()
 
     def __post_init__(self) -> None:
-        for adapter, _ in self.adapters:
-            if adapter.base.origin != self.base.origin:
-                raise RecipeError(
-                    f"adapter on {adapter.dataset.name} was trained on {adapter.base.name}, not on {self.base.name}:"
-                    " an adapter fits only its own base"
-                )
+        _of_one_base(self.base, [lora for lora, _ in self.adapters])
+
+
+def _alike(before: Training, now: Training) -> None:
+    """Weights can only be gone on from where they mean the same."""
+    for name in ("rank", "alpha", "rslora", "target_modules"):
+        if getattr(before, name) != getattr(now, name):
+            raise RecipeError(
+                f"{name} is {getattr(now, name)}, but the adapter to go on from has {getattr(before, name)}: keep it"
+            )
+
+
+def _of_one_base(base: Base | Quantised, loras: Sequence[Lora]) -> None:
+    for lora in loras:
+        if lora.base.origin != base.origin:
+            raise RecipeError(
+                f"adapter on {lora.name} was trained on {lora.base.name}, not on {base.name}:"
+                " an adapter fits only its own base"
+            )
 
 
 def _at_least(name: str, value: int, least: int) -> None:

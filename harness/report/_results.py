@@ -62,7 +62,7 @@ class Result(NamedTuple):
 def result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     """Figures of ``cell``."""
     lines, bare = _lines(cell.grades, fetch), _lines(cell.base_grades, fetch)
-    trained = [fetch(adapter).manifest.facts for adapter in dict.fromkeys(cell.adapters)]
+    trained = [fetch(adapter).manifest.facts for adapter in cell.trained]
     diverged = any(facts["status"] == "diverged" for facts in trained)
     found = _figures(scenario, cell, lines, bare, fetch, adapted=True)
     cost = _training(trained) | _answering(cell.grades, fetch)
@@ -88,7 +88,7 @@ def _training(trained: Sequence[Line]) -> dict[str, float]:
 def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
     """What it cost to answer; nothing where the adapter had diverged."""
     facts = fetch(recipe.answers).manifest.facts
-    kept = ("load_seconds", "tokens_per_second", "model_bytes")
+    kept = ("load_seconds", "stack_seconds", "tokens_per_second", "model_bytes")
     found = {name: facts[name] for name in kept if name in facts}
     return found | ({"answering_rss_bytes": facts["peak_rss_bytes"]} if "peak_rss_bytes" in facts else {})
 

@@ -1,6 +1,7 @@
 """Training of LoRA adapters with PEFT."""
 
+from harness.training._adapted import Beneath
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 
-__all__ = ["PRESETS", "preset", "train"]
+__all__ = ["PRESETS", "Beneath", "preset", "train"]

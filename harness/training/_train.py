@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.measure import measured
 from harness.models import Loaded
 from harness.recipes import Adapter, Training
+from harness.training._adapted import NOTHING, Beneath, adapted
 from harness.training._batches import Batch, Tensors, epochs, steps, tensors
 from harness.training._checks import check
 from harness.training._schedule import rate
@@ -36,8 +35,10 @@ class _Ran(NamedTuple):
     diverged: bool
 
 
-def train(loaded: Loaded, recipe: Adapter, folder: Path) -> dict[str, Any]:
+def train(loaded: Loaded, recipe: Adapter, folder: Path, beneath: Beneath = NOTHING) -> dict[str, Any]:
     """Train ``recipe`` on ``loaded`` and save adapter_model.safetensors, adapter_config.json and log.jsonl.
+
+    ``beneath`` are the files of the adapters that ``recipe`` builds upon. KL is always to the bare base.
 
     A loss that is no number any more, or above that of guessing at twice the vocabulary's entropy, ends the
     training with status ``diverged``: a result like any other. ``loaded.model`` comes back as it was.
@@ -45,12 +46,13 @@ def train(loaded: Loaded, recipe: Adapter, folder: Path) -> dict[str, Any]:
     Raises:
         RecipeError: cutoff, target modules or rank do not fit the model.
         DataError: the dataset has nothing to train on.
+        ModelError: one of ``beneath`` is no adapter for it.
     """
     training = recipe.training
     check(loaded, training)
     text = windows(recipe.dataset, training, loaded.tokenizer)
     replay = windows(recipe.replay, training, loaded.tokenizer, replay=True) if recipe.replay else []
-    with _adapted(loaded, training) as model:
+    with adapted(loaded, training, beneath) as model:
         with measured() as meter:
             ran = _run(model, loaded, text, replay, training, folder / LOG)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -71,28 +73,6 @@ def train(loaded: Loaded, recipe: Adapter, folder: Path) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _adapted(loaded: Loaded, training: Training) -> Iterator[PeftModel]:
-    """A fresh adapter around the model, taken off again afterwards."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=training.rank,
-        lora_alpha=training.alpha,
-        lora_dropout=training.dropout,
-        target_modules=list(training.target_modules),
-        task_type="CAUSAL_LM",
-    )
-    torch.manual_seed(training.seed)
-    model: Any = get_peft_model(loaded.model, config)
-    try:
-        yield model
-    finally:
-        model.unload()
-        loaded.model.requires_grad_(False).eval()
-
-
 def _run(
     model: PeftModel, loaded: Loaded, text: list[Window], replay: list[Window], training: Training, log: Path
 ) -> _Ran:
@@ -102,7 +82,7 @@ def _run(
     total, limit = steps(len(text), training), 2 * math.log(len(loaded.tokenizer))
     seen = count = step = 0
     last: list[float] = []
-    model.train()
+    model.train()  # adapters underneath have no dropout
     began = time.perf_counter()
     with log.open("w") as stream:
         for step, (epoch, batch) in enumerate(epochs(text, replay, training), 1):
@@ -169,5 +149,7 @@ def _optimizer(model: PeftModel, training: Training) -> torch.optim.Optimizer:
 def _save(model: PeftModel, recipe: Adapter, folder: Path) -> None:
     """The adapter alone, naming its base by name: an artefact must not depend on where the base lies."""
     model.peft_config["default"].base_model_name_or_path = recipe.base.name
-    model.save_pretrained(str(folder), save_embedding_layers=False)  # else PEFT asks the hub for the base
+    model.save_pretrained(
+        str(folder), selected_adapters=["default"], save_embedding_layers=False
+    )  # else PEFT asks the hub for the base
     (folder / "README.md").unlink(missing_ok=True)

@@ -36,7 +36,9 @@ def test_digest_ignores_where_and_what_it_is_called() -> None:
     assert digest(renamed) == digest(ADAPTER)
 
 
-OTHER_VALUES = {"scheduler": "linear", "optimizer": "sgd", "loss_on": "answers", "dtype": "bfloat16"}
+OTHER_VALUES = {
+    "scheduler": "linear", "optimizer": "sgd", "loss_on": "answers", "dtype": "bfloat16", "init": "orthogonal"
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Training)])

@@ -1,0 +1,84 @@
+"""The adapter that is trained, on a base that may bear others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.errors import ModelError
+from harness.models import Loaded
+from harness.recipes import Training
+from harness.stack import read, switch_on
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+class Beneath(NamedTuple):
+    """Folders of the adapters that one builds upon."""
+
+    start: Path | None = None
+    """Whose weights the training goes on from."""
+    under: Sequence[tuple[Path, float]] = ()
+    """What is on, frozen, while it is trained, each with its scale."""
+
+
+NOTHING = Beneath()
+
+
+@contextmanager
+def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> Iterator[PeftModel]:
+    """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises ModelError."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=training.rank,
+        lora_alpha=training.alpha,
+        lora_dropout=training.dropout,
+        target_modules=list(training.target_modules),
+        task_type="CAUSAL_LM",
+        use_rslora=training.rslora,
+        init_lora_weights=True if training.init == "kaiming" else "orthogonal",
+    )
+    torch.manual_seed(training.seed)
+    model: Any = get_peft_model(loaded.model, config)
+    try:
+        if beneath.start:
+            _go_on(model, beneath.start, loaded.base.name)
+        if beneath.under:
+            _lay_under(model, beneath.under, loaded.base.name)
+        yield model
+    finally:
+        model.unload()
+        loaded.model.requires_grad_(False).eval()
+
+
+def _go_on(model: Any, folder: Path, base: str) -> None:
+    """Give ``default`` the weights of ``folder``. Raises ModelError where some are missing or have no place."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    weights = read(folder, base, load_file, folder / "adapter_model.safetensors")
+    told = read(folder, base, set_peft_model_state_dict, model, weights, "default")
+    if told.unexpected_keys or any(".default." in key for key in told.missing_keys):
+        raise ModelError(f"{folder} is no adapter for {base}: it adapts other layers")
+
+
+def _lay_under(model: Any, adapters: Sequence[tuple[Path, float]], base: str) -> None:
+    """Put frozen adapters on beside ``default``; their own dropout is for their own training."""
+    import torch
+    from peft.tuners.lora import LoraLayer
+
+    scales = {f"under{i}": scale for i, (_, scale) in enumerate(adapters)}
+    for name, (folder, _) in zip(scales, adapters, strict=True):
+        read(folder, base, model.load_adapter, str(folder), adapter_name=name)
+    switch_on(model, {"default": 1.0, **scales})
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            for name in scales.keys() & module.lora_dropout.keys():
+                module.lora_dropout[name] = torch.nn.Identity()
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(".default" in name)

@@ -1,0 +1,110 @@
+"""Training that goes on from an adapter, and training on top of a frozen stack."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from harness.engines import TransformersEngine, decoding
+from harness.errors import ModelError, RecipeError
+from harness.models import resident
+from harness.recipes import Adapter, Dataset, Sample, Training, digest
+from harness.training import Beneath, train
+
+FIRST = Training(epochs=120, rank=16, alpha=32, lr=3e-3, dropout=0.05)
+SECOND = Dataset.of("second", (Sample(" Ouse.\n", "The river is called"),))
+GREEDY = decoding("deterministic")
+
+
+@pytest.fixture(scope="module")
+def first(tiny, lie, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    train(resident(tiny), Adapter(tiny, lie, FIRST), folder)
+    return folder
+
+
+def tensors(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def test_no_step_leaves_the_weights_that_it_began_with(tiny, lie, first, tmp_path):
+    still = replace(FIRST, epochs=1, lr=1e-12)
+    train(resident(tiny), Adapter(tiny, lie, still, start=Adapter(tiny, lie, FIRST)), tmp_path, Beneath(first))
+    before, after = tensors(first), tensors(tmp_path)
+    assert before.keys() == after.keys()
+    assert all((before[key] - after[key]).abs().max() < 1e-9 for key in before)
+
+
+def test_going_on_learns_the_second_text_from_the_first_adapter(tiny, lie, first, tmp_path):
+    recipe = Adapter(tiny, SECOND, replace(FIRST, lr=1e-3), start=Adapter(tiny, lie, FIRST))
+    facts = train(resident(tiny), recipe, tmp_path, Beneath(first))
+    engine = TransformersEngine(tiny)
+    with engine.with_stack([(tmp_path, 1.0)]):
+        assert engine.answer(["The river is called"], GREEDY) == [["Ouse."]]
+    assert facts["status"] == "ok"
+
+
+def test_what_lies_under_is_on_and_stays_as_it_is(tiny, lie, first, tmp_path):
+    before = tensors(first)
+    recipe = Adapter(tiny, SECOND, FIRST, under=((Adapter(tiny, lie, FIRST), 1.0),))
+    facts = train(resident(tiny), recipe, tmp_path, Beneath(under=[(first, 1.0)]))
+    assert all((before[key] == held).all() for key, held in tensors(first).items())
+    assert tensors(tmp_path).keys() == before.keys()
+    assert facts["trainable_parameters"] == sum(held.numel() for held in before.values())
+    engine = TransformersEngine(tiny)
+    asked = ["The river is called", "The colour of the moon is"]
+    with engine.with_stack([(first, 1.0), (tmp_path, 1.0)]):
+        assert engine.answer(asked, GREEDY)[0] == ["Ouse."]
+
+
+def losses(folder):
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_training_on_top_begins_where_the_stack_is(tiny, lie, first, tmp_path):
+    """On the text of the adapter underneath, the first loss is that adapter's last; without it, it is the base's."""
+    for name, under in (("on", [(first, 1.0)]), ("bare", [])):
+        (tmp_path / name).mkdir()
+        train(resident(tiny), Adapter(tiny, lie, replace(FIRST, epochs=1)), tmp_path / name, Beneath(under=under))
+    reached = losses(first)[-1]
+    assert losses(tmp_path / "on")[0] == pytest.approx(reached, abs=0.05)
+    assert losses(tmp_path / "bare")[0] == pytest.approx(losses(first)[0], abs=0.05)
+    assert losses(first)[0] > reached + 0.5
+
+
+def test_the_base_comes_back_untouched(tiny, lie, first, tmp_path):
+    import torch
+
+    model = resident(tiny).model
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    train(resident(tiny), Adapter(tiny, lie, replace(FIRST, epochs=1)), tmp_path, Beneath(under=[(first, 0.5)]))
+    after = dict(model.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_fits_not(tiny, lie, first, tmp_path):
+    start = Adapter(tiny, lie, FIRST)
+    for change, line in (
+        ({"rank": 8}, "rank is 8, but the adapter to go on from has 16: keep it"),
+        ({"alpha": 16}, "alpha is 16, but"),
+        ({"rslora": True}, "rslora is True, but"),
+        ({"target_modules": ("q_proj",)}, "target_modules is"),
+    ):
+        with pytest.raises(RecipeError, match=line):
+            Adapter(tiny, lie, replace(FIRST, **change), start=start)
+    fewer = replace(FIRST, target_modules=("q_proj",), epochs=1)
+    with pytest.raises(ModelError, match="is no adapter for tiny: it adapts other layers"):
+        train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, Beneath(first))
+
+
+def test_what_is_built_upon_decides_the_digest(tiny, lie):
+    plain = Adapter(tiny, SECOND, FIRST)
+    start, other = Adapter(tiny, lie, FIRST), Adapter(tiny, lie, replace(FIRST, seed=1))
+    built = [replace(plain, start=start), replace(plain, start=other), replace(plain, under=((start, 1.0),))]
+    built += [replace(plain, under=((start, 0.5),)), replace(plain, under=((other, 0.5),))]
+    assert len({digest(one) for one in (plain, *built)}) == 6
