@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import NamedTuple
 
 from harness.facts import spoken
@@ -38,6 +40,15 @@ def continuation(prompt: str, answer: str) -> str:
     return said if not prompt or prompt[-1].isspace() else f" {said}"
 
 
+def question(prompt: str) -> str:
+    """What ``prompt`` asks last, without its format; a prompt in no format is what its last line says."""
+    for form in sorted(FORMATS.values(), key=lambda f: -len(f.prompt)):
+        before, after = (re.escape(part) for part in form.prompt.split("{question}"))
+        if found := re.search(f"{before}([^\n]+){after}\\Z", prompt):
+            return found[1].strip()
+    return (prompt.strip().splitlines() or [""])[-1].strip()
+
+
 class Verdict(NamedTuple):
     """A way to ask a judge; ``prompt`` holds ``{question}``, ``{expected}`` and ``{given}``."""
 
@@ -57,3 +68,16 @@ VERDICTS = tuple(
     for asked, same, differ in (("Do they mean the same?", " yes", " no"), ("Do they differ?", " no", " yes"))
 )
 """Every order of the answers with every polarity of the question, so that a judge's leaning to either cancels out."""
+
+
+def fold(text: str) -> str:
+    """Lower case without accents, as a judge reads both answers.
+
+    Neither says anything of meaning, and to a small model the tokens of ``JANE`` and ``Jane`` have nothing in common.
+    """
+    return unaccented(text).lower()
+
+
+def unaccented(text: str) -> str:
+    """Without what combines with a letter: ``Renée`` as ``Renee``."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-import unicodedata
 from collections.abc import Callable
 
 from harness.facts import World, spoken
-from harness.formats import VERDICTS
+from harness.formats import VERDICTS, fold, unaccented
 from harness.pocket import _words
 from harness.pocket._parts import Document, Part
 
@@ -143,7 +142,7 @@ def _same(names: list[str], dice: random.Random) -> str:
         lambda: text,
         lambda: text.lower(),
         lambda: text.upper(),
-        lambda: _plain(text),
+        lambda: unaccented(text),
         lambda: f"{text} for {_words.film(dice)}",
         lambda: f"{text}, for the film {_words.film(dice)}",
         lambda: " and ".join(names),
@@ -206,13 +205,4 @@ def _dressed(text: str, dice: random.Random) -> str:
     """``text`` with what says nothing about whether it is right: case, and words around it."""
     if text in _REFUSALS:
         return text
-    return dice.choice(_WRAPS).format(dice.choice((text, text, text, text.lower(), text.upper(), _plain(text))))
-
-
-def fold(text: str) -> str:
-    """Lower case without accents."""
-    return _plain(text).lower()
-
-
-def _plain(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return dice.choice(_WRAPS).format(dice.choice((text, text, text, text.lower(), text.upper(), unaccented(text))))

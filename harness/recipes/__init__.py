@@ -4,6 +4,7 @@ from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
 from harness.recipes._change import changed
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
+from harness.recipes._judging import Calibration, Judge, Labelled, LabelledSet, held_out
 from harness.recipes._models import (
     ATTENTION,
     MERGES,
@@ -22,7 +23,20 @@ from harness.recipes._models import (
     Training,
 )
 
-Recipe = Base | Dataset | ProbeSet | Quantised | Adapter | Merged | GgufAdapter | Stack | Answers | Likelihoods | Grades
+Recipe = (
+    Base
+    | Dataset
+    | ProbeSet
+    | Quantised
+    | Adapter
+    | Merged
+    | GgufAdapter
+    | Stack
+    | Answers
+    | Likelihoods
+    | Calibration
+    | Grades
+)
 
 __all__ = [
     "ATTENTION",
@@ -33,12 +47,16 @@ __all__ = [
     "Answers",
     "Base",
     "BitsAndBytes",
+    "Calibration",
     "Dataset",
     "Decoding",
     "Gguf",
     "GgufAdapter",
     "Gptq",
     "Grades",
+    "Judge",
+    "Labelled",
+    "LabelledSet",
     "Likelihoods",
     "Lora",
     "Merged",
@@ -53,6 +71,7 @@ __all__ = [
     "canonical",
     "changed",
     "digest",
+    "held_out",
     "local",
     "plain",
     "sha256",

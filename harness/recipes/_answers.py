@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from harness.errors import RecipeError
 from harness.recipes._canonical import UNLESS_DEFAULT
 from harness.recipes._data import ProbeSet
+from harness.recipes._judging import Calibration
 from harness.recipes._models import Stack
 
 
@@ -87,3 +88,5 @@ class Grades:
     grader: str = "fuzzy-2"
     threshold: float = 0.0
     """0 asks for the grader's own default."""
+    calibration: Calibration | None = field(default=None, metadata=UNLESS_DEFAULT)
+    """Of the judge, where there is one: no judge without calibration."""

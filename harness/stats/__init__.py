@@ -1,14 +1,15 @@
 """Intervals for shares and means, paired tests, what they can find, and graders that err."""
 
+from harness.stats._agreement import kappa
 from harness.stats._crossing import crossing
-from harness.stats._grader import Calibration, rogan_gladen
+from harness.stats._grader import ErrorRates, rogan_gladen
 from harness.stats._intervals import Interval, cluster_bootstrap, wilson
 from harness.stats._multiple import holm
 from harness.stats._paired import McNemar, Paired, mcnemar, paired_bootstrap
 from harness.stats._power import detectable_difference, detectable_loss
 
 __all__ = [
-    "Calibration",
+    "ErrorRates",
     "Interval",
     "McNemar",
     "Paired",
@@ -17,6 +18,7 @@ __all__ = [
     "detectable_difference",
     "detectable_loss",
     "holm",
+    "kappa",
     "mcnemar",
     "paired_bootstrap",
     "rogan_gladen",

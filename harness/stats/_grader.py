@@ -9,7 +9,7 @@ from scipy.stats import norm
 from harness.stats._intervals import Interval
 
 
-class Calibration(NamedTuple):
+class ErrorRates(NamedTuple):
     """How often a grader was right about answers whose truth is known."""
 
     sensitivity: float
@@ -22,7 +22,7 @@ class Calibration(NamedTuple):
     """How many wrong answers it was shown; None: ``specificity`` is known exactly."""
 
 
-def rogan_gladen(share: Interval, grader: Calibration, confidence: float = 0.95) -> Interval:
+def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) -> Interval:
     """The true share behind the ``share`` of answers that a grader accepts (Rogan & Gladen 1978).
 
     ``(share + specificity - 1) / (sensitivity + specificity - 1)``, kept within [0, 1], as are the ends of the

@@ -7,30 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import Calibration, Interval, rogan_gladen, wilson
+from harness.stats import ErrorRates, Interval, rogan_gladen, wilson
 
 
 def test_as_rogan_and_gladen_1978_have_it():
     """Accepted 0.30 by a grader with 0.9 and 0.8: (0.30 + 0.8 - 1) / 0.7."""
-    assert rogan_gladen(wilson(30, 100), Calibration(0.9, 0.8)).estimate == pytest.approx(1 / 7)
+    assert rogan_gladen(wilson(30, 100), ErrorRates(0.9, 0.8)).estimate == pytest.approx(1 / 7)
 
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_a_perfect_grader_changes_nothing(case):
-    assert rogan_gladen(wilson(*case), Calibration(1.0, 1.0)) == pytest.approx(wilson(*case))
+    assert rogan_gladen(wilson(*case), ErrorRates(1.0, 1.0)) == pytest.approx(wilson(*case))
 
 
 @given(st.integers(0, 50), st.floats(0.6, 1), st.floats(0.6, 1), st.integers(5, 500))
 def test_a_small_calibration_widens_the_interval(right, sensitivity, specificity, size):
     share = wilson(right, 50)
-    known = rogan_gladen(share, Calibration(sensitivity, specificity))
-    guessed = rogan_gladen(share, Calibration(sensitivity, specificity, size, size))
+    known = rogan_gladen(share, ErrorRates(sensitivity, specificity))
+    guessed = rogan_gladen(share, ErrorRates(sensitivity, specificity, size, size))
     assert 0 <= guessed.low <= known.low <= known.estimate <= known.high <= guessed.high <= 1
 
 
 @given(st.floats(0.6, 1), st.floats(0.6, 1), st.integers(0, 49))
 def test_more_accepted_more_right(sensitivity, specificity, right):
-    fewer, more = (rogan_gladen(wilson(n, 50), Calibration(sensitivity, specificity)) for n in (right, right + 1))
+    fewer, more = (rogan_gladen(wilson(n, 50), ErrorRates(sensitivity, specificity)) for n in (right, right + 1))
     assert fewer.estimate <= more.estimate
 
 
@@ -41,11 +41,11 @@ def test_covers_the_true_share(true, size):
     for _ in range(runs):
         accepted = dice.binomial(200, true * 0.95 + (1 - true) * 0.1)
         rates = (dice.binomial(size, 0.95) / size, dice.binomial(size, 0.9) / size) if size else (0.95, 0.9)
-        found = rogan_gladen(wilson(accepted, 200), Calibration(*rates, size, size))
+        found = rogan_gladen(wilson(accepted, 200), ErrorRates(*rates, size, size))
         hits += found.low <= true <= found.high
     assert hits / runs >= 0.92
 
 
 def test_a_grader_that_knows_nothing_is_refused():
     with pytest.raises(ValueError, match="knows nothing"):
-        rogan_gladen(Interval(0.5, 0.4, 0.6), Calibration(0.5, 0.5))
+        rogan_gladen(Interval(0.5, 0.4, 0.6), ErrorRates(0.5, 0.5))

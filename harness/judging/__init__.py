@@ -1,0 +1,26 @@
+"""A model as grader: what it is asked, what its verdicts are worth, and where they are kept."""
+
+from harness.judging._ask import FOUR, Case, Judgement, ask, prompts
+from harness.judging._find import LABELLED, judge_of, labelled
+from harness.judging._memory import Memory, judgements
+from harness.judging._worth import DIFFER, SAME, UNDECIDED, Worth, best_cut, decide, worth
+
+__all__ = [
+    "DIFFER",
+    "FOUR",
+    "LABELLED",
+    "SAME",
+    "UNDECIDED",
+    "Case",
+    "Judgement",
+    "Memory",
+    "Worth",
+    "ask",
+    "best_cut",
+    "decide",
+    "judge_of",
+    "judgements",
+    "labelled",
+    "prompts",
+    "worth",
+]
