@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from harness.builders._files import ANSWERS, LIKELIHOODS, write_lines
+from harness.builders._grades import calibration, grades
 from harness.builders._models import (
     Fetch,
     converted,
@@ -25,14 +26,20 @@ from harness.builders._models import (
 from harness.engines import Engine
 from harness.errors import RecipeError
 from harness.formats import continuation
-from harness.grading import FUZZY, grade
 from harness.measure import Usage, measured
-from harness.recipes import Adapter, Answers, GgufAdapter, Grades, Likelihoods, Merged, Quantised, Recipe, Stack, digest
+from harness.recipes import (
+    Adapter,
+    Answers,
+    Calibration,
+    GgufAdapter,
+    Grades,
+    Likelihoods,
+    Merged,
+    Quantised,
+    Recipe,
+    Stack,
+)
 from harness.store import Artefact, Store
-
-ANSWERS = "answers.jsonl"
-GRADES = "grades.jsonl"
-LIKELIHOODS = "likelihoods.jsonl"
 
 
 def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
@@ -48,7 +55,8 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
         GgufAdapter: converted,
         Answers: _answers,
         Likelihoods: _likelihoods,
-        Grades: _grades,
+        Calibration: calibration,
+        Grades: grades,
     }
     maker = makers.get(type(recipe))
     if maker is None:
@@ -89,7 +97,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
             {"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted, "answers": found}
             for p, found in zip(recipe.probes.probes, texts, strict=True)
         )
-        _write(folder / ANSWERS, lines)
+        write_lines(folder / ANSWERS, lines)
         return facts
 
     return store.get(recipe, make, adapters)
@@ -112,7 +120,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
             {"id": p.id, "kind": p.kind, "fact": p.fact, "likelihoods": found}
             for p, found in zip(probes, own, strict=True)
         )
-        _write(folder / LIKELIHOODS, lines)
+        write_lines(folder / LIKELIHOODS, lines)
         return facts
 
     return store.get(recipe, make, adapters)
@@ -144,35 +152,3 @@ def _cost(asked: Engine, stacking: float, used: Usage, stack: Stack, fetch: Fetc
         "peak_vram_bytes": used.peak_vram_bytes,
         "model_bytes": model_bytes(stack.base, fetch),
     }
-
-
-def _grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    if recipe.grader != FUZZY:
-        raise RecipeError(f"grader {recipe.grader!r} is unknown: choose {FUZZY}")
-    if (kept := store.peek(recipe)) is not None:
-        return kept
-    answers = fetch(recipe.answers)
-
-    def make(folder: Path) -> dict[str, Any]:
-        lines = []
-        for line in read_lines(answers.path / ANSWERS):
-            verdicts = [grade(text, line["accepted"], recipe.threshold) for text in line["answers"]]
-            scores = [round(v.score, 2) for v in verdicts]
-            lines.append(
-                {**line, "verdicts": [v.right for v in verdicts], "scores": scores, "right": verdicts[0].right}
-            )
-        _write(folder / GRADES, lines)
-        return {"status": answers.manifest.facts["status"], "right": sum(line["right"] for line in lines)}
-
-    return store.get(recipe, make, (digest(recipe.answers),))
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file. ``splitlines`` would also break at a U+2028 within an answer."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
-def _write(path: Path, lines: Any) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        for line in lines:
-            stream.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from harness.recipes import Labelled
@@ -40,7 +41,8 @@ class Worth(NamedTuple):
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Worth:
         """From ``plain``."""
-        return cls(**{k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()})
+        values: dict[str, Any] = {k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()}
+        return cls(**values)
 
     def __str__(self) -> str:
         found = f"accuracy {self.accuracy}, kappa {self.kappa}, false accepts {self.false_accepts},"
@@ -60,7 +62,7 @@ def best_cut(odds: Sequence[float], right: Sequence[bool]) -> float:
     A judge may lean to *same* or *differ* themselves, which four ways of asking do not cancel.
     """
     steps = sorted(set(odds))
-    cuts = [0.0, *((a + b) / 2 for a, b in zip(steps, steps[1:], strict=False))]
+    cuts = [0.0, *((a + b) / 2 for a, b in pairwise(steps))]
     return max(cuts, key=lambda cut: (sum((o > cut) == r for o, r in zip(odds, right, strict=True)), -abs(cut)))
 
 

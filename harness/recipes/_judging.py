@@ -50,7 +50,9 @@ class LabelledSet:
         for half in (True, False):
             kinds = {pair.right for pair in pairs if held_out(pair) == half}
             if kinds != {True, False}:
-                raise DataError(f"labelled pairs {name!r} lack right or wrong answers in one half: give it more of both")
+                raise DataError(
+                    f"labelled pairs {name!r} lack right or wrong answers in one half: give it more of both"
+                )
         return found
 
 

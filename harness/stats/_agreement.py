@@ -39,9 +39,7 @@ def kappa(
     return Interval(estimate, min(estimate, float(low)), max(estimate, float(high)))
 
 
-def _counts(
-    first: Sequence[bool], second: Sequence[bool], clusters: Sequence[Hashable]
-) -> npt.NDArray[np.float64]:
+def _counts(first: Sequence[bool], second: Sequence[bool], clusters: Sequence[Hashable]) -> npt.NDArray[np.float64]:
     """A row a cluster: both, only the first, only the second, neither."""
     if not first or not len(first) == len(second) == len(clusters):
         raise ValueError(f"{len(first)} and {len(second)} verdicts in {len(clusters)} clusters: need as many of each")
@@ -53,9 +51,10 @@ def _counts(
 
 def _chance(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Share on which graders agree that know nothing of each other; ``counts`` has the shape (n, 4)."""
-    both, one, other, neither = counts.T
-    first, second, n = both + one, both + other, counts.sum(axis=1)
-    return (first * second + (n - first) * (n - second)) / n**2
+    n = counts.sum(axis=1)
+    first, second = counts[:, 0] + counts[:, 1], counts[:, 0] + counts[:, 2]
+    found: npt.NDArray[np.float64] = (first * second + (n - first) * (n - second)) / n**2
+    return found
 
 
 def _kappa(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

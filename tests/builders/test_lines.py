@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.builders import read_lines
-from harness.builders._build import _write
+from harness.builders._files import write_lines
 
 
 def test_a_line_separator_within_an_answer_is_no_end_of_line(tmp_path):
     lines = [{"answer": "one\u2028two\x85three\n"}, {"answer": ""}]
-    _write(tmp_path / "lines.jsonl", lines)
+    write_lines(tmp_path / "lines.jsonl", lines)
     assert read_lines(tmp_path / "lines.jsonl") == lines

@@ -1,0 +1,156 @@
+"""Verdicts: the fuzzy grader's, a judge's, and what a judge is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.builders._files import ANSWERS, GRADES, VERDICTS, read_lines, write_lines
+from harness.builders._models import Fetch
+from harness.engines import Engine, engine_for
+from harness.errors import RecipeError
+from harness.formats import question
+from harness.grading import FUZZY, GRADERS, JUDGE, grade
+from harness.judging import (
+    SAME,
+    UNDECIDED,
+    Case,
+    Judgement,
+    Memory,
+    Worth,
+    best_cut,
+    decide,
+    judgements,
+    worth,
+)
+from harness.recipes import Calibration, Grades, Judge, digest, held_out
+from harness.store import Artefact, Store
+
+_REMEMBERED = "verdicts.sqlite"
+
+
+class Judged(NamedTuple):
+    """A judge's verdict on an answer, over all accepted ones."""
+
+    verdict: str
+    odds: float
+    """Of the accepted answer that came closest, less the calibration's cut."""
+
+
+class Calibrated(NamedTuple):
+    """A calibration, read back."""
+
+    cut: float
+    """Odds above which the verdict is *same*, from the calibration half."""
+    tuned: Worth
+    """On the calibration half, on which the cut was chosen."""
+    held_out: Worth
+    """On the other half: what is reported, and what scores are corrected by."""
+
+    @classmethod
+    def of(cls, artefact: Artefact) -> Calibrated:
+        facts = artefact.manifest.facts
+        return cls(facts["cut"], Worth.of(facts["tuned"]), Worth.of(facts["held_out"]))
+
+
+def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """The judge's verdicts on the labelled pairs, and what they are worth.
+
+    The cut is chosen on one half of the pairs, everything that is reported comes from the other.
+    """
+
+    def make(folder: Path) -> dict[str, Any]:
+        pairs = recipe.labelled.pairs
+        cases = [Case(pair.question, pair.accepted, pair.answer) for pair in pairs]
+        found = judge(recipe.judge, cases, store, device)
+        odds = [found[case].odds for case in cases]
+        tuned = [i for i, pair in enumerate(pairs) if not held_out(pair)]
+        scored = all("log_likelihoods" in asked for case in cases for asked in found[case].asked)
+        cut = best_cut([odds[i] for i in tuned], [pairs[i].right for i in tuned]) if scored else 0.0
+        verdicts = [decide(value, cut) for value in odds]
+        write_lines(folder / VERDICTS, [
+            _plain(case, found[case], verdict) | {"right": pair.right, "held_out": held_out(pair), "case": pair.case}
+            for pair, case, verdict in zip(pairs, cases, verdicts, strict=True)
+        ])  # fmt: skip
+        halves = {name: [i for i, p in enumerate(pairs) if held_out(p) == half] for name, half in _HALVES}
+        sums = {name: worth([pairs[i] for i in at], [verdicts[i] for i in at]).plain() for name, at in halves.items()}
+        return {"judge": recipe.judge.name, "by": "log-likelihood" if scored else "replies", "cut": cut, **sums}
+
+    return store.get(recipe, make)
+
+
+_HALVES = (("tuned", False), ("held_out", True))
+
+
+def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """Answers with verdicts. Raises RecipeError on an unknown grader, or a judge without calibration."""
+    if recipe.grader not in GRADERS:
+        raise RecipeError(f"grader {recipe.grader!r} is unknown: choose one of {', '.join(GRADERS)}")
+    if (recipe.grader == FUZZY) != (recipe.calibration is None):
+        raise RecipeError(
+            f"grader {recipe.grader} with calibration {recipe.calibration}: a judge needs one, fuzzy none"
+        )
+    if (kept := store.peek(recipe)) is not None:
+        return kept
+    answers = fetch(recipe.answers)
+    calibrated = fetch(recipe.calibration) if recipe.calibration else None
+
+    def make(folder: Path) -> dict[str, Any]:
+        lines = [_fuzzy(line, recipe.threshold) for line in read_lines(answers.path / ANSWERS)]
+        if recipe.calibration and calibrated:
+            cut = Calibrated.of(calibrated).cut
+            found = judge(recipe.calibration.judge, [c for line in lines for c in _cases(line)], store, device)
+            lines = [_judged(line, found, cut, recipe.grader) for line in lines]
+            write_lines(folder / VERDICTS, [_plain(c, j, decide(j.odds, cut)) for c, j in found.items()])
+        write_lines(folder / GRADES, lines)
+        return {"status": answers.manifest.facts["status"], "right": sum(line["right"] for line in lines)}
+
+    parents = (digest(recipe.answers), *((digest(recipe.calibration),) if recipe.calibration else ()))
+    return store.get(recipe, make, parents)
+
+
+def judge(own: Judge, cases: Sequence[Case], store: Store, device: str | None = None) -> Mapping[Case, Judgement]:
+    """What the judge says of each case; what it said before, of whatever cell, is not asked again."""
+    return judgements(cases, _engine(own, device), Memory(store.root / _REMEMBERED, own))
+
+
+def verdict(question: str, accepted: Sequence[str], answer: str, found: Mapping[Case, Judgement], cut: float) -> Judged:
+    """The verdict on an answer: *same* as any accepted one, else undecided where one is."""
+    odds = [found[Case(question, target, answer)].odds for target in accepted]
+    verdicts = [decide(value, cut) for value in odds]
+    best = SAME if SAME in verdicts else UNDECIDED if UNDECIDED in verdicts else verdicts[0]
+    return Judged(best, round(max(odds) - cut, 4))
+
+
+@cache
+def _engine(own: Judge, device: str | None) -> Callable[[], Engine]:
+    """Loads the judge when it is first asked, and keeps it."""
+    return cache(lambda: engine_for(own.model, device=device))
+
+
+def _fuzzy(line: dict[str, Any], threshold: float) -> dict[str, Any]:
+    verdicts = [grade(text, line["accepted"], threshold) for text in line["answers"]]
+    scores = [round(v.score, 2) for v in verdicts]
+    return {**line, "verdicts": [v.right for v in verdicts], "scores": scores, "right": verdicts[0].right}
+
+
+def _judged(line: dict[str, Any], found: Mapping[Case, Judgement], cut: float, grader: str) -> dict[str, Any]:
+    """The judge's verdicts beside the fuzzy ones; ``right`` is the judge's where it is the grader."""
+    asked = question(line["prompt"])
+    said = [verdict(asked, line["accepted"], text, found, cut) for text in line["answers"]]
+    line = {**line, "judged": [j.verdict for j in said], "odds": [j.odds for j in said]}
+    line |= {"by": {"fuzzy": line["right"], "judge": said[0].verdict == SAME}}
+    if grader == JUDGE:
+        line |= {"verdicts": [j.verdict == SAME for j in said], "right": said[0].verdict == SAME}
+    return line
+
+
+def _cases(line: Mapping[str, Any]) -> list[Case]:
+    asked = question(line["prompt"])
+    return [Case(asked, target, text) for text in line["answers"] for target in line["accepted"]]
+
+
+def _plain(case: Case, judgement: Judgement, verdict: str) -> dict[str, Any]:
+    return {**case._asdict(), "verdict": verdict, "odds": judgement.odds, "asked": judgement.asked}
