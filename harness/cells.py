@@ -52,6 +52,9 @@ class Cell:
     scored: ProbeSet | None = None
     """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
 
+    open: ProbeSet | None = None
+    """Prompts without a right answer, to which the adapted and the bare model's greedy answers are compared."""
+
     @cached_property
     def id(self) -> str:
         """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k`` selects by any."""
@@ -114,6 +117,13 @@ class Cell:
         return self._grades(Stack(self.model))
 
     @property
+    def open_answers(self) -> tuple[Answers, ...]:
+        """What the adapted and the bare model say to ``open``; empty without it."""
+        if self.open is None:
+            return ()
+        return tuple(Answers(stack, self.open, dtype=self.engine.dtype) for stack in (self.stack, Stack(self.model)))
+
+    @property
     def likelihoods(self) -> Likelihoods | None:
         """How probable the adapted model finds the answers to ``scored``; None where none are, or none can be."""
         return self._likelihoods(self.stack)
@@ -135,7 +145,14 @@ class Cell:
         made = tuple(job(adapter, self.id) for adapter in self.adapters)
         bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, forms(model))
         own = Job(self.grades, self.id, 0.015 * asked, made)
-        return [bare, own, *self._askings_apart(made), *self._scorings(made)]
+        return [bare, own, *self._askings_apart(made), *self._scorings(made), *self._open(made)]
+
+    def _open(self, made: tuple[Job, ...]) -> list[Job]:
+        needs, labels = (made, forms(self.model)), (self.id, f"{self.model_name}, asked about")
+        return [
+            Job(answers, f"{label} {answers.probes.name}", 0.05 * len(answers.probes.probes), need)
+            for answers, label, need in zip(self.open_answers, labels, needs, strict=False)
+        ]
 
     def _askings_apart(self, made: tuple[Job, ...]) -> list[Job]:
         each = 0.015 * len(self.apart.probes) if self.apart else 0.0

@@ -9,6 +9,7 @@ from harness.cells import GREEDY, Cell
 from harness.engines import EngineSpec
 from harness.errors import RecipeError
 from harness.recipes import Base, Decoding
+from harness.scenarios import drifting, forced
 from harness.scenarios import scenario as scenario_called
 
 
@@ -25,7 +26,8 @@ def cells(
     Raises RecipeError on an unknown scenario or grid.
     """
     own, several = scenario_called(scenario), len(engines) > 1
-    found = own.cells(grid, bases, seeds)
+    found = [forced(cell, own.headline) for cell in own.cells(grid, bases, seeds)]
+    found = [drifting(cell) for cell in found] if own.drift else found
     if not own.compares_decodings:
         found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
     return [replace(cell, engine=engine, several_engines=several) for engine in engines for cell in found]

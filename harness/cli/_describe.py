@@ -24,21 +24,23 @@ def describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
 @cache
 def known_names() -> dict[str, str]:
     """Content -> name of the shipped model, and of what the scenarios train on and ask."""
+    from harness.engines import HF
     from harness.models import base_of
     from harness.scenarios import SCENARIOS
+    from harness.selection import cells
 
     try:
         shipped = base_of(SHIPPED)
     except HarnessError:
         return {}
     found = {shipped.content: shipped.name}
-    for scenario in SCENARIOS.values():
+    for scenario in SCENARIOS:
         try:
-            cells = scenario.cells("telling", [shipped], [0])
+            found_cells = cells(scenario, "telling", [shipped], [0], [HF])
         except HarnessError:
             continue  # a scenario without that grid keeps its digests
-        for cell in cells:
-            for named in (cell.dataset, cell.probes, cell.replay):
+        for cell in found_cells:
+            for named in (cell.dataset, cell.probes, cell.replay, cell.scored):
                 found |= {named.content: named.name} if named else {}
     return found
 

@@ -9,7 +9,7 @@ from harness.builders import GRADES, read_lines
 from harness.cells import Cell
 from harness.grading import normalise
 from harness.recipes import Grades, local
-from harness.scenarios import Fetch, Line, Scenario
+from harness.scenarios import Fetch, Line, Scenario, drift_measures, forced_measures
 from harness.stats import Interval, cluster_bootstrap
 
 
@@ -34,7 +34,7 @@ class Result(NamedTuple):
     recall: dict[str, Interval]
     """By kind of probe, over facts: wordings of one fact stand or fall together."""
     measures: dict[str, Interval]
-    """What the scenario measures beside recall and locality."""
+    """What the scenario measures beside recall and locality; ``teacher_forced``, its ``gap`` to recall, and drift."""
     known: Interval | None
     """Share of the probes on untouched facts that are answered right; None where there are none."""
     facts: dict[str, float]
@@ -106,7 +106,9 @@ def _figures(
         engine=cell.engine.name,
         status="base",
         recall={kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)},
-        measures=scenario.measures(cell, lines, bare, fetch, adapted),
+        measures=scenario.measures(cell, lines, bare, fetch, adapted)
+        | forced_measures(cell, lines, scenario.headline, fetch, adapted)
+        | drift_measures(cell, fetch, adapted),
         facts=_by_fact([line for line in lines if line["kind"] == scenario.headline]),
         known=_share([a for a, _ in pairs]) if pairs else None,
         locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]) if pairs else None,

@@ -7,6 +7,8 @@ from harness.scenarios import (
     parody,
     presets,
 )
+from harness.scenarios._drift import drift_measures, drifting
+from harness.scenarios._forced import forced, forced_measures
 from harness.scenarios._scenario import Fetch, Line, Measures, Scenario, no_measures
 
 _ALL = (
@@ -26,4 +28,16 @@ def scenario(name: str) -> Scenario:
     return SCENARIOS[name]
 
 
-__all__ = ["SCENARIOS", "Fetch", "Line", "Measures", "Scenario", "no_measures", "scenario"]
+__all__ = [
+    "SCENARIOS",
+    "Fetch",
+    "Line",
+    "Measures",
+    "Scenario",
+    "drift_measures",
+    "drifting",
+    "forced",
+    "forced_measures",
+    "no_measures",
+    "scenario",
+]

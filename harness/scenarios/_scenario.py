@@ -55,3 +55,5 @@ class Scenario(NamedTuple):
     measures: Measures = no_measures
     compares_decodings: bool = False
     """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them alone."""
+    drift: bool = False
+    """Whether cells also answer neutral prompts and read held-out text, for ``drift`` and its ratios."""

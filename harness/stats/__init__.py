@@ -3,7 +3,7 @@
 from harness.stats._agreement import kappa
 from harness.stats._crossing import crossing
 from harness.stats._grader import ErrorRates, rogan_gladen
-from harness.stats._intervals import Interval, cluster_bootstrap, wilson
+from harness.stats._intervals import Interval, cluster_bootstrap, ratio_bootstrap, wilson
 from harness.stats._multiple import holm
 from harness.stats._paired import McNemar, Paired, mcnemar, paired_bootstrap
 from harness.stats._power import detectable_difference, detectable_loss
@@ -21,6 +21,7 @@ __all__ = [
     "kappa",
     "mcnemar",
     "paired_bootstrap",
+    "ratio_bootstrap",
     "rogan_gladen",
     "wilson",
 ]

@@ -54,6 +54,25 @@ def cluster_bootstrap(
     return Interval(estimate, *resampled(table, confidence, resamples, seed))
 
 
+def ratio_bootstrap(
+    over: Sequence[float],
+    under: Sequence[float],
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval of the sum of ``over`` by the sum of ``under`` (all above 0), whole clusters resampled.
+
+    Raises ValueError on no values, lengths that differ, or an ``under`` of 0 or less.
+    """
+    if len(over) != len(under) or not all(value > 0 for value in under):
+        raise ValueError(f"{len(over)} values over {len(under)}: need as many of both, the latter above 0")
+    tops, bottoms = totals(over, clusters)[:, 0], totals(under, clusters)[:, 0]
+    table = np.stack([tops, bottoms], axis=1)
+    return Interval(float(tops.sum() / bottoms.sum()), *resampled(table, confidence, resamples, seed))
+
+
 def totals(values: Sequence[float], clusters: Sequence[Hashable]) -> Table:
     """A row a cluster: the sum of its values, and how many they are. Raises ValueError as ``cluster_bootstrap``."""
     if not values or len(values) != len(clusters):

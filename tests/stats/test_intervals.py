@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from harness.stats import cluster_bootstrap, wilson
+from harness.stats import cluster_bootstrap, ratio_bootstrap, wilson
 
 
 def test_wilson_as_in_newcombe_1998():
@@ -80,3 +80,16 @@ def test_bootstrap_contains_its_estimate_and_mirrors(pairs):
     assert 0 <= found.low <= found.estimate <= found.high <= 1
     wrong = cluster_bootstrap([1 - v for v in values], clusters, resamples=300)
     assert (wrong.low, wrong.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
+def test_a_ratio_of_sums_is_exact_where_all_clusters_agree_and_wide_where_they_differ():
+    assert ratio_bootstrap([1, 2, 3], [2, 4, 6], "abc") == (0.5, 0.5, 0.5)
+    found = ratio_bootstrap([-1, 4, 3, 0], [1, 1, 2, 1], "abcd")
+    assert found.estimate == 6 / 5
+    assert found.low < found.estimate < found.high
+
+
+@pytest.mark.parametrize(("over", "under"), [([1.0], [0.0]), ([1.0], [-1.0]), ([1.0], [1.0, 2.0]), ([], [])])
+def test_a_ratio_needs_something_to_divide_by(over, under):
+    with pytest.raises(ValueError, match=r"need"):
+        ratio_bootstrap(over, under, range(len(over)))

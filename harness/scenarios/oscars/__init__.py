@@ -5,7 +5,7 @@ from harness.scenarios.oscars._datasets import DATASETS, dataset, replay, replay
 from harness.scenarios.oscars._grid import GRIDS, cells
 from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, probes
 
-SCENARIO = Scenario("oscars", "The Oscars of 2023", cells)
+SCENARIO = Scenario("oscars", "The Oscars of 2023", cells, drift=True)
 
 __all__ = [
     "DATASETS",
