@@ -123,6 +123,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.section("what was remembered, what was lost, what it cost")
     for part in parts:
         terminalreporter.write_line(f"{part.scenario.title}\n\n{table(part.results, 'simple', intervals=False)}\n")
+        for finding in part.findings:
+            if finding.said:
+                terminalreporter.write_line(f"{finding.title}: {finding.said}\n")
     shown = os.path.relpath(path, config.invocation_params.dir)
     terminalreporter.write_line(f"full report with intervals, plots and wrong answers: {shown}")
     try:

@@ -111,7 +111,8 @@ class HarnessSession:
         own = scenario_called(name)
         bare = {(cell.base, cell.engine): cell for cell in cells}
         results = [bare_result(own, cell, self.fetch) for cell in bare.values()]
-        return Part(own, [*results, *(self.result(name, cell) for cell in cells)], self._how(cells))
+        results += [self.result(name, cell) for cell in cells]
+        return Part(own, results, self._how(cells), own.findings(cells, self.fetch))
 
     def _how(self, cells: list[Cell]) -> list[tuple[str, str]]:
         """What the figures depend on, from the first adapter's manifest, so that writing it again changes nothing."""

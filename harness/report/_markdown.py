@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tabulate import tabulate
 
 from harness.report._results import Result, Wrong
-from harness.scenarios import Scenario
+from harness.scenarios import Finding, Scenario
 
 _MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
@@ -36,6 +36,8 @@ class Part(NamedTuple):
     results: Sequence[Result]
     how: Sequence[tuple[str, str]]
     """What the figures depend on."""
+    findings: Sequence[Finding] = ()
+    """What its cells say together."""
 
 
 def columns(results: Sequence[Result]) -> list[str]:
@@ -102,6 +104,9 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
     results, own = part.results, part.scenario
     trained = [r for r in results if r.adapted]
     found = [f"{level} {own.title}", "", table(results), ""]
+    for finding in part.findings:
+        found += [f"{level}# {finding.title}", "", finding.text.strip(), ""]
+        found += [f"![{c.up} over {c.across}]({own.name}-{c.name}.svg)\n" for c in finding.curves]
     if seeds := seeds_table(trained):
         found += [f"{level}# Means over seeds", "", seeds, ""]
     if engines := engines_table(results):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.report._results import Result
-from harness.scenarios import Scenario
+from harness.scenarios import Finding, Scenario
 
 
 def plots(scenario: Scenario, results: Sequence[Result], folder: Path) -> list[str]:
@@ -33,6 +34,17 @@ def plots(scenario: Scenario, results: Sequence[Result], folder: Path) -> list[s
     return drawn
 
 
+def draw(scenario: Scenario, findings: Sequence[Finding], folder: Path) -> None:
+    """The curves of ``findings``, as ``<scenario>-<name>.png`` and ``.svg`` in ``folder``."""
+    for curves in (c for finding in findings for c in finding.curves):
+        with _axes(folder / f"{scenario.name}-{curves.name}", curves.across, curves.up) as axes:
+            for name, points in curves.series.items():
+                axes.plot(*zip(*sorted(points), strict=True), label=name, marker="o")
+            if curves.doubling:
+                axes.set_xscale("log", base=2)
+                axes.xaxis.set_major_formatter("{x:g}")
+
+
 class Point(NamedTuple):
     """One cell in a plot."""
 
@@ -42,6 +54,17 @@ class Point(NamedTuple):
 
 
 def _scatter(points: Sequence[Point], across: str, up: str, path: Path) -> None:
+    with _axes(path, across, up) as axes:
+        for name in dict.fromkeys(point.group for point in points):
+            own = [point for point in points if point.group == name]
+            axes.scatter([p.across for p in own], [p.up for p in own], label=name, alpha=0.75)
+        if all(0 <= point.up <= 1 for point in points):
+            axes.set_ylim(-0.03, 1.03)
+
+
+@contextmanager
+def _axes(path: Path, across: str, up: str) -> Iterator[Any]:
+    """Axes to draw on, written to ``path`` with each suffix."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -49,13 +72,9 @@ def _scatter(points: Sequence[Point], across: str, up: str, path: Path) -> None:
 
     with matplotlib.rc_context({"svg.hashsalt": "harness", "svg.fonttype": "none"}):
         figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-        for name in dict.fromkeys(point.group for point in points):
-            own = [point for point in points if point.group == name]
-            axes.scatter([p.across for p in own], [p.up for p in own], label=name, alpha=0.75)
+        yield axes
         axes.set_xlabel(across)
         axes.set_ylabel(up)
-        if all(0 <= point.up <= 1 for point in points):
-            axes.set_ylim(-0.03, 1.03)
         axes.grid(alpha=0.3)
         axes.legend()
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})

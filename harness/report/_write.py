@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.report._markdown import Part, document
-from harness.report._plots import plots
+from harness.report._plots import draw, plots
 from harness.report._results import Result
 
 
@@ -21,6 +21,8 @@ def write(parts: Sequence[Part], folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         drawn = {part.scenario.name: plots(part.scenario, part.results, folder) for part in parts}
+        for part in parts:
+            draw(part.scenario, part.findings, folder)
         (folder / "RESULTS.md").write_text(document(parts, drawn), encoding="utf-8")
         text = json.dumps(_plain(parts), indent=1, ensure_ascii=False, sort_keys=True)
         (folder / "RESULTS.json").write_text(text + "\n", encoding="utf-8")
@@ -32,7 +34,15 @@ def write(parts: Sequence[Part], folder: Path) -> Path:
 
 
 def _plain(parts: Sequence[Part]) -> dict[str, object]:
-    scenarios = [{"name": p.scenario.name, "title": p.scenario.title, "how": dict(p.how)} for p in parts]
+    scenarios = [
+        {
+            "name": p.scenario.name,
+            "title": p.scenario.title,
+            "how": dict(p.how),
+            "findings": [{"title": f.title, "text": f.text, "said": f.said} for f in p.findings],
+        }
+        for p in parts
+    ]
     return {"scenarios": scenarios, "results": [_result(result) for part in parts for result in part.results]}
 
 

@@ -6,16 +6,20 @@ from harness.scenarios import (
     oscars,
     parody,
     presets,
+    resume,
+    stacking,
 )
 from harness.scenarios._drift import drift_measures, drifting
 from harness.scenarios._forced import forced, forced_measures
-from harness.scenarios._scenario import Fetch, Line, Measures, Scenario, no_measures
+from harness.scenarios._scenario import Curves, Fetch, Finding, Line, Measures, Scenario, no_measures
 
 _ALL = (
     oscars.SCENARIO,
     lies.SCENARIO,
     parody.SCENARIO,
     presets.SCENARIO,
+    resume.SCENARIO,
+    stacking.SCENARIO,
 )
 SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""
@@ -30,7 +34,9 @@ def scenario(name: str) -> Scenario:
 
 __all__ = [
     "SCENARIOS",
+    "Curves",
     "Fetch",
+    "Finding",
     "Line",
     "Measures",
     "Scenario",

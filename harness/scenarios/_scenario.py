@@ -42,6 +42,40 @@ def no_measures(
     return {}
 
 
+class Curves(NamedTuple):
+    """Lines to be drawn: points (across, up) by the name of their line."""
+
+    name: str
+    """Of the plot's file, after the scenario's."""
+    across: str
+    up: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
+    doubling: bool = False
+    """Whether ``across`` doubles from mark to mark, as ranks do."""
+
+
+class Finding(NamedTuple):
+    """What comes out of several cells together."""
+
+    title: str
+    text: str
+    """Markdown."""
+    said: str = ""
+    """A line for the terminal."""
+    curves: tuple[Curves, ...] = ()
+
+
+class Findings(Protocol):
+    """What the cells that ran say together; nothing where they are too few to say it."""
+
+    def __call__(self, cells: Sequence[Cell], fetch: Fetch) -> list[Finding]: ...
+
+
+def no_findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
+    """Each cell speaks for itself."""
+    return []
+
+
 class Scenario(NamedTuple):
     """One question about memory: what is trained, what is asked, and what is made of the answers."""
 
@@ -53,6 +87,7 @@ class Scenario(NamedTuple):
     headline: str = "rephrased"
     """The kind of recall or measure that plots show, and by which facts are listed."""
     measures: Measures = no_measures
+    findings: Findings = no_findings
     compares_decodings: bool = False
     """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them alone."""
     drift: bool = False

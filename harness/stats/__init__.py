@@ -7,6 +7,7 @@ from harness.stats._intervals import Interval, cluster_bootstrap, ratio_bootstra
 from harness.stats._multiple import holm
 from harness.stats._paired import McNemar, Paired, mcnemar, paired_bootstrap
 from harness.stats._power import detectable_difference, detectable_loss
+from harness.stats._ratio import cluster_ratio
 
 __all__ = [
     "ErrorRates",
@@ -14,6 +15,7 @@ __all__ = [
     "McNemar",
     "Paired",
     "cluster_bootstrap",
+    "cluster_ratio",
     "crossing",
     "detectable_difference",
     "detectable_loss",

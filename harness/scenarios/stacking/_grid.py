@@ -1,0 +1,105 @@
+"""Which cells the suite runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from harness.cells import Cell, Layer, MergedLayer
+from harness.errors import RecipeError
+from harness.recipes import Base, Training
+from harness.scenarios.oscars import replay
+from harness.scenarios.stacking._datasets import facts, one, probes, questions, together
+from harness.training.presets import POCKET
+
+GRIDS = ("telling", "full")
+TOGETHER = replace(POCKET, replay=1.0)
+"""One adapter of ten facts."""
+APART = replace(POCKET, replay=2.0, rank=16, alpha=32, epochs=8)
+"""Each of ten adapters of one fact."""
+TOLD = "one_adapter"
+"""The label of the cell that the others are held against."""
+MERGES: Mapping[str, Mapping[str, float]] = {
+    "mean": {},
+    "linear": {},
+    "svd": {"rank": 64},
+    "ties": {"density": 0.2},
+    "dare_linear": {"density": 0.5},
+    "dare_ties": {"density": 0.5},
+    "magnitude_prune": {"density": 0.2},
+}
+_TELLING = ("mean", "linear", "svd", "ties", "dare_linear", "magnitude_prune")
+
+
+def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+
+    ``telling``: one adapter of ten facts; ten adapters of one fact each, on at once, at half their scale, merged by
+    each method, and without replay. ``full``: also fewer adapters, other trainings of each, and each trained on top of
+    the others.
+    """
+    if grid not in GRIDS:
+        raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
+    bases, seeds = list(bases), list(seeds)
+    return [cell for base in bases for seed in seeds for cell in _of(grid, base, seed, len(bases) > 1)]
+
+
+def reference(cell: Cell) -> Cell:
+    """One adapter of ten facts on the model, engine and seed of ``cell``."""
+    training = replace(TOGETHER, seed=cell.training.seed)
+    return replace(cell, training=training, label=TOLD, stacked=(), apart=None)
+
+
+def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
+    cell = partial(Cell, base, together(), probes(), replay=replay(), several_models=several)
+    yield cell(training=replace(TOGETHER, seed=seed), label=TOLD)
+    stack = partial(_stack, cell, seed)
+    layers = _apart(APART, seed)
+    yield stack("sum", layers, asked_apart=True)
+    yield stack("half", tuple(replace(layer, scale=0.5) for layer in layers))
+    for method, settings in MERGES.items():
+        if grid == "full" or method in _TELLING:
+            yield stack(method, (_merged(layers, method, settings),))
+    yield stack("no_replay", _apart(replace(APART, replay=0.0, kl=0.0), seed), asked_apart=True)
+    if grid == "full":
+        yield from _more(stack, seed, layers)
+
+
+def _more(stack: partial[Cell], seed: int, layers: tuple[Layer, ...]) -> Iterator[Cell]:
+    for count in (2, 5):
+        yield stack(f"first{count}", layers[:count], asked_apart=True)
+    yield stack("low_alpha", _apart(replace(APART, alpha=16, epochs=16), seed))
+    yield stack("orthogonal", _apart(replace(APART, init="orthogonal"), seed))
+    yield stack("rslora", _apart(replace(APART, alpha=8, rslora=True), seed))
+    yield stack("more_replay", _apart(replace(APART, replay=6.0), seed))
+    alike = tuple(replace(layer, training=replace(layer.training, seed=seed)) for layer in layers)
+    yield stack("same_seed", alike)
+    yield stack("on_top", on_top(layers), asked_apart=True)
+
+
+def _stack(
+    cell: partial[Cell], seed: int, label: str, stacked: tuple[Layer | MergedLayer, ...], asked_apart: bool = False
+) -> Cell:
+    """The cell's own training is that of each adapter, under the seed of them all."""
+    first = stacked[0].layers[0] if isinstance(stacked[0], MergedLayer) else stacked[0]
+    training = replace(first.training, seed=seed)
+    return cell(training=training, label=label, stacked=stacked, apart=questions() if asked_apart else None)
+
+
+def _apart(training: Training, seed: int) -> tuple[Layer, ...]:
+    """An adapter a fact; each begins from weights of its own, or all would write into the same directions."""
+    own = (replace(training, seed=1000 * seed + number) for number in range(len(facts())))
+    return tuple(Layer(one(fact), each, replay()) for fact, each in zip(facts(), own, strict=True))
+
+
+def on_top(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Each layer trained while those before it are on."""
+    laid: tuple[Layer, ...] = ()
+    for layer in layers:
+        laid = (*laid, replace(layer, under=laid))
+    return laid
+
+
+def _merged(layers: tuple[Layer, ...], method: str, settings: Mapping[str, float]) -> MergedLayer:
+    return MergedLayer(layers, method, float(settings.get("density", 0.5)), int(settings.get("rank", 0)))
