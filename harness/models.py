@@ -95,6 +95,24 @@ def resident(base: Base, dtype: str = "float32", device: str | None = None, by: 
     return load(base, dtype, device, by)
 
 
+def count_tokens(base: Base, text: str) -> int:
+    """Tokens of ``text`` for ``base``, without BOS; no weights are loaded. Raises ModelError."""
+    return len(encode(_tokenizer(base.path), text, special=False))
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(path: str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            path, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} has no tokenizer that can be loaded: {_first_line(error)}") from error
+    return found
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) -> list[int]:
     """Token ids of ``text`` with BOS as the tokenizer adds it, and never an EOS that it might append."""
     ids: list[int] = tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]

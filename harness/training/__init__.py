@@ -1,7 +1,8 @@
 """Training of LoRA adapters with PEFT."""
 
 from harness.training._adapted import Beneath
+from harness.training._forecast import forecast, read_log
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 
-__all__ = ["PRESETS", "Beneath", "preset", "train"]
+__all__ = ["PRESETS", "Beneath", "forecast", "preset", "read_log", "train"]

@@ -94,9 +94,10 @@ def _run(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             count += sum(len(micro) for micro in batch)
-            seen += sum(len(w.ids) for micro in batch for w in micro)
-            entry = {"step": step, "epoch": epoch, "loss": loss, "lr": lr, "seconds": time.perf_counter() - began}
-            stream.write(json.dumps(entry) + "\n")
+            tokens = sum(len(w.ids) for micro in batch for w in micro)
+            seen += tokens
+            entry = {"step": step, "epoch": epoch, "loss": loss, "lr": lr, "tokens": tokens}
+            stream.write(json.dumps({**entry, "seconds": time.perf_counter() - began}) + "\n")
             last = [*last, loss][-max(1, total // training.epochs) :]
             if not math.isfinite(loss) or loss > limit:
                 return _Ran(step, count, seen, loss, diverged=True)
