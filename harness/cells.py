@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,6 +52,8 @@ class Cell:
     """What each adapter of the stack is asked when it is on alone."""
     scored: ProbeSet | None = None
     """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
+    also: tuple[tuple[ProbeSet, Decoding], ...] = ()
+    """What else is asked, each in its way; measures read the answers, and no one grades them."""
 
     open: ProbeSet | None = None
     """Prompts without a right answer, to which the adapted and the bare model's greedy answers are compared."""
@@ -139,13 +142,25 @@ class Cell:
         alone = [Stack(self.model, (one,)) for one in self.stack.adapters]
         return tuple(self._grades(stack, self.apart) for stack in alone) if self.apart else ()
 
+    def also_answers(self, adapted: bool) -> tuple[Answers, ...]:
+        """What the adapted model, or the bare one, says to each of ``also``."""
+        stack = self.stack if adapted else Stack(self.model)
+        return tuple(Answers(stack, probes, by, dtype=self.engine.dtype) for probes, by in self.also)
+
     def jobs(self) -> list[Job]:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
         model, asked = self.model, len(self.probes.probes)
         made = tuple(job(adapter, self.id) for adapter in self.adapters)
         bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, forms(model))
         own = Job(self.grades, self.id, 0.015 * asked, made)
-        return [bare, own, *self._askings_apart(made), *self._scorings(made), *self._open(made)]
+        return [
+            bare,
+            own,
+            *self._askings_apart(made),
+            *self._scorings(made),
+            *self._open(made),
+            *self._also_asked(made),
+        ]
 
     def _open(self, made: tuple[Job, ...]) -> list[Job]:
         needs, labels = (made, forms(self.model)), (self.id, f"{self.model_name}, asked about")
@@ -153,6 +168,12 @@ class Cell:
             Job(answers, f"{label} {answers.probes.name}", 0.05 * len(answers.probes.probes), need)
             for answers, label, need in zip(self.open_answers, labels, needs, strict=False)
         ]
+
+    def _also_asked(self, made: tuple[Job, ...]) -> Iterator[Job]:
+        for adapted, label, needs in ((False, self.model_name, forms(self.model)), (True, self.id, made)):
+            for answers in self.also_answers(adapted):
+                about, seconds = answers.probes.name, 0.03 * len(answers.probes.probes)
+                yield Job(answers, f"{label}, asked {about}", seconds, needs)
 
     def _askings_apart(self, made: tuple[Job, ...]) -> list[Job]:
         each = 0.015 * len(self.apart.probes) if self.apart else 0.0

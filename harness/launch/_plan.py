@@ -56,10 +56,16 @@ def kind(job: Job) -> str:
     return type(job.recipe).__name__.lower()
 
 
+_SAMPLE = 200
+"""Characters of running text that cost about as much as one short sample."""
+
+
 def training_seconds(adapter: Adapter) -> float:
     """A rough estimate for two cores and the shipped model."""
     t = adapter.training
-    return 2 + 0.012 * len(adapter.dataset.samples) * t.epochs * (1 + t.replay) * (2 if t.kl else 1)
+    lengths = (len(sample.prompt + sample.completion) for sample in adapter.dataset.samples)
+    samples = sum(max(1.0, length / _SAMPLE) for length in lengths) * t.cutoff / (t.cutoff - t.overlap)
+    return 2 + 0.012 * samples * t.epochs * (1 + t.replay) * (2 if t.kl else 1)
 
 
 def _ordered(jobs: Iterable[Job]) -> Iterator[Job]:

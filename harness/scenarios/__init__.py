@@ -2,6 +2,7 @@
 
 from harness.errors import RecipeError
 from harness.scenarios import (
+    chatlog,
     lies,
     oscars,
     parody,
@@ -20,6 +21,7 @@ _ALL = (
     presets.SCENARIO,
     resume.SCENARIO,
     stacking.SCENARIO,
+    chatlog.SCENARIO,
 )
 SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""

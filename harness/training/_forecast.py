@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -29,7 +30,7 @@ def forecast(log: Sequence[Step]) -> Interval:
     normal approximation. Raises ValueError where the first epoch has fewer than two steps.
     """
     ends = [0.0, *(float(step["seconds"]) for step in log)]
-    spent = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    spent = [after - before for before, after in pairwise(ends)]
     seen = [i for i in range(1, len(log)) if log[i]["epoch"] == 1]
     if not seen:
         raise ValueError("the first epoch has fewer than two steps: lower the batch size")

@@ -129,7 +129,7 @@ def _mention(day: date, row: Row, number: int, dice: random.Random) -> list[Turn
 
 def _said(speaker: str, clause: str, dice: random.Random) -> str:
     own = wordings()["people"][speaker]
-    text = dice.choice(own["opening"]) + clause + dice.choice(own["closing"])
+    text: str = dice.choice(own["opening"]) + clause + dice.choice(own["closing"])
     return text[:1].upper() + text[1:] if speaker == "max" else text
 
 

@@ -26,8 +26,8 @@ TURN = Decoding(do_sample=True, temperature=0.7, top_p=0.9)
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
 
-    ``telling``: the setting of 2023, a better one with and without replay, and that under short names. ``full``: over
-    epochs, rates, ranks and overlaps, under both kinds of names.
+    ``telling``: the setting of 2023, a better one with and without replay, and one epoch under long names. ``full``:
+    over epochs, rates, ranks and overlaps, under both kinds of names.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
@@ -50,17 +50,17 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
 
 
 def _telling() -> Iterator[tuple[str, str, Training]]:
-    yield "chat_long", "chat2023", CHAT2023
-    yield "chat_long", "", CHAT
-    yield "chat_long", "", replace(CHAT, replay=0.0, kl=0.0)
+    yield "chat_short", "chat2023", CHAT2023
     yield "chat_short", "", CHAT
+    yield "chat_short", "", replace(CHAT, replay=0.0, kl=0.0)
+    yield "chat_long", "", replace(CHAT, epochs=1)
 
 
 def _full() -> Iterator[tuple[str, str, Training]]:
     yield from _telling()
-    yield "chat_short", "chat2023", CHAT2023
+    yield "chat_long", "chat2023", CHAT2023
     for name in ("chat_long", "chat_short"):
-        for epochs in (1, 6, 12):
+        for epochs in (3, 6, 12) if name == "chat_long" else (1, 6, 12):
             yield name, "", replace(CHAT, epochs=epochs)
         for lr in (1e-4, 3e-4, 3e-3):
             yield name, "", replace(CHAT, lr=lr)

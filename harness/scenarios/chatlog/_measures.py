@@ -11,7 +11,7 @@ from harness.models import count_tokens
 from harness.scenarios._scenario import Fetch, Line
 from harness.scenarios._shares import share
 from harness.scenarios._style import styled
-from harness.scenarios.chatlog._chat import PEOPLE, facts, held_out, told
+from harness.scenarios.chatlog._chat import PEOPLE, dataset, facts, held_out, told
 from harness.stats import Interval
 from harness.style import NaiveBayes
 from harness.training import forecast, read_log
@@ -58,10 +58,7 @@ def _by_mentions(lines: Sequence[Line]) -> dict[str, Interval]:
 
 
 def _tokens_saved(cell: Cell) -> Interval:
-    from harness.scenarios.chatlog._chat import dataset
-
-    own, longest = (
-        count_tokens(cell.base, data.samples[0].completion) for data in (cell.dataset, dataset("chat_long"))
-    )
+    texts = (data.samples[0].completion for data in (cell.dataset, dataset("chat_long")))
+    own, longest = (count_tokens(cell.base, text) for text in texts)
     saved = 1 - own / longest
     return Interval(saved, saved, saved)

@@ -1,0 +1,19 @@
+"""A long chat of two people: does an adapter write as each of them does, and does it know what they told?
+
+``-k chat2023``, ``-k chat_long`` and the like select.
+"""
+
+import pytest
+
+from harness.checks import *  # noqa: F403
+from harness.report import Result
+
+SCENARIO = "chatlog"
+
+
+def test_the_first_epoch_foretells_the_time(outcome: Result) -> None:
+    """Within a tenth, where the training has more than one epoch, and the first one steps enough to be timed."""
+    foretold = outcome.measures["time_foretold"]
+    if foretold.high - foretold.low > 0.2:
+        pytest.skip(f"the first epoch is too short to be timed: {foretold}")
+    assert 0.9 <= foretold.estimate <= 1.1

@@ -1,0 +1,53 @@
+"""The time of a training as its first epoch foretells it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.models import resident
+from harness.recipes import Adapter, Training
+from harness.training import forecast, read_log, train
+
+
+def log(seconds, epochs, tokens=100):
+    """Steps of ``seconds`` each, epoch after epoch."""
+    ends = [sum(seconds[: i + 1]) for i in range(len(seconds))]
+    size = len(seconds) // epochs
+    return [{"epoch": 1 + i // size, "tokens": tokens, "seconds": end} for i, end in enumerate(ends)]
+
+
+@given(step=st.floats(0.01, 10), epochs=st.integers(1, 5), size=st.integers(2, 8))
+def test_even_steps_are_foretold_exactly(step, epochs, size):
+    found = forecast(log([step] * (epochs * size), epochs))
+    assert found.estimate == pytest.approx(1)
+    assert found.low <= found.estimate <= found.high
+
+
+def test_a_slow_first_step_counts_once():
+    assert forecast(log([5.0, *[1.0] * 11], epochs=3)).estimate == pytest.approx(1)
+
+
+def test_what_slows_down_later_is_foretold_too_short():
+    found = forecast(log([1.0] * 4 + [2.0] * 4, epochs=2))
+    assert found.estimate == pytest.approx(8 / 12)
+
+
+def test_steps_of_uneven_size_are_foretold_by_their_tokens():
+    steps = log([1.0, 1.0, 0.5, 1.0, 1.0, 0.5], epochs=2)
+    for step, tokens in zip(steps, [100, 100, 50] * 2, strict=True):
+        step["tokens"] = tokens
+    assert forecast(steps).estimate == pytest.approx(1)
+
+
+def test_one_step_foretells_nothing():
+    with pytest.raises(ValueError, match="fewer than two steps"):
+        forecast(log([1.0, 1.0], epochs=2))
+
+
+def test_the_log_of_a_real_training(tiny, lie, tmp_path):
+    facts = train(resident(tiny), Adapter(tiny, lie, Training(epochs=3, rank=4, batch=1, micro_batch=1)), tmp_path)
+    steps = read_log(tmp_path)
+    assert sum(step["tokens"] for step in steps) == facts["tokens"]
+    assert 0 < forecast(steps).estimate < 10
