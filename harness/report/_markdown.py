@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
+from harness.cells import unseeded
 from harness.report._results import Result, Wrong
 from harness.scenarios import Finding, Scenario
 
@@ -170,4 +171,4 @@ def _cell(text: str) -> str:
 
 
 def _unseeded(result: Result) -> str:
-    return result.id.rpartition("-seed")[0]
+    return unseeded(result.id)
