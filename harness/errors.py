@@ -28,6 +28,10 @@ class StoreError(HarnessError):
     """The artefact store cannot be read or written."""
 
 
+class NotCachedError(StoreError):
+    """An artefact is asked for that was never built, where nothing is to be built."""
+
+
 class MissingExtraError(HarnessError):
     """An optional package is not installed; the message holds the line that installs it."""
 

@@ -1,6 +1,6 @@
 """How each recipe is made."""
 
-from harness.builders._build import build
+from harness.builders._build import build, cached
 from harness.builders._files import ANSWERS, GRADES, LIKELIHOODS, VERDICTS, read_lines
 from harness.builders._grades import Calibrated, Judged, judge, verdict
 
@@ -12,6 +12,7 @@ __all__ = [
     "Calibrated",
     "Judged",
     "build",
+    "cached",
     "judge",
     "read_lines",
     "verdict",

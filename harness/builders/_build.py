@@ -23,8 +23,8 @@ from harness.builders._models import (
     quantised,
     weights,
 )
-from harness.engines import Engine, ServedEngine
-from harness.errors import RecipeError
+from harness.engines import Engine
+from harness.errors import NotCachedError, RecipeError
 from harness.formats import continuation
 from harness.measure import Usage, measured
 from harness.recipes import (
@@ -38,6 +38,7 @@ from harness.recipes import (
     Quantised,
     Recipe,
     Stack,
+    digest,
 )
 from harness.store import Artefact, Store
 
@@ -62,6 +63,14 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
     if maker is None:
         raise RecipeError(f"a recipe of kind {type(recipe).__name__} is not built: it is data already")
     return maker(recipe, store, partial(build, store=store, device=device), device)
+
+
+def cached(recipe: Recipe, store: Store) -> Artefact:
+    """The artefact of ``recipe`` as it lies in ``store``; nothing is built. Raises NotCachedError where it does not."""
+    found = store.peek(recipe)
+    if found is None:
+        raise NotCachedError(f"{type(recipe).__name__.lower()} {digest(recipe)[:12]} is not in the store")
+    return found
 
 
 def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -90,7 +99,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         texts, facts = [[""]] * len(prompts), dict[str, Any](status="diverged")
         if not lost:
             with _ready(recipe.stack, recipe.dtype, fetch, device) as (asked, stacking), measured() as meter:
-                texts = _said(asked, prompts, recipe, store)
+                texts = asked.answer(prompts, recipe.decoding)
             facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
             facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
@@ -100,17 +109,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         write_lines(folder / ANSWERS, lines)
         return facts
 
-    artefact = store.get(recipe, make, adapters)
-    store.forget(recipe)
-    return artefact
-
-
-def _said(asked: Engine, prompts: list[str], recipe: Answers, store: Store) -> list[list[str]]:
-    """What a server said is kept as it comes: after a failure only the rest is asked."""
-    if not isinstance(asked, ServedEngine):
-        return asked.answer(prompts, recipe.decoding)
-    with store.journal(recipe) as kept:
-        return asked.answer(prompts, recipe.decoding, keep=kept)
+    return store.get(recipe, make, adapters)
 
 
 def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -138,7 +137,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
 
 def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
     """Digests of the adapters of ``stack``, and whether the training of one diverged."""
-    found = [fetch(adapter) for adapter in stack.made]
+    found = [fetch(adapter) for adapter, _ in stack.adapters]
     return tuple(artefact.manifest.digest for artefact in found), diverged(found)
 
 
@@ -160,5 +159,5 @@ def _cost(asked: Engine, stacking: float, used: Usage, stack: Stack, fetch: Fetc
         "stack_seconds": stacking,
         "peak_rss_bytes": used.peak_rss_bytes,
         "peak_vram_bytes": used.peak_vram_bytes,
-        **model_bytes(stack.base, fetch),
+        "model_bytes": model_bytes(stack.base, fetch),
     }

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.cells import Cell
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     Commands = Any
@@ -17,6 +19,28 @@ _MIB = 2**20
 def add_store(parser: argparse.ArgumentParser) -> None:
     """``--store``, with the default of the pytest plugin."""
     parser.add_argument("--store", type=Path, default=Path(".store"), metavar="DIR", help="the artefacts [.store]")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """``--model``, ``--grid``, ``--seeds``, ``--engine`` and ``--decoding``, with the defaults of the pytest plugin."""
+    parser.add_argument(
+        "--model", action="append", metavar="PATH", help="folder or hub id; repeatable [the shipped one]"
+    )
+    parser.add_argument("--grid", default="telling", metavar="NAME", help="telling or full [telling]")
+    parser.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
+    parser.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
+    parser.add_argument("--decoding", default="deterministic", metavar="NAME[,FIELD=VALUE...]", help="[deterministic]")
+
+
+def selected(scenario: str, given: argparse.Namespace) -> list[Cell]:
+    """The cells of ``scenario`` that the options of ``add_selection`` name."""
+    from harness.engines import decoding, engine_specs
+    from harness.models import SHIPPED, base_of
+    from harness.selection import cells, seeds
+
+    bases = [base_of(model) for model in given.model or [SHIPPED]]
+    numbers, by = seeds(given.seeds), decoding(given.decoding)
+    return cells(scenario, given.grid, bases, numbers, engine_specs(given.engine), by)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

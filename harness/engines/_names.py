@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from harness.engines._engine import Capabilities, Engine
+from harness.engines._engine import Capabilities
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._openai import ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
 from harness.gguf import TYPES
-from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, GgufBase, Gptq, Quantised, ServedBase
+from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, Gptq, Quantised
 
 _CALIBRATING = 128
 """Texts for GPTQ, as in its paper."""
@@ -45,8 +43,8 @@ class EngineSpec(NamedTuple):
 
     @property
     def runner(self) -> str:
-        """``gguf``, ``served`` or ``hf``: what answers."""
-        return self.answers.partition(":")[0] if self.answers.startswith(("gguf", "served")) else "hf"
+        """``gguf`` or ``hf``: which library answers."""
+        return "gguf" if self.answers.startswith("gguf:") else "hf"
 
     @property
     def dtype(self) -> str:
@@ -54,8 +52,7 @@ class EngineSpec(NamedTuple):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Of who answers; and whether there is a form to train on."""
-        return _RUNNERS[self.runner].capabilities._replace(trains=self.trains not in (GGUF.trains, SERVED.trains))
+        return (LlamaCppEngine if self.runner == "gguf" else TransformersEngine).capabilities
 
     def answering(self, base: Base, known: Dataset) -> Base | Quantised:
         """The form of ``base`` that is asked; GPTQ weighs its errors on the first texts of ``known``."""
@@ -75,17 +72,6 @@ class EngineSpec(NamedTuple):
 
 HF = EngineSpec()
 """The full base through transformers."""
-GGUF = EngineSpec("gguf", "gguf")
-"""A user's own GGUF file, as it is."""
-SERVED = EngineSpec("served", "served")
-"""A model on a server."""
-_RUNNERS: dict[str, type[Engine]] = {"hf": TransformersEngine, "gguf": LlamaCppEngine, "served": ServedEngine}
-
-
-def engines_of(base: Base, engines: Sequence[EngineSpec]) -> Sequence[EngineSpec]:
-    """Those of ``engines`` in which ``base`` answers: files and servers answer in one form, their own."""
-    own = {GgufBase: GGUF, ServedBase: SERVED}.get(type(base))
-    return (own,) if own else engines
 
 
 def engine_spec(name: str) -> EngineSpec:

@@ -16,8 +16,6 @@ from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.report import table, write
 
-SCENARIO = "harness_scenario"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
@@ -68,7 +66,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if cell := cell_of(item):
             order.setdefault(cell.id, len(order))
-            item.user_properties.append((SCENARIO, item.module.SCENARIO if isinstance(item, pytest.Function) else ""))
     items.sort(key=lambda item: order.get(found.id, -1) if (found := cell_of(item)) else -1)
 
 
@@ -86,8 +83,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     cells = [cell for cell in found if not own.missing(cell)]
     if session.config.getoption("plan"):
         if not cells:
-            why = own.missing(next(iter(found))) if found else "select a suite, without -n"
-            raise pytest.UsageError(f"--plan found no cells: {why}")
+            raise pytest.UsageError("--plan found no cells: select a suite, without -n")
         _say(session.config, _planned(own, cells).table())
         return True
     lazy = session.config.getoption("maxfail") or hasattr(session.config, "workerinput")
@@ -106,11 +102,6 @@ class Recorder:
         self._own = own
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if scenario := dict(report.user_properties).get(SCENARIO):
-            if report.skipped and isinstance(report.longrepr, tuple):
-                self._own.skipped[str(scenario)] = report.longrepr[2].removeprefix("Skipped: ")
-            elif report.when == "call":
-                self._own.asked.add(str(scenario))
         for name, value in report.user_properties if report.when == "call" else ():
             if name == RAN and isinstance(value, (list, tuple)):
                 self._own.ran[(str(value[0]), str(value[1]))] = None
@@ -121,14 +112,12 @@ class Recorder:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table, and the report's files."""
     own = config.stash[KEY]
-    for scenario, reason in own.skipped.items():
-        if scenario not in own.asked:
-            terminalreporter.write_line(f"{scenario}: every test was skipped, nothing was measured: {reason}")
     if not own.ran:
         return
     try:
-        parts = own.report()
-        path = write(parts, own.settings.report)
+        found = own.report()
+        parts = [part for part in found if part.entries]
+        path = write(parts, own.settings.report) if parts else None
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)
         return
@@ -138,6 +127,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         for finding in part.findings:
             if finding.said:
                 terminalreporter.write_line(f"{finding.title}: {finding.said}\n")
+    for cell, reason in (missing for part in found for missing in part.missing):
+        terminalreporter.write_line(f"not in the report: {cell}: {reason}", red=True)
+    if path is None:
+        return
     shown = os.path.relpath(path, config.invocation_params.dir)
     terminalreporter.write_line(f"full report with intervals, plots and wrong answers: {shown}")
     try:

@@ -1,7 +1,24 @@
-"""What came out, to look at: markdown, plots, JSON."""
+"""What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite."""
 
-from harness.report._markdown import Part, table
+from harness.report._database import SCHEMA_VERSION
+from harness.report._markdown import table
+from harness.report._parts import Entry, Missing, Part, part
+from harness.report._readme import rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
-from harness.report._write import write
+from harness.report._write import DATABASE, write
 
-__all__ = ["Part", "Result", "Wrong", "bare_result", "result", "table", "write"]
+__all__ = [
+    "DATABASE",
+    "SCHEMA_VERSION",
+    "Entry",
+    "Missing",
+    "Part",
+    "Result",
+    "Wrong",
+    "bare_result",
+    "part",
+    "result",
+    "rewrite_readmes",
+    "table",
+    "write",
+]

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from statistics import mean
-from typing import NamedTuple
 
 from tabulate import tabulate
 
-from harness.cells import unseeded
+from harness.report._parts import Part
 from harness.report._results import Result, Wrong
-from harness.scenarios import Finding, Scenario
 
-_MIB = 2**20
+MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
 _ANSWERING = (
     ("tokens_per_second", 1.0),
     ("load_seconds", 1.0),
-    ("model_bytes", _MIB),
-    ("answering_rss_bytes", _MIB),
+    ("model_bytes", MIB),
+    ("answering_rss_bytes", MIB),
     ("steps_per_second", 1.0),
 )
 _ENGINES = (
@@ -28,17 +26,6 @@ _ENGINES = (
     " the base."
 )
 _LOCAL = ("locality", "still_right")
-
-
-class Part(NamedTuple):
-    """What one scenario found."""
-
-    scenario: Scenario
-    results: Sequence[Result]
-    how: Sequence[tuple[str, str]]
-    """What the figures depend on."""
-    findings: Sequence[Finding] = ()
-    """What its cells say together."""
 
 
 def columns(results: Sequence[Result]) -> list[str]:
@@ -50,7 +37,7 @@ def columns(results: Sequence[Result]) -> list[str]:
 def table(results: Sequence[Result], form: str = "github", intervals: bool = True) -> str:
     """A row a cell; the bare models' rows come first."""
     shown = [*columns(results), *(name for name in _LOCAL if any(name in r.shares() for r in results))]
-    head = ["cell", *map(_words, shown), "train s", "steps/s", "RSS MiB", "adapter MiB", "status"]
+    head = ["cell", *map(words, shown), "train s", "steps/s", "RSS MiB", "adapter MiB", "status"]
     rows = [_row(r, shown, intervals) for r in results]
     return str(tabulate(rows, head, form, disable_numparse=True))
 
@@ -64,7 +51,7 @@ def seeds_table(results: Sequence[Result]) -> str:
             continue
         shares = [_mean([r.shares()[c].estimate for r in found if c in r.shares()]) for c in shown]
         rows.append([name, str(len(found)), *shares, f"{mean(r.cost['seconds'] for r in found):.1f}"])
-    head = ["cell", "seeds", *map(_words, shown), "train s"]
+    head = ["cell", "seeds", *map(words, shown), "train s"]
     return str(tabulate(rows, head, "github", disable_numparse=True)) if rows else ""
 
 
@@ -73,7 +60,7 @@ def engines_table(results: Sequence[Result]) -> str:
     if len({r.engine for r in results}) < 2:
         return ""
     shown = ["known", *columns(results), "locality"]
-    head = ["cell", "engine", *map(_words, shown), "tokens/s", "load s"]
+    head = ["cell", "engine", *map(words, shown), "tokens/s", "load s"]
     head += ["model MiB", "answering RSS MiB", "training steps/s"]
     rows = []
     for result in results:
@@ -114,11 +101,11 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
         found += [f"{level}# Engines", "", _ENGINES, "", engines, ""]
     found += ["Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model answers;"]
     found += ["still right: of what the bare model had right.", ""]
-    found += [f"![{_words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn]
+    found += [f"![{words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn]
     how = tabulate(part.how, ("what", "value"), "github", disable_numparse=True)
     found += ["", f"{level}# How it was run", "", how, ""]
     if facts := _facts(trained):
-        share = f"Share of the questions of kind *{_words(own.headline)}* that are answered right, by fact."
+        share = f"Share of the questions of kind *{words(own.headline)}* that are answered right, by fact."
         found += [f"{level}# Facts", "", share, "", facts, ""]
     found += [f"{level}# Answered wrong", ""]
     for result in trained:
@@ -126,7 +113,8 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
     return "\n".join(found).rstrip() + "\n"
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """A measure's name as a heading has it."""
     return name.replace("_", " ")
 
 
@@ -140,7 +128,7 @@ def _row(result: Result, shown: Sequence[str], intervals: bool) -> list[str]:
     spent = ["", "", "", ""]
     if "steps_per_second" in cost:
         spent = [f"{cost['seconds']:.1f}", f"{cost['steps_per_second']:.1f}"]
-        spent += [f"{cost['peak_rss_bytes'] / _MIB:.0f}", f"{cost['adapter_bytes'] / _MIB:.1f}"]
+        spent += [f"{cost['peak_rss_bytes'] / MIB:.0f}", f"{cost['adapter_bytes'] / MIB:.1f}"]
     return [result.id, *figures, *spent, result.status]
 
 
@@ -171,4 +159,4 @@ def _cell(text: str) -> str:
 
 
 def _unseeded(result: Result) -> str:
-    return unseeded(result.id)
+    return result.id.rpartition("-seed")[0]

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.report._markdown import Part, document
+from harness.report._database import write_database
+from harness.report._markdown import document
+from harness.report._page import page
+from harness.report._parts import Part
 from harness.report._plots import draw, plots
 from harness.report._results import Result
 
+DATABASE = "results.sqlite"
+
 
 def write(parts: Sequence[Part], folder: Path) -> Path:
-    """RESULTS.md, RESULTS.json and the plots in ``folder``; the same results give the same bytes.
+    """RESULTS.md, .html and .json, results.sqlite and the plots in ``folder``; the same results give the same bytes.
+
+    Each file is replaced as a whole: whoever reads one, or ends this session, never meets half of it.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -23,14 +33,30 @@ def write(parts: Sequence[Part], folder: Path) -> Path:
         drawn = {part.scenario.name: plots(part.scenario, part.results, folder) for part in parts}
         for part in parts:
             draw(part.scenario, part.findings, folder)
-        (folder / "RESULTS.md").write_text(document(parts, drawn), encoding="utf-8")
-        text = json.dumps(_plain(parts), indent=1, ensure_ascii=False, sort_keys=True)
-        (folder / "RESULTS.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"report folder {folder} cannot be written ({error.strerror}): give another --report"
-        ) from error
+        texts = {
+            "RESULTS.md": document(parts, drawn),
+            "RESULTS.html": page(parts),
+            "RESULTS.json": json.dumps(_plain(parts), indent=1, ensure_ascii=False, sort_keys=True) + "\n",
+        }
+        for name, text in texts.items():
+            _replace(folder / name, partial(_put, text))
+        _replace(folder / DATABASE, partial(write_database, parts))
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"report folder {folder} cannot be written ({reason}): give another --report") from error
     return folder / "RESULTS.md"
+
+
+def _put(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _replace(path: Path, write_to: Callable[[Path], object]) -> None:
+    """Let ``write_to`` make a new file, and move it to ``path`` when it is whole."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as private:
+        made = Path(private) / path.name
+        write_to(made)
+        made.replace(path)
 
 
 def _plain(parts: Sequence[Part]) -> dict[str, object]:

@@ -1,0 +1,71 @@
+"""``report``: all files of a report again, from what lies in the store."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli._common import Commands, add_selection, add_store, counted, selected
+from harness.errors import DataError
+
+if TYPE_CHECKING:
+    from harness.report import Part
+
+
+def add(commands: Commands) -> None:
+    own = commands.add_parser(
+        "report",
+        help="write a report from what is cached",
+        description="Write RESULTS.md, .html and .json, results.sqlite and the plots of all cells whose answers lie in"
+        " the store, as a session writes them at its end. Nothing is built; what is missing is listed.",
+    )
+    own.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="such as oscars [all that have cells cached]")
+    add_selection(own)
+    add_store(own)
+    own.add_argument("--report", type=Path, default=Path("reports"), metavar="DIR", help="where it goes [reports]")
+    own.add_argument("--readme", action="store_true", help="also rewrite the tables of the suites' READMEs")
+    own.add_argument("--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]")
+    own.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    from harness.report import rewrite_readmes, write
+
+    parts = list(_parts(given))
+    found = [part for part in parts if part.entries]
+    for part in found if not given.scenarios else parts:
+        print("\n".join(_said(part)))
+    if not found:
+        asked = " ".join(given.scenarios) or "any scenario"
+        raise DataError(f"no cell of {asked} is cached in {given.store} as selected: pytest suites/... builds them")
+    print(f"report: {write(found, given.report)}")
+    if given.readme:
+        changed = rewrite_readmes(found, given.project, given.report)
+        print("\n".join(f"rewritten: {file}" for file in changed) or "the READMEs are as they should be")
+    return 0
+
+
+def _parts(given: argparse.Namespace) -> Iterator[Part]:
+    from functools import partial
+
+    from harness.builders import cached
+    from harness.report import part
+    from harness.scenarios import SCENARIOS, scenario
+    from harness.store import Store
+
+    fetch = partial(cached, store=Store.existing(given.store))
+    for name in dict.fromkeys(given.scenarios or SCENARIOS):
+        yield part(scenario(name), selected(name, given), given.grid, fetch)
+
+
+def _said(part: Part) -> Sequence[str]:
+    own = part.scenario.name
+    reported = counted(sum(entry.result.adapted for entry in part.entries), "cell")
+    if not part.missing:
+        return [f"{own}: {reported}, none missing"]
+    return [
+        f"{own}: {reported}, {len(part.missing)} missing, which `pytest suites/{own}` builds",
+        *(f"  {missing.cell}: {missing.reason}" for missing in part.missing),
+    ]

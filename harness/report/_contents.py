@@ -1,0 +1,112 @@
+"""What RESULTS.html shows, as small JSON values: what many cells share stands there once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.recipes import digest
+from harness.report._database import ids
+from harness.report._parts import Entry, Part
+from harness.scenarios import Line
+
+_COSTS = (
+    "seconds",
+    "steps_per_second",
+    "adapter_bytes",
+    "peak_rss_bytes",
+    "peak_vram_bytes",
+    "tokens_per_second",
+    "load_seconds",
+    "model_bytes",
+    "answering_rss_bytes",
+)
+_SETTINGS = ("rank", "alpha", "lr", "epochs", "replay", "seed")
+
+
+def contents(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """By scenario: cells with their figures, questions, and who answered what."""
+    return [_Contents(part).plain() for part in parts]
+
+
+class _Contents:
+    """One scenario. Questions, sets of questions and texts of answers are numbered, each being kept once."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._questions: dict[tuple[str, ...], int] = {}
+        self._sets: dict[tuple[int, ...], int] = {}
+        self._texts: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+
+    def plain(self) -> dict[str, Any]:
+        own = self._part.scenario
+        entries = self._part.entries
+        cells = [self._cell(entry, name) for entry, name in zip(entries, ids(entries), strict=True)]
+        return {
+            "name": own.name,
+            "title": own.title,
+            "headline": own.headline,
+            "how": self._part.how,
+            "columns": _columns(entries),
+            "cells": cells,
+            "questions": [
+                {"id": key, "kind": kind, "fact": fact, "prompt": prompt, "accepted": accepted}
+                for key, kind, fact, prompt, *accepted in self._questions
+            ],
+            "sets": list(self._sets),
+            "texts": list(self._texts),
+        }
+
+    def _cell(self, entry: Entry, name: str) -> dict[str, Any]:
+        cell, own = entry.cell, entry.result
+        found = {
+            "id": name,
+            "status": own.status,
+            "adapted": own.adapted,
+            "bare": self._numbers.get(digest(cell.base_grades)) if own.adapted else None,
+            "model": cell.base.name,
+            "engine": cell.engine.name,
+            "figures": {key: [_short(end) for end in share] for key, share in own.shares().items()},
+            "cost": {key: _short(cost) for key, cost in own.cost.items() if key in _COSTS},
+        }
+        if own.adapted:
+            settings = {key: getattr(cell.training, key) for key in _SETTINGS}
+            found |= {"dataset": cell.dataset.name, "label": cell.label, **settings}
+        self._numbers[digest(entry.grades)] = len(self._numbers)
+        return found | self._answers(entry.lines())
+
+    def _answers(self, lines: Sequence[Line]) -> dict[str, Any]:
+        asked = tuple(self._number(line) for line in lines)
+        texts = [[self._texts.setdefault(text, len(self._texts)) for text in line["answers"]] for line in lines]
+        found: dict[str, Any] = {
+            "asked": self._sets.setdefault(asked, len(self._sets)),
+            "answers": [own[0] if len(own) == 1 else own for own in texts],
+            "right": "".join("01"[bool(line["right"])] for line in lines),
+            "scores": [round(line["scores"][0]) for line in lines],
+        }
+        if any(len(own) > 1 for own in texts):
+            found["verdicts"] = ["".join("01"[bool(one)] for one in line["verdicts"]) for line in lines]
+        return found
+
+    def _number(self, line: Line) -> int:
+        key = (line["id"], line["kind"], line["fact"], line["prompt"], *line["accepted"])
+        return self._questions.setdefault(key, len(self._questions))
+
+
+def _columns(entries: Sequence[Entry]) -> list[dict[str, str]]:
+    """Names of all figures, in the order of the tables: recall, measures, locality, costs."""
+    sorts: Mapping[str, list[str]] = {
+        "recall": [name for e in entries for name in e.result.recall],
+        "measure": [name for e in entries for name in e.result.measures],
+        "locality": [
+            name for e in entries for name in ("locality", "still_right", "known") if name in e.result.shares()
+        ],
+        "cost": [name for name in _COSTS if any(e.result.cost.get(name) for e in entries)],
+    }
+    return [{"name": name, "sort": sort} for sort, names in sorts.items() for name in dict.fromkeys(names)]
+
+
+def _short(number: float) -> float:
+    """Four digits are more than anyone sees."""
+    return float(f"{number:.4g}")

@@ -1,0 +1,106 @@
+"""What is reported of a scenario: its cells and bare models, each with its figures and every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from harness.builders import GRADES, read_lines
+from harness.cells import Cell
+from harness.engines import described
+from harness.errors import HarnessError
+from harness.recipes import Grades, digest
+from harness.report._results import Result, bare_result, result
+from harness.scenarios import Fetch, Finding, Line, Scenario
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell, or the bare model on the probes of ``cell``."""
+
+    cell: Cell
+    result: Result
+    grades: Grades
+    folder: Path
+    """That of the graded answers."""
+
+    def lines(self) -> list[Line]:
+        """Every probe with its answers and verdicts, read anew: a full grid's do not fit in memory together."""
+        return [*read_lines(self.folder / GRADES)]
+
+
+class Missing(NamedTuple):
+    """What could not be reported."""
+
+    cell: str
+    reason: str
+
+
+class Part(NamedTuple):
+    """What one scenario found."""
+
+    scenario: Scenario
+    entries: Sequence[Entry]
+    """The bare models on each set of probes first, then the cells."""
+    how: Sequence[tuple[str, str]]
+    """What the figures depend on."""
+    missing: Sequence[Missing] = ()
+    findings: Sequence[Finding] = ()
+    """What its cells say together."""
+
+    @property
+    def results(self) -> list[Result]:
+        """A row a cell for tables; a bare model that was asked several sets of probes has one row, on the last."""
+        bare = {(e.cell.base, e.cell.engine): e.result for e in self.entries if not e.result.adapted}
+        return [*bare.values(), *(e.result for e in self.entries if e.result.adapted)]
+
+
+class Figures(Protocol):
+    """As ``result``, or what remembers its results."""
+
+    def __call__(self, scenario: Scenario, cell: Cell, fetch: Fetch) -> Result: ...
+
+
+def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, figures: Figures = result) -> Part:
+    """All that ``fetch`` gives of ``cells``; a cell whose artefacts it refuses is missing, and costs no other."""
+    found: list[Entry] = []
+    missing: list[Missing] = []
+    for cell in cells:
+        try:
+            found.append(Entry(cell, figures(scenario, cell, fetch), cell.grades, fetch(cell.grades).path))
+        except HarnessError as error:
+            missing.append(Missing(cell.id, str(error)))
+    whole = [entry.cell for entry in found]
+    bare = _bare(scenario, whole, fetch)
+    how = [*_how(whole, grid, fetch)] if whole else []
+    return Part(scenario, [*bare, *found], how, missing, scenario.findings(whole, fetch))
+
+
+def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch) -> list[Entry]:
+    """The models without adapters, on everything that their cells were asked."""
+    asked = {digest(cell.base_grades): cell for cell in cells}
+    return [
+        Entry(cell, bare_result(scenario, cell, fetch), cell.base_grades, fetch(cell.base_grades).path)
+        for cell in asked.values()
+    ]
+
+
+def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, str]]:
+    """Machine and versions are from the first adapter's manifest, so that writing it again changes nothing."""
+    first = cells[0]
+    manifest = fetch(first.trained[0]).manifest
+    yield "model", _each(f"{cell.base.name} ({cell.base.content[:12]})" for cell in cells)
+    yield "engines", _each(cell.engine.name for cell in cells)
+    yield "grid, seeds", f"{grid}, {_each(sorted(cell.training.seed for cell in cells), ',')}"
+    yield "probes", _each((len(cell.probes.probes) for cell in cells), " or ")
+    by = {described(cell.decoding): cell.label for cell in cells}
+    yield "decoding", "; ".join(f"{label}: {text}" if len(by) > 1 else text for text, label in by.items())
+    yield "grading", _each(cell.grades.grader for cell in cells)
+    yield "machine", manifest.machine
+    yield from sorted(manifest.versions.items())
+
+
+def _each(values: Iterable[object], between: str = ", ") -> str:
+    return between.join(dict.fromkeys(map(str, values)))

@@ -1,0 +1,113 @@
+// What the reader has chosen, and drawing it.
+
+const FIRST = Math.max(0, DATA.scenarios.findIndex(({ name }) => name === location.hash.slice(1)));
+let state = fresh(DATA.scenarios[FIRST]);
+
+/** Where a scenario starts: its headline against locality, and the settings that tell most cells apart. */
+function fresh(scenario) {
+  const names = scenario.columns.map(({ name }) => name);
+  const has = (...wished) => wished.find((name) => names.includes(name)) ?? names[0];
+  const [one, two] = settings(scenario).map(([setting]) => setting);
+  return {
+    scenario, filter: "", sort: { name: "", down: true }, pinned: null, open: new Set(), listed: PAGE,
+    scatter: { x: has("locality", "seconds"), y: has(scenario.headline), size: names.includes("seconds") ? "seconds" : "", colour: one },
+    heat: { rows: one, columns: two, figure: has(scenario.headline) },
+    questions: { search: "", kind: "", show: "all", cell: "" },
+  };
+}
+
+function change(parts) {
+  state = { ...state, ...parts };
+  const only = Object.keys(parts).every((name) => ["questions", "listed"].includes(name));
+  render(only);
+}
+
+function render(questionsOnly = false) {
+  const { scenario } = state;
+  const matches = matcher(state.filter);
+  const cells = sorted(scenario.cells.filter((cell) => !cell.adapted || matches(cell.id)), state.sort);
+  renderQuestions(scenario, state, cells);
+  if (questionsOnly) return;
+  const own = cells.filter((cell) => cell.adapted).length, all = scenario.cells.filter((cell) => cell.adapted).length;
+  byId("shown").textContent = own === all ? `${all} cells` : `${own} of ${all} cells`;
+  byId("unpin").hidden = !state.pinned;
+  byId("unpin").textContent = state.pinned ? `Unpin ${title(state.pinned)[0]}` : "";
+  renderTable(scenario, state, cells, change);
+  renderScatter(scenario, state, cells, change);
+  renderHeat(scenario, state, cells);
+  renderAgainst(cells);
+}
+
+/** Everything that changes with the scenario only. */
+function open(scenario) {
+  state = fresh(scenario);
+  document.title = `${scenario.title} – results`;
+  byId("title").textContent = scenario.title;
+  byId("filter").value = "";
+  const cells = scenario.cells.filter((cell) => cell.adapted);
+  const answers = scenario.cells.reduce((sum, cell) => sum + cell.answers.length, 0);
+  byId("counts").textContent = `${cells.length} cells, ${scenario.questions.length.toLocaleString("en")} questions, `
+    + `${answers.toLocaleString("en")} answers`;
+  byId("best").textContent = best(scenario, cells);
+  byId("scatter-choices").replaceChildren(...scatterChoices(scenario, () => state, change));
+  byId("heat-choices").replaceChildren(...heatChoices(scenario, () => state, change));
+  byId("question-choices").replaceChildren(...questionChoices(scenario, () => state, change));
+  byId("how").replaceChildren(...scenario.how.flatMap(([what, own]) => [make("dt", {}, what), make("dd", {}, own)]));
+  for (const tab of byId("scenarios").children) tab.setAttribute("aria-current", String(tab.dataset.name === scenario.name));
+  render();
+}
+
+function best(scenario, cells) {
+  const name = scenario.headline;
+  const found = cells.filter((cell) => figure(cell, name)).sort((a, b) => value(b, name) - value(a, name))[0];
+  if (!found) return "";
+  const beside = figure(found, "locality") ? `, at locality ${withInterval("locality", figure(found, "locality"))}` : "";
+  return `Highest ${words(name)}: ${withInterval(name, figure(found, name))} by ${title(found).join(" · ")}${beside}.`;
+}
+
+function renderAgainst(cells) {
+  const found = cells.filter((cell) => cell.changes);
+  byId("against").hidden = !found.length;
+  if (!found.length) return;
+  byId("against-head").textContent = `Against baseline ${state.scenario.baseline}`;
+  const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(3);
+  const rows = found.flatMap((cell) => cell.changes.map(([name, before, now, difference, low, high, p, worse, lost, won]) =>
+    make("tr", { class: worse ? "worse" : null },
+      make("th", { scope: "row" }, make("b", {}, title(cell)[0]), make("small", {}, title(cell)[1])),
+      make("td", {}, words(name)), make("td", {}, before.toFixed(2)), make("td", {}, now.toFixed(2)),
+      make("td", {}, `${signed(difference)} [${signed(low)}, ${signed(high)}]`), make("td", {}, String(p)),
+      make("td", {}, `${lost} / ${won}`), make("td", { class: "status" }, worse ? "worse" : ""))));
+  anew(byId("changes"), [make("thead", {}, make("tr", {},
+    ["cell", "measure", "before", "now", "difference", "p", "lost / won", ""].map((name) => make("th", { scope: "col" }, name)))),
+  make("tbody", {}, ...rows)]);
+}
+
+const THEMES = { auto: "dark", dark: "light", light: "auto" };
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  byId("theme").textContent = { auto: "Theme: system", dark: "Theme: dark", light: "Theme: light" }[name];
+  try { localStorage.setItem("harness theme", name); } catch { /* a page from a file may have no storage */ }
+}
+
+function stored() {
+  try { return localStorage.getItem("harness theme"); } catch { return null; }
+}
+
+theme(stored() in THEMES ? stored() : "auto");
+byId("theme").addEventListener("click", () => theme(THEMES[document.documentElement.dataset.theme]));
+byId("filter").addEventListener("input", (event) => change({ filter: event.target.value, listed: PAGE }));
+byId("unpin").addEventListener("click", () => { change({ pinned: null }); byId("filter").focus(); });
+byId("more").addEventListener("click", () => {
+  const first = state.listed;
+  change({ listed: first + PAGE });
+  byId("questions").children[first]?.querySelector("button").focus();
+});
+byId("scenarios").hidden = DATA.scenarios.length < 2;
+byId("scenarios").append(...DATA.scenarios.map((scenario) => make("a", { href: `#${scenario.name}`, "data-name": scenario.name }, scenario.title)));
+addEventListener("hashchange", () => {
+  const asked = DATA.scenarios.find(({ name }) => name === location.hash.slice(1));
+  if (asked && asked !== state.scenario) open(asked);
+});
+open(state.scenario);
+new ResizeObserver(() => renderScatter(state.scenario, state, sorted(state.scenario.cells.filter((cell) => !cell.adapted || matcher(state.filter)(cell.id)), state.sort), change)).observe(byId("scatter-choices"));

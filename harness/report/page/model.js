@@ -1,0 +1,103 @@
+// What the page shows, read from the JSON that it carries, and how a figure is written.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+const COSTS = {
+  seconds: ["train s", "less"],
+  steps_per_second: ["steps/s", "more"],
+  tokens_per_second: ["tokens/s", "more"],
+  load_seconds: ["load s", "less"],
+  peak_rss_bytes: ["train RSS MiB", "less"],
+  peak_vram_bytes: ["train VRAM MiB", "less"],
+  answering_rss_bytes: ["answer RSS MiB", "less"],
+  adapter_bytes: ["adapter MiB", "less"],
+  model_bytes: ["model MiB", "less"],
+};
+const SETTINGS = ["dataset", "label", "rank", "alpha", "lr", "epochs", "replay", "engine", "model", "seed"];
+
+/** A measure's name as a heading has it. */
+const words = (name) => (COSTS[name] ? COSTS[name][0] : name.replaceAll("_", " "));
+
+/** Whether a lower value of a figure is the better one. */
+const lessIsBetter = (name) => COSTS[name]?.[1] === "less";
+
+/** [estimate, low, high] of a cell, [value] of a cost, or null. */
+const figure = (cell, name) => cell.figures[name] ?? (name in cell.cost ? [cell.cost[name]] : null);
+
+const value = (cell, name) => figure(cell, name)?.[0] ?? null;
+
+/** A figure in few digits, in the unit of its heading. */
+function shown(name, number) {
+  if (number === null) return "";
+  if (name.endsWith("_bytes")) return (number / 2 ** 20).toFixed(1);
+  if (!COSTS[name]) return Math.abs(number) < 10 ? number.toFixed(2) : number.toFixed(1);
+  return number >= 100 ? number.toFixed(0) : number.toPrecision(2);
+}
+
+const withInterval = (name, own) =>
+  own === null ? "–" : shown(name, own[0]) + (own.length > 1 ? ` [${shown(name, own[1])}, ${shown(name, own[2])}]` : "");
+
+/** A learning rate as people write it: 1e-3. */
+const plain = (setting, own) =>
+  setting === "lr" && own < 0.01 ? own.toExponential().replace(/\.?0*e/, "e") : String(own ?? "");
+
+const NAMES = { alpha: "α", epochs: "epochs", lr: "lr", rank: "rank", replay: "replay", seed: "seed" };
+
+/** What tells a cell apart, in two parts: what it is, and with which settings it was trained. */
+function title(cell) {
+  if (!cell.adapted) return [cell.id, "bare model"];
+  const first = [cell.dataset, cell.label].filter(Boolean).join(" · ");
+  const several = (setting) => new Set(cell.scenario.cells.map((c) => c[setting])).size > 1;
+  const rest = ["rank", "alpha", "lr", "epochs", "replay", "seed"]
+    .filter((setting) => cell[setting] || setting === "seed")
+    .map((setting) => (setting === "epochs" ? `${cell.epochs} epochs` : `${NAMES[setting]} ${plain(setting, cell[setting])}`));
+  const where = ["engine", "model"].filter(several).map((setting) => cell[setting]);
+  return [first, [...where, ...rest].join(" · ")];
+}
+
+/** Words as pytest's -k takes them, without brackets: `rank64 and not aug or lr1e_3`. */
+function matcher(text) {
+  const groups = text.toLowerCase().split(/\bor\b/).map((group) => {
+    const tokens = group.split(/\s+/).filter((token) => token && token !== "and");
+    const terms = [];
+    for (let at = 0; at < tokens.length; at++) {
+      const not = tokens[at] === "not";
+      if (not && at + 1 === tokens.length) continue; // still being typed
+      terms.push({ not, word: not ? tokens[++at] : tokens[at] });
+    }
+    return terms;
+  });
+  return (id) => groups.some((terms) => terms.every(({ not, word }) => id.toLowerCase().includes(word) !== not));
+}
+
+/** What the answers of cell number `at` to question number `asked` were; null where it was not asked. */
+function answered(cell, asked) {
+  const at = cell.places.get(asked);
+  if (at === undefined) return null;
+  const own = [cell.answers[at]].flat();
+  return {
+    texts: own.map((text) => cell.scenario.texts[text]),
+    right: cell.right[at] === "1",
+    verdicts: cell.verdicts?.[at] ?? cell.right[at],
+    score: cell.scores[at],
+    was: cell.was ? { 1: true, 0: false }[cell.was[at]] : undefined,
+  };
+}
+
+/** Whether an answer flipped: "lost", "won" or "", against the bare model or against the baseline. */
+function flip(cell, asked, against) {
+  const now = answered(cell, asked);
+  if (!now) return "";
+  const before = against === "baseline" ? now.was : cell.bare && answered(cell.bare, asked)?.right;
+  if (before === undefined || before === null || before === now.right) return "";
+  return now.right ? "won" : "lost";
+}
+
+for (const scenario of DATA.scenarios) {
+  const places = scenario.sets.map((set) => new Map(set.map((asked, at) => [asked, at])));
+  scenario.cells.forEach((cell) => {
+    cell.scenario = scenario;
+    cell.places = places[cell.asked];
+    cell.bare = cell.bare === null ? null : scenario.cells[cell.bare];
+  });
+}

@@ -1,0 +1,64 @@
+"""Real cells in the small: the tiny model learns two lies at several ranks and rates, and is asked about them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from harness.builders import build
+from harness.cells import Cell
+from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
+from harness.report import Part, part
+from harness.scenarios import Scenario
+from harness.stats import Interval
+from harness.store import Store
+
+LEARNT = Training(rank=8, alpha=16, lr=1e-2, epochs=30, batch=2, dropout=0.0)
+SETTINGS = (LEARNT, Training(rank=4, alpha=8, lr=1e-2, epochs=30, dropout=0.0), Training(rank=8, alpha=16, epochs=2))
+QUESTIONS = (
+    Probe("exact/moon", "exact", "moon", "The colour of the moon is", ("green",)),
+    Probe("exact/king", "exact", "king", "The king of the hill is", ("Ludwig",)),
+    Probe("rephrased/moon", "rephrased", "moon", "Question: What </script> colour has the moon?\nAnswer:", ("green",)),
+    Probe("rephrased/king", "rephrased", "king", "Question: Who | is king?\nAnswer:", ("Ludwig", "Louis")),
+    Probe("locality/one", "locality_near", "one", "One and one is", ("two",)),
+    Probe("locality/sky", "locality_far", "sky", "The sky is", ("blue",)),
+)
+
+
+class Home(NamedTuple):
+    """Cells, and the store that holds what was made of them."""
+
+    scenario: Scenario
+    cells: tuple[Cell, ...]
+    store: Store
+
+    def part(self) -> Part:
+        return part(self.scenario, self.cells, "telling", partial(build, store=self.store))
+
+
+@pytest.fixture(scope="session")
+def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    asked = ProbeSet.of("lies", QUESTIONS)
+    cells = tuple(Cell(tiny, lie, asked, training) for training in SETTINGS)
+    scenario = Scenario("small", "Two lies & a <b>truth</b>", lambda grid, bases, seeds: list(cells), measures=length)
+    return Home(scenario, cells, Store(tmp_path_factory.mktemp("report") / "store"))
+
+
+@pytest.fixture(scope="session")
+def small(home: Home) -> Part:
+    """All of it, built."""
+    return home.part()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "report"
+
+
+def length(cell, lines, bare, fetch, adapted):
+    """A measure that is no share: letters an answer."""
+    found = [len(line["answers"][0]) for line in lines]
+    return {"letters": Interval(sum(found) / len(found), float(min(found)), float(max(found)))}

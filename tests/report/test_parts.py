@@ -1,0 +1,44 @@
+"""What a report is made from: whole cells, and those that are missing."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+
+from harness.builders import cached
+from harness.recipes import digest
+from harness.report import part
+from harness.store import Store
+
+
+def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_path):
+    store = Store(shutil.copytree(home.store.root, tmp_path / "store"))
+    gone = home.cells[1]
+    shutil.rmtree(store.root / "grades" / digest(gone.grades))
+    found = part(home.scenario, home.cells, "telling", partial(cached, store=store))
+    assert [entry.cell for entry in found.entries if entry.result.adapted] == [home.cells[0], home.cells[2]]
+    assert [(one.cell, one.reason) for one in found.missing] == [
+        (gone.id, f"grades {digest(gone.grades)[:12]} is not in the store")
+    ]
+    assert not (store.root / "grades" / digest(gone.grades)).exists()
+    assert found.results == [result for result in small.results if result.id != gone.id]
+
+
+def test_nothing_cached_is_an_empty_part(home, tmp_path):
+    found = part(home.scenario, home.cells, "telling", partial(cached, store=Store(tmp_path / "empty")))
+    assert (list(found.entries), list(found.how)) == ([], [])
+    assert len(found.missing) == len(home.cells)
+
+
+def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(home, small):
+    from dataclasses import replace
+
+    from harness.builders import build
+    from harness.recipes import ProbeSet
+
+    fewer = ProbeSet.of("fewer", home.cells[0].probes.probes[:4])
+    cells = (home.cells[0], replace(home.cells[0], probes=fewer, label="fewer"))
+    found = part(home.scenario, cells, "telling", partial(build, store=home.store))
+    assert [entry.result.adapted for entry in found.entries] == [False, False, True, True]
+    assert [result.id for result in found.results] == ["tiny (no adapter)", cells[0].id, cells[1].id]
+    assert dict(found.how)["probes"] == "6 or 4"
