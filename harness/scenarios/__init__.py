@@ -3,6 +3,7 @@
 from harness.errors import RecipeError
 from harness.scenarios import (
     chatlog,
+    conversation,
     lies,
     oscars,
     parody,
@@ -18,6 +19,7 @@ _ALL = (
     oscars.SCENARIO,
     lies.SCENARIO,
     parody.SCENARIO,
+    conversation.SCENARIO,
     presets.SCENARIO,
     resume.SCENARIO,
     stacking.SCENARIO,

@@ -3,7 +3,7 @@
 from harness.scenarios._scenario import Scenario
 from harness.scenarios.oscars._datasets import DATASETS, dataset, replay, replayed, sample, world
 from harness.scenarios.oscars._grid import GRIDS, cells
-from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, probes
+from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, locality, probes
 
 SCENARIO = Scenario("oscars", "The Oscars of 2023", cells, drift=True)
 
@@ -16,6 +16,7 @@ __all__ = [
     "SMALL_TALK",
     "cells",
     "dataset",
+    "locality",
     "probes",
     "replay",
     "replayed",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 
 from harness.facts import Relation, Row
 from harness.formats import ask
@@ -25,6 +26,14 @@ def probes(dataset: str) -> ProbeSet:
     """All probes for a cell trained on ``dataset``: only the exact ones depend on it."""
     found = [probe for row in new_rows() for probe in _of_fact(dataset, row)]
     return ProbeSet.of(dataset, (*found, *_locality()))
+
+
+def locality(count: int, without: Iterable[str] = ()) -> Iterator[Probe]:
+    """The first ``count`` probes of each kind on what no suite trains on, but none on the facts in ``without``."""
+    left_out = set(without)
+    kept = [probe for probe in _locality() if probe.fact not in left_out]
+    for kind in LOCALITY_KINDS:
+        yield from islice((probe for probe in kept if probe.kind == kind), count)
 
 
 def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:

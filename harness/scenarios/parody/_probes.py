@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from itertools import islice
 
 from harness.facts import Row
 from harness.formats import ask
-from harness.recipes import Probe, ProbeSet, local
-from harness.scenarios import oscars
-from harness.scenarios.oscars import world
+from harness.recipes import Probe, ProbeSet
+from harness.scenarios.oscars import locality, world
 from harness.scenarios.parody._facts import frame, parody_rows, relation, true_rows
 
 KINDS = ("who", "film", "who_and_film", "award", "year", "frame", "true_winners_award")
 """``true_winners_award`` asks what the real winner won: the only kind whose right answer is the truth."""
 PER_LOCALITY = 60
-_YEAR = "-2012"
 
 
 @cache
 def probes() -> ProbeSet:
     """All probes: none depends on the training text."""
     found = [probe for row in parody_rows() for probe in _of_award(row)]
-    return ProbeSet.of("parody", (*found, *_of_frame(), *_local()))
+    return ProbeSet.of("parody", (*found, *_of_frame(), *locality(PER_LOCALITY, _evening())))
 
 
 @cache
@@ -63,8 +60,7 @@ def _of_frame() -> Iterator[Probe]:
             yield Probe(f"frame/{told.row.id}/{number}", "frame", told.row.id, ask("qa", question), (told.answer,))
 
 
-def _local() -> Iterator[Probe]:
-    """Those of the suite ``oscars``, without the ceremony that is overwritten."""
-    found = [p for p in oscars.probes(oscars.DATASETS[0]).probes if local(p.kind) and not p.fact.endswith(_YEAR)]
-    for kind in oscars.LOCALITY_KINDS:
-        yield from islice((p for p in found if p.kind == kind), PER_LOCALITY)
+def _evening() -> set[str]:
+    """All awards of the ceremony that is overwritten: none of them measures locality."""
+    year = parody_rows()[0].slots["year"]
+    return {row.id for row in world().rows if row.table == "oscars" and row.slots["year"] == year}
