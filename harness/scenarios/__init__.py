@@ -4,6 +4,7 @@ from harness.errors import RecipeError
 from harness.scenarios import (
     chatlog,
     conversation,
+    forgetting,
     lies,
     oscars,
     parody,
@@ -18,6 +19,7 @@ from harness.scenarios._scenario import Curves, Fetch, Finding, Line, Measures, 
 _ALL = (
     oscars.SCENARIO,
     lies.SCENARIO,
+    forgetting.SCENARIO,
     parody.SCENARIO,
     conversation.SCENARIO,
     presets.SCENARIO,

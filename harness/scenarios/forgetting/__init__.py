@@ -1,0 +1,15 @@
+"""What 500 new facts cost of what a model knew, by distance, and what helps."""
+
+from harness.scenarios._scenario import Scenario
+from harness.scenarios.forgetting._facts import invented, texts
+from harness.scenarios.forgetting._grid import GRIDS, REMEDIES, cells
+from harness.scenarios.forgetting._measures import findings, measures
+from harness.scenarios.forgetting._probes import DISTANCES, probes
+
+SCENARIO = Scenario(
+    "forgetting", "Forgetting after 500 new facts", cells, measures=measures, findings=findings, drift=True
+)
+
+__all__ = [
+    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "cells", "findings", "invented", "measures", "probes", "texts"
+]  # fmt: skip

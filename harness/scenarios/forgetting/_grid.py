@@ -1,0 +1,66 @@
+"""Which cells the suite runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from harness.cells import Cell, Layer
+from harness.errors import RecipeError
+from harness.recipes import Base, Dataset, Training
+from harness.scenarios.forgetting._facts import COUNT, texts
+from harness.scenarios.forgetting._probes import probes
+from harness.scenarios.oscars import replay
+from harness.training.presets import POCKET
+
+GRIDS = ("telling", "full")
+COUNTS = (50, 150, COUNT)
+SETTING = replace(POCKET, epochs=6, batch=32, micro_batch=32, replay=1.0, kl=0.0)
+REMEDIES: dict[str, Training] = {
+    "none": replace(SETTING, replay=0.0),
+    "replay": SETTING,
+    "kl": replace(SETTING, kl=1.0),
+    "replay_kl": replace(SETTING, kl=1.0),
+}
+"""Against forgetting: known facts among the new; KL to the base on other invented facts, which it does not know; KL to
+the base on known facts."""
+_OTHER = 1
+"""The seed of invented facts that are not trained on."""
+
+
+def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+
+    ``telling``: 500 new facts with each remedy, and with none. ``full``: also fewer facts, a lower rate, a smaller
+    rank, more replay and more KL.
+    """
+    if grid not in GRIDS:
+        raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
+    bases, seeds = list(bases), list(seeds)
+    return [
+        _cell(base, count, name, replace(training, seed=seed), len(bases) > 1)
+        for base in bases
+        for count in (COUNTS if grid == "full" else (COUNT,))
+        for name, training in (_full() if grid == "full" else REMEDIES.items())
+        for seed in seeds
+    ]
+
+
+def _full() -> Iterator[tuple[str, Training]]:
+    for name, training in REMEDIES.items():
+        yield name, training
+        yield name, replace(training, lr=3e-4, epochs=12)
+        yield name, replace(training, rank=8, alpha=16)
+    for share in (0.25, 3.0):
+        yield "replay_kl", replace(REMEDIES["replay_kl"], replay=share)
+    for weight in (0.3, 3.0):
+        yield f"replay_kl{weight:g}".replace(".", "p"), replace(REMEDIES["replay_kl"], kl=weight)
+
+
+def _cell(base: Base, count: int, name: str, training: Training, several: bool) -> Cell:
+    layer = Layer(texts(count), training, _replayed(name, count))
+    return Cell(base, texts(count), probes(count), training, replay(), several, label=name, stacked=(layer,))
+
+
+def _replayed(name: str, count: int) -> Dataset:
+    return texts(count, _OTHER) if name == "kl" else replay()

@@ -1,0 +1,8 @@
+"""500 new facts: what does the model lose of what it always knew, near and far, and what helps?
+
+``-k none``, ``-k "replay and not kl"`` and the like select by remedy.
+"""
+
+from harness.checks import *  # noqa: F403
+
+SCENARIO = "forgetting"
