@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from harness.recipes import (
     Base,
     Dataset,
     Decoding,
+    GivenAdapter,
     Grades,
     Likelihoods,
     Lora,
@@ -54,6 +56,8 @@ class Cell:
     """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
     also: tuple[tuple[ProbeSet, Decoding], ...] = ()
     """What else is asked, each in its way; measures read the answers, and no one grades them."""
+    given: tuple[GivenAdapter, ...] | None = None
+    """Ready-made adapters that are on instead: nothing is trained. With none of them the bare model is asked."""
 
     open: ProbeSet | None = None
     """Prompts without a right answer, to which the adapted and the bare model's greedy answers are compared."""
@@ -61,27 +65,32 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k`` selects by any."""
-        t = self.training
-        parts = [self.base.name.replace("-", "_")] if self.several_models else []
+        parts = [re.sub(r"\W", "_", self.base.name)] if self.several_models else []
         parts += [self.dataset.name, *([self.label] if self.label else [])]
-        parts += [f"rank{t.rank}", f"alpha{t.alpha}", f"lr{number(t.lr)}", f"ep{t.epochs}"]
-        parts += [f"replay{number(t.replay)}"] if t.replay else []
+        parts += _settings(self.training) if self.given is None else _names(self.given)
         parts += [self.engine.name] if self.several_engines or self.engine != HF else []
-        return "-".join([*parts, f"seed{t.seed}"])
+        return "-".join(parts if self.given is not None else [*parts, f"seed{self.training.seed}"])
 
     @property
     def unseeded(self) -> str:
         """The id without its seed."""
-        return self.id.rpartition("-seed")[0]
+        return unseeded(self.id)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether there is an adapter on."""
+        return self.given != ()
 
     @property
     def layers(self) -> tuple[Layer | MergedLayer, ...]:
-        """The adapters that are on, bottom first; one, unless ``stacked`` says otherwise."""
+        """The layers that are trained for this cell, bottom first; one, unless ``stacked`` says otherwise."""
+        if self.given is not None:
+            return ()
         return self.stacked or (Layer(self.dataset, self.training, self.replay),)
 
     @cached_property
     def adapters(self) -> tuple[Lora, ...]:
-        """The adapters of ``layers``, in their order."""
+        """The adapters of ``layers``, in their order; none where they are ready-made."""
         trained_on = self.engine.training(self.base, self._calibration)
         return tuple(layer.on(trained_on) for layer in self.layers)
 
@@ -106,6 +115,8 @@ class Cell:
     @property
     def stack(self) -> Stack:
         """The adapted model."""
+        if self.given is not None:
+            return Stack(self.model, tuple((adapter, 1.0) for adapter in self.given))
         scales = (layer.scale for layer in self.layers)
         return Stack(self.model, tuple(zip(self.adapters, scales, strict=True)))
 
@@ -200,6 +211,20 @@ class Cell:
         if self.scored is None or not self.engine.capabilities.log_likelihood:
             return None
         return Likelihoods(stack, self.scored, dtype=self.engine.dtype)
+
+
+def unseeded(name: str) -> str:
+    """A cell's id without its seed; what trains nothing has none."""
+    return re.sub(r"-seed\d+$", "", name)
+
+
+def _settings(t: Training) -> list[str]:
+    found = [f"rank{t.rank}", f"alpha{t.alpha}", f"lr{number(t.lr)}", f"ep{t.epochs}"]
+    return found + ([f"replay{number(t.replay)}"] if t.replay else [])
+
+
+def _names(given: tuple[GivenAdapter, ...]) -> list[str]:
+    return [f"adapter_{adapter.name}" for adapter in given] or ["bare"]
 
 
 def number(value: float) -> str:

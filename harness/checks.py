@@ -5,14 +5,27 @@ The gates stand in gates.toml beside the suite; ``--baseline NAME`` compares wit
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from harness.baselines import Comparison
+from harness.cells import Cell
 from harness.plugin import Bounds
 from harness.report import Result
 
-__all__ = ["test_holds_its_gates", "test_not_worse_than_the_baseline", "test_training_ends_well"]
+__all__ = ["test_answers", "test_holds_its_gates", "test_not_worse_than_the_baseline", "test_training_ends_well"]
 
 
-def test_training_ends_well(outcome: Result, may_diverge: bool) -> None:
+def test_answers(outcome: Result, lines: list[dict[str, Any]]) -> None:
+    if outcome.status == "diverged":
+        pytest.skip("the training diverged, so nothing was asked")
+    assert any(text for line in lines for text in line["answers"]), f"{outcome.id} said nothing to any question"
+
+
+def test_training_ends_well(cell: Cell, outcome: Result, may_diverge: bool) -> None:
+    if cell.given is not None:
+        pytest.skip("nothing was trained for this cell")
     assert outcome.status == "ok" or may_diverge, f"the loss of {outcome.id} diverged"
 
 

@@ -1,14 +1,15 @@
-"""What a user selects in words: cells of a scenario, on models and engines, under seeds."""
+"""What a user selects in words: cells of a scenario, on models and engines, under seeds, with adapters of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.cells import GREEDY, Cell
-from harness.engines import EngineSpec
+from harness.engines import HF, EngineSpec, engines_of
 from harness.errors import RecipeError
-from harness.recipes import Base, Decoding
+from harness.given import fitting
+from harness.recipes import Base, Decoding, GivenAdapter
 from harness.scenarios import drifting, forced
 from harness.scenarios import scenario as scenario_called
 
@@ -20,17 +21,33 @@ def cells(
     seeds: Iterable[int],
     engines: Sequence[EngineSpec],
     decoding: Decoding = GREEDY,
+    given: Sequence[GivenAdapter] = (),
 ) -> list[Cell]:
-    """Every cell of ``scenario`` on every engine, answering by ``decoding`` unless decodings are what it compares.
+    """Every cell of ``scenario`` on every engine, and cells in which nothing is trained.
 
-    Raises RecipeError on an unknown scenario or grid.
+    Those are one for each ready-made adapter of ``given`` and each set of probes, on the models that the adapter fits;
+    and the bare model, where nothing can be trained on it. All answer by ``decoding``, unless decodings are what the
+    scenario compares.
+
+    Raises:
+        RecipeError: the scenario or grid is unknown, or no model answers in an engine that is asked for.
+        ModelError: an adapter of ``given`` fits none of the models.
     """
-    own, several = scenario_called(scenario), len(engines) > 1
-    found = [forced(cell, own.headline) for cell in own.cells(grid, bases, seeds)]
+    bases, own = list(bases), scenario_called(scenario)
+    _check(bases, engines)
+    trained = own.cells(grid, bases, seeds)
+    found = [forced(cell, own.headline) for cell in [*trained, *_untrained(trained, bases, given)]]
     found = [drifting(cell) for cell in found] if own.drift else found
     if not own.compares_decodings:
         found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
-    return [replace(cell, engine=engine, several_engines=several) for engine in engines for cell in found]
+    places = [(cell, engines_of(cell.base, engines)) for cell in found]
+    order = dict.fromkeys(engine for _, forms in places for engine in forms)
+    return [
+        replace(cell, engine=engine, several_engines=len(order) > 1)
+        for engine in order
+        for cell, forms in places
+        if engine in forms
+    ]
 
 
 def seeds(text: str) -> tuple[int, ...]:
@@ -39,3 +56,30 @@ def seeds(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
     except ValueError:
         raise RecipeError(f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2") from None
+
+
+def _untrained(found: Sequence[Cell], bases: Sequence[Base], given: Sequence[GivenAdapter]) -> list[Cell]:
+    fits = {adapter: fitting(adapter, bases) for adapter in given}
+    made = []
+    for cell in _by_probes(found):
+        bare = [()] if not cell.base.trains else []
+        stacks = [*bare, *((adapter,) for adapter, on in fits.items() if cell.base in on)]
+        made += [replace(cell, given=stack) for stack in stacks]
+    return made
+
+
+def _by_probes(found: Sequence[Cell]) -> Iterator[Cell]:
+    """A cell for each base and set of probes; its label only where that tells it from another."""
+    first: dict[tuple[Base, str], Cell] = {}
+    for cell in found:
+        first.setdefault((cell.base, cell.probes.content), replace(cell, stacked=(), apart=None, decoding=GREEDY))
+    names = [(cell.base, cell.dataset.name) for cell in first.values()]
+    for cell in first.values():
+        alone = names.count((cell.base, cell.dataset.name)) == 1
+        yield replace(cell, label="") if alone else cell
+
+
+def _check(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None:
+    if tuple(engines) != (HF,) and not any(base.trains for base in bases):
+        names = ", ".join(base.name for base in bases)
+        raise RecipeError(f"--engine is for folders and hub ids: {names} answers in its own form, leave it out")

@@ -23,7 +23,7 @@ from harness.builders._models import (
     quantised,
     weights,
 )
-from harness.engines import Engine
+from harness.engines import Engine, ServedEngine
 from harness.errors import NotCachedError, RecipeError
 from harness.formats import continuation
 from harness.measure import Usage, measured
@@ -99,7 +99,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         texts, facts = [[""]] * len(prompts), dict[str, Any](status="diverged")
         if not lost:
             with _ready(recipe.stack, recipe.dtype, fetch, device) as (asked, stacking), measured() as meter:
-                texts = asked.answer(prompts, recipe.decoding)
+                texts = _said(asked, prompts, recipe, store)
             facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
             facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
@@ -109,7 +109,17 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         write_lines(folder / ANSWERS, lines)
         return facts
 
-    return store.get(recipe, make, adapters)
+    artefact = store.get(recipe, make, adapters)
+    store.forget(recipe)
+    return artefact
+
+
+def _said(asked: Engine, prompts: list[str], recipe: Answers, store: Store) -> list[list[str]]:
+    """What a server said is kept as it comes: after a failure only the rest is asked."""
+    if not isinstance(asked, ServedEngine):
+        return asked.answer(prompts, recipe.decoding)
+    with store.journal(recipe) as kept:
+        return asked.answer(prompts, recipe.decoding, keep=kept)
 
 
 def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -137,7 +147,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
 
 def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
     """Digests of the adapters of ``stack``, and whether the training of one diverged."""
-    found = [fetch(adapter) for adapter, _ in stack.adapters]
+    found = [fetch(adapter) for adapter in stack.made]
     return tuple(artefact.manifest.digest for artefact in found), diverged(found)
 
 
@@ -159,5 +169,5 @@ def _cost(asked: Engine, stacking: float, used: Usage, stack: Stack, fetch: Fetc
         "stack_seconds": stacking,
         "peak_rss_bytes": used.peak_rss_bytes,
         "peak_vram_bytes": used.peak_vram_bytes,
-        "model_bytes": model_bytes(stack.base, fetch),
+        **model_bytes(stack.base, fetch),
     }

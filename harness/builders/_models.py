@@ -7,9 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from harness import gguf
-from harness.engines import LlamaCppEngine, TransformersEngine
+from harness.engines import Engine, LlamaCppEngine, TransformersEngine, engine_for
+from harness.errors import RecipeError
 from harness.models import Loaded, resident
-from harness.recipes import Base, BitsAndBytes, Gguf, GgufAdapter, Gptq, Lora, Merged, Quantised, Recipe, digest
+from harness.recipes import (
+    Base,
+    BitsAndBytes,
+    Gguf,
+    GgufAdapter,
+    GgufBase,
+    GivenAdapter,
+    Gptq,
+    Lora,
+    Merged,
+    Quantised,
+    Recipe,
+    ServedBase,
+    digest,
+)
 from harness.store import Artefact, Store
 
 MODEL = "model.gguf"
@@ -38,13 +53,18 @@ def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None)
 
 def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """The adapter as a GGUF file."""
-    trained = fetch(recipe.adapter)
+    adapter = recipe.adapter
+    given = isinstance(adapter, GivenAdapter)
+    source = Path(adapter.path) if isinstance(adapter, GivenAdapter) else fetch(adapter).path
+    base = recipe.base if isinstance(adapter, GivenAdapter) else adapter.base.origin
+    if base is None:
+        raise RecipeError(f"{source} is to become a GGUF adapter for no base: name it")
 
     def make(folder: Path) -> dict[str, Any]:
-        gguf.convert_adapter(trained.path, Path(recipe.adapter.base.origin.path), folder / ADAPTER)
-        return {"status": trained.manifest.facts["status"]}
+        gguf.convert_adapter(source, Path(base.path), folder / ADAPTER)
+        return {}
 
-    return store.get(recipe, make, (digest(recipe.adapter),))
+    return store.get(recipe, make, () if given else (digest(adapter),))
 
 
 def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -76,27 +96,32 @@ def loaded(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None
     return resident(Base(content=made.manifest.digest, name=model.name, path=str(made.path)), dtype, device)
 
 
-def engine(
-    model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None
-) -> TransformersEngine | LlamaCppEngine:
+def engine(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Engine:
     """Who answers for ``model``."""
+    if isinstance(model, (GgufBase, ServedBase)):
+        return engine_for(model.path)
     if isinstance(model, Quantised) and isinstance(model.by, Gguf):
         return LlamaCppEngine(fetch(model).path / MODEL)
     return TransformersEngine(loaded(model, fetch, dtype, device))
 
 
-def weights(adapter: Lora, on: Base | Quantised, fetch: Fetch) -> Path:
-    """What the engine of ``on`` loads of ``adapter``: a folder, or a GGUF file."""
+def weights(adapter: Lora | GivenAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
+    """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or on a server its name."""
     if isinstance(on, Quantised) and isinstance(on.by, Gguf):
-        return fetch(GgufAdapter(adapter)).path / ADAPTER
-    return fetch(adapter).path
+        base = on.base if isinstance(adapter, GivenAdapter) else None
+        return fetch(GgufAdapter(adapter, base)).path / ADAPTER
+    return Path(adapter.path) if isinstance(adapter, GivenAdapter) else fetch(adapter).path
 
 
-def model_bytes(model: Base | Quantised, fetch: Fetch) -> int:
-    """Bytes on disk of the weights as they are kept."""
+def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:
+    """Bytes on disk of the weights as they are kept; nothing of a server's."""
+    if isinstance(model, ServedBase):
+        return {}
+    if isinstance(model, GgufBase):
+        return {"model_bytes": Path(model.path).stat().st_size}
     if isinstance(model, Quantised) and not isinstance(model.by, BitsAndBytes):
-        return int(fetch(model).manifest.facts["model_bytes"])
-    return _bytes(Path(model.origin.path))
+        return {"model_bytes": int(fetch(model).manifest.facts["model_bytes"])}
+    return {"model_bytes": _bytes(Path(model.origin.path))}
 
 
 def _bytes(folder: Path) -> int:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.cli._common import Commands, add_device
 from harness.engines import DECODINGS, Engine, decoding
-from harness.errors import DataError, ModelError
+from harness.errors import DataError
 from harness.formats import FORMATS, ask
 from harness.models import SHIPPED
-from harness.recipes import Base, Decoding
+from harness.recipes import Decoding
 
 RAW = "raw"
 _AT_ONCE = 64
@@ -71,13 +70,14 @@ def run(given: argparse.Namespace) -> int:
 
 def _engine(model: str, stack: list[tuple[Path, float]], given: argparse.Namespace) -> Engine:
     """Who answers for ``model``; adapter folders are looked at before it is loaded."""
-    from harness.engines import SERVED, engine_for
+    from harness.engines import engine_for, served
+    from harness.given import trained_on
     from harness.models import base_of
 
-    if not model.startswith(SERVED) and not model.endswith(".gguf"):
+    if not served(model) and not model.endswith(".gguf"):
         base = base_of(model)
         for folder, _ in stack:
-            check(folder, base)
+            trained_on(folder, base)
     return engine_for(model, given.dtype, given.device)
 
 
@@ -90,22 +90,6 @@ def scaled(text: str) -> tuple[Path, float]:
         return Path(folder), float(scale)
     except ValueError:
         raise DataError(f"--adapter {text}: {scale!r} is no scale, write DIR or DIR:SCALE such as DIR:0.5") from None
-
-
-def check(folder: Path, base: Base) -> None:
-    """Raises ModelError where ``folder`` holds no adapter, or its manifest names another base."""
-    if not (folder / "adapter_config.json").is_file():
-        raise ModelError(f"{folder} holds no adapter (no adapter_config.json): give the --out of a training")
-    try:
-        on = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["recipe"]["base"]
-        content = on.get("content") or on["base"]["content"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return  # of another tool: the engine finds out whether it fits
-    if content != base.content:
-        raise ModelError(
-            f"{folder} was trained on another base ({content[:12]}) than {base.name} ({base.content[:12]}):"
-            " give that one as --model"
-        )
 
 
 def answers(engine: Engine, prompts: Iterable[str], by: Decoding) -> Iterator[str]:

@@ -22,9 +22,12 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--grid``, ``--seeds``, ``--engine`` and ``--decoding``, with the defaults of the pytest plugin."""
+    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine`` and ``--decoding``, with the defaults of the pytest plugin."""
     parser.add_argument(
-        "--model", action="append", metavar="PATH", help="folder or hub id; repeatable [the shipped one]"
+        "--model", action="append", metavar="PATH", help="folder, hub id or .gguf file; repeatable [the shipped one]"
+    )
+    parser.add_argument(
+        "--adapter", action="append", default=[], metavar="NAME=WHAT", help="a ready-made adapter; repeatable"
     )
     parser.add_argument("--grid", default="telling", metavar="NAME", help="telling or full [telling]")
     parser.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
@@ -34,13 +37,16 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def selected(scenario: str, given: argparse.Namespace) -> list[Cell]:
     """The cells of ``scenario`` that the options of ``add_selection`` name."""
-    from harness.engines import decoding, engine_specs
-    from harness.models import SHIPPED, base_of
+    from harness.engines import decoding, engine_specs, identify
+    from harness.given import given_adapter
+    from harness.models import SHIPPED
     from harness.selection import cells, seeds
 
-    bases = [base_of(model) for model in given.model or [SHIPPED]]
+    bases = [identify(model) for model in given.model or [SHIPPED]]
     numbers, by = seeds(given.seeds), decoding(given.decoding)
-    return cells(scenario, given.grid, bases, numbers, engine_specs(given.engine), by)
+    adapters = [given_adapter(text) for text in given.adapter]
+    found = cells(scenario, given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
+    return [cell for cell in found if cell.given is not None or cell.base.trains]
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

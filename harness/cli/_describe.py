@@ -47,14 +47,18 @@ def known_names() -> dict[str, str]:
 
 def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
     match recipe["kind"]:
-        case "Base" | "Dataset" | "ProbeSet":
+        case "Base" | "GgufBase" | "Dataset" | "ProbeSet":
             return names.get(recipe["content"], recipe["content"][:_HEX])
         case "Quantised":
             return f"{_describe(recipe['base'], names)} ({_form(recipe['by'])})"
         case "Adapter":
             return f"{_trained(recipe, names)} on {_describe(recipe['base'], names)}, {_setting(recipe['training'])}"
+        case "ServedBase":
+            return f"a served model of {recipe['asked']} ({recipe['content'][:_HEX]})"
         case "GgufAdapter":
             return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
+        case "GivenAdapter":
+            return _trained(recipe, names)
         case "Answers":
             return _asked(recipe, names)
         case "Likelihoods":
@@ -66,7 +70,7 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _trained(adapter: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    return _describe(adapter["dataset"], names)
+    return _describe(adapter["dataset"], names) if "dataset" in adapter else f"adapter {adapter['content'][:_HEX]}"
 
 
 def _setting(training: Mapping[str, Any]) -> str:
@@ -79,7 +83,8 @@ def _asked(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
     who = _describe(stack["base"], names)
     for adapter, scale in stack["adapters"]:
         times = "" if scale == 1 else f" x {scale:g}"
-        who += f" + {_trained(adapter, names)}{times}, {_setting(adapter['training'])}"
+        setting = f", {_setting(adapter['training'])}" if "training" in adapter else ""
+        who += f" + {_trained(adapter, names)}{times}{setting}"
     probes = _describe(recipe["probes"], names)
     return f"{who}" if any(_trained(a, names) == probes for a, _ in stack["adapters"]) else f"{who}, asked on {probes}"
 

@@ -3,8 +3,8 @@
 from harness.engines._engine import Capabilities, Engine, refusal
 from harness.engines._likelihood import Likelihood
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs
-from harness.engines._open import SERVED, engine_for
+from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs, engines_of
+from harness.engines._open import SERVED, engine_for, identify, served
 from harness.engines._openai import Served, ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.engines.presets import DECODINGS, decoding, described
@@ -27,5 +27,8 @@ __all__ = [
     "engine_for",
     "engine_spec",
     "engine_specs",
+    "engines_of",
+    "identify",
     "refusal",
+    "served",
 ]

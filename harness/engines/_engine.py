@@ -25,6 +25,8 @@ class Capabilities(NamedTuple):
     """Whether given text can be scored."""
     refuses: tuple[str, ...] = ()
     """Fields of Decoding that it cannot follow, so that they must stay at their defaults."""
+    trains: bool = False
+    """Whether adapters can be trained on what it runs."""
 
 
 class Engine(Protocol):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from harness.engines._engine import Capabilities
+from harness.engines._engine import Capabilities, Engine
 from harness.engines._llamacpp import LlamaCppEngine
+from harness.engines._openai import ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
 from harness.gguf import TYPES
-from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, Gptq, Quantised
+from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, GgufBase, Gptq, Quantised, ServedBase
 
 _CALIBRATING = 128
 """Texts for GPTQ, as in its paper."""
@@ -43,8 +45,8 @@ class EngineSpec(NamedTuple):
 
     @property
     def runner(self) -> str:
-        """``gguf`` or ``hf``: which library answers."""
-        return "gguf" if self.answers.startswith("gguf:") else "hf"
+        """``gguf``, ``served`` or ``hf``: what answers."""
+        return self.answers.partition(":")[0] if self.answers.startswith(("gguf", "served")) else "hf"
 
     @property
     def dtype(self) -> str:
@@ -52,7 +54,8 @@ class EngineSpec(NamedTuple):
 
     @property
     def capabilities(self) -> Capabilities:
-        return (LlamaCppEngine if self.runner == "gguf" else TransformersEngine).capabilities
+        """Of who answers; and whether there is a form to train on."""
+        return _RUNNERS[self.runner].capabilities._replace(trains=self.trains not in (GGUF.trains, SERVED.trains))
 
     def answering(self, base: Base, known: Dataset) -> Base | Quantised:
         """The form of ``base`` that is asked; GPTQ weighs its errors on the first texts of ``known``."""
@@ -72,6 +75,17 @@ class EngineSpec(NamedTuple):
 
 HF = EngineSpec()
 """The full base through transformers."""
+GGUF = EngineSpec("gguf", "gguf")
+"""A user's own GGUF file, as it is."""
+SERVED = EngineSpec("served", "served")
+"""A model on a server."""
+_RUNNERS: dict[str, type[Engine]] = {"hf": TransformersEngine, "gguf": LlamaCppEngine, "served": ServedEngine}
+
+
+def engines_of(base: Base, engines: Sequence[EngineSpec]) -> Sequence[EngineSpec]:
+    """Those of ``engines`` in which ``base`` answers: files and servers answer in one form, their own."""
+    own = {GgufBase: GGUF, ServedBase: SERVED}.get(type(base))
+    return (own,) if own else engines
 
 
 def engine_spec(name: str) -> EngineSpec:

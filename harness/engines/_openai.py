@@ -143,6 +143,12 @@ class ServedEngine:
         """Not offered: few servers score text that they are given. Raises RecipeError."""
         raise RecipeError(f"server {self.served.url} does not score given text: take --engine hf or gguf:TYPE")
 
+    def listed(self) -> list[dict[str, Any]]:
+        """What the server says of each of its models; nothing where it does not list them."""
+        found = self._offered(f"{self.served.url}/models")
+        data = found.get("data") if isinstance(found, dict) else None
+        return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[str | Path, float]]) -> Iterator[None]:
         """See Engine; an adapter is named as the server names it.
@@ -310,9 +316,7 @@ class ServedEngine:
 
     def _as_model(self, stack: dict[str, float]) -> str:
         """The model that is the base with the one adapter of ``stack``, where the server lists it."""
-        found = self._offered(f"{self.served.url}/models")
-        data = found.get("data") if isinstance(found, dict) else None
-        listed = [str(each.get("id")) for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+        listed = [str(each.get("id")) for each in self.listed()]
         if unknown := [name for name in stack if name not in listed]:
             raise ModelError(
                 f"server {self.served.url} has no adapter {unknown[0]!r} (its models are {_listed(listed)}): start vLLM"

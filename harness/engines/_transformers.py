@@ -25,7 +25,7 @@ class TransformersEngine:
     """Answers with a model that transformers loads and PEFT adapts."""
 
     name = "hf"
-    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=True, log_likelihood=True)
+    capabilities = Capabilities(several_adapters=True, scales=True, vram_known=True, log_likelihood=True, trains=True)
 
     def __init__(self, base: Base | Loaded, dtype: str = "float32", device: str | None = None, batch: int = 64) -> None:
         """``batch`` prompts are answered at a time; answers do not depend on it. Raises ModelError."""

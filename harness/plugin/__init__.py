@@ -1,6 +1,6 @@
 """The pytest plugin: options, cells, the plan, builds, and the report at the end."""
 
-from harness.plugin._fixtures import Bounds, baseline, gate, may_diverge, outcome
+from harness.plugin._fixtures import Bounds, baseline, gate, lines, may_diverge, outcome
 from harness.plugin._hooks import (
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -16,6 +16,7 @@ __all__ = [
     "Bounds",
     "baseline",
     "gate",
+    "lines",
     "may_diverge",
     "outcome",
     "pytest_addoption",

@@ -120,7 +120,7 @@ def summarise(own: HarnessSession, found_parts: Sequence[Part]) -> Iterator[str]
         found = [compared(own, scenario, cell, count) for cell, count in asked]
         yield from _verdict(own.settings.baseline, found)
         model = ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases)
-        versions = own.fetch(asked[0][0].trained[0]).manifest.versions
+        versions = own.manifest(asked[0][0]).versions
         parts += [comparison_markdown(own.baseline(scenario), model, versions, found)]
     if own.settings.summary:
         yield _append(own.settings.summary, "\n".join(parts))
@@ -137,7 +137,7 @@ def _asking(items: Sequence[pytest.Item]) -> Iterator[tuple[str, Cell]]:
 def _kept(own: HarnessSession, scenario: str, name: str) -> Baseline:
     known = {cell.id: cell for cell in own.cells(scenario)}
     cells = [known[cell] for s, cell in own.ran if s == scenario]
-    manifest = own.fetch(cells[0].trained[0]).manifest
+    manifest = own.manifest(cells[0])
     kept = {unnamed(cell): _cell(own, scenario, cell) for cell in cells}
     model = cells[0].base
     return Baseline(name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.baselines import Comparison
@@ -23,6 +25,12 @@ def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
         return request.config.stash[KEY].result(request.module.SCENARIO, cell)
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def lines(cell: Cell, outcome: Result, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """Every probe of ``cell`` with its answers and verdicts."""
+    return request.config.stash[KEY].lines(cell)
 
 
 class Bounds:

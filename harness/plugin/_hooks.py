@@ -16,6 +16,8 @@ from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.report import table, write
 
+SCENARIO = "harness_scenario"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
@@ -66,6 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if cell := cell_of(item):
             order.setdefault(cell.id, len(order))
+            item.user_properties.append((SCENARIO, item.module.SCENARIO if isinstance(item, pytest.Function) else ""))
     items.sort(key=lambda item: order.get(found.id, -1) if (found := cell_of(item)) else -1)
 
 
@@ -83,7 +86,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     cells = [cell for cell in found if not own.missing(cell)]
     if session.config.getoption("plan"):
         if not cells:
-            raise pytest.UsageError("--plan found no cells: select a suite, without -n")
+            why = own.missing(next(iter(found))) if found else "select a suite, without -n"
+            raise pytest.UsageError(f"--plan found no cells: {why}")
         _say(session.config, _planned(own, cells).table())
         return True
     lazy = session.config.getoption("maxfail") or hasattr(session.config, "workerinput")
@@ -102,6 +106,11 @@ class Recorder:
         self._own = own
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if scenario := dict(report.user_properties).get(SCENARIO):
+            if report.skipped and isinstance(report.longrepr, tuple):
+                self._own.skipped[str(scenario)] = report.longrepr[2].removeprefix("Skipped: ")
+            elif report.when == "call":
+                self._own.asked.add(str(scenario))
         for name, value in report.user_properties if report.when == "call" else ():
             if name == RAN and isinstance(value, (list, tuple)):
                 self._own.ran[(str(value[0]), str(value[1]))] = None
@@ -112,6 +121,9 @@ class Recorder:
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table, and the report's files."""
     own = config.stash[KEY]
+    for scenario, reason in own.skipped.items():
+        if scenario not in own.asked:
+            terminalreporter.write_line(f"{scenario}: every test was skipped, nothing was measured: {reason}")
     if not own.ran:
         return
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +14,9 @@ import pytest
 from harness.baselines import Limits
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
+from harness.given import given_adapter
 from harness.models import SHIPPED
-from harness.recipes import Decoding
+from harness.recipes import Decoding, GivenAdapter
 from harness.selection import seeds
 
 _OPTIONS = {
@@ -39,14 +42,19 @@ _OPTIONS = {
         "quality=0.02,bytes=1.10,memory=1.25,speed=2.0",
         "how much worse than a baseline is well enough",
     ),
+    "served_on": ("DAY", "", "keep answers of servers under this day or word; by default today's date (UTC)"),
     "summary": ("FILE", "", "append the tables to this markdown file; in GitHub Actions the job's summary"),
 }
+_MODEL = "folder, hub id, .gguf file or openai:NAME@URL of a base model"
+_ADAPTER = "a ready-made adapter to be measured: a PEFT folder, a .gguf file or served:NAME"
 
 
 class Settings(NamedTuple):
     """What the user asked for."""
 
     models: tuple[str, ...]
+    adapters: tuple[GivenAdapter, ...]
+    """Ready-made adapters to be measured beside what is trained."""
     seeds: tuple[int, ...]
     grid: str
     engines: tuple[EngineSpec, ...]
@@ -66,14 +74,18 @@ class Settings(NamedTuple):
     limits: Limits
     judge_speed: bool
     summary: Path | None
+    served_on: str
+    """Under which day answers of servers are kept."""
 
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "what a LoRA can make a model remember")
-    group.addoption("--model", action="append", metavar="PATH", help="folder or hub id of a base model; repeatable")
-    parser.addini("model", "folders or hub ids of base models", "linelist")
+    group.addoption("--model", action="append", metavar="PATH", help=f"{_MODEL}; repeatable")
+    parser.addini("model", _MODEL, "linelist")
+    group.addoption("--adapter", action="append", metavar="NAME=WHAT", help=f"{_ADAPTER}; repeatable")
+    parser.addini("adapter", _ADAPTER, "linelist")
     for name, (meta, default, text) in _OPTIONS.items():
-        group.addoption(f"--{name}", metavar=meta, help=f"{text} [{default or 'automatic'}]")
+        group.addoption(f"--{name.replace('_', '-')}", metavar=meta, help=f"{text} [{default or 'automatic'}]")
         parser.addini(name, text, default=default)
     group.addoption("--save-baseline", metavar="NAME", help="keep what the cells reach as a baseline")
     group.addoption("--baseline-speed", action="store_true", help="fail, too, where a cell is slower than its limit")
@@ -93,8 +105,10 @@ def settings(config: pytest.Config) -> Settings:
     except RecipeError as error:
         raise pytest.UsageError(str(error)) from None
     engines, missing = _engines(given["engine"])
+    adapters = _adapters(config.getoption("adapter") or config.getini("adapter"))
     return Settings(
         models=tuple(config.getoption("model") or config.getini("model") or [str(SHIPPED)]),
+        adapters=adapters,
         seeds=numbers,
         grid=given["grid"],
         engines=engines,
@@ -110,6 +124,7 @@ def settings(config: pytest.Config) -> Settings:
         limits=_limits(given["limits"]),
         judge_speed=bool(config.getoption("baseline_speed")),
         summary=_summary(config, given["summary"]),
+        served_on=given["served_on"] or f"{datetime.now(UTC):%Y-%m-%d}",
     )
 
 
@@ -130,6 +145,17 @@ def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]
     except HarnessError as error:
         raise pytest.UsageError(f"--engine {names}: {error}") from None
     return tuple(found), missing
+
+
+def _adapters(given: Sequence[str]) -> tuple[GivenAdapter, ...]:
+    try:
+        found = tuple(given_adapter(text) for text in given)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from None
+    names = [adapter.name for adapter in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise pytest.UsageError(f"--adapter {twice[0]} is given twice: names become ids, give each its own")
+    return found
 
 
 def _name(option: str, name: str) -> str:

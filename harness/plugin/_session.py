@@ -11,16 +11,16 @@ import pytest
 from harness.baselines import Baseline, load
 from harness.builders import GRADES, build, read_lines
 from harness.cells import Cell
-from harness.engines import refusal
+from harness.engines import identify, refusal
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
 from harness.recipes import Base, Recipe
-from harness.report import Part, Result, part, result
+from harness.report import Part, Result, first_manifest, part, result
 from harness.scenarios import Fetch, Scenario
 from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
-from harness.store import Artefact, Store
+from harness.store import Artefact, Manifest, Store
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
@@ -39,6 +39,10 @@ class HarnessSession:
         """What the user got wrong, in one line."""
         self.ran: dict[tuple[str, str], None] = {}
         """(scenario, cell id) of every test that ran, in order."""
+        self.skipped: dict[str, str] = {}
+        """Scenarios of which a test was skipped, and why the last one was."""
+        self.asked: set[str] = set()
+        """Scenarios of which a test was not skipped."""
         self.compared: dict[tuple[str, str], int] = {}
         """(scenario, cell id) of every comparison with the baseline, and how many the session makes."""
         self._results: dict[tuple[str, str], Result] = {}
@@ -54,7 +58,7 @@ class HarnessSession:
 
     @cached_property
     def bases(self) -> list[Base]:
-        return [base_of(model) for model in self.settings.models]
+        return [identify(model, self.settings.served_on) for model in self.settings.models]
 
     @cached_property
     def shipped(self) -> str | None:
@@ -64,10 +68,12 @@ class HarnessSession:
     def cells(self, scenario: str) -> list[Cell]:
         """All cells of ``scenario`` under the session's settings."""
         own = self.settings
-        return cells(scenario, own.grid, self.bases, own.seeds, own.engines, own.decoding)
+        return cells(scenario, own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
 
     def missing(self, cell: Cell) -> str:
-        """Why ``cell`` cannot run here: the line that installs its engine, or what that refuses; empty where it can."""
+        """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty where it can."""
+        if cell.given is None and not cell.engine.capabilities.trains:
+            return f"nothing can be trained on {cell.base.path}: give adapters that are ready, as --adapter NAME=WHAT"
         refused = refusal(cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}")
         return self.settings.missing.get(cell.engine, "") or refused
 
@@ -113,6 +119,10 @@ class HarnessSession:
 
     def _figures(self, scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
         return self.result(scenario.name, cell)
+
+    def manifest(self, cell: Cell) -> Manifest:
+        """Of what was made first for ``cell``."""
+        return first_manifest(cell, self.fetch)
 
 
 KEY = pytest.StashKey[HarnessSession]()

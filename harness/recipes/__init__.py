@@ -1,6 +1,7 @@
 """What could be made: frozen, hashable values. Pure data, without torch or I/O."""
 
 from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods
+from harness.recipes._bases import Base, GgufBase, GivenAdapter, ServedBase
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
 from harness.recipes._change import changed
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
@@ -10,7 +11,6 @@ from harness.recipes._models import (
     MERGES,
     MLP,
     Adapter,
-    Base,
     BitsAndBytes,
     Gguf,
     GgufAdapter,
@@ -52,6 +52,8 @@ __all__ = [
     "Decoding",
     "Gguf",
     "GgufAdapter",
+    "GgufBase",
+    "GivenAdapter",
     "Gptq",
     "Grades",
     "Judge",
@@ -66,6 +68,7 @@ __all__ = [
     "Quantised",
     "Recipe",
     "Sample",
+    "ServedBase",
     "Stack",
     "Training",
     "canonical",

@@ -6,27 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
-from harness.recipes._canonical import BY_DIGEST, NOT_IN_DIGEST, UNLESS_DEFAULT
+from harness.recipes._bases import Base, GivenAdapter
+from harness.recipes._canonical import BY_DIGEST, UNLESS_DEFAULT
 from harness.recipes._data import Dataset
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
 MERGES = ("sum", "mean", "linear", "svd", "ties", "dare_linear", "dare_ties", "magnitude_prune")
 """How adapters become one."""
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base model: by the content of its folder (config, weights, tokenizer), not by where it lies."""
-
-    content: str
-    name: str = field(metadata=NOT_IN_DIGEST)
-    path: str = field(metadata=NOT_IN_DIGEST)
-
-    @property
-    def origin(self) -> Base:
-        """The unquantised base: itself."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -239,7 +226,9 @@ Lora = Adapter | Merged
 class GgufAdapter:
     """``adapter`` in the form that llama.cpp loads."""
 
-    adapter: Lora
+    adapter: Lora | GivenAdapter
+    base: Base | None = field(default=None, metadata=UNLESS_DEFAULT)
+    """The base of a ready-made adapter, which does not know it."""
 
 
 @dataclass(frozen=True)
@@ -250,10 +239,18 @@ class Stack:
     """
 
     base: Base | Quantised
-    adapters: tuple[tuple[Lora, float], ...] = ()
+    adapters: tuple[tuple[Lora | GivenAdapter, float], ...] = ()
 
     def __post_init__(self) -> None:
-        _of_one_base(self.base, [lora for lora, _ in self.adapters])
+        _of_one_base(self.base, self.made)
+        for adapter, _ in self.adapters:
+            if isinstance(adapter, GivenAdapter):
+                _fits(adapter, self.base.origin)
+
+    @property
+    def made(self) -> tuple[Lora, ...]:
+        """Those of the adapters that are made here."""
+        return tuple(adapter for adapter, _ in self.adapters if not isinstance(adapter, GivenAdapter))
 
 
 def _alike(before: Training, now: Training) -> None:
@@ -272,6 +269,12 @@ def _of_one_base(base: Base | Quantised, loras: Sequence[Lora]) -> None:
                 f"adapter on {lora.name} was trained on {lora.base.name}, not on {base.name}:"
                 " an adapter fits only its own base"
             )
+
+
+def _fits(adapter: GivenAdapter, base: Base) -> None:
+    if adapter.form != base.takes:
+        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[base.takes]
+        raise RecipeError(f"adapter {adapter.name} ({adapter.path}) does not go on {base.name}: give {wanted}")
 
 
 def _at_least(name: str, value: int, least: int) -> None:

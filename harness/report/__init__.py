@@ -2,7 +2,7 @@
 
 from harness.report._database import SCHEMA_VERSION
 from harness.report._markdown import table
-from harness.report._parts import Entry, Missing, Part, part
+from harness.report._parts import Entry, Missing, Part, first_manifest, part
 from harness.report._readme import rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
 from harness.report._write import DATABASE, write
@@ -16,6 +16,7 @@ __all__ = [
     "Result",
     "Wrong",
     "bare_result",
+    "first_manifest",
     "part",
     "result",
     "rewrite_readmes",

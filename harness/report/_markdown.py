@@ -8,6 +8,7 @@ from statistics import mean
 
 from tabulate import tabulate
 
+from harness.cells import unseeded
 from harness.report._parts import Part
 from harness.report._results import Result, Wrong
 
@@ -159,4 +160,4 @@ def _cell(text: str) -> str:
 
 
 def _unseeded(result: Result) -> str:
-    return result.id.rpartition("-seed")[0]
+    return unseeded(result.id)

@@ -11,9 +11,10 @@ from harness.builders import GRADES, read_lines
 from harness.cells import Cell
 from harness.engines import described
 from harness.errors import HarnessError
-from harness.recipes import Grades, digest
+from harness.recipes import Grades, ServedBase, digest
 from harness.report._results import Result, bare_result, result
 from harness.scenarios import Fetch, Finding, Line, Scenario
+from harness.store import Manifest
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Entry:
     grades: Grades
     folder: Path
     """That of the graded answers."""
+    bare: bool = False
+    """Whether it is here for what the bare model answers, and is no cell of its own."""
 
     def lines(self) -> list[Line]:
         """Every probe with its answers and verdicts, read anew: a full grid's do not fit in memory together."""
@@ -53,8 +56,10 @@ class Part(NamedTuple):
     @property
     def results(self) -> list[Result]:
         """A row a cell for tables; a bare model that was asked several sets of probes has one row, on the last."""
-        bare = {(e.cell.base, e.cell.engine): e.result for e in self.entries if not e.result.adapted}
-        return [*bare.values(), *(e.result for e in self.entries if e.result.adapted)]
+        cells = [entry for entry in self.entries if not entry.bare]
+        rows = {(e.cell.base, e.cell.engine) for e in cells if not e.result.adapted}  # those have one as cells
+        bare = {(e.cell.base, e.cell.engine): e.result for e in self.entries if e.bare}
+        return [*(found for key, found in bare.items() if key not in rows), *(entry.result for entry in cells)]
 
 
 class Figures(Protocol):
@@ -75,26 +80,38 @@ def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, fig
     whole = [entry.cell for entry in found]
     bare = _bare(scenario, whole, fetch)
     how = [*_how(whole, grid, fetch)] if whole else []
-    return Part(scenario, [*bare, *found], how, missing, scenario.findings(whole, fetch))
+    trained = [cell for cell in whole if cell.trained]
+    return Part(scenario, [*bare, *found], how, missing, scenario.findings(trained, fetch) if trained else [])
+
+
+def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:
+    """Of what was made first for ``cell``: it tells machine and versions."""
+    return fetch(cell.trained[0] if cell.trained else cell.grades.answers).manifest
 
 
 def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch) -> list[Entry]:
     """The models without adapters, on everything that their cells were asked."""
     asked = {digest(cell.base_grades): cell for cell in cells}
+    there = {digest(cell.grades) for cell in cells if not cell.adapted}
     return [
-        Entry(cell, bare_result(scenario, cell, fetch), cell.base_grades, fetch(cell.base_grades).path)
-        for cell in asked.values()
+        Entry(cell, bare_result(scenario, cell, fetch), cell.base_grades, fetch(cell.base_grades).path, bare=True)
+        for name, cell in asked.items()
+        if name not in there
     ]
 
 
 def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, str]]:
     """Machine and versions are from the first adapter's manifest, so that writing it again changes nothing."""
     first = cells[0]
-    manifest = fetch(first.trained[0]).manifest
+    manifest = first_manifest(first, fetch)
     yield "model", _each(f"{cell.base.name} ({cell.base.content[:12]})" for cell in cells)
     yield "engines", _each(cell.engine.name for cell in cells)
     yield "grid, seeds", f"{grid}, {_each(sorted(cell.training.seed for cell in cells), ',')}"
     yield "probes", _each((len(cell.probes.probes) for cell in cells), " or ")
+    if served := [cell.base for cell in cells if isinstance(cell.base, ServedBase)]:
+        yield "asked", _each(f"{base.path} on {base.asked}" for base in served)
+    if given := [adapter for cell in cells for adapter in cell.given or ()]:
+        yield "adapters", _each(f"{adapter.name} ({adapter.content[:12]})" for adapter in given)
     by = {described(cell.decoding): cell.label for cell in cells}
     yield "decoding", "; ".join(f"{label}: {text}" if len(by) > 1 else text for text, label in by.items())
     yield "grading", _each(cell.grades.grader for cell in cells)

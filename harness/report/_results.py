@@ -64,9 +64,10 @@ def result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     lines, bare = _lines(cell.grades, fetch), _lines(cell.base_grades, fetch)
     trained = [fetch(adapter).manifest.facts for adapter in cell.trained]
     diverged = any(facts["status"] == "diverged" for facts in trained)
-    found = _figures(scenario, cell, lines, bare, fetch, adapted=True)
-    cost = _training(trained) | _answering(cell.grades, fetch)
-    return found._replace(id=cell.id, status="diverged" if diverged else "ok", cost=cost)
+    found = _figures(scenario, cell, lines, bare, fetch, adapted=cell.adapted)
+    cost = (_training(trained) if trained else {}) | _answering(cell.grades, fetch)
+    status = "diverged" if diverged else "ok" if cell.adapted else "base"
+    return found._replace(id=cell.id, status=status, cost=cost)
 
 
 def bare_result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:

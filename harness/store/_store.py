@@ -18,11 +18,14 @@ from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
 from harness.recipes import Recipe, digest, plain
+from harness.store._journal import Journal
 from harness.store._manifest import Manifest, file_digests, library_versions, machine, total_bytes
 
 log = logging.getLogger(__name__)
 
 _OWN = ("locks", "tmp", "aside")
+_PARTIAL = "partial"
+_NO_KINDS = (*_OWN, _PARTIAL)
 _DIGEST = re.compile("[0-9a-f]{24}")
 
 Build = Callable[[Path], dict[str, Any]]
@@ -86,6 +89,20 @@ class Store:
             self._set_aside(folder, damage)
             return None
 
+    @contextmanager
+    def journal(self, recipe: Recipe) -> Iterator[Journal]:
+        """What builds of ``recipe`` that failed in the middle were told; to be used while it is built."""
+        with self._disk():
+            journal = Journal(self.root / _PARTIAL / digest(recipe) / "journal.jsonl")
+            try:
+                yield journal
+            finally:
+                journal.close()
+
+    def forget(self, recipe: Recipe) -> None:
+        """Remove the journal of ``recipe``, which is built now."""
+        shutil.rmtree(self.root / _PARTIAL / digest(recipe), ignore_errors=True)
+
     @classmethod
     def existing(cls, root: Path) -> Store:
         """The store at ``root``. Raises StoreError where none is: upkeep moves and removes folders."""
@@ -95,12 +112,14 @@ class Store:
 
     def kept(self) -> list[Kept]:
         """Everything that was published, by kind and then by digest; none of it is verified, nor counts as used."""
-        folders = (p for p in sorted(self.root.glob("*/*")) if p.parent.name not in _OWN and p.is_dir())
+        folders = (p for p in sorted(self.root.glob("*/*")) if p.parent.name not in _NO_KINDS and p.is_dir())
         return [found for p in folders if _DIGEST.fullmatch(p.name) and (found := _kept(p))]
 
     def scraps(self) -> list[Path]:
-        """Damaged artefacts that were set aside, and what killed builds (and builds at work) have written so far."""
-        return sorted(path for name in ("aside", "tmp") for path in (self.root / name).iterdir() if path.is_dir())
+        """Damaged artefacts that were set aside, and what failed builds (and builds at work) have written so far."""
+        return sorted(
+            path for name in ("aside", "tmp", _PARTIAL) for path in self.root.glob(f"{name}/*") if path.is_dir()
+        )
 
     def damage(self, kept: Kept) -> str:
         """What is wrong with an artefact's files, now set aside; empty where nothing is, or where it is gone.
@@ -124,7 +143,7 @@ class Store:
         try:
             with self._lock(folder.name[:24], wait=False), self._disk():
                 gone = folder
-                if folder.parent.parent == self.root and folder.parent.name not in _OWN:
+                if folder.parent.parent == self.root and folder.parent.name not in _NO_KINDS:
                     # By one rename, so that nobody meets half an artefact; what a crash leaves is a scrap.
                     gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "tmp"))
                     with suppress(FileNotFoundError):

@@ -51,7 +51,7 @@ def test_collect_only_shows_ids_that_select(run):
 def test_the_whole_path_then_all_cached(run):
     status, said = run("-k", CELL)
     assert status == 0, said
-    assert "1 passed" in said
+    assert "2 passed" in said
     assert "tiny (no adapter)" in said
     report = run.home / "report"
     first = {path.name: path.read_bytes() for path in report.iterdir()}

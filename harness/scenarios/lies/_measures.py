@@ -31,7 +31,8 @@ def measures(
     found = contest("lie", lines, bare, _truths(lines), adapted)
     if adapted:
         found |= still_right(lines, bare, *LOCALITY_KINDS)
-        found |= _steps(cell, lines, bare, fetch) if cell.training.epochs == EPOCHS[cell.dataset.name[-1]][-1] else {}
+        longest = cell.given is None and cell.training.epochs == EPOCHS[cell.dataset.name[-1]][-1]
+        found |= _steps(cell, lines, bare, fetch) if longest else {}
     return found
 
 
