@@ -22,7 +22,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine`` and ``--decoding``, with the defaults of the pytest plugin."""
+    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine`` and ``--decoding``, as pytest has them."""
     parser.add_argument(
         "--model", action="append", metavar="PATH", help="folder, hub id or .gguf file; repeatable [the shipped one]"
     )
