@@ -11,6 +11,7 @@ from harness.scenarios import (
     presets,
     resume,
     stacking,
+    story,
 )
 from harness.scenarios._drift import drift_measures, drifting
 from harness.scenarios._forced import forced, forced_measures
@@ -26,6 +27,7 @@ _ALL = (
     resume.SCENARIO,
     stacking.SCENARIO,
     chatlog.SCENARIO,
+    story.SCENARIO,
 )
 SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""
