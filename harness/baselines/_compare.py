@@ -20,6 +20,7 @@ _LIMITED = {
     "peak_rss_bytes": "memory",
     "peak_vram_bytes": "memory",
     "answering_rss_bytes": "memory",
+    "answering_vram_bytes": "memory",
     "seconds": "speed",
     "steps_per_second": "speed",
     "tokens_per_second": "speed",

@@ -167,7 +167,6 @@ def _cost(asked: Engine, stacking: float, used: Usage, stack: Stack, fetch: Fetc
         "seconds": used.seconds,
         "load_seconds": asked.load_seconds,
         "stack_seconds": stacking,
-        "peak_rss_bytes": used.peak_rss_bytes,
-        "peak_vram_bytes": used.peak_vram_bytes,
+        **used.memory(),
         **model_bytes(stack.base, fetch),
     }

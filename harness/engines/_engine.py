@@ -20,7 +20,7 @@ class Capabilities(NamedTuple):
     several_adapters: bool
     scales: bool
     vram_known: bool
-    """Whether torch's counters see the engine's allocations."""
+    """Whether torch's counters see the engine's allocations; of other engines only the driver's count is known."""
     log_likelihood: bool = False
     """Whether given text can be scored."""
     refuses: tuple[str, ...] = ()

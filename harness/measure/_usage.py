@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from harness.measure._driver import device_bytes
+
 _EVERY = 0.05  # seconds between looks at the resident set
 
 
 class Usage(NamedTuple):
-    """What a block cost. torch's counters see its own allocations only, neither llama.cpp's nor the CUDA context."""
+    """What a block cost. torch counts its own allocations, the driver also the CUDA context and other engines."""
 
     seconds: float
     cpu_seconds: float
@@ -25,6 +27,12 @@ class Usage(NamedTuple):
     """Highest sum of what torch allocated on the GPU; 0 without one."""
     peak_vram_reserved_bytes: int
     """Highest sum of what torch held of the GPU."""
+    peak_device_bytes: int | None = None
+    """Highest GPU memory of this process by the driver, sampled every 50 ms; None where no driver tells."""
+
+    def memory(self) -> dict[str, int | None]:
+        """Every peak by its name, for manifests."""
+        return {name: value for name, value in self._asdict().items() if name.startswith("peak_")}
 
 
 class Meter:
@@ -48,7 +56,8 @@ def measured() -> Iterator[Meter]:
             cuda.synchronize()
         seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
         allocated, reserved = (cuda.max_memory_allocated(), cuda.max_memory_reserved()) if cuda else (0, 0)
-        meter.usage = Usage(seconds, cpu_seconds, sampler.stop(), allocated, reserved)
+        sampler.stop()
+        meter.usage = Usage(seconds, cpu_seconds, sampler.resident, allocated, reserved, sampler.device)
 
 
 class _Sampler(threading.Thread):
@@ -56,20 +65,22 @@ class _Sampler(threading.Thread):
         super().__init__(daemon=True)
         self._process = psutil.Process()
         self._done = threading.Event()
-        self._peak = 0
+        self.resident = 0
+        self.device: int | None = None
 
     def run(self) -> None:
         while not self._done.wait(_EVERY):
             self._look()
 
-    def stop(self) -> int:
+    def stop(self) -> None:
         self._done.set()
         self.join()
         self._look()
-        return self._peak
 
     def _look(self) -> None:
-        self._peak = max(self._peak, self._process.memory_info().rss)
+        self.resident = max(self.resident, self._process.memory_info().rss)
+        if (now := device_bytes()) is not None:
+            self.device = max(self.device or 0, now)
 
 
 def _cuda() -> Any:

@@ -15,12 +15,14 @@ from harness.report._results import Result, Wrong
 MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
 _ANSWERING = (
-    ("tokens_per_second", 1.0),
-    ("load_seconds", 1.0),
-    ("model_bytes", MIB),
-    ("answering_rss_bytes", MIB),
-    ("steps_per_second", 1.0),
+    ("tokens/s", "tokens_per_second", 1.0),
+    ("load s", "load_seconds", 1.0),
+    ("model MiB", "model_bytes", MIB),
+    ("answering RSS MiB", "answering_rss_bytes", MIB),
+    ("answering VRAM MiB", "answering_vram_bytes", MIB),
+    ("training steps/s", "steps_per_second", 1.0),
 )
+"""Columns of the engines' table: head, figure, unit. A figure that no cell has gets none."""
 _ENGINES = (
     "*Known* is the share of questions on untouched facts that are answered right; locality compares an adapted model"
     " with the bare one on the same engine. bitsandbytes quantises while it loads: its model is as large on disk as"
@@ -61,13 +63,13 @@ def engines_table(results: Sequence[Result]) -> str:
     if len({r.engine for r in results}) < 2:
         return ""
     shown = ["known", *columns(results), "locality"]
-    head = ["cell", "engine", *map(words, shown), "tokens/s", "load s"]
-    head += ["model MiB", "answering RSS MiB", "training steps/s"]
+    costs = [each for each in _ANSWERING if any(each[1] in r.cost for r in results)]
+    head = ["cell", "engine", *map(words, shown), *(column for column, _, _ in costs)]
     rows = []
     for result in results:
         shares = result.shares()
         figures = [f"{shares[c].estimate:.2f}" if c in shares else "" for c in shown]
-        spent = [_spent(result, name, scale) for name, scale in _ANSWERING]
+        spent = [_spent(result, name, scale) for _, name, scale in costs]
         rows.append([_engineless(result), result.engine, *figures, *spent])
     return str(tabulate(rows, head, "github", disable_numparse=True))
 

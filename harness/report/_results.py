@@ -91,7 +91,13 @@ def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
     facts = fetch(recipe.answers).manifest.facts
     kept = ("load_seconds", "stack_seconds", "tokens_per_second", "model_bytes")
     found = {name: facts[name] for name in kept if name in facts}
-    return found | ({"answering_rss_bytes": facts["peak_rss_bytes"]} if "peak_rss_bytes" in facts else {})
+    peaks = {"answering_rss_bytes": facts.get("peak_rss_bytes"), "answering_vram_bytes": _vram(facts)}
+    return found | {name: value for name, value in peaks.items() if value}
+
+
+def _vram(facts: Line) -> int | None:
+    """The driver's count, as it knows every engine's memory; else torch's; None or 0 without a GPU."""
+    return facts.get("peak_device_bytes") or facts.get("peak_vram_bytes")
 
 
 def _figures(

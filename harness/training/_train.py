@@ -66,8 +66,7 @@ def train(loaded: Loaded, recipe: Adapter, folder: Path, beneath: Beneath = NOTH
         "samples_per_second": ran.windows / used.seconds,
         "tokens": ran.tokens,
         "final_loss": ran.loss if math.isfinite(ran.loss) else None,
-        "peak_rss_bytes": used.peak_rss_bytes,
-        "peak_vram_bytes": used.peak_vram_bytes,
+        **used.memory(),
         "trainable_parameters": trainable,
         "adapter_bytes": (folder / "adapter_model.safetensors").stat().st_size,
     }
