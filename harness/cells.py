@@ -56,6 +56,8 @@ class Cell:
     """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
     also: tuple[tuple[ProbeSet, Decoding], ...] = ()
     """What else is asked, each in its way; measures read the answers, and no one grades them."""
+    home: Base | None = None
+    """The model on which the adapters are trained, where it is a sibling of ``base``."""
     given: tuple[GivenAdapter, ...] | None = None
     """Ready-made adapters that are on instead: nothing is trained. With none of them the bare model is asked."""
 
@@ -91,7 +93,7 @@ class Cell:
     @cached_property
     def adapters(self) -> tuple[Lora, ...]:
         """The adapters of ``layers``, in their order; none where they are ready-made."""
-        trained_on = self.engine.training(self.base, self._calibration)
+        trained_on = self.engine.training(self.home or self.base, self._calibration)
         return tuple(layer.on(trained_on) for layer in self.layers)
 
     @property
@@ -118,7 +120,7 @@ class Cell:
         if self.given is not None:
             return Stack(self.model, tuple((adapter, 1.0) for adapter in self.given))
         scales = (layer.scale for layer in self.layers)
-        return Stack(self.model, tuple(zip(self.adapters, scales, strict=True)))
+        return Stack(self.model, tuple(zip(self.adapters, scales, strict=True)), across=self.home is not None)
 
     @property
     def grades(self) -> Grades:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.launch import Job, training_seconds
-from harness.recipes import Adapter, Base, BitsAndBytes, Dataset, Lora, Merged, Quantised, Recipe, Training, digest
+from harness.recipes import (
+    Adapter,
+    Base,
+    BitsAndBytes,
+    Dataset,
+    Lora,
+    Merged,
+    Quantised,
+    Recipe,
+    Sibling,
+    Training,
+    digest,
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,8 @@ def _parts(lora: Lora) -> tuple[Lora, ...]:
 
 def forms(model: Base | Quantised) -> tuple[Job, ...]:
     """What must be made of a base before it is used."""
+    if isinstance(model, Sibling):
+        return (Job(model, model.name, 2, (job(model.adapter, model.name),)),)
     if isinstance(model, Base) or isinstance(model.by, BitsAndBytes):
         return ()
     recipe: Recipe = model

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.cells import GREEDY, Cell
-from harness.engines import HF, EngineSpec, engines_of
+from harness.engines import HF, EngineSpec, engine_specs, engines_of
 from harness.errors import RecipeError
 from harness.given import fitting
 from harness.recipes import Base, Decoding, GivenAdapter
@@ -35,12 +35,14 @@ def cells(
     """
     bases, own = list(bases), scenario_called(scenario)
     _check(bases, engines)
+    if own.engines and tuple(engines) == (HF,):
+        engines = engine_specs(own.engines)
     trained = own.cells(grid, bases, seeds)
     found = [forced(cell, own.headline) for cell in [*trained, *_untrained(trained, bases, given)]]
     found = [drifting(cell) for cell in found] if own.drift else found
     if not own.compares_decodings:
         found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
-    places = [(cell, engines_of(cell.base, engines)) for cell in found]
+    places = [(cell, (HF,) if cell.home else engines_of(cell.base, engines)) for cell in found]
     order = dict.fromkeys(engine for _, forms in places for engine in forms)
     return [
         replace(cell, engine=engine, several_engines=len(order) > 1)
@@ -64,7 +66,7 @@ def _untrained(found: Sequence[Cell], bases: Sequence[Base], given: Sequence[Giv
     for cell in _by_probes(found):
         bare = [()] if not cell.base.trains else []
         stacks = [*bare, *((adapter,) for adapter, on in fits.items() if cell.base in on)]
-        made += [replace(cell, given=stack) for stack in stacks]
+        made += [replace(cell, given=stack, home=None) for stack in stacks]
     return made
 
 

@@ -21,6 +21,7 @@ from harness.builders._models import (
     merged,
     model_bytes,
     quantised,
+    sibling,
     weights,
 )
 from harness.engines import Engine, ServedEngine
@@ -37,6 +38,7 @@ from harness.recipes import (
     Merged,
     Quantised,
     Recipe,
+    Sibling,
     Stack,
     digest,
 )
@@ -53,6 +55,7 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
         Quantised: quantised,
         Adapter: _adapter,
         Merged: merged,
+        Sibling: sibling,
         GgufAdapter: converted,
         Answers: _answers,
         Likelihoods: _likelihoods,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import gguf
 from harness.engines import Engine, LlamaCppEngine, TransformersEngine, engine_for
-from harness.errors import RecipeError
+from harness.errors import ModelError, RecipeError
 from harness.models import Loaded, resident
 from harness.recipes import (
     Base,
@@ -23,6 +24,7 @@ from harness.recipes import (
     Quantised,
     Recipe,
     ServedBase,
+    Sibling,
     digest,
 )
 from harness.store import Artefact, Store
@@ -38,7 +40,7 @@ def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None)
     """A GPTQ folder or a GGUF file; bitsandbytes quantises while it loads, and leaves nothing to keep."""
 
     def make(folder: Path) -> dict[str, Any]:
-        by, source = recipe.by, Path(recipe.base.path)
+        by, source = recipe.by, weights_of(recipe.base, fetch)
         if isinstance(by, Gguf):
             gguf.convert_base(source, folder / MODEL, by.kind)
         elif isinstance(by, Gptq):
@@ -61,7 +63,7 @@ def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | Non
         raise RecipeError(f"{source} is to become a GGUF adapter for no base: name it")
 
     def make(folder: Path) -> dict[str, Any]:
-        gguf.convert_adapter(source, Path(base.path), folder / ADAPTER)
+        gguf.convert_adapter(source, weights_of(base, fetch), folder / ADAPTER)
         return {}
 
     return store.get(recipe, make, () if given else (digest(adapter),))
@@ -89,9 +91,9 @@ def diverged(adapters: Sequence[Artefact]) -> bool:
 def loaded(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Loaded:
     """``model`` through transformers, kept in memory for the next that asks."""
     if isinstance(model, Base):
-        return resident(model, dtype, device)
+        return resident(_placed(model, fetch), dtype, device)
     if isinstance(model.by, BitsAndBytes):
-        return resident(model.base, dtype, device, model.by)
+        return resident(_placed(model.base, fetch), dtype, device, model.by)
     made = fetch(model)
     return resident(Base(content=made.manifest.digest, name=model.name, path=str(made.path)), dtype, device)
 
@@ -121,7 +123,31 @@ def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:
         return {"model_bytes": Path(model.path).stat().st_size}
     if isinstance(model, Quantised) and not isinstance(model.by, BitsAndBytes):
         return {"model_bytes": int(fetch(model).manifest.facts["model_bytes"])}
-    return {"model_bytes": _bytes(Path(model.origin.path))}
+    return {"model_bytes": _bytes(weights_of(model.origin, fetch))}
+
+
+def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """The base with the adapter's update in its weights, as a transformers folder."""
+    trained, base = fetch(recipe.adapter), weights_of(recipe.adapter.base.origin, fetch)
+
+    def make(folder: Path) -> dict[str, Any]:
+        from harness.merging import into_base
+
+        if diverged([trained]):
+            raise ModelError(f"the training of {recipe.name} diverged: nothing can be made of it, lower its lr")
+        into_base(base, trained.path, folder)
+        return {"model_bytes": _bytes(folder)}
+
+    return store.get(recipe, make, (trained.manifest.digest,))
+
+
+def weights_of(base: Base, fetch: Fetch) -> Path:
+    """The folder of ``base``: where the user has it, or in the store."""
+    return fetch(base).path if isinstance(base, Sibling) else Path(base.path)
+
+
+def _placed(base: Base, fetch: Fetch) -> Base:
+    return replace(base, path=str(weights_of(base, fetch)))
 
 
 def _bytes(folder: Path) -> int:

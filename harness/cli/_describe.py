@@ -57,6 +57,8 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
             return f"a served model of {recipe['asked']} ({recipe['content'][:_HEX]})"
         case "GgufAdapter":
             return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
+        case "Sibling":
+            return f"sibling of {_describe(recipe['adapter']['base'], names)}"
         case "GivenAdapter":
             return _trained(recipe, names)
         case "Answers":

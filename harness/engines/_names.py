@@ -12,7 +12,7 @@ from harness.engines._openai import ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
 from harness.gguf import TYPES
-from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, GgufBase, Gptq, Quantised, ServedBase
+from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, GgufBase, Gptq, Quantised, ServedBase, Sibling
 
 _CALIBRATING = 128
 """Texts for GPTQ, as in its paper."""
@@ -83,8 +83,8 @@ _RUNNERS: dict[str, type[Engine]] = {"hf": TransformersEngine, "gguf": LlamaCppE
 
 
 def engines_of(base: Base, engines: Sequence[EngineSpec]) -> Sequence[EngineSpec]:
-    """Those of ``engines`` in which ``base`` answers: files and servers answer in one form, their own."""
-    own = {GgufBase: GGUF, ServedBase: SERVED}.get(type(base))
+    """Those of ``engines`` in which ``base`` answers: files, servers and siblings answer in one form, their own."""
+    own = {GgufBase: GGUF, ServedBase: SERVED, Sibling: HF}.get(type(base))
     return (own,) if own else engines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pytest
 from harness.baselines import Baseline, load
 from harness.builders import GRADES, build, read_lines
 from harness.cells import Cell
-from harness.engines import identify, refusal
+from harness.engines import EngineSpec, identify, refusal
+from harness.errors import MissingExtraError
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
@@ -75,7 +76,7 @@ class HarnessSession:
         if cell.given is None and not cell.engine.capabilities.trains:
             return f"nothing can be trained on {cell.base.path}: give adapters that are ready, as --adapter NAME=WHAT"
         refused = refusal(cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}")
-        return self.settings.missing.get(cell.engine, "") or refused
+        return _uninstalled(cell.engine) or refused
 
     def fetch(self, recipe: Recipe) -> Artefact:
         return build(recipe, self.store, self.settings.device)
@@ -123,6 +124,16 @@ class HarnessSession:
     def manifest(self, cell: Cell) -> Manifest:
         """Of what was made first for ``cell``."""
         return first_manifest(cell, self.fetch)
+
+
+@cache
+def _uninstalled(engine: EngineSpec) -> str:
+    """The line that installs ``engine``; empty where it is there."""
+    try:
+        engine.require()
+    except MissingExtraError as error:
+        return str(error)
+    return ""
 
 
 KEY = pytest.StashKey[HarnessSession]()

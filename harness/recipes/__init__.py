@@ -19,6 +19,7 @@ from harness.recipes._models import (
     Merged,
     Quantisation,
     Quantised,
+    Sibling,
     Stack,
     Training,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Recipe",
     "Sample",
     "ServedBase",
+    "Sibling",
     "Stack",
     "Training",
     "canonical",

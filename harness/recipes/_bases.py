@@ -26,6 +26,11 @@ class Base:
         """The unquantised base: itself."""
         return self
 
+    @property
+    def family(self) -> Base:
+        """The base that it and its siblings were made from: itself, if none."""
+        return self
+
 
 @dataclass(frozen=True)
 class GgufBase(Base):

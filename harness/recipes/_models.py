@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
 from harness.recipes._bases import Base, GivenAdapter
-from harness.recipes._canonical import BY_DIGEST, UNLESS_DEFAULT
+from harness.recipes._canonical import BY_DIGEST, UNLESS_DEFAULT, digest
 from harness.recipes._data import Dataset
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -223,6 +223,27 @@ Lora = Adapter | Merged
 
 
 @dataclass(frozen=True)
+class Sibling(Base):
+    """A base that was trained further: the base of ``adapter`` with its update added to the full weights.
+
+    Of the shape of that base, so adapters of either load on the other; a stack must say that it means it.
+    """
+
+    adapter: Adapter = field(kw_only=True)
+
+    @classmethod
+    def of(cls, adapter: Adapter, name: str) -> Sibling:
+        """Raises RecipeError where the weights of the adapter's base are not full ones."""
+        if isinstance(adapter.base, Quantised) or not adapter.base.trains:
+            raise RecipeError(f"{adapter.base.name} has no full weights to add an update to: give the full base")
+        return cls(content=digest(adapter), name=name, path="", adapter=adapter)
+
+    @property
+    def family(self) -> Base:
+        return self.adapter.base.origin.family
+
+
+@dataclass(frozen=True)
 class GgufAdapter:
     """``adapter`` in the form that llama.cpp loads."""
 
@@ -240,9 +261,14 @@ class Stack:
 
     base: Base | Quantised
     adapters: tuple[tuple[Lora | GivenAdapter, float], ...] = ()
+    across: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    """Whether adapters may be those of a sibling."""
 
     def __post_init__(self) -> None:
-        _of_one_base(self.base, self.made)
+        if self.across:
+            _of_one_family(self.base, self.made)
+        else:
+            _of_one_base(self.base, self.made)
         for adapter, _ in self.adapters:
             if isinstance(adapter, GivenAdapter):
                 _fits(adapter, self.base.origin)
@@ -268,6 +294,15 @@ def _of_one_base(base: Base | Quantised, loras: Sequence[Lora]) -> None:
             raise RecipeError(
                 f"adapter on {lora.name} was trained on {lora.base.name}, not on {base.name}:"
                 " an adapter fits only its own base"
+            )
+
+
+def _of_one_family(base: Base | Quantised, loras: Sequence[Lora]) -> None:
+    for lora in loras:
+        if lora.base.origin.family != base.origin.family:
+            raise RecipeError(
+                f"adapter on {lora.name} was trained on {lora.base.name}, which is no sibling of {base.name}:"
+                " their shapes may differ, give an adapter of its own family"
             )
 
 

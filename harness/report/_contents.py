@@ -71,7 +71,7 @@ class _Contents:
             "cost": {key: _short(cost) for key, cost in own.cost.items() if key in _COSTS},
         }
         if own.adapted:
-            settings = {key: getattr(cell.training, key) for key in _SETTINGS}
+            settings = {key: getattr(cell.training, key) for key in _SETTINGS} if cell.given is None else {}
             found |= {"dataset": cell.dataset.name, "label": cell.label, **settings}
         self._numbers[digest(entry.grades)] = len(self._numbers)
         return found | self._answers(entry.lines())

@@ -169,8 +169,9 @@ def _cell(entry: Entry, numbers: Mapping[str, int]) -> dict[str, Any]:
         "grades": digest(entry.grades),
     }
     trained = {name: getattr(training, name) for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")}
-    trained |= {"dataset": cell.dataset.name, "label": cell.label, "training": _json(asdict(training))}
-    return row | (trained if own.adapted else {})
+    trained |= {"training": _json(asdict(training))}
+    told = {"dataset": cell.dataset.name, "label": cell.label, **(trained if cell.given is None else {})}
+    return row | (told if own.adapted else {})
 
 
 def _measures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:

@@ -12,6 +12,7 @@ from harness.scenarios import (
     resume,
     stacking,
     story,
+    transfer,
 )
 from harness.scenarios._drift import drift_measures, drifting
 from harness.scenarios._forced import forced, forced_measures
@@ -28,6 +29,7 @@ _ALL = (
     stacking.SCENARIO,
     chatlog.SCENARIO,
     story.SCENARIO,
+    transfer.SCENARIO,
 )
 SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""

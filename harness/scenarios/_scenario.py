@@ -90,5 +90,7 @@ class Scenario(NamedTuple):
     findings: Findings = no_findings
     compares_decodings: bool = False
     """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them alone."""
+    engines: str = ""
+    """Those on which its cells answer unless the user names some; a cell whose engine is not installed is skipped."""
     drift: bool = False
     """Whether cells also answer neutral prompts and read held-out text, for ``drift`` and its ratios."""

@@ -32,6 +32,7 @@ def measures(
     found = {**styled(texts, classifier(), turns_of()), **_by_mentions(lines)}
     if adapted:
         found["tokens_saved"] = _tokens_saved(cell)
+    if adapted and cell.trained:
         found["time_foretold"] = forecast(read_log(fetch(cell.adapters[0]).path))
     return found
 
