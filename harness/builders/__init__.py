@@ -3,6 +3,7 @@
 from harness.builders._build import build, cached
 from harness.builders._files import ANSWERS, GRADES, LIKELIHOODS, VERDICTS, read_lines
 from harness.builders._grades import Calibrated, Judged, judge, verdict
+from harness.builders._models import opened
 
 __all__ = [
     "ANSWERS",
@@ -14,6 +15,7 @@ __all__ = [
     "build",
     "cached",
     "judge",
+    "opened",
     "read_lines",
     "verdict",
 ]

@@ -107,6 +107,13 @@ def engine(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None
     return TransformersEngine(loaded(model, fetch, dtype, device))
 
 
+def opened(
+    model: Base | Quantised, adapters: Sequence[Lora | GivenAdapter], fetch: Fetch, dtype: str, device: str | None
+) -> tuple[Engine, tuple[Path, ...]]:
+    """The engine of ``model``, and what it loads of each of ``adapters``."""
+    return engine(model, fetch, dtype, device), tuple(weights(adapter, model, fetch) for adapter in adapters)
+
+
 def weights(adapter: Lora | GivenAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
     """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or on a server its name."""
     if isinstance(on, Quantised) and isinstance(on.by, Gguf):

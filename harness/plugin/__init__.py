@@ -10,10 +10,12 @@ from harness.plugin._hooks import (
     pytest_runtestloop,
     pytest_terminal_summary,
 )
+from harness.plugin._speed import Ready, ready
 from harness.plugin._xdist import pytest_xdist_make_scheduler
 
 __all__ = [
     "Bounds",
+    "Ready",
     "baseline",
     "gate",
     "lines",
@@ -27,4 +29,5 @@ __all__ = [
     "pytest_runtestloop",
     "pytest_terminal_summary",
     "pytest_xdist_make_scheduler",
+    "ready",
 ]

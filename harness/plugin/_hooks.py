@@ -14,6 +14,7 @@ from harness.plugin._baseline import COMPARED, check_baselines, check_on_control
 from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession, cell_of
+from harness.plugin._speed import parametrise_engines
 from harness.report import table, write
 
 SCENARIO = "harness_scenario"
@@ -33,7 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``cell`` becomes every cell of the module's ``SCENARIO``."""
+    """``cell`` becomes every cell of the module's ``SCENARIO``, ``engine_spec`` every engine."""
+    if "engine_spec" in metafunc.fixturenames:
+        parametrise_engines(metafunc, metafunc.config.stash[KEY])
     if "cell" not in metafunc.fixturenames or not hasattr(metafunc.module, "SCENARIO"):
         return
     own = metafunc.config.stash[KEY]

@@ -1,0 +1,23 @@
+"""Timings through pytest-benchmark, beside a canary."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.measure import canary, timed
+
+pytest.importorskip("pytest_benchmark")
+
+
+def test_a_ratio_to_the_canary_with_its_interval(benchmark):
+    calls = []
+    timed(benchmark, lambda: calls.append([canary(), canary(), canary()]), rounds=5)
+    if benchmark.stats is None:
+        pytest.skip("benchmarks are disabled")
+    assert len(calls) == 6  # one to warm up
+    estimate, low, high = benchmark.extra_info["canary_ratio"]
+    assert low <= estimate <= high
+    assert 1 < estimate < 9  # three canaries are three times one, but for noise
+    assert benchmark.extra_info["canary_seconds"] > 0
+    assert benchmark.extra_info["peak_rss_bytes"] > 2**20
+    assert benchmark.extra_info["peak_device_bytes"] is None or benchmark.extra_info["peak_device_bytes"] > 0
