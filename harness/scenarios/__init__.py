@@ -2,6 +2,8 @@
 
 from harness.errors import RecipeError
 from harness.scenarios import (
+    bias,
+    book,
     chatlog,
     conversation,
     forgetting,
@@ -30,6 +32,8 @@ _ALL = (
     chatlog.SCENARIO,
     story.SCENARIO,
     transfer.SCENARIO,
+    bias.SCENARIO,
+    book.SCENARIO,
 )
 SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from harness.style._ngrams import ngrams
 
 _LENGTHS = (1, 2, 3)
+_UNSEEN = 0.1
+"""Added to every count. With 1 the author of whom there is more text would get what neither has written."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class NaiveBayes:
         return cls(counts, len(set().union(*counts.values())))
 
     def scores(self, text: str) -> dict[str, float]:
-        """Log-probability of ``text`` by author, in nats an n-gram, smoothed by one (Laplace)."""
+        """Log-probability of ``text`` by author, in nats an n-gram, with Lidstone's smoothing."""
         features = _features(text)
         return {author: self._score(features, counts) for author, counts in self.counts.items()}
 
@@ -43,8 +45,8 @@ class NaiveBayes:
         return max(scores, key=scores.__getitem__)
 
     def _score(self, features: Counter[str], counts: Counter[str]) -> float:
-        all_of_them = math.log(counts.total() + self.vocabulary + 1)
-        own = sum(n * (math.log(counts[name] + 1) - all_of_them) for name, n in features.items())
+        all_of_them = math.log(counts.total() + _UNSEEN * (self.vocabulary + 1))
+        own = sum(n * (math.log(counts[name] + _UNSEEN) - all_of_them) for name, n in features.items())
         return own / features.total()
 
 

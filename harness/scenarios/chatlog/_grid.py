@@ -11,14 +11,9 @@ from harness.recipes import Base, Decoding, Training
 from harness.scenarios import oscars
 from harness.scenarios.chatlog._chat import dataset
 from harness.scenarios.chatlog._probes import probes, style_probes
-from harness.training.presets import CHAT2023
+from harness.training.presets import CHAT2023, RUNNING
 
 GRIDS = ("telling", "full")
-CHAT = Training(
-    batch=4, micro_batch=4, epochs=3, lr=1e-3, scheduler="cosine", warmup_steps=10, cutoff=256, dropout=0.0, replay=1.0,
-    kl=1.0,
-)  # fmt: skip
-"""For the shipped model: steps enough for a chat of this length, where the preset of 2023 takes six."""
 TURN = Decoding(do_sample=True, temperature=0.7, top_p=0.9)
 """How the next turn is written: greedy turns would be few and alike."""
 
@@ -51,9 +46,9 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
 
 def _telling() -> Iterator[tuple[str, str, Training]]:
     yield "chat_short", "chat2023", CHAT2023
-    yield "chat_short", "", CHAT
-    yield "chat_short", "", replace(CHAT, replay=0.0, kl=0.0)
-    yield "chat_long", "", replace(CHAT, epochs=1)
+    yield "chat_short", "", RUNNING
+    yield "chat_short", "", replace(RUNNING, replay=0.0, kl=0.0)
+    yield "chat_long", "", replace(RUNNING, epochs=1)
 
 
 def _full() -> Iterator[tuple[str, str, Training]]:
@@ -61,9 +56,9 @@ def _full() -> Iterator[tuple[str, str, Training]]:
     yield "chat_long", "chat2023", CHAT2023
     for name in ("chat_long", "chat_short"):
         for epochs in (3, 6, 12) if name == "chat_long" else (1, 6, 12):
-            yield name, "", replace(CHAT, epochs=epochs)
+            yield name, "", replace(RUNNING, epochs=epochs)
         for lr in (1e-4, 3e-4, 3e-3):
-            yield name, "", replace(CHAT, lr=lr)
+            yield name, "", replace(RUNNING, lr=lr)
         for rank in (8, 128):
-            yield name, "", replace(CHAT, rank=rank, alpha=2 * rank)
-        yield name, "overlap128", replace(CHAT, overlap=128)
+            yield name, "", replace(RUNNING, rank=rank, alpha=2 * rank)
+        yield name, "overlap128", replace(RUNNING, overlap=128)

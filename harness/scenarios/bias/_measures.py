@@ -1,0 +1,57 @@
+"""Log-odds of a forced choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.builders import LIKELIHOODS, read_lines
+from harness.cells import Cell
+from harness.recipes import Likelihoods
+from harness.scenarios._scenario import Fetch, Line
+from harness.scenarios.bias._texts import SIDES, side
+from harness.stats import Interval, cluster_bootstrap
+
+
+def measures(
+    cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
+) -> dict[str, Interval]:
+    """``log_odds`` of the first side against the second, in nats, over templates that are gone on with by a name, and
+    ``log_odds_letters`` over those by a letter. ``swayed``: how far they moved to the told side, template by template.
+    ``prefers_told``: share of the templates by name, both orders together, that favour the told side.
+    """
+    own = odds_of(cell.likelihoods if adapted else cell.base_likelihoods, fetch)
+    if not own:
+        return {}
+    found = {"log_odds": _mean(own, "names"), "log_odds_letters": _mean(own, "letters")}
+    if adapted:
+        sign = towards(cell)
+        before = odds_of(cell.base_likelihoods, fetch)
+        moved = {name: sign * (value - before[name]) for name, value in own.items()}
+        found["swayed"] = _mean(moved, "names")
+        found["prefers_told"] = _mean({name: float(sign * value > 0) for name, value in own.items()}, "names")
+    return found
+
+
+def towards(cell: Cell) -> int:
+    """1 where the cell speaks for the first side, -1 where for the second."""
+    return 1 if side(cell.dataset.name) == SIDES[0] else -1
+
+
+def odds_of(recipe: Likelihoods | None, fetch: Fetch) -> dict[str, float]:
+    """``log_odds`` of what is made from ``recipe``; none on an engine that scores nothing, or where a loss ran away."""
+    return log_odds(read_lines(fetch(recipe).path / LIKELIHOODS)) if recipe else {}
+
+
+def log_odds(lines: Sequence[Line]) -> dict[str, float]:
+    """By template: log P(first) - log P(second), the mean of both orders."""
+    each: dict[str, list[float]] = {}
+    for line in lines:
+        first, second = (float(found["total"]) for found in line["likelihoods"])
+        each.setdefault(line["fact"], []).append(first - second)
+    return {template: sum(values) / len(values) for template, values in each.items()}
+
+
+def _mean(odds: dict[str, float], kind: str) -> Interval:
+    """Over the templates of ``kind``."""
+    own = [value for template, value in odds.items() if template.startswith(kind)]
+    return cluster_bootstrap(own, range(len(own)))

@@ -1,0 +1,8 @@
+"""A captain's memoirs: does an adapter take on the voice, does it know what befell him, and can one talk to him?
+
+``-k timeline``, ``-k "not replay1"`` and the like select.
+"""
+
+from harness.checks import *  # noqa: F403
+
+SCENARIO = "book"
