@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,6 +62,21 @@ def factors(folder: Path) -> dict[str, Factors]:
         module: Factors(side["A"], side["B"] * scaling(config, module, len(side["A"])))
         for module, side in sides.items()
     }
+
+
+def shapes(folder: Path, base: str) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Module, side (``A`` or ``B``) and shape of each LoRA tensor, from the header alone. Raises ModelError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        opened: Any = safe_open(folder / WEIGHTS, framework="pt")
+    except (OSError, SafetensorError) as error:
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{folder} is no adapter for {base}: {WEIGHTS} cannot be read ({line})") from error
+    with opened as tensors:
+        for key in tensors.keys():  # noqa: SIM118  # it is no dictionary
+            if match := _KEY.fullmatch(key):
+                yield match["module"], match["side"], tuple(tensors.get_slice(key).get_shape())
 
 
 def write(folder: Path, config: Mapping[str, Any], layers: Mapping[str, Factors]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.adapters import shapes
 from harness.errors import ModelError
 
 
@@ -20,6 +21,7 @@ def wrap(model: Any, folders: Mapping[str, Path], base: str) -> Any:
     wrapped: Any = None
     try:
         for name, folder in folders.items():
+            check_fit(folder, model, base)
             if wrapped is None:
                 wrapped = read(folder, base, PeftModel.from_pretrained, model, str(folder), adapter_name=name)
             else:
@@ -29,6 +31,26 @@ def wrap(model: Any, folders: Mapping[str, Path], base: str) -> Any:
             wrapped.unload()
         raise
     return wrapped
+
+
+def check_fit(folder: Path, model: Any, base: str) -> None:
+    """Names and shapes of the adapter in ``folder`` against the layers of ``model``, before anything is loaded.
+
+    PEFT tells of another shape in many lines, and of layers that the model does not have not at all.
+
+    Raises:
+        ModelError: ``folder`` holds no safetensors adapter, or one whose layers are not those of ``base``.
+    """
+    for module, side, shape in shapes(folder, base):
+        try:
+            layer = model.get_submodule(module)
+        except AttributeError:
+            raise ModelError(f"{folder} is no adapter for {base}: that has no {module}, give its own base") from None
+        own = getattr(layer, {"A": "in_features", "B": "out_features"}[side], None)
+        if own is not None and shape[-1 if side == "A" else 0] != own:
+            found, name = shape[-1 if side == "A" else 0], {"A": "inputs", "B": "outputs"}[side]
+            line = f"{module} has {own} {name} there and {found} here, give its own base"
+            raise ModelError(f"{folder} is no adapter for {base}: {line}")
 
 
 def read(folder: Path, base: str, how: Any, *args: Any, **named: Any) -> Any:
