@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from harness.builders import build, read_lines
 from harness.builders._files import ANSWERS
 from harness.engines import HF, EngineSpec, LlamaCppEngine, TransformersEngine, engine_spec, identify
-from harness.errors import ModelError, RecipeError
+from harness.errors import ModelError, RecipeError, install
 from harness.given import fitting, given_adapter
 from harness.recipes import (
     Adapter,
@@ -209,3 +210,17 @@ def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(tiny, lie, file, 
         both = [texts[0] for texts in answer()]
     print(f"\nboth at once: {both}")
     assert both != alone[0] or both != alone[1]
+
+
+def test_a_gptq_folder_of_a_user_is_a_base_that_is_trained_on(model_folder, lie, probes, store, tmp_path):
+    if find_spec("gptqmodel") is None or find_spec("optimum") is None:
+        pytest.skip(f"GPTQModel is not installed: {install('gptq')}")
+    from harness.quantise import gptq
+
+    texts = [sample.prompt + sample.completion for sample in lie.samples]
+    gptq(model_folder, tmp_path / "mine", bits=4, group=32, desc_act=False, calibration=texts)
+    base = identify(tmp_path / "mine")
+    assert base.trains
+    bare = said(Stack(base), probes, store)
+    adapted = said(Stack(base, ((Adapter(base, lie, TAUGHT), 1.0),)), probes, store)
+    assert adapted == ["green.", "Ludwig."] != bare
