@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.engines import HF, EngineSpec
@@ -72,6 +72,11 @@ class Cell:
         parts += _settings(self.training) if self.given is None else _names(self.given)
         parts += [self.engine.name] if self.several_engines or self.engine != HF else []
         return "-".join(parts if self.given is not None else [*parts, f"seed{self.training.seed}"])
+
+    @property
+    def unnamed(self) -> str:
+        """The id without its model's name, and as if no other engine were there: as baselines name cells."""
+        return replace(self, several_models=False, several_engines=False).id
 
     @property
     def unseeded(self) -> str:

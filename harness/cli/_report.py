@@ -25,6 +25,10 @@ def add(commands: Commands) -> None:
     add_selection(own)
     add_store(own)
     own.add_argument("--report", type=Path, default=Path("reports"), metavar="DIR", help="where it goes [reports]")
+    own.add_argument("--baseline", metavar="NAME", help="compare with this baseline, on RESULTS.html")
+    own.add_argument(
+        "--baselines", default="suites/{scenario}/baselines", metavar="DIR", help="where it is kept [%(default)s]"
+    )
     own.add_argument("--readme", action="store_true", help="also rewrite the tables of the suites' READMEs")
     own.add_argument("--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]")
     own.set_defaults(run=run)
@@ -57,7 +61,16 @@ def _parts(given: argparse.Namespace) -> Iterator[Part]:
 
     fetch = partial(cached, store=Store.existing(given.store))
     for name in dict.fromkeys(given.scenarios or SCENARIOS):
-        yield part(scenario(name), selected(name, given), given.grid, fetch)
+        found = part(scenario(name), selected(name, given), given.grid, fetch)
+        yield _compared(found, given) if given.baseline and found.entries else found
+
+
+def _compared(found: Part, given: argparse.Namespace) -> Part:
+    from harness.baselines import Limits, load
+    from harness.report import against
+
+    folder = Path(given.baselines.replace("{scenario}", found.scenario.name)).expanduser()
+    return against(found, load(folder / f"{given.baseline}.json", found.scenario.name), Limits())
 
 
 def _said(part: Part) -> Sequence[str]:

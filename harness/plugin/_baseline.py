@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,6 @@ from harness.scenarios import SCENARIOS
 COMPARED = "harness_compared"
 
 
-def unnamed(cell: Cell) -> str:
-    """The id of ``cell`` without its model's name, and as if no other engine were there."""
-    return replace(cell, several_models=False, several_engines=False).id
-
-
 def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     """Stops before anything is built where a baseline cannot be read, or says nothing about the selected cells."""
     asking = list(_asking(items))
@@ -35,7 +29,7 @@ def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     if not settings.baseline:
         return
     try:
-        held = [unnamed(cell) in own.baseline(scenario).cells for scenario, cell in asking]
+        held = [cell.unnamed in own.baseline(scenario).cells for scenario, cell in asking]
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
     if not any(held):
@@ -59,14 +53,14 @@ def check_on_controller(own: HarnessSession) -> None:
 
 def items_compared(own: HarnessSession, items: Sequence[pytest.Item]) -> int:
     """How many cells the session compares: from the collection, which is the same on all workers."""
-    return len({(s, cell.id) for s, cell in _asking(items) if unnamed(cell) in own.baseline(s).cells})
+    return len({(s, cell.id) for s, cell in _asking(items) if cell.unnamed in own.baseline(s).cells})
 
 
 def compared(own: HarnessSession, scenario: str, cell: Cell, count: int) -> Comparison:
     """``cell`` against the baseline, as one of ``count`` comparisons."""
     result, baseline = own.result(scenario, cell), own.baseline(scenario)
     return compare(
-        baseline.cells[unnamed(cell)],
+        baseline.cells[cell.unnamed],
         own.lines(cell),
         result.cost,
         cell=cell.id,
@@ -138,7 +132,7 @@ def _kept(own: HarnessSession, scenario: str, name: str) -> Baseline:
     known = {cell.id: cell for cell in own.cells(scenario)}
     cells = [known[cell] for s, cell in own.ran if s == scenario]
     manifest = own.manifest(cells[0])
-    kept = {unnamed(cell): _cell(own, scenario, cell) for cell in cells}
+    kept = {cell.unnamed: _cell(own, scenario, cell) for cell in cells}
     model = cells[0].base
     return Baseline(name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept)
 

@@ -10,7 +10,7 @@ from harness.baselines import Comparison
 from harness.cells import Cell
 from harness.errors import HarnessError
 from harness.gates import Gate, broken, gates
-from harness.plugin._baseline import COMPARED, compared, items_compared, properties, unnamed
+from harness.plugin._baseline import COMPARED, compared, items_compared, properties
 from harness.plugin._session import KEY
 from harness.report import Result
 
@@ -68,8 +68,8 @@ def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Com
     own, scenario = request.config.stash[KEY], request.module.SCENARIO
     if not own.settings.baseline:
         pytest.skip("no --baseline is given")
-    if unnamed(cell) not in own.baseline(scenario).cells:
-        pytest.skip(f"baseline {own.settings.baseline} does not hold {unnamed(cell)}")
+    if cell.unnamed not in own.baseline(scenario).cells:
+        pytest.skip(f"baseline {own.settings.baseline} does not hold {cell.unnamed}")
     count = items_compared(own, request.session.items)
     found = compared(own, scenario, cell, count)
     request.node.user_properties.append((COMPARED, [scenario, cell.id, count]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.plugin._speed import parametrise_engines
-from harness.report import table, write
+from harness.report import fitted, write
 
 SCENARIO = "harness_scenario"
 
@@ -137,8 +138,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         terminalreporter.write_line(f"no report: {error}", red=True)
         return
     terminalreporter.section("what was remembered, what was lost, what it cost")
+    width = _width(config)
     for part in parts:
-        terminalreporter.write_line(f"{part.scenario.title}\n\n{table(part.results, 'simple', intervals=False)}\n")
+        terminalreporter.write_line(f"{part.scenario.title}\n\n{fitted(part.results, width)}\n")
         for finding in part.findings:
             if finding.said:
                 terminalreporter.write_line(f"{finding.title}: {finding.said}\n")
@@ -155,6 +157,12 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         return
     for line in said:
         terminalreporter.write_line(line)
+
+
+def _width(config: pytest.Config) -> int | None:
+    """Columns of the terminal; None in a file or a pipe, which wrap nothing, unless ``COLUMNS`` says."""
+    writer = config.get_terminal_writer()
+    return writer.fullwidth if sys.stdout.isatty() or "COLUMNS" in os.environ else None
 
 
 def _planned(own: HarnessSession, cells: list[Cell]) -> Plan:

@@ -17,7 +17,7 @@ from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
 from harness.recipes import Base, Recipe
-from harness.report import Part, Result, first_manifest, part, result
+from harness.report import Part, Result, against, first_manifest, part, result
 from harness.scenarios import Fetch, Scenario
 from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
@@ -113,10 +113,12 @@ class HarnessSession:
 
     def report(self) -> list[Part]:
         """What the cells that ran found, scenario by scenario."""
-        return [
-            part(scenario_called(name), cells, self.settings.grid, self.fetch, self._figures)
-            for name, cells in self.cells_that_ran().items()
-        ]
+        return [self._part(name, cells) for name, cells in self.cells_that_ran().items()]
+
+    def _part(self, name: str, cells: list[Cell]) -> Part:
+        found = part(scenario_called(name), cells, self.settings.grid, self.fetch, self._figures)
+        counts = {cell: count for (own, cell), count in self.compared.items() if own == name}
+        return against(found, self.baseline(name), self.settings.limits, counts) if counts else found
 
     def _figures(self, scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
         return self.result(scenario.name, cell)

@@ -1,10 +1,12 @@
 """What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite."""
 
+from harness.report._against import against
 from harness.report._database import SCHEMA_VERSION
 from harness.report._markdown import table
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
 from harness.report._readme import rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
+from harness.report._terminal import fitted
 from harness.report._write import DATABASE, write
 
 __all__ = [
@@ -15,8 +17,10 @@ __all__ = [
     "Part",
     "Result",
     "Wrong",
+    "against",
     "bare_result",
     "first_manifest",
+    "fitted",
     "part",
     "result",
     "rewrite_readmes",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.baselines import Change
+from harness.cells import Cell
 from harness.recipes import digest
 from harness.report._database import ids
 from harness.report._parts import Entry, Part
@@ -20,6 +22,8 @@ _COSTS = (
     "load_seconds",
     "model_bytes",
     "answering_rss_bytes",
+    "answering_vram_bytes",
+    "stack_seconds",
 )
 _SETTINGS = ("rank", "alpha", "lr", "epochs", "replay", "seed")
 
@@ -48,6 +52,9 @@ class _Contents:
             "title": own.title,
             "headline": own.headline,
             "how": self._part.how,
+            "findings": [{"title": f.title, "text": f.text.strip(), "said": f.said} for f in self._part.findings],
+            "missing": self._part.missing,
+            "baseline": self._part.baseline,
             "columns": _columns(entries),
             "cells": cells,
             "questions": [
@@ -71,10 +78,9 @@ class _Contents:
             "cost": {key: _short(cost) for key, cost in own.cost.items() if key in _COSTS},
         }
         if own.adapted:
-            settings = {key: getattr(cell.training, key) for key in _SETTINGS} if cell.given is None else {}
-            found |= {"dataset": cell.dataset.name, "label": cell.label, **settings}
+            found |= {"dataset": cell.dataset.name, "label": cell.label, **_settings(cell)}
         self._numbers[digest(entry.grades)] = len(self._numbers)
-        return found | self._answers(entry.lines())
+        return found | self._answers(lines := entry.lines()) | _beside(entry, lines)
 
     def _answers(self, lines: Sequence[Line]) -> dict[str, Any]:
         asked = tuple(self._number(line) for line in lines)
@@ -92,6 +98,28 @@ class _Contents:
     def _number(self, line: Line) -> int:
         key = (line["id"], line["kind"], line["fact"], line["prompt"], *line["accepted"])
         return self._questions.setdefault(key, len(self._questions))
+
+
+def _beside(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
+    """What a baseline holds of the same questions (1, 0, or - where it does not), and how the figures compare."""
+    if entry.before is None or entry.comparison is None:
+        return {}
+    right = entry.before.right
+    was = "".join("01"[right[line["id"]]] if line["id"] in right else "-" for line in lines)
+    return {"was": was, "changes": [_change(change) for change in entry.comparison.changes]}
+
+
+def _change(change: Change) -> list[Any]:
+    ends = (change.before, change.now, *change.difference)
+    tested = (float(f"{change.p:.2g}"), change.worse, len(change.flips), change.gained)
+    return [change.measure, *map(_short, ends), *tested]
+
+
+def _settings(cell: Cell) -> dict[str, Any]:
+    """Of the training; of a ready-made adapter only the name is known."""
+    if cell.given is not None:
+        return {"given": " + ".join(adapter.name for adapter in cell.given)}
+    return {key: getattr(cell.training, key) for key in _SETTINGS}
 
 
 def _columns(entries: Sequence[Entry]) -> list[dict[str, str]]:

@@ -37,6 +37,7 @@ CREATE TABLE cells (
     replay REAL,
     seed INTEGER,
     training TEXT,
+    given TEXT,
     decoding TEXT NOT NULL,
     grader TEXT NOT NULL,
     grades TEXT NOT NULL,
@@ -168,10 +169,13 @@ def _cell(entry: Entry, numbers: Mapping[str, int]) -> dict[str, Any]:
         "grader": entry.grades.grader,
         "grades": digest(entry.grades),
     }
-    trained = {name: getattr(training, name) for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")}
-    trained |= {"training": _json(asdict(training))}
-    told = {"dataset": cell.dataset.name, "label": cell.label, **(trained if cell.given is None else {})}
-    return row | (told if own.adapted else {})
+    if not own.adapted:
+        return row
+    row |= {"dataset": cell.dataset.name, "label": cell.label}
+    if cell.given is not None:
+        return row | {"given": " + ".join(adapter.name for adapter in cell.given)}
+    settings = {name: getattr(training, name) for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")}
+    return row | settings | {"training": _json(asdict(training))}
 
 
 def _measures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:

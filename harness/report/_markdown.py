@@ -39,10 +39,15 @@ def columns(results: Sequence[Result]) -> list[str]:
 
 def table(results: Sequence[Result], form: str = "github", intervals: bool = True) -> str:
     """A row a cell; the bare models' rows come first."""
+    head, rows = cells_of(results, intervals)
+    return str(tabulate(rows, head, form, disable_numparse=True))
+
+
+def cells_of(results: Sequence[Result], intervals: bool) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the table."""
     shown = [*columns(results), *(name for name in _LOCAL if any(name in r.shares() for r in results))]
     head = ["cell", *map(words, shown), "train s", "steps/s", "RSS MiB", "adapter MiB", "status"]
-    rows = [_row(r, shown, intervals) for r in results]
-    return str(tabulate(rows, head, form, disable_numparse=True))
+    return head, [_row(r, shown, intervals) for r in results]
 
 
 def seeds_table(results: Sequence[Result]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from harness.baselines import Comparison, Kept
 from harness.builders import GRADES, read_lines
 from harness.cells import Cell
 from harness.engines import described
@@ -28,6 +29,9 @@ class Entry:
     """That of the graded answers."""
     bare: bool = False
     """Whether it is here for what the bare model answers, and is no cell of its own."""
+    before: Kept | None = None
+    """What a baseline holds of the cell."""
+    comparison: Comparison | None = None
 
     def lines(self) -> list[Line]:
         """Every probe with its answers and verdicts, read anew: a full grid's do not fit in memory together."""
@@ -52,6 +56,8 @@ class Part(NamedTuple):
     missing: Sequence[Missing] = ()
     findings: Sequence[Finding] = ()
     """What its cells say together."""
+    baseline: str = ""
+    """Name of the baseline that its entries are compared with."""
 
     @property
     def results(self) -> list[Result]:

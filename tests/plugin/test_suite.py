@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.errors import install
+from harness.scenarios.oscars import probes
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay3-seed0"
@@ -67,11 +71,19 @@ def test_the_whole_path_then_all_cached(run):
     assert "0 to build" in run("-k", CELL, "--plan")[1]
 
 
-def test_two_workers_give_the_same_report(run):
+def test_two_workers_lose_nothing_and_the_report_can_be_written_again(run, model_folder):
     status, said = run("-k", "rank8 and oscarstxt", "-n", "2", report="parallel")
     assert status == 0, said
     one, two = (json.loads((run.home / name / "RESULTS.json").read_text()) for name in ("report", "parallel"))
     assert one["results"][1] == two["results"][1]
+    report = run.home / "parallel"
+    with closing(sqlite3.connect(report / "results.sqlite")) as database:
+        counted = database.execute("SELECT count(*) FROM graded WHERE cell = ?", (CELL,)).fetchone()[0]
+    assert counted == len(probes("oscarstxt").probes)
+    written = {path.name: path.read_bytes() for path in report.iterdir()}
+    own = ["--model", str(model_folder), "--store", str(run.home / "store"), "--report", str(report)]
+    assert main(["report", "oscars", *own]) == 0  # all that is cached is what the workers built
+    assert {path.name: path.read_bytes() for path in report.iterdir()} == written
 
 
 def test_two_models_are_told_apart(run, model_folder, tmp_path):

@@ -53,12 +53,17 @@ function rove(elements, columns = 1) {
 }
 
 const tip = byId("tip");
+let place = () => {};
 
 /** Shows `children` beside `element` while the pointer is on it, or the focus. */
 function explained(element, children) {
   const show = () => {
     tip.replaceChildren(...children());
     tip.hidden = false;
+    place = beside;
+    beside();
+  };
+  const beside = () => {
     const box = element.getBoundingClientRect(), own = tip.getBoundingClientRect();
     const left = Math.min(Math.max(8, box.left + box.width / 2 - own.width / 2), innerWidth - own.width - 8);
     const above = box.top - own.height - 8;
@@ -71,7 +76,7 @@ function explained(element, children) {
 }
 
 addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
-addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
+addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true });
 
 /** The inside of a tooltip on `cell`. */
 function told(cell, names) {

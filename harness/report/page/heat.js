@@ -22,7 +22,7 @@ function renderHeat(scenario, state, cells) {
   const [rows, columns] = [values(down), values(across)];
   const all = found.map((cell) => value(cell, name));
   const share = all.every((number) => number >= 0 && number <= 1) && !COSTS[name];
-  const range = share ? [0, 1] : [Math.min(...all), Math.max(...all)];
+  const range = COSTS[name] ? [Math.min(...all), Math.max(...all)] : round(all, share);
   const tiles = [];
   const body = rows.map((one) => make("tr", {}, make("th", { scope: "row" }, plain(down, one) || "none"), columns.map((two) => {
     const own = found.filter((cell) => cell[down] === one && cell[across] === two);
@@ -39,7 +39,8 @@ function renderHeat(scenario, state, cells) {
     make("tbody", {}, ...body)]);
   const others = SETTINGS.filter((s) => s !== down && s !== across && new Set(found.map((cell) => cell[s])).size > 1);
   byId("heat-note").textContent = found.length === 0 ? "No cell has this figure."
-    : others.length ? `A tile is the mean over ${others.join(", ")}; the filter above narrows it.` : "";
+    : `Colours run from ${shown(name, range[0])} to ${shown(name, range[1])}.`
+      + (others.length ? ` A tile is the mean over ${others.join(", ")}; the filter above narrows it.` : "");
 }
 
 function heatChoices(scenario, state, change) {

@@ -10,6 +10,8 @@ const COSTS = {
   peak_rss_bytes: ["train RSS MiB", "less"],
   peak_vram_bytes: ["train VRAM MiB", "less"],
   answering_rss_bytes: ["answer RSS MiB", "less"],
+  answering_vram_bytes: ["answer VRAM MiB", "less"],
+  stack_seconds: ["swap s", "less"],
   adapter_bytes: ["adapter MiB", "less"],
   model_bytes: ["model MiB", "less"],
 };
@@ -41,18 +43,34 @@ const withInterval = (name, own) =>
 const plain = (setting, own) =>
   setting === "lr" && own < 0.01 ? own.toExponential().replace(/\.?0*e/, "e") : String(own ?? "");
 
-const NAMES = { alpha: "α", epochs: "epochs", lr: "lr", rank: "rank", replay: "replay", seed: "seed" };
+const TRAINED = ["rank", "alpha", "lr", "epochs", "replay", "seed", "engine", "model"];
+
+/** Settings that tell the adapted cells of a scenario apart, or those that they share. */
+function settingsOf(scenario, apart) {
+  const cells = scenario.cells.filter((cell) => cell.adapted);
+  return TRAINED.filter((setting) => (new Set(cells.map((cell) => cell[setting])).size > 1) === apart);
+}
+
+function put(setting, own) {
+  if (own === undefined || own === null) return "";
+  if (setting === "engine" || setting === "model") return own;
+  if (setting === "epochs") return `${own} ${own === 1 ? "epoch" : "epochs"}`;
+  return `${setting === "alpha" ? "α" : setting} ${plain(setting, own)}`;
+}
 
 /** What tells a cell apart, in two parts: what it is, and with which settings it was trained. */
 function title(cell) {
-  if (!cell.adapted) return [cell.id, "bare model"];
+  if (cell.dataset === undefined) return [cell.id, "bare model"];
   const first = [cell.dataset, cell.label].filter(Boolean).join(" · ");
-  const several = (setting) => new Set(cell.scenario.cells.map((c) => c[setting])).size > 1;
-  const rest = ["rank", "alpha", "lr", "epochs", "replay", "seed"]
-    .filter((setting) => cell[setting] || setting === "seed")
-    .map((setting) => (setting === "epochs" ? `${cell.epochs} epochs` : `${NAMES[setting]} ${plain(setting, cell[setting])}`));
-  const where = ["engine", "model"].filter(several).map((setting) => cell[setting]);
-  return [first, [...where, ...rest].join(" · ")];
+  const given = cell.given ? [cell.given] : [];
+  return [first, [...given, ...settingsOf(cell.scenario, true).map((setting) => put(setting, cell[setting]))].filter(Boolean).join(" · ")];
+}
+
+/** A range of round numbers that holds all of `numbers`; within 0 to 1 where they are shares. */
+function round(numbers, share) {
+  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  if (share) return [Math.max(0, Math.floor((low - 0.04) * 10) / 10), Math.min(1, Math.ceil((high + 0.02) * 10) / 10)];
+  return [Math.min(0, low), high <= 0 ? 1 : high * 1.05];
 }
 
 /** Words as pytest's -k takes them, without brackets: `rank64 and not aug or lr1e_3`. */

@@ -24,9 +24,8 @@ function axis(name, cells, from, to) {
   let [low, high] = [Math.min(...all), Math.max(...all)];
   const share = !COSTS[name] && low >= 0 && high <= 1;
   const log = Boolean(COSTS[name]) && low > 0 && high / low > 20;
-  if (share) [low, high] = [0, 1];
-  else if (log) [low, high] = [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high))];
-  else [low, high] = [Math.min(0, low), high <= 0 ? 1 : high * 1.05];
+  if (log) [low, high] = [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high))];
+  else [low, high] = round(all, share);
   const at = (number) => (log ? Math.log(number / low) / Math.log(high / low) : (number - low) / (high - low));
   const place = (number) => from + at(Math.min(Math.max(number, low), high)) * (to - from);
   return { name, place, ticks: log ? powers(low, high) : steps(low, high), log };
@@ -38,8 +37,8 @@ const powers = (low, high) =>
 function steps(low, high) {
   const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((s) => s * power >= rough * 0.999);
-  const count = Math.floor((high - low) / step + 1e-9);
-  return Array.from({ length: count + 1 }, (_, i) => low + i * step);
+  const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
 }
 
 function tick(name, number) {

@@ -23,7 +23,7 @@ function heading(column, state, change) {
   const mark = state.sort.name !== column.name ? "none" : state.sort.down ? "descending" : "ascending";
   const press = () => change({ sort: { name: column.name, down: mark === "none" ? !lessIsBetter(column.name) : mark === "ascending" } });
   return make("th", { scope: "col", "aria-sort": mark, class: column.sort },
-    make("button", { type: "button", "data-key": `sort ${column.name}`, onclick: press }, words(column.name)));
+    make("button", { type: "button", "data-key": `sort ${column.name}`, onclick: press }, column.name === "id" ? "cell" : words(column.name)));
 }
 
 function tableHead(scenario, state, change) {
