@@ -47,7 +47,9 @@ def _order(head: Sequence[str], results: Sequence[Result]) -> list[str]:
 
 
 def _width(head: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    """As tabulate lays it out, which leaves two blanks behind a heading."""
+    each = zip(head, *rows, strict=True)
+    widths = [max(len(name) + _BETWEEN, *(len(cell) for cell in cells), 0) for name, *cells in each]
     return sum(widths) + _BETWEEN * (len(widths) - 1)
 
 
