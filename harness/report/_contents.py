@@ -53,7 +53,6 @@ class _Contents:
             "headline": own.headline,
             "how": self._part.how,
             "findings": [{"title": f.title, "text": f.text.strip(), "said": f.said} for f in self._part.findings],
-            "missing": self._part.missing,
             "baseline": self._part.baseline,
             "columns": _columns(entries),
             "cells": cells,

@@ -53,8 +53,6 @@ function open(scenario) {
   byId("shared").textContent = shared.length ? `All cells: ${shared.join(" · ")}` : "";
   byId("findings").replaceChildren(...scenario.findings.map(({ title: head, text: own, said }) => make("details", {},
     make("summary", {}, make("b", {}, head), said ? `: ${said}` : ""), make("pre", { tabindex: "0", class: "scroll" }, own))));
-  byId("missing").replaceChildren(...scenario.missing.map(([cell, reason]) => make("li", {}, make("b", {}, cell), ` ${reason}`)));
-  byId("missing-head").hidden = !scenario.missing.length;
   byId("scatter-choices").replaceChildren(...scatterChoices(scenario, () => state, change));
   byId("heat-choices").replaceChildren(...heatChoices(scenario, () => state, change));
   byId("question-choices").replaceChildren(...questionChoices(scenario, () => state, change));
