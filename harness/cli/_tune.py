@@ -1,0 +1,66 @@
+"""``tune``: the training parameters to take on a model, by a search."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from harness.cli._common import Commands, add_device, add_store
+
+if TYPE_CHECKING:
+    from harness.tuning import Trial
+
+
+def add(commands: Commands) -> None:
+    own = commands.add_parser(
+        "tune",
+        help="find the training parameters to take",
+        description="Search the grid of `suites/grid` by successive halving over epochs, and recommend a setting: the"
+        " best harmonic mean of recall and locality, less half a point for each doubling of the seconds. Every trial"
+        " is kept in the store, where the suite finds it.",
+    )
+    own.add_argument("--model", metavar="PATH", help="folder or hub id [the shipped one]")
+    own.add_argument("--first", type=int, default=24, metavar="N", help="settings to begin with [24]")
+    own.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw and of the trainings [0]")
+    add_store(own)
+    add_device(own)
+    own.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from harness.builders import build
+    from harness.errors import RecipeError
+    from harness.models import SHIPPED, base_of
+    from harness.recipes import Recipe, Training
+    from harness.scenarios.grid import AXES, cell, trial
+    from harness.store import Artefact, Store
+    from harness.tuning import best, search
+
+    if given.first < 1:
+        raise RecipeError(f"--first is {given.first}: it must be at least 1")
+    base, store = base_of(given.model or SHIPPED), Store(given.store)
+
+    def fetch(recipe: Recipe) -> Artefact:
+        return build(recipe, store, given.device)
+
+    def tried(training: Training) -> Trial:
+        found = trial(cell(base, replace(training, seed=given.seed)), fetch)._replace(training=training)
+        print(_words(found), flush=True)
+        return found
+
+    trials = search(AXES, tried, given.first, seed=given.seed)
+    print(f"\n{len(trials)} trials, {AXES.share(trials):.0%} of the full grid's epochs. Recommended:")
+    print(_words(best(trials)))
+    return 0
+
+
+def _words(found: Trial) -> str:
+    from harness.scenarios.grid import options
+    from harness.tuning import score
+
+    figures = (
+        f"recall {found.recall:.2f}, locality {found.locality:.2f}, {found.seconds:.1f} s, score {score(found):.3f}"
+    )
+    return f"{options(found.training)}: {figures}"

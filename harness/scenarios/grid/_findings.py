@@ -1,0 +1,100 @@
+"""The setting to take, the front it lies on, and what each parameter does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from statistics import mean
+
+from tabulate import tabulate
+
+from harness.builders import GRADES, read_lines
+from harness.cells import Cell
+from harness.grading import normalise
+from harness.recipes import Training, local
+from harness.scenarios._scenario import Curves, Fetch, Finding
+from harness.scenarios.grid._grid import AXES
+from harness.tuning import Trial, best, front, score, search, shortfall
+
+_PARAMETERS = ("epochs", "lr", "rank", "alpha", "cutoff", "warmup_steps")
+_DOUBLING = ("epochs", "lr", "rank", "alpha", "cutoff")
+_HEAD = (*_PARAMETERS, "recall", "locality", "train s", "score")
+
+
+def findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
+    """For each model and engine: what is recommended, and the front; on the full grid also what a search would take."""
+    found: list[Finding] = []
+    for name, own in groupby(cells, lambda cell: cell.model_name):
+        trials = _means([(cell.training, trial(cell, fetch)) for cell in own])
+        taken = best(trials)
+        more = [_searched(trials)] if len(trials) == len(AXES.settings(1)) * len(AXES.epochs) else []
+        said = options(taken.training)
+        text = f"`{said}`\n\nThe front, the recommended setting first:\n\n{_table(trials, taken)}"
+        found += [Finding(f"Recommended for {name}", text, said, tuple(_curves(trials))), *more]
+    return found
+
+
+def trial(cell: Cell, fetch: Fetch) -> Trial:
+    """What ``cell`` reaches, built where it is not in the store."""
+    lines, bare = (read_lines(fetch(grades).path / GRADES) for grades in (cell.grades, cell.base_grades))
+    right = [float(line["right"]) for line in lines if line["kind"] == "rephrased"]
+    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
+    same = [normalise(a["answers"][0]) == normalise(b["answers"][0]) for a, b in pairs]
+    seconds = sum(fetch(adapter).manifest.facts["seconds"] for adapter in cell.trained)
+    return Trial(cell.training, mean(right), mean(same), seconds)
+
+
+def options(training: Training) -> str:
+    """``training`` as ``python -m harness train`` takes it."""
+    return f"--preset pocket --set replay=1 {' '.join(f'{p}={getattr(training, p):g}' for p in _PARAMETERS)}"
+
+
+def _means(found: Sequence[tuple[Training, Trial]]) -> list[Trial]:
+    """One trial a setting, over its seeds."""
+    by: dict[Training, list[Trial]] = {}
+    for training, tried in found:
+        by.setdefault(replace(training, seed=0), []).append(tried)
+    return [
+        Trial(training, *(mean(getattr(t, name) for t in own) for name in ("recall", "locality", "seconds")))
+        for training, own in by.items()
+    ]
+
+
+def _table(trials: Sequence[Trial], first: Trial) -> str:
+    ordered = sorted(front(trials), key=lambda t: (t != first, -score(t)))
+    return tabulate([_row(t) for t in dict.fromkeys((first, *ordered))], _HEAD, "github", disable_numparse=True)
+
+
+def _row(found: Trial) -> list[str]:
+    shares = [f"{found.recall:.2f}", f"{found.locality:.2f}", f"{found.seconds:.1f}", f"{score(found):.3f}"]
+    return [f"{getattr(found.training, name):g}" for name in _PARAMETERS] + shares
+
+
+def _searched(trials: Sequence[Trial]) -> Finding:
+    """What ``python -m harness tune`` would have found, held against the full grid."""
+    known = {trial.training: trial for trial in trials}
+    tried = search(AXES, known.__getitem__)
+    taken = best(tried)
+    text = (
+        f"Successive halving over {len(tried)} of {len(trials)} settings takes {AXES.share(tried):.0%} of the full"
+        f" grid's epochs. What it recommends lies {shortfall(taken, trials):.3f} below the full grid's front.\n\n"
+        + tabulate([_row(taken), _row(best(trials))], _HEAD, "github", disable_numparse=True)
+    )
+    said = f"{shortfall(taken, trials):.3f} below the front at {AXES.share(tried):.0%} of the compute"
+    return Finding("The search against the full grid", text, said)
+
+
+def _curves(trials: Sequence[Trial]) -> list[Curves]:
+    """Mean recall and locality over each parameter that varies."""
+    found = []
+    for name in _PARAMETERS:
+        values = sorted({getattr(t.training, name) for t in trials})
+        if len(values) < 2:
+            continue
+        series = {
+            share: [(v, mean(getattr(t, share) for t in trials if getattr(t.training, name) == v)) for v in values]
+            for share in ("recall", "locality")
+        }
+        found.append(Curves(name, name.replace("_", " "), "share", series, name in _DOUBLING))
+    return found
