@@ -23,6 +23,7 @@ from harness.recipes import (
     ProbeSet,
     Quantised,
     Stack,
+    Timings,
     Training,
 )
 
@@ -56,6 +57,8 @@ class Cell:
     """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
     also: tuple[tuple[ProbeSet, Decoding], ...] = ()
     """What else is asked, each in its way; measures read the answers, and no one grades them."""
+    timed: ProbeSet | None = None
+    """Questions by which the adapted model is timed beside the bare one."""
     home: Base | None = None
     """The model on which the adapters are trained, where it is a sibling of ``base``."""
     given: tuple[GivenAdapter, ...] | None = None
@@ -160,6 +163,11 @@ class Cell:
         alone = [Stack(self.model, (one,)) for one in self.stack.adapters]
         return tuple(self._grades(stack, self.apart) for stack in alone) if self.apart else ()
 
+    @property
+    def timings(self) -> Timings | None:
+        """Seconds of the adapted and the bare model over ``timed``; None where nothing is."""
+        return Timings(self.stack, self.timed, dtype=self.engine.dtype) if self.timed else None
+
     def also_answers(self, adapted: bool) -> tuple[Answers, ...]:
         """What the adapted model, or the bare one, says to each of ``also``."""
         stack = self.stack if adapted else Stack(self.model)
@@ -178,6 +186,7 @@ class Cell:
             *self._scorings(made),
             *self._open(made),
             *self._also_asked(made),
+            *([Job(self.timings, f"{self.id}, timed", 10, made)] if self.timings else []),
         ]
 
     def _open(self, made: tuple[Job, ...]) -> list[Job]:

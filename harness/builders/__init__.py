@@ -1,7 +1,7 @@
 """How each recipe is made."""
 
 from harness.builders._build import build, cached
-from harness.builders._files import ANSWERS, GRADES, LIKELIHOODS, VERDICTS, read_lines
+from harness.builders._files import ANSWERS, GRADES, LIKELIHOODS, TIMINGS, VERDICTS, read_lines
 from harness.builders._grades import Calibrated, Judged, judge, verdict
 from harness.builders._models import opened
 
@@ -9,6 +9,7 @@ __all__ = [
     "ANSWERS",
     "GRADES",
     "LIKELIHOODS",
+    "TIMINGS",
     "VERDICTS",
     "Calibrated",
     "Judged",

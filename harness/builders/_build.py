@@ -24,6 +24,7 @@ from harness.builders._models import (
     sibling,
     weights,
 )
+from harness.builders._timings import timings
 from harness.engines import Engine, ServedEngine
 from harness.errors import NotCachedError, RecipeError
 from harness.formats import continuation
@@ -40,6 +41,7 @@ from harness.recipes import (
     Recipe,
     Sibling,
     Stack,
+    Timings,
     digest,
 )
 from harness.store import Artefact, Store
@@ -59,6 +61,7 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
         GgufAdapter: converted,
         Answers: _answers,
         Likelihoods: _likelihoods,
+        Timings: timings,
         Calibration: calibration,
         Grades: grades,
     }

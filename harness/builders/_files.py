@@ -10,6 +10,7 @@ from typing import Any
 ANSWERS = "answers.jsonl"
 GRADES = "grades.jsonl"
 LIKELIHOODS = "likelihoods.jsonl"
+TIMINGS = "timings.jsonl"
 VERDICTS = "verdicts.jsonl"
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from harness.engines._bans import Bans, only_token
 from harness.engines._engine import Capabilities, check, stopped
@@ -148,6 +147,8 @@ class LlamaCppEngine:
 
     def _scored(self, span: Span) -> Likelihood:
         """The last token is not computed, as nothing comes after it."""
+        from scipy.special import logsumexp  # a second that the command line's help need not take
+
         self._clear()
         ids, logs, matched = span.ids, 0.0, 0
         left = 0

@@ -10,7 +10,7 @@ from harness.plugin._hooks import (
     pytest_runtestloop,
     pytest_terminal_summary,
 )
-from harness.plugin._speed import Ready, ready
+from harness.plugin._speed import Ready, ready, ready_cell
 from harness.plugin._xdist import pytest_xdist_make_scheduler
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "pytest_terminal_summary",
     "pytest_xdist_make_scheduler",
     "ready",
+    "ready_cell",
 ]

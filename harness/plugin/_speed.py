@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from harness.builders import opened
+from harness.cells import Cell
 from harness.engines import Engine, EngineSpec
 from harness.errors import HarnessError
 from harness.plugin._session import KEY, HarnessSession
@@ -43,5 +44,15 @@ def ready(engine_spec: EngineSpec, request: pytest.FixtureRequest) -> Ready:
         trained_on = spec.training(base, known)
         adapters = [Adapter(trained_on, dataset("oscarstxt"), replace(_TRAINING, seed=seed)) for seed in (0, 1)]
         return Ready(*opened(spec.answering(base, known), adapters, own.fetch, spec.dtype, own.settings.device))
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def ready_cell(cell: Cell, request: pytest.FixtureRequest) -> Ready:
+    """The engine of ``cell``, and the files of its adapters."""
+    own = request.config.stash[KEY]
+    try:
+        return Ready(*opened(cell.model, cell.adapters, own.fetch, cell.engine.dtype, own.settings.device))
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)

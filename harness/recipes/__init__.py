@@ -1,6 +1,6 @@
 """What could be made: frozen, hashable values. Pure data, without torch or I/O."""
 
-from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods
+from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods, Timings
 from harness.recipes._bases import Base, GgufBase, GivenAdapter, ServedBase
 from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
 from harness.recipes._change import changed
@@ -35,6 +35,7 @@ Recipe = (
     | Stack
     | Answers
     | Likelihoods
+    | Timings
     | Calibration
     | Grades
 )
@@ -72,6 +73,7 @@ __all__ = [
     "ServedBase",
     "Sibling",
     "Stack",
+    "Timings",
     "Training",
     "canonical",
     "changed",

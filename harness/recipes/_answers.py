@@ -81,6 +81,18 @@ class Likelihoods:
 
 
 @dataclass(frozen=True)
+class Timings:
+    """How long ``stack`` takes to be put on and to answer, beside its bare base, round by round."""
+
+    stack: Stack
+    probes: ProbeSet
+    rounds: int = 7
+    tokens: int = 16
+    """New tokens an answer, stop strings or not."""
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class Grades:
     """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes verdicts."""
 

@@ -1,0 +1,36 @@
+"""What rank costs: disk, memory, the time to put an adapter on, and to answer with it.
+
+Kept and compared by pytest-benchmark: ``--benchmark-save NAME``, ``--benchmark-compare``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import *  # noqa: F403
+from harness.measure import timed
+from harness.recipes import Decoding
+
+SCENARIO = "size"
+ASKED = Decoding(max_new_tokens=16, stop=())
+
+
+@pytest.mark.benchmark(group="an adapter put on, by rank")
+def test_putting_on(ready_cell, cell, benchmark):
+    pytest.importorskip("pytest_benchmark")
+
+    def put_on():
+        with ready_cell.engine.with_stack([(file, 1.0) for file in ready_cell.adapters]):
+            pass
+
+    timed(benchmark, put_on, rounds=5)
+    benchmark.extra_info.update(rank=cell.training.rank)
+
+
+@pytest.mark.benchmark(group="16 questions answered, by rank")
+def test_answering(ready_cell, cell, benchmark):
+    prompts, said = [probe.prompt for probe in cell.timed.probes], []
+    with ready_cell.engine.with_stack([(file, 1.0) for file in ready_cell.adapters]):
+        timed(benchmark, lambda: said.append(ready_cell.engine.answer(prompts, ASKED)), rounds=3)
+    assert all(texts == said[0] for texts in said)
+    benchmark.extra_info.update(rank=cell.training.rank)
