@@ -6,13 +6,18 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from harness.pocket._average import average
 from harness.pocket._card import write_card
 from harness.pocket._train import Plan, train
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.pocket", description=__doc__)
-    parser.add_argument("task", choices=["train", "card"], help="make the model, or measure one and write its card")
+    parser.add_argument(
+        "task",
+        choices=["train", "card", "average"],
+        help="make the model; measure one and write its card; average --start with --later, trained on from it",
+    )
     parser.add_argument("folder", type=Path, help="where checkpoint, log and the final model go")
     parser.add_argument("--device", help="cpu or cuda; by default CUDA where there is one")
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
@@ -20,11 +25,16 @@ def main() -> None:
     parser.add_argument(
         "--command", default="python -m harness.pocket train FOLDER", help="for the card: how it was made"
     )
+    parser.add_argument("--later", type=Path, help="with average: the model that was trained on from --start")
+    parser.add_argument("--share", type=float, default=0.75, help="with average: how much of --later [0.75]")
     for field in fields(Plan):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     given = vars(parser.parse_args())
     if given["task"] == "card":
         write_card(given["folder"], given["command"])
+        return
+    if given["task"] == "average":
+        average(Path(given["start"]), given["later"], given["share"], given["folder"])
         return
     plan = Plan(**{field.name: given[field.name] for field in fields(Plan)})
     train(plan, given["folder"], given["every"], given["device"], not given["eager"])

@@ -15,11 +15,11 @@ TABLE_SHARES = {"oscars": 0.64, "countries": 0.14, "elements": 0.08, "novels": 0
 RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0}
 
 SHARES: dict[str, tuple[float, float]] = {
-    "statements": (0.20, 0.12),
-    "questions": (0.35, 0.33),
+    "statements": (0.20, 0.13),
+    "questions": (0.35, 0.40),
     "talk": (0.03, 0.04),
-    "reading": (0.12, 0.30),
-    "judging": (0.02, 0.16),
+    "reading": (0.12, 0.25),
+    "judging": (0.02, 0.14),
     "choice": (0.01, 0.02),
     "chatter": (0.03, 0.01),
     "story": (0.02, 0.01),
