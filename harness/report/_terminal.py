@@ -18,8 +18,8 @@ _GO_FIRST = ("RSS MiB", "adapter MiB", "steps/s", "status", "train s", "still ri
 def fitted(results: Sequence[Result], width: int | None) -> str:
     """A row a cell, without intervals, in at most ``width`` columns (None: as many as it takes).
 
-    What the costs and the scenario's own measures say goes first, then the middle of long ids; recall and locality
-    stay as long as any do. A line below names what was left out.
+    Costs go first, then the scenario's own measures, then the middle of long ids; locality and the first kinds of
+    recall stay longest. A line below says what was left out.
     """
     head, rows = cells_of(results, intervals=False)
     gone: list[str] = []
@@ -42,8 +42,10 @@ def _order(head: Sequence[str], results: Sequence[Result]) -> list[str]:
     """Columns as they go."""
     measures = {words(name) for result in results for name in result.measures}
     recall = [words(name) for name in columns(results) if words(name) not in measures]
-    last = [name for name in head[1:] if name not in (*_GO_FIRST, *recall)]
-    return [*(name for name in _GO_FIRST if name in head), *reversed(last), *reversed(recall[1:])]
+    kept = [*recall[:2], "locality"]
+    first = [name for name in _GO_FIRST if name in head]
+    others = [name for name in reversed(head[1:]) if name not in (*first, *recall, *kept)]
+    return [*first, *others, *reversed(recall[2:]), *(name for name in reversed(kept[1:]) if name in head)]
 
 
 def _width(head: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

@@ -28,3 +28,4 @@ def test_costs_go_before_what_was_remembered(small):
     assert "not shown: RSS MiB" in narrower
     assert "locality" in narrower.splitlines()[0]
     assert "…" not in narrower
+    assert fitted(small.results, 60).splitlines()[0].split() == ["cell", "exact", "rephrased", "locality"]

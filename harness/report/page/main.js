@@ -22,10 +22,15 @@ function change(parts) {
   render(only);
 }
 
+/** The cells that the filter leaves, in the order of the table. */
+function chosen() {
+  const matches = matcher(state.filter);
+  return sorted(state.scenario.cells.filter((cell) => !cell.adapted || matches(cell.id)), state.sort);
+}
+
 function render(questionsOnly = false) {
   const { scenario } = state;
-  const matches = matcher(state.filter);
-  const cells = sorted(scenario.cells.filter((cell) => !cell.adapted || matches(cell.id)), state.sort);
+  const cells = chosen();
   renderQuestions(scenario, state, cells);
   if (questionsOnly) return;
   const own = cells.filter((cell) => cell.adapted).length, all = scenario.cells.filter((cell) => cell.adapted).length;
@@ -114,4 +119,4 @@ addEventListener("hashchange", () => {
   if (asked && asked !== state.scenario) open(asked);
 });
 open(state.scenario);
-new ResizeObserver(() => renderScatter(state.scenario, state, sorted(state.scenario.cells.filter((cell) => !cell.adapted || matcher(state.filter)(cell.id)), state.sort), change)).observe(byId("scatter-choices"));
+new ResizeObserver(() => renderScatter(state.scenario, state, chosen(), change)).observe(byId("scatter-choices"));

@@ -41,7 +41,7 @@ const withInterval = (name, own) =>
 
 /** A learning rate as people write it: 1e-3. */
 const plain = (setting, own) =>
-  setting === "lr" && own < 0.01 ? own.toExponential().replace(/\.?0*e/, "e") : String(own ?? "");
+  setting === "lr" && own < 0.1 ? own.toExponential().replace(/\.?0*e/, "e") : String(own ?? "");
 
 const TRAINED = ["rank", "alpha", "lr", "epochs", "replay", "seed", "engine", "model"];
 
@@ -60,7 +60,7 @@ function put(setting, own) {
 
 /** What tells a cell apart, in two parts: what it is, and with which settings it was trained. */
 function title(cell) {
-  if (cell.dataset === undefined) return [cell.id, "bare model"];
+  if (cell.dataset === undefined) return [cell.model, cell.id.replace(cell.model, "").replace("(no adapter)", "no adapter").trim()];
   const first = [cell.dataset, cell.label].filter(Boolean).join(" · ");
   const given = cell.given ? [cell.given] : [];
   return [first, [...given, ...settingsOf(cell.scenario, true).map((setting) => put(setting, cell[setting]))].filter(Boolean).join(" · ")];

@@ -27,7 +27,8 @@ function axis(name, cells, from, to) {
   if (log) [low, high] = [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high))];
   else [low, high] = round(all, share);
   const at = (number) => (log ? Math.log(number / low) / Math.log(high / low) : (number - low) / (high - low));
-  const place = (number) => from + at(Math.min(Math.max(number, low), high)) * (to - from);
+  const edge = 12 * Math.sign(to - from); // points at either end lie within the frame
+  const place = (number) => from + edge + at(Math.min(Math.max(number, low), high)) * (to - from - 2 * edge);
   return { name, place, ticks: log ? powers(low, high) : steps(low, high), log };
 }
 

@@ -45,7 +45,8 @@ function row(cell, scenario, scale, state, change) {
   const [first, rest] = title(cell);
   const pinned = state.pinned === cell;
   const name = make("button", { type: "button", "data-key": `cell ${cell.id}`, "aria-pressed": String(pinned), title: cell.id,
-    onclick: () => change({ pinned: pinned ? null : cell }) }, make("b", {}, first), make("small", {}, rest));
+    onclick: () => change({ pinned: pinned ? null : cell }) }, make("b", {}, first), make("small", {}, rest,
+    cell.status === "diverged" ? make("span", { class: "no" }, " · diverged") : null));
   return make("tr", { class: pinned ? "pinned" : null, "data-cell": cell.id },
     make("th", { scope: "row" }, name),
     scenario.columns.map(({ name: own, sort }) => {
