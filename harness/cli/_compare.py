@@ -7,13 +7,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.cli._common import Commands
 from harness.errors import DataError
-
-if TYPE_CHECKING:
-    from harness.stats import Interval
+from harness.stats import Interval
 
 LOCALITY = "locality"
 _SLACK = 1e-9  # 0.80 - 0.70 is more than 0.1, in binary
@@ -118,8 +116,6 @@ def _figures(cell: Mapping[str, Any]) -> Figures:
 
 
 def _interval(value: Mapping[str, float]) -> Interval:
-    from harness.stats import Interval  # by way of scipy, which takes a second
-
     found = Interval(float(value["estimate"]), float(value["low"]), float(value["high"]))
     if not all(map(math.isfinite, found)):
         raise ValueError(f"a share is {found.estimate}, not a number")

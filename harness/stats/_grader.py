@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scipy.stats import norm
-
 from harness.stats._intervals import Interval
 
 
@@ -32,6 +30,8 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
     Raises:
         ValueError: the grader is no better than chance: sensitivity + specificity <= 1.
     """
+    from scipy.stats import norm
+
     skill = grader.sensitivity + grader.specificity - 1
     if skill <= 0:
         raise ValueError(

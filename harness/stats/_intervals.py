@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 Table = npt.NDArray[np.float64]
 
@@ -25,6 +24,8 @@ class Interval(NamedTuple):
 
 def wilson(right: int, asked: int, confidence: float = 0.95) -> Interval:
     """Wilson score interval of a share (Wilson 1927, by scipy). Raises ValueError on no trials."""
+    from scipy.stats import binomtest  # scipy takes a second that the command line's help need not take
+
     if not 0 <= right <= asked or asked == 0:
         raise ValueError(f"{right} right of {asked}: need 0 <= right <= asked and asked > 0")
     found = binomtest(right, asked).proportion_ci(confidence, method="wilson")

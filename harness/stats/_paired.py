@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from harness.stats._intervals import Interval, Table, resampled, totals, wilson
 
@@ -40,6 +39,8 @@ class Paired(NamedTuple):
 
 def mcnemar(before: Sequence[bool], after: Sequence[bool], alternative: Alternative = "two-sided") -> McNemar:
     """McNemar's exact test (scipy's binomial test on the verdicts that changed); takes questions as independent."""
+    from scipy.stats import binomtest
+
     pairs = list(zip(before, after, strict=True))
     lost = sum(bool(b and not a) for b, a in pairs)
     gained = sum(bool(a and not b) for b, a in pairs)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from math import sqrt
 
-from scipy.optimize import brentq
-from scipy.stats import t
-
 
 def detectable_difference(
     clusters: int, spread: float, alpha: float = 0.05, power: float = 0.8, tolerance: float = 0.0
@@ -35,6 +32,8 @@ def detectable_loss(
     effect of Kish 1965): ``together`` is 1 where a fact is lost in all its wordings at once, 0 where the loss is
     spread evenly. Solved for d with the factor of ``detectable_difference``; 1.0 where nothing less is found.
     """
+    from scipy.optimize import brentq
+
     factor = _factor(clusters, alpha, power)
     share = (1 + (questions - 1) * together) / questions / clusters
 
@@ -45,6 +44,8 @@ def detectable_loss(
 
 
 def _factor(clusters: int, alpha: float, power: float) -> float:
+    from scipy.stats import t
+
     if clusters < 2:
         raise ValueError(f"{clusters} clusters: need at least 2 to tell a difference from chance")
     return float(t.ppf(1 - alpha, clusters - 1) + t.ppf(power, clusters - 1))

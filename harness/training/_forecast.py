@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harness.stats import Interval
 from harness.training._train import LOG
-
-if TYPE_CHECKING:
-    from harness.stats import Interval
 
 Step = Mapping[str, Any]
 """A line of log.jsonl: ``epoch`` from 1, ``tokens`` of the step, ``seconds`` since the start."""
@@ -31,8 +29,6 @@ def forecast(log: Sequence[Step]) -> Interval:
     epochs to come are known beforehand. The interval is that of the mean time of a token over those steps, by the
     normal approximation. Raises ValueError where the first epoch has fewer than two steps.
     """
-    from harness.stats import Interval  # scipy comes with it, and the command line lists presets without
-
     ends = [0.0, *(float(step["seconds"]) for step in log)]
     spent = [after - before for before, after in pairwise(ends)]
     seen = [i for i in range(1, len(log)) if log[i]["epoch"] == 1]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
+from harness.builders import build
+from harness.cells import Cell
 from harness.cli import main
-from harness.report import Result, write
-from harness.stats import Interval
+from harness.recipes import Probe, ProbeSet, Training
+from harness.report import part, write
+from harness.scenarios import Scenario
+from harness.store import Store
 
 
 def share(estimate: float, width: float = 0.05) -> dict[str, float]:
@@ -89,12 +94,13 @@ def test_a_share_that_is_no_number_is_refused_and_not_passed(report, capsys):
     assert "not a number" in capsys.readouterr().err
 
 
-def test_it_reads_what_the_report_writes(tmp_path, capsys):
-    half = Interval(0.5, 0.4, 0.6)
-    shares = {"exact": half, "rephrased": half}
-    figures = dict.fromkeys(("known", "locality", "still_right"), half)
-    own = {"id": "x-seed0", "status": "ok", "engine": "hf", "recall": shares, "facts": {}, "wrong": ()}
-    result = Result(**{**dict.fromkeys(Result._fields, ""), **figures, **own, "cost": {"seconds": 1.0}})
-    write("title", [result], [("what", "value")], tmp_path)
+def test_it_reads_what_the_report_writes(tiny, lie, tmp_path, capsys):
+    kinds = ("exact", "rephrased", "locality_far")
+    asked = ProbeSet.of("moon", tuple(Probe(k, k, "moon", "The colour of the moon is", ("green",)) for k in kinds))
+    own = Cell(tiny, lie, asked, Training(epochs=1))
+    scenario = Scenario("lie", "A lie", lambda grid, bases, seeds: [own])
+    write([part(scenario, [own], "telling", partial(build, store=Store(tmp_path / "store")))], tmp_path)
     assert main(["compare", str(tmp_path), str(tmp_path / "RESULTS.json")]) == 0
-    assert capsys.readouterr().out.count("0.50 (+0.00)") == 3
+    rows = [line for line in capsys.readouterr().out.splitlines() if "(+0.00)" in line]
+    assert [row.split("|")[1].strip() for row in rows] == ["tiny (no adapter)", own.id]
+    assert [row.count("(+0.00)") for row in rows] == [2, 3], "a bare model has no locality"

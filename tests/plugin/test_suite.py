@@ -153,5 +153,7 @@ def test_stopped_in_training_the_store_stays_whole_and_a_rerun_goes_on(model_fol
     assert not (store / "adapter").exists()
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert again.returncode == 0, again.stdout
-    assert "[1/2] adapter" in again.stderr
+    built = [line.partition("] ")[2] for line in again.stderr.splitlines() if line.startswith("[")]
+    assert built[0].startswith("adapter oscars_aug-rank8")
+    assert [line for line in built if line.startswith("grades")] == [built[0].replace("adapter", "grades")]
     assert not list((store / "tmp").iterdir())

@@ -47,9 +47,7 @@ def test_no_suite_trains_on_neutral_prompts_or_held_out_texts(tiny):
             cells = scenario.cells("telling", [tiny], [0])
         except HarnessError:
             continue  # needs files of the user's own
-        told = {layer.dataset for c in cells for layer in c.layers} | {
-            layer.replay for c in cells for layer in c.layers
-        }
+        told = {text for c in cells for adapter in c.trained for text in (adapter.dataset, adapter.replay)}
         text = "\n".join(s.prompt + s.completion for one in told if one for s in one.samples)
         assert [line for line in kept if line in text] == [], scenario.name
 
