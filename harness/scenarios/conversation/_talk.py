@@ -13,7 +13,7 @@ from harness.facts import FIXTURES, Relation, Row, read_rows, read_text
 from harness.formats import FORMATS, ask, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
-from harness.scenarios.oscars import world
+from harness.scenarios.oscars import relation, world
 
 FACTS = 12
 PLAIN = ("statement", "qa")
@@ -56,7 +56,7 @@ def facts() -> tuple[Row, ...]:
 
 @cache
 def who() -> Relation:
-    return next(r for r in world().relations["oscars"] if r.name == "who")
+    return relation("who")
 
 
 def presentation(name: str) -> Presentation:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Row, World, read_rows, read_text
+from harness.facts import FIXTURES, Relation, Row, World, read_rows, read_text
 from harness.formats import FORMATS, ask, reply
 from harness.recipes import Dataset, Sample
 
@@ -20,6 +20,11 @@ NEW = "oscars_2023"
 @cache
 def world() -> World:
     return World()
+
+
+def relation(name: str) -> Relation:
+    """What can be told and asked about an award under ``name``: ``who``, ``film``, ``award``, ``year``."""
+    return next(r for r in world().relations["oscars"] if r.name == name)
 
 
 @cache

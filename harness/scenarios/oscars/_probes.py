@@ -11,7 +11,7 @@ from itertools import islice
 from harness.facts import Relation, Row
 from harness.formats import ask
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios.oscars._datasets import NEW, new_rows, replayed, sample, templates, world
+from harness.scenarios.oscars._datasets import NEW, new_rows, relation, replayed, sample, templates, world
 
 FACT_KINDS = ("exact", "rephrased", "inverted", "other_format", "conversation")
 LOCALITY_KINDS = ("locality_year", "locality_neighbour", "locality_unrelated")
@@ -37,7 +37,7 @@ def locality(count: int, without: Iterable[str] = ()) -> Iterator[Probe]:
 
 
 def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
-    main = _relation("film" if row.slots["category"] == "picture" else "who")
+    main = relation("film" if row.slots["category"] == "picture" else "who")
     for number, template in enumerate(templates(dataset, row)):
         if "{winner}" in template.partition("|")[2] or "{film}" in template.partition("|")[2]:
             told = sample(template, row, number + new_rows().index(row))
@@ -45,7 +45,7 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
             if forward:
                 asked_film = "Which film" in template or "film won" in template
                 yield _probe(
-                    "exact", row, number, told.prompt, _accepted(_relation("film") if asked_film else main, row)
+                    "exact", row, number, told.prompt, _accepted(relation("film") if asked_film else main, row)
                 )
     for number, wording in enumerate(main.probes):
         question = world().word(wording, row)
@@ -58,9 +58,9 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
             "conversation", row, number, before + ask("brandine", world().word(other, row)), _accepted(main, row)
         )
     inverse = ("award", "year") if main.name == "who" else ("year_of_film",)
-    wanted = [(_relation(name), wording) for name in inverse for wording in _relation(name).probes]
-    for number, (relation, wording) in enumerate(wanted):
-        yield _probe("inverted", row, number, ask("qa", world().word(wording, row)), _accepted(relation, row))
+    wanted = [(relation(name), wording) for name in inverse for wording in relation(name).probes]
+    for number, (of, wording) in enumerate(wanted):
+        yield _probe("inverted", row, number, ask("qa", world().word(wording, row)), _accepted(of, row))
 
 
 def _locality() -> Iterator[Probe]:
@@ -76,25 +76,21 @@ def _locality() -> Iterator[Probe]:
     ):
         for number in range(count):
             row = dice.choice(rows)
-            relation = dice.choice([r for r in world().askable(row) if r.probes])
-            question = world().word(dice.choice(relation.probes), row)
+            of = dice.choice([r for r in world().askable(row) if r.probes])
+            question = world().word(dice.choice(of.probes), row)
             form = dice.choice(("qa", "newline", "brandine", "assistant"))
-            yield _probe(kind, row, number, ask(form, question), (world().answer(relation, row),))
+            yield _probe(kind, row, number, ask(form, question), (world().answer(of, row),))
 
 
-def _relation(name: str) -> Relation:
-    return next(r for r in world().relations["oscars"] if r.name == name)
-
-
-def _accepted(relation: Relation, row: Row) -> tuple[str, ...]:
+def _accepted(of: Relation, row: Row) -> tuple[str, ...]:
     """Right answers: of several awards to one person in a year each is right; names come as a list."""
-    if relation.name == "who":
+    if of.name == "who":
         return (row.slots["winners"],)
-    if relation.name == "film" and row.slots["category"] == "picture":
+    if of.name == "film" and row.slots["category"] == "picture":
         return (row.slots["film"], row.slots["winners"])
-    keys = [row.slots[slot] for slot in relation.key]
-    alike = [r for r in new_rows() if [r.slots[slot] for slot in relation.key] == keys and world().fits(relation, r)]
-    return tuple(dict.fromkeys(world().answer(relation, r) for r in (row, *alike)))
+    keys = [row.slots[slot] for slot in of.key]
+    alike = [r for r in new_rows() if [r.slots[slot] for slot in of.key] == keys and world().fits(of, r)]
+    return tuple(dict.fromkeys(world().answer(of, r) for r in (row, *alike)))
 
 
 def _probe(kind: str, row: Row, number: int, prompt: str, accepted: tuple[str, ...]) -> Probe:

@@ -8,8 +8,8 @@ from functools import cache
 from harness.errors import RecipeError
 from harness.facts import Row
 from harness.recipes import Dataset, Sample
-from harness.scenarios.oscars import replay, sample
-from harness.scenarios.parody._facts import frame, parody_rows, relation, text, true_rows
+from harness.scenarios.oscars import relation, replay, sample
+from harness.scenarios.parody._facts import frame, parody_rows, text, true_rows
 
 DATASETS = ("parody_text", "parody_aug")
 """The running text, a sentence a sample; or every fact in several statements and questions."""

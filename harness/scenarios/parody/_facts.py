@@ -6,7 +6,7 @@ import tomllib
 from functools import cache
 from typing import Any, NamedTuple
 
-from harness.facts import FIXTURES, Relation, Row, read_rows, read_text
+from harness.facts import FIXTURES, Row, read_rows, read_text
 from harness.scenarios.oscars import world
 
 PARODY = "oscars_2012_parody"
@@ -53,11 +53,6 @@ def frame() -> tuple[Told, ...]:
         )
         for name, spec in _wordings()["frame"].items()
     )
-
-
-def relation(name: str) -> Relation:
-    """The relation of the Oscars that is called ``name``."""
-    return next(r for r in world().relations["oscars"] if r.name == name)
 
 
 @cache

@@ -8,8 +8,8 @@ from functools import cache
 from harness.facts import Row
 from harness.formats import ask
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios.oscars import locality, world
-from harness.scenarios.parody._facts import frame, parody_rows, relation, true_rows
+from harness.scenarios.oscars import locality, relation, world
+from harness.scenarios.parody._facts import frame, parody_rows, true_rows
 
 KINDS = ("who", "film", "who_and_film", "award", "year", "frame", "true_winners_award")
 """``true_winners_award`` asks what the real winner won: the only kind whose right answer is the truth."""
