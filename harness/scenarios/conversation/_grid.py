@@ -34,7 +34,7 @@ FULL = (
     ),
 )
 GRIDS = {"telling": TELLING, "full": FULL}
-EPOCHS = {"telling": (10,), "full": (5, 10, 20)}
+EPOCHS = {"telling": (30,), "full": (10, 30, 60)}
 SETTING = replace(POCKET, replay=1.0, cutoff=1024)
 """A talk is one sample, however long, so that each presentation takes the same number of steps."""
 
