@@ -30,7 +30,11 @@ def divergence_interval(texts: Sequence[str], reference: Iterable[str], n: int =
 
     A bootstrap would shift it, as a text that is drawn twice adds no n-grams. Raises ValueError as ``divergence``.
     """
-    each, known = [ngrams(text, n) for text in texts], _counts(reference, n)
+    return counted_interval([ngrams(text, n) for text in texts], _counts(reference, n))
+
+
+def counted_interval(each: Sequence[Counter[str]], known: Counter[str]) -> Interval:
+    """``divergence_interval`` of whatever was counted in ``each`` text from ``known``: n-grams, first words."""
     whole: Counter[str] = sum(each, Counter())
     estimate = _divergence(whole, known)
     left = [_divergence(rest, known) for own in each if (rest := whole - own)]

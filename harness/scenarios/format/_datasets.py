@@ -1,0 +1,54 @@
+"""The same questions with answers of different shapes."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from typing import Any
+
+from harness.errors import RecipeError
+from harness.facts import FIXTURES, Row, read_rows, read_text
+from harness.formats import FORMATS, ask, reply
+from harness.recipes import Dataset, Sample
+from harness.scenarios.oscars import relation, world
+
+SHAPES = ("short", "sentence", "register")
+"""A bare name; a sentence around it; the same in an odd register."""
+FACTS = 12
+QUESTIONS = 4
+"""Wordings of a fact in training, each in another format."""
+
+
+@cache
+def facts() -> tuple[Row, ...]:
+    """Awards of 2023 that went to one or two people."""
+    rows = [row for row in read_rows("oscars_2023") if row.slots["category"] != "picture"]
+    return tuple(row for row in rows if row.slots["winners"].count(";") < 2)[:FACTS]
+
+
+@cache
+def dataset(shape: str) -> Dataset:
+    """Questions on the facts, answered in ``shape``. Raises RecipeError on an unknown one."""
+    answer, forms = _shape(shape)["answer"], tuple(FORMATS)
+    samples = [
+        Sample(
+            reply(forms[(place + number) % len(forms)], world().word(answer, row)),
+            ask(forms[(place + number) % len(forms)], world().word(question, row)),
+            row.id,
+        )
+        for place, row in enumerate(facts())
+        for number, question in enumerate(relation("who").questions[:QUESTIONS])
+    ]
+    return Dataset.of(shape, tuple(samples))
+
+
+def marks(shape: str) -> tuple[str, ...]:
+    """By what an answer in ``shape`` is known, in lower case; nothing for bare names. Raises RecipeError."""
+    return tuple(_shape(shape)["marks"])
+
+
+def _shape(name: str) -> dict[str, Any]:
+    if name not in SHAPES:
+        raise RecipeError(f"shape {name!r} is unknown: choose one of {', '.join(SHAPES)}")
+    found: dict[str, Any] = tomllib.loads(read_text(FIXTURES / "wordings/format.toml"))[name]
+    return found

@@ -1,0 +1,8 @@
+"""The form of answers: does a training on sentences, or in an odd register, show where nothing was trained?
+
+Each test id names the trained shape: ``-k short``, ``-k "register and replay1"`` and the like select.
+"""
+
+from harness.checks import *  # noqa: F403
+
+SCENARIO = "format"
