@@ -10,6 +10,9 @@ const SHAPES = [
 ];
 const COLOURS = 6;
 
+/** A colour and a shape by number; shapes move on with each round of colours, so that 36 groups differ. */
+const look = (at) => ({ colour: at % COLOURS, shape: (at + Math.floor(at / COLOURS)) % SHAPES.length });
+
 /** Cells that no other one beats in both figures. */
 function front(cells, x, y) {
   const better = (name, a, b) => (lessIsBetter(name) ? value(a, name) < value(b, name) : value(a, name) > value(b, name));
@@ -62,25 +65,25 @@ function axes(x, y, width, height, edge) {
   ];
 }
 
-function point(cell, spot, look, best, state, change, names) {
+function point(cell, spot, own, best, state, change, names) {
   const pin = () => change({ pinned: state.pinned === cell ? null : cell });
   const interval = (name, place, across) => {
-    const own = figure(cell, name);
-    if (own.length < 2) return null;
-    const [a, b] = [place(own[1]), place(own[2])];
+    const found = figure(cell, name);
+    if (found.length < 2) return null;
+    const [a, b] = [place(found[1]), place(found[2])];
     return draw("line", across ? { x1: a, x2: b, y1: spot.y, y2: spot.y } : { x1: spot.x, x2: spot.x, y1: a, y2: b });
   };
   const [first, rest] = title(cell);
   const figures = names.map((name) => `${words(name)} ${withInterval(name, figure(cell, name))}`).join(", ");
-  const classes = ["point", `c${look.colour}`, best && "best", state.pinned === cell && "pinned"].filter(Boolean).join(" ");
+  const classes = ["point", `c${own.colour}`, best && "best", state.pinned === cell && "pinned"].filter(Boolean).join(" ");
   const group = draw("g", { class: classes, role: "button", "data-key": `point ${cell.id}`,
     "aria-pressed": String(state.pinned === cell),
     "aria-label": `${first}, ${rest}: ${figures}${best ? ", on the Pareto front" : ""}`, onclick: pin,
     onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pin(); } } },
   draw("g", { class: "whiskers" }, interval(names[0], spot.xs, true), interval(names[1], spot.ys, false)),
-  best ? draw("path", { class: "ring", d: SHAPES[0](look.radius + 4), transform: `translate(${spot.x} ${spot.y})` }) : null,
-  draw("path", { class: "mark", d: SHAPES[look.colour](look.radius), transform: `translate(${spot.x} ${spot.y})` }),
-  draw("circle", { class: "reach", cx: spot.x, cy: spot.y, r: Math.max(12, look.radius + 3) }));
+  best ? draw("path", { class: "ring", d: SHAPES[0](own.radius + 4), transform: `translate(${spot.x} ${spot.y})` }) : null,
+  draw("path", { class: "mark", d: SHAPES[own.shape](own.radius), transform: `translate(${spot.x} ${spot.y})` }),
+  draw("circle", { class: "reach", cx: spot.x, cy: spot.y, r: Math.max(12, own.radius + 3) }));
   return explained(group, () => told(cell, [...new Set([...names, "seconds"])].filter((name) => figure(cell, name))));
 }
 
@@ -109,15 +112,15 @@ function renderScatter(scenario, state, cells, change) {
   const x = axis(xName, points, edge.left, width - edge.right), y = axis(yName, points, height - edge.bottom, edge.top);
   const groups = [...new Set(scenario.cells.filter((cell) => cell.adapted).map((cell) => plain(colour, cell[colour])))];
   const most = Math.max(...points.map((cell) => (size ? value(cell, size) : 1))) || 1;
-  const look = (cell) => ({
-    colour: groups.indexOf(plain(colour, cell[colour])) % COLOURS,
+  const looks = (cell) => ({
+    ...look(groups.indexOf(plain(colour, cell[colour]))),
     radius: 4.5 + 8.5 * Math.sqrt(size ? Math.max(0, value(cell, size)) / most : 0.1),
   });
   const best = front(points, xName, yName);
   const order = [...points].sort((a, b) => value(a, xName) - value(b, xName) || value(a, yName) - value(b, yName));
   const drawn = order.map((cell) => point(cell,
     { x: x.place(value(cell, xName)), y: y.place(value(cell, yName)), xs: x.place, ys: y.place },
-    look(cell), best.includes(cell), state, change, names));
+    looks(cell), best.includes(cell), state, change, names));
   const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group",
     "aria-label": `${words(yName)} against ${words(xName)}, ${points.length} cells; arrow keys move between them` },
   ...axes(x, y, width, height, edge), frontLine(best, x, y), ...drawn);
@@ -127,8 +130,8 @@ function renderScatter(scenario, state, cells, change) {
 }
 
 function legend(groups, size) {
-  const sample = (at) => draw("svg", { class: `point c${at % COLOURS}`, width: 14, height: 14, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
-    draw("path", { class: "mark", d: SHAPES[at % COLOURS](6) }));
+  const sample = (at) => draw("svg", { class: `point c${look(at).colour}`, width: 14, height: 14, viewBox: "-8 -8 16 16", "aria-hidden": "true" },
+    draw("path", { class: "mark", d: SHAPES[look(at).shape](6) }));
   return [
     ...groups.map((group, at) => make("span", {}, sample(at), group || "none")),
     make("span", {}, make("i", { class: "ring" }), "Pareto front"),
