@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.engines import HF, EngineSpec
+from harness.grading import FUZZY
 from harness.launch import Job
 from harness.layers import Layer, MergedLayer, forms, gather, job
 from harness.recipes import (
     Adapter,
     Answers,
     Base,
+    Calibration,
     Dataset,
     Decoding,
     GivenAdapter,
@@ -66,6 +68,10 @@ class Cell:
 
     open: ProbeSet | None = None
     """Prompts without a right answer, to which the adapted and the bare model's greedy answers are compared."""
+    grader: str = FUZZY
+    """One of ``harness.grading.GRADERS``."""
+    calibration: Calibration | None = None
+    """Of the judge, where the grader has one."""
 
     @cached_property
     def id(self) -> str:
@@ -177,8 +183,11 @@ class Cell:
         """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
         model, asked = self.model, len(self.probes.probes)
         made = tuple(job(adapter, self.id) for adapter in self.adapters)
-        bare = Job(self.base_grades, f"{self.model_name}, asked about {self.probes.name}", 0.012 * asked, forms(model))
-        own = Job(self.grades, self.id, 0.015 * asked, made)
+        judge = (Job(self.calibration, self.calibration.judge.name, 30),) if self.calibration else ()
+        judged = 0.06 if judge else 0.0  # seconds an answer, in four ways; many cells share their answers
+        label = f"{self.model_name}, asked about {self.probes.name}"
+        bare = Job(self.base_grades, label, (0.012 + judged) * asked, (*forms(model), *judge))
+        own = Job(self.grades, self.id, (0.015 + judged) * asked, (*made, *judge))
         return [
             bare,
             own,
@@ -221,7 +230,8 @@ class Cell:
         return self.replay or self.dataset
 
     def _grades(self, stack: Stack, probes: ProbeSet | None = None) -> Grades:
-        return Grades(Answers(stack, probes or self.probes, self.decoding, dtype=self.engine.dtype))
+        answers = Answers(stack, probes or self.probes, self.decoding, dtype=self.engine.dtype)
+        return Grades(answers, self.grader, calibration=self.calibration)
 
     def _likelihoods(self, stack: Stack) -> Likelihoods | None:
         if self.scored is None or not self.engine.capabilities.log_likelihood:

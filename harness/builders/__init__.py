@@ -2,7 +2,7 @@
 
 from harness.builders._build import build, cached
 from harness.builders._files import ANSWERS, GRADES, LIKELIHOODS, TIMINGS, VERDICTS, read_lines
-from harness.builders._grades import Calibrated, Judged, judge, verdict
+from harness.builders._grades import Calibrated, Judged, judge, trusted, verdict
 from harness.builders._models import opened
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "judge",
     "opened",
     "read_lines",
+    "trusted",
     "verdict",
 ]

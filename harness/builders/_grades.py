@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from harness.builders._files import ANSWERS, GRADES, VERDICTS, read_lines, write_lines
 from harness.builders._models import Fetch
 from harness.engines import Engine, engine_for
-from harness.errors import RecipeError
+from harness.errors import ModelError, RecipeError
 from harness.formats import question
 from harness.grading import FUZZY, GRADERS, JUDGE, grade
 from harness.judging import (
@@ -53,6 +53,16 @@ class Calibrated(NamedTuple):
     def of(cls, artefact: Artefact) -> Calibrated:
         facts = artefact.manifest.facts
         return cls(facts["cut"], Worth.of(facts["tuned"]), Worth.of(facts["held_out"]))
+
+
+def trusted(name: str, found: Calibrated, least: float) -> None:
+    """Raises ModelError where the judge agrees less with people than ``least``, in Cohen's kappa."""
+    own = found.held_out
+    if own.kappa.estimate < least:
+        raise ModelError(
+            f"judge {name} agrees too little with people: kappa {own.kappa} on {own.pairs} held-out pairs, at least"
+            f" {least:.2f} is wanted: give a better --judge, or go on with --allow-weak-judge"
+        )
 
 
 def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | None) -> Artefact:

@@ -11,6 +11,7 @@ import pytest
 from harness.baselines import Baseline, Comparison, Kept, compare, comparison_markdown, save
 from harness.cells import Cell
 from harness.errors import HarnessError, StoreError
+from harness.grading import JUDGE
 from harness.plugin._session import HarnessSession, cell_of
 from harness.report import Part, table
 from harness.scenarios import SCENARIOS
@@ -24,6 +25,8 @@ def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     if not asking:
         return
     settings = own.settings
+    if settings.grader == JUDGE and (settings.baseline or settings.save_baseline):
+        raise pytest.UsageError("baselines hold verdicts of the fuzzy grader: give --grader both, not judge")
     if settings.save_baseline and len({base.content for base in own.bases}) > 1:
         raise pytest.UsageError(f"--save-baseline {settings.save_baseline} keeps one model: give one --model")
     if not settings.baseline:

@@ -10,6 +10,7 @@ from harness.baselines import Comparison
 from harness.cells import Cell
 from harness.errors import HarnessError
 from harness.gates import Gate, broken, gates
+from harness.grading import JUDGE
 from harness.plugin._baseline import COMPARED, compared, items_compared, properties
 from harness.plugin._session import KEY
 from harness.report import Result
@@ -52,6 +53,8 @@ def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
     """The gates that ``gates.toml`` beside the suite declares for ``cell``; they hold for the shipped model."""
     if cell.base.content != request.config.stash[KEY].shipped:
         pytest.skip("gates are declared for the shipped model only")
+    if request.config.stash[KEY].settings.grader == JUDGE:
+        pytest.skip("gates are declared for the fuzzy grader: --grader both holds them, with a judge beside")
     return Bounds(gates(request.path.parent / "gates.toml", cell.id))
 
 

@@ -16,7 +16,7 @@ from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.plugin._speed import parametrise_engines
-from harness.report import fitted, write
+from harness.report import fitted, noise, write
 
 SCENARIO = "harness_scenario"
 
@@ -86,6 +86,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     own = session.config.stash[KEY]
     if session.config.getoption("numprocesses", None):
         check_on_controller(own)
+        _judge_first(own)
     found = dict.fromkeys(cell for item in session.items if (cell := cell_of(item)))
     cells = [cell for cell in found if not own.missing(cell)]
     if session.config.getoption("plan"):
@@ -97,10 +98,20 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     lazy = session.config.getoption("maxfail") or hasattr(session.config, "workerinput")
     if cells and not lazy and not session.config.option.collectonly:
         try:
+            if own.judge:
+                _say(session.config, own.judge)
             launch_here(_planned(own, cells), own.fetch)
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
     return None
+
+
+def _judge_first(own: HarnessSession) -> None:
+    """With xdist the controller calibrates: what stops a worker is not shown."""
+    try:
+        own.judge  # noqa: B018 - read, as that is what stops at a judge that is not to be trusted
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 class Recorder:
@@ -133,6 +144,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     try:
         found = own.report()
         parts = [part for part in found if part.entries]
+        notes = [own.judge] if own.judge else []
         path = write(parts, own.settings.report) if parts else None
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)
@@ -140,12 +152,16 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.section("what was remembered, what was lost, what it cost")
     width = _width(config)
     for part in parts:
+        if least := noise(part.results, part.scenario.headline):
+            notes.append(f"{part.scenario.name}: {least}")
         terminalreporter.write_line(f"{part.scenario.title}\n\n{fitted(part.results, width)}\n")
         for finding in part.findings:
             if finding.said:
                 terminalreporter.write_line(f"{finding.title}: {finding.said}\n")
     for cell, reason in (missing for part in found for missing in part.missing):
         terminalreporter.write_line(f"not in the report: {cell}: {reason}", red=True)
+    for note in notes:
+        terminalreporter.write_line(note)
     if path is None:
         return
     shown = os.path.relpath(path, config.invocation_params.dir)

@@ -15,6 +15,7 @@ from harness.baselines import Limits
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.given import given_adapter
+from harness.grading import GRADERS
 from harness.models import SHIPPED
 from harness.recipes import Decoding, GivenAdapter
 from harness.selection import seeds
@@ -34,6 +35,9 @@ _OPTIONS = {
         "deterministic",
         "how suites answer: a preset, with fields of its own, e.g. default,temperature=0.5",
     ),
+    "grader": ("NAME", "fuzzy", "whose verdicts count: fuzzy, judge, or both (fuzzy, with the judge's beside)"),
+    "judge": ("MODEL", "", "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the shipped model"),
+    "judge-kappa": ("X", "0.6", "least agreement of the judge with people, on held-out labelled pairs"),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
     "baselines": ("DIR", "suites/{scenario}/baselines", "where baselines are kept"),
@@ -63,6 +67,11 @@ class Settings(NamedTuple):
     store: Path
     report: Path
     decoding: Decoding
+    grader: str
+    """One of ``harness.grading.GRADERS``."""
+    judge: str
+    judge_kappa: float
+    allow_weak_judge: bool
     device: str | None
     plan: bool
     baseline: str
@@ -89,6 +98,7 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(name, text, default=default)
     group.addoption("--save-baseline", metavar="NAME", help="keep what the cells reach as a baseline")
     group.addoption("--baseline-speed", action="store_true", help="fail, too, where a cell is slower than its limit")
+    group.addoption("--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa")
     group.addoption("--plan", action="store_true", help="show what would be built, and build nothing")
 
 
@@ -99,7 +109,7 @@ def settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a seed is no number, a decoding or engine is unknown, or an engine that is asked for by name
             is not installed.
     """
-    given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
+    given = {name: str(config.getoption(name.replace("-", "_")) or config.getini(name)) for name in _OPTIONS}
     try:
         numbers, by = seeds(given["seeds"]), decoding(given["decoding"])
     except RecipeError as error:
@@ -116,6 +126,10 @@ def settings(config: pytest.Config) -> Settings:
         store=_folder(config, given["store"]),
         report=_folder(config, given["report"]),
         decoding=by,
+        grader=_grader(given["grader"]),
+        judge=given["judge"] or str(SHIPPED),
+        judge_kappa=_kappa(given["judge-kappa"]),
+        allow_weak_judge=bool(config.getoption("allow_weak_judge")),
         device=given["device"] or None,
         plan=bool(config.getoption("plan")),
         baseline=_name("--baseline", given["baseline"]),
@@ -156,6 +170,22 @@ def _adapters(given: Sequence[str]) -> tuple[GivenAdapter, ...]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise pytest.UsageError(f"--adapter {twice[0]} is given twice: names become ids, give each its own")
     return found
+
+
+def _grader(name: str) -> str:
+    known = {grader.rpartition("-")[0]: grader for grader in GRADERS}
+    if name not in known:
+        raise pytest.UsageError(f"--grader {name!r} is unknown: choose one of {', '.join(known)}")
+    return known[name]
+
+
+def _kappa(text: str) -> float:
+    try:
+        if -1 <= (value := float(text)) <= 1:
+            return value
+    except ValueError:
+        pass
+    raise pytest.UsageError(f"--judge-kappa {text!r}: give a number of at most 1, such as 0.6")
 
 
 def _name(option: str, name: str) -> str:

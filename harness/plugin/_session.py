@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 import pytest
 
 from harness.baselines import Baseline, load
-from harness.builders import GRADES, build, read_lines
+from harness.builders import GRADES, Calibrated, build, read_lines, trusted
 from harness.cells import Cell
 from harness.engines import EngineSpec, identify, refusal
 from harness.errors import MissingExtraError
+from harness.grading import FUZZY
+from harness.judging import judge_of, labelled
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
-from harness.recipes import Base, Recipe
-from harness.report import Part, Result, against, first_manifest, part, result
+from harness.recipes import Base, Calibration, Recipe
+from harness.report import Part, Result, against, first_manifest, part, result, summary
 from harness.scenarios import Fetch, Scenario
 from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
@@ -69,7 +72,24 @@ class HarnessSession:
     def cells(self, scenario: str) -> list[Cell]:
         """All cells of ``scenario`` under the session's settings."""
         own = self.settings
-        return cells(scenario, own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
+        found = cells(scenario, own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
+        return [replace(cell, grader=own.grader, calibration=self.calibration) for cell in found]
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Of the session's judge; None where no judge is asked."""
+        return None if self.settings.grader == FUZZY else Calibration(judge_of(self.settings.judge), labelled())
+
+    @cached_property
+    def judge(self) -> str:
+        """What the judge is worth, in one line; empty where none is asked. Raises ModelError on a weak one."""
+        if self.calibration is None:
+            return ""
+        artefact = self.fetch(self.calibration)
+        found, name = Calibrated.of(artefact), self.calibration.judge.name
+        if not self.settings.allow_weak_judge:
+            trusted(name, found, self.settings.judge_kappa)
+        return summary(name, artefact.manifest.facts["by"], found)
 
     def missing(self, cell: Cell) -> str:
         """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty where it can."""
@@ -88,6 +108,7 @@ class HarnessSession:
     def result(self, scenario: str, cell: Cell) -> Result:
         """Figures of ``cell`` of ``scenario``."""
         if (scenario, cell.id) not in self._results:
+            self.judge  # noqa: B018 - read, as that is what stops at a judge that is not to be trusted
             self._results[scenario, cell.id] = result(scenario_called(scenario), cell, self.fetch)
         return self._results[scenario, cell.id]
 

@@ -1,7 +1,9 @@
 """What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite."""
 
 from harness.report._against import against
+from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
+from harness.report._judging import Judging, judging, summary
 from harness.report._markdown import table
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
 from harness.report._readme import rewrite_readmes
@@ -12,18 +14,24 @@ from harness.report._write import DATABASE, write
 __all__ = [
     "DATABASE",
     "SCHEMA_VERSION",
+    "Compared",
     "Entry",
+    "Judging",
     "Missing",
     "Part",
     "Result",
     "Wrong",
     "against",
     "bare_result",
+    "comparisons",
     "first_manifest",
     "fitted",
+    "judging",
+    "noise",
     "part",
     "result",
     "rewrite_readmes",
+    "summary",
     "table",
     "write",
 ]

@@ -9,8 +9,13 @@ from statistics import mean
 from tabulate import tabulate
 
 from harness.cells import unseeded
+from harness.grading import JUDGE
+from harness.recipes import local
+from harness.report._comparison import comparison_table, comparisons, noise
+from harness.report._judging import corrected, judging_markdown
 from harness.report._parts import Part
 from harness.report._results import Result, Wrong
+from harness.stats import ErrorRates, crossed_bootstrap
 
 MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
@@ -50,14 +55,17 @@ def cells_of(results: Sequence[Result], intervals: bool) -> tuple[list[str], lis
     return head, [_row(r, shown, intervals) for r in results]
 
 
-def seeds_table(results: Sequence[Result]) -> str:
-    """Means over the seeds of each cell that has several."""
+def seeds_table(results: Sequence[Result], rates: ErrorRates | None = None) -> str:
+    """Means over the seeds of each cell that has several, with intervals over other seeds and other facts.
+
+    ``rates`` are those of the judge by which recall was corrected.
+    """
     rows, shown = [], [*columns(results), *_LOCAL]
     for name, group in groupby(sorted(results, key=_unseeded), _unseeded):
         found = list(group)
         if len(found) < 2:
             continue
-        shares = [_mean([r.shares()[c].estimate for r in found if c in r.shares()]) for c in shown]
+        shares = [_over_seeds(found, c, rates) for c in shown]
         rows.append([name, str(len(found)), *shares, f"{mean(r.cost['seconds'] for r in found):.1f}"])
     head = ["cell", "seeds", *map(words, shown), "train s"]
     return str(tabulate(rows, head, "github", disable_numparse=True)) if rows else ""
@@ -103,15 +111,21 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
     for finding in part.findings:
         found += [f"{level}# {finding.title}", "", finding.text.strip(), ""]
         found += [f"![{c.up} over {c.across}]({own.name}-{c.name}.svg)\n" for c in finding.curves]
-    if seeds := seeds_table(trained):
+    judge = part.judging if part.judging and part.judging.grader == JUDGE else None
+    if seeds := seeds_table(trained, judge.calibrated.held_out.rates if judge else None):
         found += [f"{level}# Means over seeds", "", seeds, ""]
     if engines := engines_table(results):
         found += [f"{level}# Engines", "", _ENGINES, "", engines, ""]
+    if least := noise(results, own.headline):
+        found += [f"Read with care: {least}.", ""]
     found += ["Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model answers;"]
     found += ["still right: of what the bare model had right.", ""]
     found += [f"![{words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn]
+    if compared := comparison_table(comparisons(results, own.headline)):
+        found += ["", f"{level}# Compared in {words(own.headline)}", "", compared]
     how = tabulate(part.how, ("what", "value"), "github", disable_numparse=True)
     found += ["", f"{level}# How it was run", "", how, ""]
+    found += judging_markdown(part.judging, f"{level}#") if part.judging else []
     if facts := _facts(trained):
         share = f"Share of the questions of kind *{words(own.headline)}* that are answered right, by fact."
         found += [f"{level}# Facts", "", share, "", facts, ""]
@@ -126,8 +140,17 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _mean(found: Sequence[float]) -> str:
-    return f"{mean(found):.3f}" if found else ""
+def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) -> str:
+    """The mean of one share; with its interval where it is a plain share of questions."""
+    shares = [r.shares()[name].estimate for r in results if name in r.shares()]
+    if not shares:
+        return ""
+    marks = [(r.id, m) for r in results for m in r.marks if m.kind == name or (name == "locality" and local(m.kind))]
+    if not marks:
+        return f"{mean(shares):.3f}"
+    values = [float(m.same if name == "locality" else m.right) for _, m in marks]
+    found = crossed_bootstrap(values, [m.fact for _, m in marks], [seed for seed, _ in marks])
+    return str(corrected(found, rates) if rates and name != "locality" else found)
 
 
 def _row(result: Result, shown: Sequence[str], intervals: bool) -> list[str]:

@@ -13,6 +13,7 @@ from harness.cells import Cell
 from harness.engines import described
 from harness.errors import HarnessError
 from harness.recipes import Grades, ServedBase, digest
+from harness.report._judging import Judging, judging
 from harness.report._results import Result, bare_result, result
 from harness.scenarios import Fetch, Finding, Line, Scenario
 from harness.store import Manifest
@@ -58,6 +59,8 @@ class Part(NamedTuple):
     """What its cells say together."""
     baseline: str = ""
     """Name of the baseline that its entries are compared with."""
+    judging: Judging | None = None
+    """What the judge is worth and said; None where none was asked."""
 
     @property
     def results(self) -> list[Result]:
@@ -87,7 +90,9 @@ def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, fig
     bare = _bare(scenario, whole, fetch)
     how = [*_how(whole, grid, fetch)] if whole else []
     trained = [cell for cell in whole if cell.trained]
-    return Part(scenario, [*bare, *found], how, missing, scenario.findings(trained, fetch) if trained else [])
+    findings = scenario.findings(trained, fetch) if trained else []
+    judged = judging(whole, fetch) if whole else None
+    return Part(scenario, [*bare, *found], how, missing, findings, judging=judged)
 
 
 def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:

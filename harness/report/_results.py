@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from harness.builders import GRADES, read_lines
 from harness.cells import Cell
-from harness.grading import normalise
+from harness.grading import JUDGE, normalise
 from harness.recipes import Grades, local
+from harness.report._judging import corrected, rates_of
 from harness.scenarios import Fetch, Line, Scenario, drift_measures, forced_measures
 from harness.stats import Interval, cluster_bootstrap
 
@@ -20,6 +21,20 @@ class Wrong(NamedTuple):
     prompt: str
     answer: str
     accepted: str
+
+
+class Mark(NamedTuple):
+    """One answer's verdict."""
+
+    id: str
+    """Of the probe."""
+    kind: str
+    fact: str
+    right: bool
+    same: bool
+    """Whether it is what the bare model answers."""
+    known: bool
+    """Whether the bare model's answer is right."""
 
 
 class Result(NamedTuple):
@@ -46,6 +61,8 @@ class Result(NamedTuple):
     cost: dict[str, float]
     """Figures of the adapter's training (none for a bare model) and of answering."""
     wrong: tuple[Wrong, ...]
+    marks: tuple[Mark, ...] = ()
+    """Every verdict, for comparisons and for means over seeds."""
 
     @property
     def adapted(self) -> bool:
@@ -104,24 +121,26 @@ def _figures(
     scenario: Scenario, cell: Cell, lines: list[Line], bare: list[Line], fetch: Fetch, adapted: bool
 ) -> Result:
     kinds = list(dict.fromkeys(line["kind"] for line in lines))
+    told = _teller(cell, fetch)
     pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
-    same = [float(normalise(a["answers"][0]) == normalise(b["answers"][0])) for a, b in pairs]
+    same = [float(_mark(a, b).same) for a, b in pairs]
     return Result(
         scenario=scenario.name,
         id=f"{cell.model_name} (no adapter)",
         model=cell.base.name,
         engine=cell.engine.name,
         status="base",
-        recall={kind: _share([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)},
+        recall={kind: told([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)},
         measures=scenario.measures(cell, lines, bare, fetch, adapted)
         | forced_measures(cell, lines, scenario.headline, fetch, adapted)
         | drift_measures(cell, fetch, adapted),
         facts=_by_fact([line for line in lines if line["kind"] == scenario.headline]),
-        known=_share([a for a, _ in pairs]) if pairs else None,
+        known=told([a for a, _ in pairs]) if pairs else None,
         locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]) if pairs else None,
         still_right=_still_right(pairs),
         cost={},
         wrong=tuple(_wrong(line) for line in lines if not line["right"] and not local(line["kind"])),
+        marks=tuple(_mark(a, b) for a, b in zip(lines, bare, strict=True)),
     )
 
 
@@ -140,10 +159,23 @@ def _share(lines: Sequence[Line]) -> Interval:
     return cluster_bootstrap([float(line["right"]) for line in lines], [line["fact"] for line in lines])
 
 
+def _teller(cell: Cell, fetch: Fetch) -> Callable[[Sequence[Line]], Interval]:
+    """How shares are told: a judge's corrected for its error rates, those of the fuzzy grader as they are."""
+    if cell.grader != JUDGE or cell.calibration is None:
+        return _share
+    rates = rates_of(cell.calibration, fetch)
+    return lambda lines: corrected(_share(lines), rates)
+
+
 def _by_fact(lines: Sequence[Line]) -> dict[str, float]:
     facts = dict.fromkeys(line["fact"] for line in lines)
     own = {fact: [line["right"] for line in lines if line["fact"] == fact] for fact in facts}
     return {fact: sum(right) / len(right) for fact, right in own.items()}
+
+
+def _mark(line: Line, bare: Line) -> Mark:
+    same = normalise(line["answers"][0]) == normalise(bare["answers"][0])
+    return Mark(line["id"], line["kind"], line["fact"], line["right"], same, bare["right"])
 
 
 def _wrong(line: Line) -> Wrong:

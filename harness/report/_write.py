@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from harness.errors import StoreError
+from harness.report._comparison import comparisons
 from harness.report._database import write_database
+from harness.report._judging import judging_plain
 from harness.report._markdown import document
 from harness.report._page import page
 from harness.report._parts import Part
@@ -60,21 +62,24 @@ def _replace(path: Path, write_to: Callable[[Path], object]) -> None:
 
 
 def _plain(parts: Sequence[Part]) -> dict[str, object]:
-    scenarios = [
-        {
-            "name": p.scenario.name,
-            "title": p.scenario.title,
-            "how": dict(p.how),
-            "findings": [{"title": f.title, "text": f.text, "said": f.said} for f in p.findings],
-        }
-        for p in parts
-    ]
+    scenarios = [_scenario(part) for part in parts]
     return {"scenarios": scenarios, "results": [_result(result) for part in parts for result in part.results]}
+
+
+def _scenario(part: Part) -> dict[str, object]:
+    judged = {"judging": judging_plain(part.judging)} if part.judging else {}
+    found = comparisons(part.results, part.scenario.headline)
+    compared = [{**one._asdict(), "difference": one.difference._asdict()} for one in found]
+    for one in compared:
+        one["detectable"] = one["detectable"] if one["detectable"] == one["detectable"] else None
+    own: dict[str, object] = {"name": part.scenario.name, "title": part.scenario.title, "how": dict(part.how)}
+    own["findings"] = [{"title": f.title, "text": f.text, "said": f.said} for f in part.findings]
+    return {**own, "comparisons": compared, **judged}
 
 
 def _result(result: Result) -> dict[str, object]:
     """Intervals as objects, by name; what is there for adapted models only is left out elsewhere."""
-    kept = result._asdict()
+    kept = {name: value for name, value in result._asdict().items() if name != "marks"}
     for name in ("recall", "measures"):
         kept[name] = {kind: interval._asdict() for kind, interval in kept[name].items()}
     for name in ("known", "locality", "still_right"):

@@ -8,6 +8,7 @@ from harness.stats._multiple import holm
 from harness.stats._paired import McNemar, Paired, mcnemar, paired_bootstrap
 from harness.stats._power import detectable_difference, detectable_loss
 from harness.stats._ratio import cluster_ratio
+from harness.stats._seeds import crossed_bootstrap
 
 __all__ = [
     "ErrorRates",
@@ -16,6 +17,7 @@ __all__ = [
     "Paired",
     "cluster_bootstrap",
     "cluster_ratio",
+    "crossed_bootstrap",
     "crossing",
     "detectable_difference",
     "detectable_loss",

@@ -1,0 +1,114 @@
+"""Cells held against the bare model and against the best cell, on the same questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tabulate import tabulate
+
+from harness.report._results import Mark, Result
+from harness.stats import (
+    Interval,
+    detectable_difference,
+    detectable_loss,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+)
+
+_LEVEL = 0.025
+"""Of each side: 5% in all."""
+_NOTE = (
+    "Differences on the same questions, with 95% intervals; p is a wild cluster bootstrap over facts, corrected for"
+    " all tests of this table (Holm). *Could be found*: the smallest true difference that such a test, uncorrected,"
+    " finds in 4 of 5 cases. The best cell was chosen on these very questions, which flatters it: a difference of"
+    " which p is large is no reason to prefer it."
+)
+
+
+class Compared(NamedTuple):
+    """One cell against another, or against the bare model."""
+
+    cell: str
+    other: str
+    questions: int
+    difference: Interval
+    lost: int
+    """Right in ``other``, wrong here."""
+    gained: int
+    mcnemar: float
+    """McNemar's exact p, which takes questions as independent."""
+    p: float
+    """Of the wild cluster bootstrap, corrected (Holm) over all comparisons of the scenario."""
+    detectable: float
+    """Smallest difference that is found in 4 of 5 cases; nan where nothing varied."""
+
+
+def comparisons(results: Sequence[Result], kind: str) -> list[Compared]:
+    """Each adapted cell against its bare model, and against the best of all, in recall of ``kind``."""
+    cells = [r for r in results if r.adapted and kind in r.recall]
+    pairs: list[tuple[Result, Result]] = [(r, _bare(r)) for r in cells]
+    best = max(cells, key=lambda r: r.recall[kind].estimate, default=None)
+    pairs += [(r, best) for r in cells if best and r is not best]
+    resamples = max(2000, 40 * len(pairs))
+    found = [one for cell, other in pairs if (one := _compared(cell, other, kind, resamples))]
+    return [one._replace(p=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
+
+
+def comparison_table(found: Sequence[Compared]) -> str:
+    """A row a comparison, with what it means."""
+    if not found:
+        return ""
+    head = ("cell", "against", "questions", "difference", "lost, gained", "p", "could be found")
+    rows = [
+        [
+            c.cell,
+            c.other,
+            c.questions,
+            f"{c.difference.estimate:+.3f} [{c.difference.low:+.3f}, {c.difference.high:+.3f}]",
+            f"{c.lost}, {c.gained}",
+            f"{c.p:.2g}",
+            f"{c.detectable:.3f}" if c.detectable == c.detectable else "",
+        ]
+        for c in found
+    ]
+    return f"{_NOTE}\n\n{tabulate(rows, head, 'github', disable_numparse=True)}"
+
+
+def noise(results: Sequence[Result], kind: str) -> str:
+    """What no comparison of two cells can find, in one line, so that nobody reads noise; empty where nothing is asked.
+
+    Before any data are seen, for a difference all in one direction.
+    """
+    marks = next(([m for m in r.marks if m.kind == kind] for r in results if r.adapted and kind in r.recall), [])
+    facts = len({mark.fact for mark in marks})
+    if facts < 2:
+        return ""
+    each = len(marks) / facts
+    even, whole = (detectable_loss(facts, each, together, alpha=_LEVEL) for together in (0.0, 1.0))
+    return (
+        f"differences in {kind.replace('_', ' ')} below {even:.2f} (spread evenly) to {whole:.2f} (striking whole"
+        f" facts) are noise: {facts} facts, {each:.1f} questions each"
+    )
+
+
+def _bare(cell: Result) -> Result:
+    """The bare model on the questions of ``cell``."""
+    marks = tuple(mark._replace(right=mark.known, same=True) for mark in cell.marks)
+    return cell._replace(id="no adapter", marks=marks)
+
+
+def _compared(cell: Result, other: Result, kind: str, resamples: int) -> Compared | None:
+    """None where no question was put to both."""
+    theirs = {mark.id: mark for mark in other.marks if mark.kind == kind}
+    both: list[tuple[Mark, Mark]] = [(m, theirs[m.id]) for m in cell.marks if m.kind == kind and m.id in theirs]
+    if not both:
+        return None
+    now, before = [float(a.right) for a, _ in both], [float(b.right) for _, b in both]
+    found = paired_bootstrap(before, now, [a.fact for a, _ in both], resamples=resamples)
+    changed = mcnemar([b.right for _, b in both], [a.right for a, _ in both])
+    known = found.clusters > 1 and found.spread > 0
+    least = detectable_difference(found.clusters, found.spread, _LEVEL) if known else float("nan")
+    own = (changed.lost, changed.gained, changed.p)
+    return Compared(cell.id, other.id, len(both), found.difference, *own, found.p, least)

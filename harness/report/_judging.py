@@ -1,0 +1,200 @@
+"""What a judge said beside the fuzzy grader: what it is worth, how far the two agree, and where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tabulate import tabulate
+
+from harness.builders import GRADES, Calibrated, read_lines
+from harness.cells import Cell
+from harness.grading import JUDGE
+from harness.judging import UNDECIDED
+from harness.recipes import Calibration, Grades, local
+from harness.scenarios import Fetch
+from harness.stats import ErrorRates, Interval, McNemar, cluster_bootstrap, kappa, mcnemar, rogan_gladen
+
+_SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
+
+
+class Dispute(NamedTuple):
+    """An answer on which the graders disagree, or the judge is undecided; told once, however many cells gave it."""
+
+    kind: str
+    prompt: str
+    answer: str
+    accepted: str
+    fuzzy: bool
+    judge: str
+    """``same``, ``differ`` or ``undecided``."""
+    odds: float
+    """How sure the judge is: nats (or votes) above its cut."""
+    cells: tuple[str, ...]
+
+
+class Seen(NamedTuple):
+    """One kind of recall of one cell, as each grader has it."""
+
+    cell: str
+    kind: str
+    fuzzy: Interval
+    judge: Interval
+    corrected: Interval
+    """The judge's, corrected for its known error rates."""
+
+
+class Judging(NamedTuple):
+    """All about the judge of one scenario's cells."""
+
+    name: str
+    grader: str
+    by: str
+    """``log-likelihood`` or ``replies``."""
+    calibrated: Calibrated
+    answers: int
+    """Distinct answers that were judged; answers to one question that are alike count once."""
+    kappa: Interval
+    """Of the judge with the fuzzy grader."""
+    mcnemar: McNemar
+    """Fuzzy as *before*, the judge as *after*."""
+    undecided: int
+    seen: tuple[Seen, ...]
+    disputes: tuple[Dispute, ...]
+
+
+def corrected(share: Interval, rates: ErrorRates) -> Interval:
+    """Rogan and Gladen's share; of a judge that knows nothing, only that it lies between 0 and 1."""
+    if rates.sensitivity + rates.specificity <= 1:
+        return Interval(share.estimate, 0.0, 1.0)
+    return rogan_gladen(share, rates)
+
+
+def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
+    """The judge of ``cells``; None where there is none."""
+    own = cells[0].calibration
+    if own is None:
+        return None
+    artefact = fetch(own)
+    found = Calibrated.of(artefact)
+    answers = list(_answers(cells, fetch))
+    once = {(line["prompt"], *line["accepted"], line["answers"][0]): line for _, line in answers}
+    pairs = [(line["by"]["fuzzy"], line["by"]["judge"]) for line in once.values()]
+    fuzzy, judge = [f for f, _ in pairs], [j for _, j in pairs]
+    return Judging(
+        name=own.judge.name,
+        grader=cells[0].grader,
+        by=artefact.manifest.facts["by"],
+        calibrated=found,
+        answers=len(once),
+        kappa=kappa(fuzzy, judge, [line["fact"] for line in once.values()]),
+        mcnemar=mcnemar(fuzzy, judge),
+        undecided=sum(line["judged"][0] == UNDECIDED for line in once.values()),
+        seen=tuple(_seen(answers, found.held_out.rates)),
+        disputes=tuple(_disputes(answers)),
+    )
+
+
+def summary(name: str, by: str, found: Calibrated) -> str:
+    """The calibration in one line, for terminals."""
+    return f"judge {name} (by {by}) on held-out labelled pairs: {found.held_out}"
+
+
+def judging_markdown(found: Judging, level: str) -> list[str]:
+    """The chapter of RESULTS.md."""
+    counts = "the judge's" if found.grader == JUDGE else "the fuzzy grader's"
+    right = "; recall is corrected for the judge's error rates" if found.grader == JUDGE else ""
+    lines = [f"{level} The judge", "", f"Judge: {found.name}, by {found.by}. The tables show {counts} verdicts{right}."]
+    lines += ["The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it is worth was"]
+    lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", _worth(found.calibrated), ""]
+    lines += [f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa {found.kappa}:"]
+    lines += [f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy grader only"]
+    lines += [f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right: {found.undecided}.", ""]
+    lines += [_seen_table(found.seen), "", f"{level}# Where the graders disagree", ""]
+    more = f", {_SHOWN} of them here, all in RESULTS.json" if len(found.disputes) > _SHOWN else ""
+    return [*lines, f"{len(found.disputes)} answers{more}.", "", *_disputed(found.disputes[:_SHOWN])]
+
+
+def judging_plain(found: Judging) -> dict[str, Any]:
+    """JSON-ready."""
+    held = found.calibrated
+    return {
+        **found._asdict(),
+        "calibrated": {"cut": held.cut, "tuned": held.tuned.plain(), "held_out": held.held_out.plain()},
+        "kappa": found.kappa._asdict(),
+        "mcnemar": found.mcnemar._asdict(),
+        "seen": [
+            {k: v._asdict() if isinstance(v, Interval) else v for k, v in one._asdict().items()} for one in found.seen
+        ],
+        "disputes": [dispute._asdict() for dispute in found.disputes],
+    }
+
+
+def rates_of(calibration: Calibration, fetch: Fetch) -> ErrorRates:
+    """Error rates of a judge, from the held-out half."""
+    return Calibrated.of(fetch(calibration)).held_out.rates
+
+
+def _answers(cells: Iterable[Cell], fetch: Fetch) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every judged answer with the id of its cell, the bare models first."""
+    bare: dict[Grades, str] = {cell.base_grades: f"{cell.model_name} (no adapter)" for cell in cells}
+    for recipe, name in [*bare.items(), *((cell.grades, cell.id) for cell in cells)]:
+        for line in read_lines(fetch(recipe).path / GRADES):
+            yield name, line
+
+
+def _seen(answers: Sequence[tuple[str, Mapping[str, Any]]], rates: ErrorRates) -> Iterator[Seen]:
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for name, line in answers:
+        if not local(line["kind"]):
+            groups.setdefault((name, line["kind"]), []).append(line)
+    for (name, kind), lines in groups.items():
+        facts = [line["fact"] for line in lines]
+        fuzzy, judge = (cluster_bootstrap([float(ln["by"][who]) for ln in lines], facts) for who in ("fuzzy", "judge"))
+        yield Seen(name, kind, fuzzy, judge, corrected(judge, rates))
+
+
+def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]:
+    """Those of which the judge is surest first."""
+    found: dict[tuple[str, ...], Dispute] = {}
+    for name, line in answers:
+        by, said = line["by"], line["judged"][0]
+        if by["fuzzy"] == by["judge"] and said != UNDECIDED:
+            continue
+        key = (line["prompt"], *line["accepted"], line["answers"][0])
+        if key in found:
+            found[key] = found[key]._replace(cells=(*found[key].cells, name))
+            continue
+        words = line["prompt"], line["answers"][0], " or ".join(line["accepted"])
+        found[key] = Dispute(line["kind"], *words, by["fuzzy"], said, line["odds"][0], (name,))
+    return sorted(found.values(), key=lambda one: -abs(one.odds))
+
+
+def _worth(found: Calibrated) -> str:
+    head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
+    halves = (("held out: reported", found.held_out), ("calibration: the cut", found.tuned))
+    rows = [
+        [name, w.pairs, *map(str, (w.accuracy, w.kappa, w.false_accepts, w.false_rejects)), w.undecided]
+        for name, w in halves
+    ]
+    return str(tabulate(rows, head, "github", disable_numparse=True))
+
+
+def _seen_table(seen: Sequence[Seen]) -> str:
+    head = ("cell", "kind", "fuzzy", "judge", "judge, corrected")
+    rows = [[s.cell, s.kind.replace("_", " "), str(s.fuzzy), str(s.judge), str(s.corrected)] for s in seen]
+    return str(tabulate(rows, head, "github", disable_numparse=True))
+
+
+def _disputed(disputes: Sequence[Dispute]) -> list[str]:
+    words = {True: "right", False: "wrong"}
+    head = ("kind", "question", "answer", "right would be", "fuzzy", "judge", "odds", "cells")
+    rows = [
+        [d.kind, *map(_cell, (d.prompt, d.answer, d.accepted)), words[d.fuzzy], d.judge, f"{d.odds:+.1f}", len(d.cells)]
+        for d in disputes
+    ]
+    return [tabulate(rows, head, "github", disable_numparse=True), ""] if rows else []
+
+
+def _cell(text: str) -> str:
+    return text.strip().replace("\n", " ⏎ ").replace("|", "\\|")
