@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli._common import Commands
+from harness.cli._judged import Bench, add_options, bench
 from harness.cli._log import NEEDED, Answered, read
 from harness.errors import DataError, StoreError
 
 if TYPE_CHECKING:
+    from harness.builders import Judged
     from harness.grading import Verdict
     from harness.stats import Interval
 
@@ -28,6 +30,14 @@ class Graded(NamedTuple):
 
     answered: Answered
     verdict: Verdict
+    judged: Judged | None = None
+    """The judge's verdict, where there is a judge."""
+    judge_counts: bool = False
+
+    @property
+    def right(self) -> bool:
+        """By the grader that counts."""
+        return self.judged.verdict == "same" if self.judged and self.judge_counts else self.verdict.right
 
     @property
     def cluster(self) -> str:
@@ -48,6 +58,7 @@ def add(commands: Commands) -> None:
     own.add_argument("--out", type=Path, metavar="DIR", help=f"where {GRADED} and {REPORT} go [beside FILE]")
     own.add_argument("--by", action="append", default=[], metavar="COLUMN", help="a row for each of its values")
     own.add_argument("--columns", default="", metavar="LIST", help="e.g. question=q,accepted=gold,answer=output")
+    add_options(own)
     own.set_defaults(run=run)
 
 
@@ -58,10 +69,14 @@ def run(given: argparse.Namespace) -> int:
     if not 0 < threshold <= 100:
         raise DataError(f"--threshold is {threshold:g}: it must be above 0 and at most 100")
     rows = graded(read(given.file, columns(given.columns)), threshold)
-    found = table(rows, given.by or groups(rows))
+    judge = bench(given, [row.answered for row in rows])
+    if judge:
+        counts = given.grader != "both"
+        rows = [row._replace(judged=j, judge_counts=counts) for row, j in zip(rows, judge.verdicts, strict=True)]
+    found = table(rows, given.by or groups(rows), judge=judge)
     folder = given.out or given.file.parent
-    write(rows, found, given.file, folder, threshold)
-    print(f"{found}\n\neach verdict: {folder / GRADED}\nreport: {folder / REPORT}")
+    write(rows, found, given.file, folder, threshold, judge)
+    print(f"{found}\n{judge.line if judge else ''}\neach verdict: {folder / GRADED}\nreport: {folder / REPORT}")
     return 0
 
 
@@ -93,7 +108,7 @@ def groups(rows: Sequence[Graded]) -> list[str]:
     return [name for name in _GROUPS if any(name in row.answered.more for row in rows)]
 
 
-def table(rows: Sequence[Graded], by: Sequence[str], form: str = "github") -> str:
+def table(rows: Sequence[Graded], by: Sequence[str], form: str = "github", judge: Bench | None = None) -> str:
     """A row for each combination of the columns ``by``, and one for all. Raises DataError where there is no such."""
     from tabulate import tabulate
 
@@ -104,23 +119,30 @@ def table(rows: Sequence[Graded], by: Sequence[str], form: str = "github") -> st
     sorts: dict[tuple[str, ...], list[Graded]] = {}
     for row in rows:
         sorts.setdefault(tuple(str(row.answered.more.get(name, "")) for name in by), []).append(row)
-    lines = [[*map(_cell, names), *_figures(found)] for names, found in sorts.items()] if by else []
-    lines += [["all", *[""] * (len(by) - 1), *_figures(rows)]] if len(sorts) > 1 or not by else []
+    lines = [[*map(_cell, names), *_figures(found, judge)] for names, found in sorts.items()] if by else []
+    lines += [["all", *[""] * (len(by) - 1), *_figures(rows, judge)]] if len(sorts) > 1 or not by else []
     head = [*(by or [""]), "answers", "right", "share", "95% interval"]
+    head += ["judge", "judge, corrected"] if judge else []
     return str(tabulate(lines, head, form, disable_numparse=True))
 
 
-def share(rows: Sequence[Graded]) -> Interval:
-    """Share that is right: Wilson's interval, or the cluster bootstrap where answers belong together."""
+def share(rows: Sequence[Graded], right: Sequence[bool] | None = None) -> Interval:
+    """Share that is right, by the grader that counts, or of the verdicts ``right``.
+
+    Wilson's interval, or the cluster bootstrap where answers belong together.
+    """
     from harness.stats import cluster_bootstrap, wilson
 
-    right, clusters = [float(row.verdict.right) for row in rows], [row.cluster for row in rows]
+    values = [float(hit) for hit in (right if right is not None else [row.right for row in rows])]
+    clusters = [row.cluster for row in rows]
     if len(set(clusters)) == len(clusters):
-        return wilson(round(sum(right)), len(right))
-    return cluster_bootstrap(right, clusters)
+        return wilson(round(sum(values)), len(values))
+    return cluster_bootstrap(values, clusters)
 
 
-def write(rows: Sequence[Graded], found: str, source: Path, folder: Path, threshold: float) -> None:
+def write(
+    rows: Sequence[Graded], found: str, source: Path, folder: Path, threshold: float, judge: Bench | None
+) -> None:
     """graded.jsonl and GRADES.md. Raises StoreError where they cannot be written, or where one is the source."""
     if (folder / GRADED).resolve() == source.resolve():
         raise StoreError(f"{source} would be overwritten by its own grades: give another folder as --out")
@@ -129,22 +151,23 @@ def write(rows: Sequence[Graded], found: str, source: Path, folder: Path, thresh
         folder.mkdir(parents=True, exist_ok=True)
         # A lone surrogate, which JSON may escape and UTF-8 may not hold, becomes a question mark.
         (folder / GRADED).write_bytes(lines.encode(errors="replace"))
-        (folder / REPORT).write_bytes(document(rows, found, source.name, threshold).encode(errors="replace"))
+        (folder / REPORT).write_bytes(document(rows, found, source.name, threshold, judge).encode(errors="replace"))
     except OSError as error:
         raise StoreError(f"grades cannot be written to {folder} ({error.strerror}): give another --out") from error
 
 
-def document(rows: Sequence[Graded], found: str, source: str, threshold: float) -> str:
+def document(rows: Sequence[Graded], found: str, source: str, threshold: float, judge: Bench | None) -> str:
     """The whole of GRADES.md."""
     from tabulate import tabulate
 
     from harness.grading import FUZZY
 
-    wrong = [row for row in rows if not row.verdict.right]
+    wrong = [row for row in rows if not row.right]
     clustered = len({row.cluster for row in rows}) < len(rows)
     how = "cluster bootstrap over facts (or lines)" if clustered else "Wilson"
     parts = [f"# Grades of {source}", "", found, ""]
     parts += [f"Graded by {FUZZY}, threshold {threshold:g}. Intervals: {how}. Each verdict: `{GRADED}`.", ""]
+    parts += [f"{judge.line}.", "", *_disputed(rows)] if judge else []
     parts += ["## Answered wrong", "", f"{len(wrong)} of {len(rows)}.", ""]
     shown = wrong[:: -(-len(wrong) // _SHOWN_WRONG)] if wrong else []
     lines = [[r.answered.line, *map(_cell, _words(r)), f"{r.verdict.score:.0f}"] for r in shown]
@@ -153,18 +176,37 @@ def document(rows: Sequence[Graded], found: str, source: str, threshold: float) 
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _figures(rows: Sequence[Graded]) -> list[str]:
+def _disputed(rows: Sequence[Graded]) -> list[str]:
+    """Where the judge disagrees with the fuzzy grader, or is undecided."""
+    from tabulate import tabulate
+
+    found = [(r, j) for r in rows if (j := r.judged) and j.verdict != ("same" if r.verdict.right else "differ")]
+    told = {True: "right", False: "wrong"}
+    lines = [[r.answered.line, *map(_cell, _words(r)), told[r.verdict.right], j.verdict] for r, j in found]
+    head = ("line", "question", "answer", "right would be", "fuzzy", "judge")
+    shown = [tabulate(lines[:_SHOWN_WRONG], head, "github", disable_numparse=True), ""] if lines else []
+    return ["## Where the graders disagree", "", f"{len(found)} of {len(rows)}.", "", *shown]
+
+
+def _figures(rows: Sequence[Graded], judge: Bench | None) -> list[str]:
     found = share(rows)
-    right = sum(row.verdict.right for row in rows)
-    return [str(len(rows)), str(right), f"{found.estimate:.3f}", f"{found.low:.3f} to {found.high:.3f}"]
+    right = sum(row.right for row in rows)
+    told = []
+    if judge:
+        from harness.report import corrected
+
+        own = share(rows, [bool(row.judged and row.judged.verdict == "same") for row in rows])
+        told = [f"{own.estimate:.3f}", str(corrected(own, judge.found.held_out.rates))]
+    return [str(len(rows)), str(right), f"{found.estimate:.3f}", f"{found.low:.3f} to {found.high:.3f}", *told]
 
 
 def _plain(row: Graded) -> dict[str, Any]:
     """A verdict that the source already held stays, as ``given_right`` and so on."""
-    answered, verdict = row
+    answered, verdict, judged = row.answered, row.verdict, row.judged
     own = {"line": answered.line, "question": answered.question, "accepted": answered.accepted}
     own |= {"answer": answered.answer}
-    own |= {"right": verdict.right, "score": round(verdict.score, 2), "matched": verdict.matched}
+    own |= {"right": row.right, "score": round(verdict.score, 2), "matched": verdict.matched}
+    own |= {"fuzzy": verdict.right, "judge": judged.verdict, "odds": judged.odds} if judged else {}
     return own | {f"given_{key}" if key in own else key: value for key, value in answered.more.items()}
 
 

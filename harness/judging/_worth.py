@@ -62,7 +62,7 @@ def best_cut(odds: Sequence[float], right: Sequence[bool]) -> float:
     A judge may lean to *same* or *differ* themselves, which four ways of asking do not cancel.
     """
     steps = sorted(set(odds))
-    cuts = [0.0, *((a + b) / 2 for a, b in pairwise(steps))]
+    cuts = [0.0, steps[0] - 1, *((a + b) / 2 for a, b in pairwise(steps)), steps[-1] + 1]
     return max(cuts, key=lambda cut: (sum((o > cut) == r for o, r in zip(odds, right, strict=True)), -abs(cut)))
 
 

@@ -3,7 +3,7 @@
 from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
-from harness.report._judging import Judging, judging, summary
+from harness.report._judging import Judging, corrected, judging, summary
 from harness.report._markdown import table
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
 from harness.report._readme import rewrite_readmes
@@ -24,6 +24,7 @@ __all__ = [
     "against",
     "bare_result",
     "comparisons",
+    "corrected",
     "first_manifest",
     "fitted",
     "judging",

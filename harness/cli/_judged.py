@@ -1,0 +1,69 @@
+"""Answers of a file before a judge: its options, its calibration, its verdicts, and where it disagrees."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.cli._common import add_device, add_store
+from harness.cli._log import Answered
+
+if TYPE_CHECKING:
+    from harness.builders import Calibrated, Judged
+
+GRADERS = ("fuzzy", "judge", "both")
+_LEAST = 0.6
+
+
+class Bench(NamedTuple):
+    """A judge that may judge."""
+
+    line: str
+    """What it is worth."""
+    found: Calibrated
+    verdicts: list[Judged]
+    """One for each answer."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """``--grader``, ``--judge`` and what belongs to them."""
+    parser.add_argument(
+        "--grader",
+        choices=GRADERS,
+        help="whose verdicts count; both: fuzzy, with the judge's beside [fuzzy; judge where --judge is given]",
+    )
+    shown = "folder, hub id, .gguf file, or openai:NAME@URL [the shipped model]"
+    parser.add_argument("--judge", metavar="MODEL", help=shown)
+    parser.add_argument(
+        "--judge-kappa",
+        type=float,
+        default=_LEAST,
+        metavar="X",
+        help=f"least agreement of the judge with people, on held-out labelled pairs [{_LEAST}]",
+    )
+    parser.add_argument("--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa")
+    add_store(parser)
+    add_device(parser)
+
+
+def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | None:
+    """The judge's verdicts on ``answers``; None where none is asked. Raises ModelError on one that is too weak."""
+    if (given.grader or ("judge" if given.judge else "fuzzy")) == "fuzzy":
+        return None
+    from harness.builders import Calibrated, build, judge, trusted, verdict
+    from harness.judging import Case, judge_of, labelled
+    from harness.models import SHIPPED
+    from harness.recipes import Calibration
+    from harness.report import summary
+    from harness.store import Store
+
+    store, own = Store(given.store), judge_of(given.judge or SHIPPED)
+    artefact = build(Calibration(own, labelled()), store, given.device)
+    found = Calibrated.of(artefact)
+    if not given.allow_weak_judge:
+        trusted(own.name, found, given.judge_kappa)
+    cases = [Case(a.question, target, a.answer) for a in answers for target in a.accepted]
+    said = judge(own, cases, store, given.device)
+    verdicts = [verdict(a.question, a.accepted, a.answer, said, found.cut) for a in answers]
+    return Bench(summary(own.name, artefact.manifest.facts["by"], found), found, verdicts)
