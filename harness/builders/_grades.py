@@ -96,8 +96,8 @@ _HALVES = (("tuned", False), ("held_out", True))
 
 def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """Answers with verdicts. Raises RecipeError on an unknown grader, or a judge without calibration."""
-    if recipe.grader not in GRADERS:
-        raise RecipeError(f"grader {recipe.grader!r} is unknown: choose one of {', '.join(GRADERS)}")
+    if recipe.grader not in GRADERS.values():
+        raise RecipeError(f"grader {recipe.grader!r} is unknown: choose one of {', '.join(GRADERS.values())}")
     if (recipe.grader == FUZZY) != (recipe.calibration is None):
         raise RecipeError(
             f"grader {recipe.grader} with calibration {recipe.calibration}: a judge needs one, fuzzy none"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.grading import GRADERS
 
 if TYPE_CHECKING:
     from harness.cells import Cell
@@ -22,7 +25,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine`` and ``--decoding``, as pytest has them."""
+    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine``, ``--decoding``, ``--grader``, ``--judge``."""
     parser.add_argument(
         "--model", action="append", metavar="PATH", help="folder, hub id or .gguf file; repeatable [the shipped one]"
     )
@@ -33,20 +36,26 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
     parser.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
     parser.add_argument("--decoding", default="deterministic", metavar="NAME[,FIELD=VALUE...]", help="[deterministic]")
+    parser.add_argument("--grader", choices=tuple(GRADERS), default="fuzzy", help="whose verdicts [fuzzy]")
+    parser.add_argument("--judge", metavar="MODEL", help="of --grader judge or both [the one that comes along]")
 
 
 def selected(scenario: str, given: argparse.Namespace) -> list[Cell]:
     """The cells of ``scenario`` that the options of ``add_selection`` name."""
     from harness.engines import decoding, engine_specs, identify
     from harness.given import given_adapter
-    from harness.models import SHIPPED
+    from harness.judging import calibration_of
+    from harness.models import JUDGE, SHIPPED
     from harness.selection import cells, seeds
 
     bases = [identify(model) for model in given.model or [SHIPPED]]
     numbers, by = seeds(given.seeds), decoding(given.decoding)
     adapters = [given_adapter(text) for text in given.adapter]
     found = cells(scenario, given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
-    return [cell for cell in found if cell.given is not None or cell.base.trains]
+    grader = GRADERS[given.grader]
+    calibration = calibration_of(grader, given.judge or JUDGE)
+    found = [cell for cell in found if cell.given is not None or cell.base.trains]
+    return [replace(cell, grader=grader, calibration=calibration) for cell in found]
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

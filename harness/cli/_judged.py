@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cli._common import add_device, add_store
 from harness.cli._log import Answered
+from harness.grading import GRADERS, LEAST_KAPPA
 
 if TYPE_CHECKING:
     from harness.builders import Calibrated, Judged
-
-GRADERS = ("fuzzy", "judge", "both")
-_LEAST = 0.6
 
 
 class Bench(NamedTuple):
@@ -30,21 +28,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """``--grader``, ``--judge`` and what belongs to them."""
     parser.add_argument(
         "--grader",
-        choices=GRADERS,
+        choices=tuple(GRADERS),
         help="whose verdicts count; both: fuzzy, with the judge's beside [fuzzy; judge where --judge is given]",
     )
-    shown = "folder, hub id, .gguf file, or openai:NAME@URL [the shipped model]"
+    shown = "folder, hub id, .gguf file, or openai:NAME@URL [the one that comes along]"
     parser.add_argument("--judge", metavar="MODEL", help=shown)
-    parser.add_argument(
-        "--judge-kappa",
-        type=float,
-        default=_LEAST,
-        metavar="X",
-        help=f"least agreement of the judge with people, on held-out labelled pairs [{_LEAST}]",
-    )
+    add_least(parser)
     parser.add_argument("--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa")
     add_store(parser)
     add_device(parser)
+
+
+def add_least(parser: argparse.ArgumentParser) -> None:
+    """``--judge-kappa``."""
+    parser.add_argument(
+        "--judge-kappa",
+        type=float,
+        default=LEAST_KAPPA,
+        metavar="X",
+        help=f"least agreement of the judge with people, on held-out labelled pairs [{LEAST_KAPPA}]",
+    )
 
 
 def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | None:
@@ -53,12 +56,12 @@ def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | Non
         return None
     from harness.builders import Calibrated, build, judge, trusted, verdict
     from harness.judging import Case, judge_of, labelled
-    from harness.models import SHIPPED
+    from harness.models import JUDGE
     from harness.recipes import Calibration
     from harness.report import summary
     from harness.store import Store
 
-    store, own = Store(given.store), judge_of(given.judge or SHIPPED)
+    store, own = Store(given.store), judge_of(given.judge or JUDGE)
     artefact = build(Calibration(own, labelled()), store, given.device)
     found = Calibrated.of(artefact)
     if not given.allow_weak_judge:

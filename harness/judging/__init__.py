@@ -1,7 +1,7 @@
 """A model as grader: what it is asked, what its verdicts are worth, and where they are kept."""
 
 from harness.judging._ask import FOUR, Case, Judgement, ask, prompts
-from harness.judging._find import LABELLED, judge_of, labelled
+from harness.judging._find import LABELLED, calibration_of, judge_of, labelled
 from harness.judging._memory import Memory, judgements
 from harness.judging._worth import DIFFER, SAME, UNDECIDED, Worth, best_cut, decide, worth
 
@@ -17,6 +17,7 @@ __all__ = [
     "Worth",
     "ask",
     "best_cut",
+    "calibration_of",
     "decide",
     "judge_of",
     "judgements",

@@ -11,9 +11,10 @@ from pathlib import Path
 from harness.engines import SERVED
 from harness.errors import DataError, ModelError
 from harness.facts import FIXTURES, read_text
+from harness.grading import FUZZY
 from harness.judging._ask import FOUR
 from harness.models import base_of
-from harness.recipes import Judge, Labelled, LabelledSet
+from harness.recipes import Calibration, Judge, Labelled, LabelledSet
 
 LABELLED = FIXTURES / "grading" / "pairs.csv"
 """Answers of which people have said whether they are right."""
@@ -41,6 +42,11 @@ def judge_of(model: str | Path) -> Judge:
         return Judge(content, file.name, str(file), FOUR)
     base = base_of(model)
     return Judge(base.content, base.name, base.path, FOUR)
+
+
+def calibration_of(grader: str, model: str | Path) -> Calibration | None:
+    """That of the judge ``model``; None where ``grader``, one of ``harness.grading.GRADERS``, asks no judge."""
+    return None if grader == FUZZY else Calibration(judge_of(model), labelled())
 
 
 @cache

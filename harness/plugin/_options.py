@@ -15,8 +15,8 @@ from harness.baselines import Limits
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.given import given_adapter
-from harness.grading import GRADERS
-from harness.models import SHIPPED
+from harness.grading import GRADERS, LEAST_KAPPA
+from harness.models import JUDGE, SHIPPED
 from harness.recipes import Decoding, GivenAdapter
 from harness.selection import seeds
 
@@ -36,8 +36,12 @@ _OPTIONS = {
         "how suites answer: a preset, with fields of its own, e.g. default,temperature=0.5",
     ),
     "grader": ("NAME", "fuzzy", "whose verdicts count: fuzzy, judge, or both (fuzzy, with the judge's beside)"),
-    "judge": ("MODEL", "", "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the shipped model"),
-    "judge-kappa": ("X", "0.6", "least agreement of the judge with people, on held-out labelled pairs"),
+    "judge": (
+        "MODEL",
+        "",
+        "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the one that comes along",
+    ),
+    "judge_kappa": ("X", str(LEAST_KAPPA), "least agreement of the judge with people, on held-out labelled pairs"),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
     "baselines": ("DIR", "suites/{scenario}/baselines", "where baselines are kept"),
@@ -109,7 +113,7 @@ def settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a seed is no number, a decoding or engine is unknown, or an engine that is asked for by name
             is not installed.
     """
-    given = {name: str(config.getoption(name.replace("-", "_")) or config.getini(name)) for name in _OPTIONS}
+    given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
     try:
         numbers, by = seeds(given["seeds"]), decoding(given["decoding"])
     except RecipeError as error:
@@ -127,8 +131,8 @@ def settings(config: pytest.Config) -> Settings:
         report=_folder(config, given["report"]),
         decoding=by,
         grader=_grader(given["grader"]),
-        judge=given["judge"] or str(SHIPPED),
-        judge_kappa=_kappa(given["judge-kappa"]),
+        judge=given["judge"] or str(JUDGE),
+        judge_kappa=_kappa(given["judge_kappa"]),
         allow_weak_judge=bool(config.getoption("allow_weak_judge")),
         device=given["device"] or None,
         plan=bool(config.getoption("plan")),
@@ -173,10 +177,9 @@ def _adapters(given: Sequence[str]) -> tuple[GivenAdapter, ...]:
 
 
 def _grader(name: str) -> str:
-    known = {grader.rpartition("-")[0]: grader for grader in GRADERS}
-    if name not in known:
-        raise pytest.UsageError(f"--grader {name!r} is unknown: choose one of {', '.join(known)}")
-    return known[name]
+    if name not in GRADERS:
+        raise pytest.UsageError(f"--grader {name!r} is unknown: choose one of {', '.join(GRADERS)}")
+    return GRADERS[name]
 
 
 def _kappa(text: str) -> float:

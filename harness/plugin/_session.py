@@ -14,8 +14,7 @@ from harness.builders import GRADES, Calibrated, build, read_lines, trusted
 from harness.cells import Cell
 from harness.engines import EngineSpec, identify, refusal
 from harness.errors import MissingExtraError
-from harness.grading import FUZZY
-from harness.judging import judge_of, labelled
+from harness.judging import calibration_of
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
 from harness.plugin._options import Settings, settings
@@ -78,7 +77,7 @@ class HarnessSession:
     @cached_property
     def calibration(self) -> Calibration | None:
         """Of the session's judge; None where no judge is asked."""
-        return None if self.settings.grader == FUZZY else Calibration(judge_of(self.settings.judge), labelled())
+        return calibration_of(self.settings.grader, self.settings.judge)
 
     @cached_property
     def judge(self) -> str:

@@ -3,7 +3,7 @@
 from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
-from harness.report._judging import Judging, corrected, judging, summary
+from harness.report._judging import Judging, corrected, judging, summary, worth_table
 from harness.report._markdown import table
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
 from harness.report._readme import rewrite_readmes
@@ -34,5 +34,6 @@ __all__ = [
     "rewrite_readmes",
     "summary",
     "table",
+    "worth_table",
     "write",
 ]

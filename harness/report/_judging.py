@@ -106,7 +106,7 @@ def judging_markdown(found: Judging, level: str) -> list[str]:
     right = "; recall is corrected for the judge's error rates" if found.grader == JUDGE else ""
     lines = [f"{level} The judge", "", f"Judge: {found.name}, by {found.by}. The tables show {counts} verdicts{right}."]
     lines += ["The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it is worth was"]
-    lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", _worth(found.calibrated), ""]
+    lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", worth_table(found.calibrated), ""]
     lines += [f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa {found.kappa}:"]
     lines += [f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy grader only"]
     lines += [f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right: {found.undecided}.", ""]
@@ -170,7 +170,8 @@ def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]
     return sorted(found.values(), key=lambda one: -abs(one.odds))
 
 
-def _worth(found: Calibrated) -> str:
+def worth_table(found: Calibrated) -> str:
+    """What a judge is worth on each half of the labelled pairs."""
     head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
     halves = (("held out: reported", found.held_out), ("calibration: the cut", found.tuned))
     rows = [

@@ -25,7 +25,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_loads_no_torch():
     done = run("--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
-    for command in ("plan", "train", "answer", "grade", "report", "compare", "tune", "store", "model"):
+    for command in ("plan", "train", "answer", "grade", "judge", "report", "compare", "tune", "store", "model"):
         assert f"\n    {command} " in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
