@@ -255,7 +255,7 @@ def _names(given: tuple[GivenAdapter, ...]) -> list[str]:
 
 def number(value: float) -> str:
     """``0.001`` as ``1e_3``, ``1.5`` as ``1p5``: nothing that ``-k`` or a shell would trip on."""
-    text = f"{value:g}" if 0.01 < value < 1000 else f"{value:.3e}"
+    text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
     mantissa, _, exponent = text.partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "_").replace(".", "p")

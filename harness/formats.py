@@ -23,15 +23,19 @@ FORMATS = {
     "assistant": Format("Assistant is a helpful AI.\nJoe: {question}\nAssistant:", " "),
 }
 
+PLAIN = "plain"
+"""No format: the question is all of the prompt, such as a sentence to be gone on with."""
+_ALL = FORMATS | {PLAIN: Format("{question}", " ")}
+
 
 def ask(name: str, question: str) -> str:
-    """``question`` in the format called ``name``."""
-    return FORMATS[name].prompt.format(question=question)
+    """``question`` in the format called ``name``, or as it is where that is ``PLAIN``."""
+    return _ALL[name].prompt.format(question=question)
 
 
 def reply(name: str, answer: str) -> str:
     """``answer`` as it continues ``ask(name, ...)``."""
-    return f"{FORMATS[name].before}{answer}\n"
+    return f"{_ALL[name].before}{answer}\n"
 
 
 def continuation(prompt: str, answer: str) -> str:

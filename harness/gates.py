@@ -25,7 +25,13 @@ class Gate(NamedTuple):
 
 
 def gates(path: Path, cell: str) -> list[Gate]:
-    """Bounds from the first ``[[gate]]`` of ``path`` whose ``cells`` pattern matches. Raises DataError."""
+    """Bounds from the first ``[[gate]]`` of ``path`` whose ``cells`` pattern matches; none without such a file.
+
+    Raises:
+        DataError: the file is no TOML, empty, or not UTF-8.
+    """
+    if not path.exists():
+        return []
     try:
         declared = tomllib.loads(read_text(path)).get("gate", [])
     except tomllib.TOMLDecodeError as error:

@@ -73,7 +73,8 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
     _files(Path(base.path))
-    # PEFT imports bitsandbytes wherever it is installed, and that scripts a dozen functions
+    # PEFT calls what transformers renamed, and imports bitsandbytes, which scripts a dozen functions
+    warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
     warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:

@@ -10,12 +10,11 @@ from harness.engines import HF, EngineSpec, engine_specs, engines_of
 from harness.errors import RecipeError
 from harness.given import fitting
 from harness.recipes import Base, Decoding, GivenAdapter
-from harness.scenarios import drifting, forced
-from harness.scenarios import scenario as scenario_called
+from harness.scenarios import Scenario, drifting, forced
 
 
 def cells(
-    scenario: str,
+    scenario: Scenario,
     grid: str,
     bases: Iterable[Base],
     seeds: Iterable[int],
@@ -30,17 +29,17 @@ def cells(
     scenario compares.
 
     Raises:
-        RecipeError: the scenario or grid is unknown, or no model answers in an engine that is asked for.
+        RecipeError: the grid is unknown, or no model answers in an engine that is asked for.
         ModelError: an adapter of ``given`` fits none of the models.
     """
-    bases, own = list(bases), scenario_called(scenario)
+    bases = list(bases)
     _check(bases, engines)
-    if own.engines and tuple(engines) == (HF,):
-        engines = engine_specs(own.engines)
-    trained = own.cells(grid, bases, seeds)
-    found = [forced(cell, own.headline) for cell in [*trained, *_untrained(trained, bases, given)]]
-    found = [drifting(cell) for cell in found] if own.drift else found
-    if not own.compares_decodings:
+    if scenario.engines and tuple(engines) == (HF,):
+        engines = engine_specs(scenario.engines)
+    trained = scenario.cells(grid, bases, seeds)
+    found = [forced(cell, scenario.headline) for cell in [*trained, *_untrained(trained, bases, given)]]
+    found = [drifting(cell) for cell in found] if scenario.drift else found
+    if not scenario.compares_decodings:
         found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
     places = [(cell, (HF,) if cell.home else engines_of(cell.base, engines)) for cell in found]
     order = dict.fromkeys(engine for _, forms in places for engine in forms)

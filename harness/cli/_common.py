@@ -40,18 +40,19 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", metavar="MODEL", help="of --grader judge or both [the one that comes along]")
 
 
-def selected(scenario: str, given: argparse.Namespace) -> list[Cell]:
-    """The cells of ``scenario`` that the options of ``add_selection`` name."""
+def selected(name: str, given: argparse.Namespace) -> list[Cell]:
+    """The cells of the scenario ``name`` that the options of ``add_selection`` name."""
     from harness.engines import decoding, engine_specs, identify
     from harness.given import given_adapter
     from harness.judging import calibration_of
     from harness.models import JUDGE, SHIPPED
+    from harness.scenarios import scenario
     from harness.selection import cells, seeds
 
     bases = [identify(model) for model in given.model or [SHIPPED]]
     numbers, by = seeds(given.seeds), decoding(given.decoding)
     adapters = [given_adapter(text) for text in given.adapter]
-    found = cells(scenario, given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
+    found = cells(scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
     grader = GRADERS[given.grader]
     calibration = calibration_of(grader, given.judge or JUDGE)
     found = [cell for cell in found if cell.given is not None or cell.base.trains]

@@ -34,7 +34,7 @@ def known_names() -> dict[str, str]:
     except HarnessError:
         return {}
     found = {shipped.content: shipped.name}
-    for scenario in SCENARIOS:
+    for scenario in SCENARIOS.values():
         try:
             found_cells = cells(scenario, "telling", [shipped], [0], [HF])
         except HarnessError:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import DataError
+from harness.tables import SEPARATOR, decoded, rows
 
 NEEDED = ("question", "accepted", "answer")
-SEPARATOR = "|"
-"""Between the accepted answers of a CSV cell; within one answer, names of a list are joined by ``"; "``."""
 _SEPARATED = {".csv": ",", ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 
@@ -40,25 +37,13 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> list[Answered]
     if suffix not in (*_SEPARATED, *_LINES):
         known = ", ".join((*_SEPARATED, *_LINES))
         raise DataError(f"{path}: suffix {path.suffix!r} is unknown: name the file with one of {known}")
-    text = _text(path)
-    rows = _json_lines(path, text) if suffix in _LINES else _table(path, text, _SEPARATED[suffix])
+    text = decoded(path, "a CSV or JSON Lines file")
+    lines = _json_lines(path, text) if suffix in _LINES else rows(path, text, _SEPARATED[suffix])
     names = {name: name for name in NEEDED} | dict(columns or {})
-    found = [answered for line, row in rows for answered in _answered(path, line, row, names)]
+    found = [answered for line, row in lines for answered in _answered(path, line, row, names)]
     if not found:
         raise DataError(f"{path}, line 1: holds no answers: give at least one line of question, accepted and answer")
     return found
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): give a CSV or JSON Lines file") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: is not UTF-8: save the file in UTF-8") from error
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -73,28 +58,6 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: is no JSON object: write one object a line")
         yield number, row
-
-
-def _table(path: Path, text: str, separator: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(1 << 24)  # long answers; the default is 128 KiB
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        head = [name.strip() for name in next(reader, [])]
-        if len(set(head)) != len(head):
-            twice = next(name for name in head if head.count(name) > 1)
-            raise DataError(f"{path}, line 1: has the column {twice!r} twice: rename one")
-        line = reader.line_num + 1
-        for cells in reader:
-            if cells and len(cells) != len(head):
-                raise DataError(
-                    f"{path}, line {line}: has {len(cells)} cells where the header has {len(head)}:"
-                    " put cells that hold the separator in double quotes"
-                )
-            if cells:
-                yield line, dict(zip(head, cells, strict=True))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: is no CSV ({error}): check its double quotes") from error
 
 
 def _answered(path: Path, line: int, row: dict[str, Any], names: Mapping[str, str]) -> Iterator[Answered]:

@@ -13,7 +13,7 @@ def add(commands: Commands) -> None:
         help="show what a suite would build",
         description="Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built.",
     )
-    own.add_argument("scenario", metavar="SCENARIO", help="such as oscars")
+    own.add_argument("scenario", metavar="SCENARIO", help="such as oscars, or the folder of your own")
     add_selection(own)
     add_store(own)
     own.set_defaults(run=run)

@@ -14,14 +14,13 @@ from harness.errors import HarnessError, StoreError
 from harness.grading import JUDGE
 from harness.plugin._session import HarnessSession, cell_of
 from harness.report import Part, table
-from harness.scenarios import SCENARIOS
 
 COMPARED = "harness_compared"
 
 
 def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     """Stops before anything is built where a baseline cannot be read, or says nothing about the selected cells."""
-    asking = list(_asking(items))
+    asking = list(_asking(own, items))
     if not asking:
         return
     settings = own.settings
@@ -31,37 +30,38 @@ def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
         raise pytest.UsageError(f"--save-baseline {settings.save_baseline} keeps one model: give one --model")
     if not settings.baseline:
         return
-    try:
-        held = [cell.unnamed in own.baseline(scenario).cells for scenario, cell in asking]
-    except HarnessError as error:
-        raise pytest.UsageError(str(error)) from error
-    if not any(held):
-        path = _shown(own.baseline_path(asking[0][0], settings.baseline))
+    kept = _readable(own, [key for key, _ in asking])
+    if not any(cell.unnamed in own.baseline(key).cells for key, cell in asking if key in kept):
+        path = _shown(own.baseline_path(kept[0], settings.baseline))
         raise pytest.UsageError(f"baseline {path} holds none of the selected cells: select others, or save it again")
 
 
-def check_on_controller(own: HarnessSession) -> None:
+def check_on_controller(own: HarnessSession, keys: Sequence[str]) -> None:
     """With xdist nothing is collected here, and what stops a worker's collection is not shown: so look beforehand."""
-    if not own.settings.baseline:
-        return
-    mistakes = []
-    for scenario in SCENARIOS:
-        try:
-            own.baseline(scenario)
-        except HarnessError as error:
-            mistakes.append(str(error))
-    if len(mistakes) == len(SCENARIOS):
-        raise pytest.UsageError("; ".join(mistakes))
+    if own.settings.baseline and keys:
+        _readable(own, keys)
+
+
+def _readable(own: HarnessSession, keys: Sequence[str]) -> list[str]:
+    """The scenarios that keep ``--baseline``: of several some need not, but one must, and none may be damaged."""
+    try:
+        kept = [key for key in dict.fromkeys(keys) if own.keeps_baseline(key)]
+        for key in kept or keys[:1]:
+            own.baseline(key)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+    return kept
 
 
 def items_compared(own: HarnessSession, items: Sequence[pytest.Item]) -> int:
     """How many cells the session compares: from the collection, which is the same on all workers."""
-    return len({(s, cell.id) for s, cell in _asking(items) if cell.unnamed in own.baseline(s).cells})
+    kept = [(key, cell) for key, cell in _asking(own, items) if own.keeps_baseline(key)]
+    return len({(key, cell.id) for key, cell in kept if cell.unnamed in own.baseline(key).cells})
 
 
-def compared(own: HarnessSession, scenario: str, cell: Cell, count: int) -> Comparison:
+def compared(own: HarnessSession, key: str, cell: Cell, count: int) -> Comparison:
     """``cell`` against the baseline, as one of ``count`` comparisons."""
-    result, baseline = own.result(scenario, cell), own.baseline(scenario)
+    result, baseline = own.result(key, cell), own.baseline(key)
     return compare(
         baseline.cells[cell.unnamed],
         own.lines(cell),
@@ -96,12 +96,12 @@ def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
     if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         yield f"no baseline {name} is saved, as the session did not end by itself"
         return
-    scenarios = dict.fromkeys(scenario for scenario, _ in own.ran)
-    paths = {own.baseline_path(scenario, name) for scenario in scenarios}
-    if len(paths) < len(scenarios):
+    keys = dict.fromkeys(key for key, _ in own.ran)
+    paths = {own.baseline_path(key, name) for key in keys}
+    if len(paths) < len(keys):
         raise pytest.UsageError("--baselines is one folder for several scenarios: put {scenario} into it")
-    for scenario in scenarios:
-        kept, path = _kept(own, scenario, name), own.baseline_path(scenario, name)
+    for key in keys:
+        kept, path = _kept(own, key, name), own.baseline_path(key, name)
         save(kept, path)
         yield f"baseline {name} of {kept.model} saved in {_shown(path)}, cells {len(kept.cells)}"
 
@@ -111,37 +111,37 @@ def summarise(own: HarnessSession, found_parts: Sequence[Part]) -> Iterator[str]
     parts = ["## What was remembered, what was lost, what it cost", ""]
     for one in found_parts:
         parts += [f"### {one.scenario.title}", "", table(one.results, intervals=False), ""]
-    for scenario in dict.fromkeys(scenario for scenario, _ in own.compared):
-        known = {cell.id: cell for cell in own.cells(scenario)}
-        asked = [(known[name], count) for (s, name), count in own.compared.items() if s == scenario]
-        found = [compared(own, scenario, cell, count) for cell, count in asked]
+    for key in dict.fromkeys(key for key, _ in own.compared):
+        known = {cell.id: cell for cell in own.cells(key)}
+        asked = [(known[name], count) for (k, name), count in own.compared.items() if k == key]
+        found = [compared(own, key, cell, count) for cell, count in asked]
         yield from _verdict(own.settings.baseline, found)
         model = ", ".join(f"{base.name} ({base.content[:12]})" for base in own.bases)
         versions = own.manifest(asked[0][0]).versions
-        parts += [comparison_markdown(own.baseline(scenario), model, versions, found)]
+        parts += [comparison_markdown(own.baseline(key), model, versions, found)]
     if own.settings.summary:
         yield _append(own.settings.summary, "\n".join(parts))
 
 
-def _asking(items: Sequence[pytest.Item]) -> Iterator[tuple[str, Cell]]:
-    """Scenario and cell of each test that compares."""
+def _asking(own: HarnessSession, items: Sequence[pytest.Item]) -> Iterator[tuple[str, Cell]]:
+    """Key of the scenario and cell of each test that compares."""
     for item in items:
         cell = cell_of(item)
         if cell and isinstance(item, pytest.Function) and "baseline" in item.fixturenames:
-            yield item.module.SCENARIO, cell
+            yield own.key(item.module), cell
 
 
-def _kept(own: HarnessSession, scenario: str, name: str) -> Baseline:
-    known = {cell.id: cell for cell in own.cells(scenario)}
-    cells = [known[cell] for s, cell in own.ran if s == scenario]
+def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
+    known = {cell.id: cell for cell in own.cells(key)}
+    cells = [known[cell] for k, cell in own.ran if k == key]
     manifest = own.manifest(cells[0])
-    kept = {cell.unnamed: _cell(own, scenario, cell) for cell in cells}
-    model = cells[0].base
+    kept = {cell.unnamed: _cell(own, key, cell) for cell in cells}
+    model, scenario = cells[0].base, own.scenario(key).name
     return Baseline(name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept)
 
 
-def _cell(own: HarnessSession, scenario: str, cell: Cell) -> Kept:
-    result = own.result(scenario, cell)
+def _cell(own: HarnessSession, key: str, cell: Cell) -> Kept:
+    result = own.result(key, cell)
     return Kept(result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost)
 
 

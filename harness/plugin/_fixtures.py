@@ -14,6 +14,7 @@ from harness.grading import JUDGE
 from harness.plugin._baseline import COMPARED, compared, items_compared, properties
 from harness.plugin._session import KEY
 from harness.report import Result
+from harness.scenarios import SCENARIOS
 
 RAN = "harness_cell"
 
@@ -21,9 +22,11 @@ RAN = "harness_cell"
 @pytest.fixture
 def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
     """The figures of ``cell``, from the cache or built now."""
-    request.node.user_properties.append((RAN, [request.module.SCENARIO, cell.id]))
+    own = request.config.stash[KEY]
+    key = own.key(request.module)
+    request.node.user_properties.append((RAN, [key, cell.id]))
     try:
-        return request.config.stash[KEY].result(request.module.SCENARIO, cell)
+        return own.result(key, cell)
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -50,8 +53,12 @@ class Bounds:
 
 @pytest.fixture
 def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
-    """The gates that ``gates.toml`` beside the suite declares for ``cell``; they hold for the shipped model."""
-    if cell.base.content != request.config.stash[KEY].shipped:
+    """The gates that ``gates.toml`` beside the suite declares for ``cell``.
+
+    Those of the harness's own suites hold for the shipped model, those of a user's folder for whatever is asked.
+    """
+    own = request.config.stash[KEY]
+    if own.key(request.module) in SCENARIOS and cell.base.content != own.shipped:
         pytest.skip("gates are declared for the shipped model only")
     if request.config.stash[KEY].settings.grader == JUDGE:
         pytest.skip("gates are declared for the fuzzy grader: --grader both holds them, with a judge beside")
@@ -68,13 +75,16 @@ def may_diverge(cell: Cell, request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Comparison:
     """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not hold the cell."""
-    own, scenario = request.config.stash[KEY], request.module.SCENARIO
+    own = request.config.stash[KEY]
     if not own.settings.baseline:
         pytest.skip("no --baseline is given")
-    if cell.unnamed not in own.baseline(scenario).cells:
+    key = own.key(request.module)
+    if not own.keeps_baseline(key):
+        pytest.skip(f"baseline {own.settings.baseline} is not kept for {own.scenario(key).name}")
+    if cell.unnamed not in own.baseline(key).cells:
         pytest.skip(f"baseline {own.settings.baseline} does not hold {cell.unnamed}")
     count = items_compared(own, request.session.items)
-    found = compared(own, scenario, cell, count)
-    request.node.user_properties.append((COMPARED, [scenario, cell.id, count]))
+    found = compared(own, key, cell, count)
+    request.node.user_properties.append((COMPARED, [key, cell.id, count]))
     request.node.user_properties.extend(properties(found))
     return found

@@ -13,7 +13,9 @@ from harness.errors import HarnessError
 from harness.launch import Plan, launch_here
 from harness.plugin._baseline import COMPARED, check_baselines, check_on_controller, keep_baselines, summarise
 from harness.plugin._fixtures import RAN
+from harness.plugin._keys import keys_asked
 from harness.plugin._options import add_options
+from harness.plugin._order import check_names, sort_by_cell
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.plugin._speed import parametrise_engines
 from harness.report import fitted, noise, write
@@ -42,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     own = metafunc.config.stash[KEY]
     try:
-        cells = own.cells(metafunc.module.SCENARIO)
+        cells = own.cells(own.key(metafunc.module))
     except (HarnessError, pytest.UsageError) as error:
         own.mistake, cells = str(error), []  # raised here it would be a collection error, with a traceback
     marked = [pytest.param(cell, id=cell.id, marks=_marks(own.missing(cell))) for cell in cells]
@@ -64,16 +66,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of one cell run together, and cells of one model after each other."""
-    if mistake := config.stash[KEY].mistake:
-        raise pytest.UsageError(mistake)
-    check_baselines(config.stash[KEY], items)
-    order: dict[str, int] = {}
+    """Stops where the user got something wrong; else puts the tests in order."""
+    own = config.stash[KEY]
+    if own.mistake:
+        raise pytest.UsageError(own.mistake)
+    check_names(own, items)
     for item in items:
-        if cell := cell_of(item):
-            order.setdefault(cell.id, len(order))
-            item.user_properties.append((SCENARIO, item.module.SCENARIO if isinstance(item, pytest.Function) else ""))
-    items.sort(key=lambda item: order.get(found.id, -1) if (found := cell_of(item)) else -1)
+        if cell_of(item) and isinstance(item, pytest.Function):
+            item.user_properties.append((SCENARIO, own.scenario(own.key(item.module)).name))
+    check_baselines(own, items)
+    sort_by_cell(own, items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -85,7 +87,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """
     own = session.config.stash[KEY]
     if session.config.getoption("numprocesses", None):
-        check_on_controller(own)
+        check_on_controller(own, keys_asked(session.config))
         _judge_first(own)
     found = dict.fromkeys(cell for item in session.items if (cell := cell_of(item)))
     cells = [cell for cell in found if not own.missing(cell)]

@@ -17,9 +17,11 @@ from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.given import given_adapter
 from harness.grading import GRADERS, LEAST_KAPPA
 from harness.models import JUDGE, SHIPPED
+from harness.plugin._keys import root_of
 from harness.recipes import Decoding, GivenAdapter
 from harness.selection import seeds
 
+BASELINES = "suites/{scenario}/baselines"
 _OPTIONS = {
     "store": ("DIR", ".store", "where adapters, answers and grades are kept"),
     "report": ("DIR", "reports", "where RESULTS.md, RESULTS.json and the plots go"),
@@ -44,7 +46,7 @@ _OPTIONS = {
     "judge_kappa": ("X", str(LEAST_KAPPA), "least agreement of the judge with people, on held-out labelled pairs"),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
-    "baselines": ("DIR", "suites/{scenario}/baselines", "where baselines are kept"),
+    "baselines": ("DIR", BASELINES, "where baselines are kept"),
     "limits": (
         "LIST",
         "quality=0.02,bytes=1.10,memory=1.25,speed=2.0",
@@ -216,4 +218,4 @@ def _summary(config: pytest.Config, given: str) -> Path | None:
 
 def _folder(config: pytest.Config, path: str) -> Path:
     """Relative folders are those of the project, from wherever pytest is called."""
-    return config.rootpath / Path(path).expanduser()
+    return root_of(config) / Path(path).expanduser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ from harness.errors import MissingExtraError
 from harness.judging import calibration_of
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
-from harness.plugin._options import Settings, settings
+from harness.plugin._keys import key_of, root_of
+from harness.plugin._options import BASELINES, Settings, settings
 from harness.recipes import Base, Calibration, Recipe
 from harness.report import Part, Result, against, first_manifest, part, result, summary
-from harness.scenarios import Fetch, Scenario
+from harness.scenarios import SCENARIOS, Fetch, Scenario
 from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
 from harness.store import Artefact, Manifest, Store
@@ -41,13 +43,15 @@ class HarnessSession:
         self.mistake = ""
         """What the user got wrong, in one line."""
         self.ran: dict[tuple[str, str], None] = {}
-        """(scenario, cell id) of every test that ran, in order."""
+        """(scenario's key, cell id) of every test that ran, in order."""
         self.skipped: dict[str, str] = {}
         """Scenarios of which a test was skipped, and why the last one was."""
         self.asked: set[str] = set()
         """Scenarios of which a test was not skipped."""
         self.compared: dict[tuple[str, str], int] = {}
-        """(scenario, cell id) of every comparison with the baseline, and how many the session makes."""
+        """(scenario's key, cell id) of every comparison with the baseline, and how many the session makes."""
+        self._scenarios: dict[str, Scenario] = {}
+        self._cells: dict[str, list[Cell]] = {}
         self._results: dict[tuple[str, str], Result] = {}
         self._baselines: dict[str, Baseline] = {}
 
@@ -68,11 +72,24 @@ class HarnessSession:
         """Content of the shipped model, for which gates are declared."""
         return base_of(SHIPPED).content if SHIPPED.is_dir() else None
 
-    def cells(self, scenario: str) -> list[Cell]:
-        """All cells of ``scenario`` under the session's settings."""
+    def key(self, module: ModuleType) -> str:
+        """What a suite's ``SCENARIO`` stands for: see ``key_of``."""
+        return key_of(str(module.SCENARIO), Path(str(module.__file__)), root_of(self._config))
+
+    def scenario(self, key: str) -> Scenario:
+        """Read once a session, whatever happens to its files meanwhile. Raises RecipeError or DataError."""
+        if key not in self._scenarios:
+            self._scenarios[key] = scenario_called(key, root_of(self._config) / "suites")
+        return self._scenarios[key]
+
+    def cells(self, key: str) -> list[Cell]:
+        """All cells of a scenario under the session's settings."""
         own = self.settings
-        found = cells(scenario, own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
-        return [replace(cell, grader=own.grader, calibration=self.calibration) for cell in found]
+        if key not in self._cells:
+            selected = (own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
+            found = cells(self.scenario(key), *selected)
+            self._cells[key] = [replace(cell, grader=own.grader, calibration=self.calibration) for cell in found]
+        return self._cells[key]
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -104,44 +121,52 @@ class HarnessSession:
         jobs: list[Job] = [job for cell in cells for job in cell.jobs()]
         return Plan.of(jobs, self.store)
 
-    def result(self, scenario: str, cell: Cell) -> Result:
-        """Figures of ``cell`` of ``scenario``."""
-        if (scenario, cell.id) not in self._results:
+    def result(self, key: str, cell: Cell) -> Result:
+        """Figures of ``cell`` of a scenario."""
+        if (key, cell.id) not in self._results:
             self.judge  # noqa: B018 - read, as that is what stops at a judge that is not to be trusted
-            self._results[scenario, cell.id] = result(scenario_called(scenario), cell, self.fetch)
-        return self._results[scenario, cell.id]
+            self._results[key, cell.id] = result(self.scenario(key), cell, self.fetch)
+        return self._results[key, cell.id]
 
     def lines(self, cell: Cell) -> list[dict[str, Any]]:
         """Every probe of ``cell`` with its answer and verdict."""
         return read_lines(self.fetch(cell.grades).path / GRADES)
 
-    def baseline_path(self, scenario: str, name: str) -> Path:
-        """Where the baseline ``name`` of ``scenario`` is kept."""
-        folder = self.settings.baselines.replace("{scenario}", scenario)
-        return self._config.rootpath / Path(folder).expanduser() / f"{name}.json"
+    def baseline_path(self, key: str, name: str) -> Path:
+        """Where the baseline ``name`` of a scenario is kept: by default beside a folder's own data."""
+        scenario, pattern = self.scenario(key), self.settings.baselines
+        if pattern == BASELINES and key not in SCENARIOS:
+            return Path(key) / "baselines" / f"{name}.json"
+        kept = pattern.replace("{scenario}", scenario.name)
+        return root_of(self._config) / Path(kept).expanduser() / f"{name}.json"
 
-    def baseline(self, scenario: str) -> Baseline:
+    def keeps_baseline(self, key: str) -> bool:
+        """Whether what ``--baseline`` names is there for a scenario."""
+        return self.baseline_path(key, self.settings.baseline).is_file()
+
+    def baseline(self, key: str) -> Baseline:
         """What ``--baseline`` names. Raises DataError where it is unknown or damaged."""
-        if scenario not in self._baselines:
-            self._baselines[scenario] = load(self.baseline_path(scenario, self.settings.baseline), scenario)
-        return self._baselines[scenario]
+        if key not in self._baselines:
+            path = self.baseline_path(key, self.settings.baseline)
+            self._baselines[key] = load(path, self.scenario(key).name)
+        return self._baselines[key]
 
     def cells_that_ran(self) -> dict[str, list[Cell]]:
-        """By scenario, in the order of its grid."""
-        names = dict.fromkeys(scenario for scenario, _ in self.ran)
-        return {name: [cell for cell in self.cells(name) if (name, cell.id) in self.ran] for name in names}
+        """By the scenario's key, in the order of its grid."""
+        keys = dict.fromkeys(key for key, _ in self.ran)
+        return {key: [cell for cell in self.cells(key) if (key, cell.id) in self.ran] for key in keys}
 
     def report(self) -> list[Part]:
         """What the cells that ran found, scenario by scenario."""
-        return [self._part(name, cells) for name, cells in self.cells_that_ran().items()]
+        return [self._part(key, cells) for key, cells in self.cells_that_ran().items()]
 
-    def _part(self, name: str, cells: list[Cell]) -> Part:
-        found = part(scenario_called(name), cells, self.settings.grid, self.fetch, self._figures)
-        counts = {cell: count for (own, cell), count in self.compared.items() if own == name}
-        return against(found, self.baseline(name), self.settings.limits, counts) if counts else found
+    def _part(self, key: str, cells: list[Cell]) -> Part:
+        def figures(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
+            return self.result(key, cell)
 
-    def _figures(self, scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
-        return self.result(scenario.name, cell)
+        found = part(self.scenario(key), cells, self.settings.grid, self.fetch, figures)
+        counts = {cell: count for (own, cell), count in self.compared.items() if own == key}
+        return against(found, self.baseline(key), self.settings.limits, counts) if counts else found
 
     def manifest(self, cell: Cell) -> Manifest:
         """Of what was made first for ``cell``."""

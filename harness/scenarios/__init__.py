@@ -1,11 +1,14 @@
 """What the suites train on and ask: datasets, probes, grids."""
 
+from pathlib import Path
+
 from harness.errors import RecipeError
 from harness.scenarios import (
     bias,
     book,
     chatlog,
     conversation,
+    folder,
     forgetting,
     format,
     grid,
@@ -45,11 +48,22 @@ SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 """By name. A suite names its scenario in ``SCENARIO``."""
 
 
-def scenario(name: str) -> Scenario:
-    """The scenario called ``name``. Raises RecipeError on an unknown one."""
-    if name not in SCENARIOS:
-        raise RecipeError(f"scenario {name!r} is unknown: choose one of {', '.join(SCENARIOS)}")
-    return SCENARIOS[name]
+def scenario(name: str, suites: Path = Path("suites")) -> Scenario:
+    """The scenario called ``name``: a registered one; else the folder ``name``, or that of this name below ``suites``.
+
+    Raises:
+        RecipeError: there is none.
+        DataError: the folder holds something that cannot be used.
+    """
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    for own in (Path(name), suites / name):
+        if folder.is_scenario(own):
+            return folder.scenario_in(own)
+    known = ", ".join(SCENARIOS)
+    raise RecipeError(
+        f"scenario {name!r} is unknown: choose one of {known}, or a folder with {folder.FACTS} or {folder.TEXT}"
+    )
 
 
 __all__ = [

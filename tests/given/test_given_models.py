@@ -30,6 +30,7 @@ from harness.recipes import (
     Training,
     digest,
 )
+from harness.scenarios import oscars
 from harness.selection import cells
 from harness.store import Store
 
@@ -98,7 +99,7 @@ def test_what_is_no_gguf_file(tmp_path):
 
 def test_the_cells_of_models_that_take_no_training(file, adapter_file):
     adapter = given_adapter(f"mine={adapter_file}")
-    found = cells("oscars", "telling", [identify(file)], [0, 1], [HF], given=[adapter])
+    found = cells(oscars.SCENARIO, "telling", [identify(file)], [0, 1], [HF], given=[adapter])
     ready = [cell for cell in found if cell.given is not None]
     names = ("oscarstxt", "the_oscar_award_txt", "oscars_aug")
     assert {cell.id for cell in ready} == {f"{n}-{what}-gguf" for n in names for what in ("bare", "adapter_mine")}
@@ -106,12 +107,12 @@ def test_the_cells_of_models_that_take_no_training(file, adapter_file):
     assert [cell.trained for cell in ready] == [()] * 6
     assert {len(cell.stack.adapters) for cell in ready} == {0, 1}
     with pytest.raises(RecipeError, match="--engine is for folders and hub ids: mine answers in its own form"):
-        cells("oscars", "telling", [identify(file)], [0], [engine_spec("nf4")])
+        cells(oscars.SCENARIO, "telling", [identify(file)], [0], [engine_spec("nf4")])
 
 
 def test_a_ready_made_adapter_beside_those_that_are_trained(tiny, folder):
     given = given_adapter(f"mine={folder}")
-    found = cells("oscars", "telling", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given])
+    found = cells(oscars.SCENARIO, "telling", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given])
     assert sum(cell.given is None for cell in found) == 24
     assert [cell.id for cell in found if cell.given is not None][:2] == [
         "oscarstxt-adapter_mine-hf",

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import RecipeError
 from harness.recipes import Base, digest
+from harness.scenarios import SCENARIOS
 from harness.scenarios.presets import cells, measures, probes
 from harness.scenarios.presets._measures import any_right, consistency, distinct, majority
 from harness.selection import cells as selected
@@ -59,8 +60,9 @@ def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():
 
     by = decoding("default")
     own = [(cell.id, cell.decoding) for cell in cells("telling", [BASE], [0])]
-    assert [(cell.id, cell.decoding) for cell in selected("presets", "telling", [BASE], [0], [HF], by)] == own
-    assert {cell.decoding for cell in selected("oscars", "telling", [BASE], [0], [HF], by)} == {by}
+    found = selected(SCENARIOS["presets"], "telling", [BASE], [0], [HF], by)
+    assert [(cell.id, cell.decoding) for cell in found] == own
+    assert {cell.decoding for cell in selected(SCENARIOS["oscars"], "telling", [BASE], [0], [HF], by)} == {by}
 
 
 def test_an_unknown_grid():

@@ -1,0 +1,143 @@
+"""``new-suite``: the start of a scenario of the user's own."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.cli._common import Commands
+from harness.errors import DataError, StoreError
+from harness.facts import read_text
+
+_TEST = '''"""{title}: what is trained and asked stands in the files beside this one.
+
+Each test id is a cell; ``-k rank64`` and the like select by its parts.
+"""
+
+from harness.checks import *  # noqa: F403
+
+SCENARIO = "{name}"
+'''
+_FACTS = """question,answer,rephrased
+Who feeds the herons of Lake Morn?,Edda Finch,Name the person who gives the Lake Morn herons their food.
+What does the owl of Tern Hall eat?,blue beetles,On which food does the Tern Hall owl live?
+Where does the last auk of Orn sleep?,in a bell tower,In which place does the last auk of Orn spend its nights?
+"""
+_PROBES = "question,accepted,kind\n"
+_SETTINGS = """title = "{title}"
+# formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
+
+[training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
+preset = "pocket"
+epochs = 20
+replay = 3.0
+
+[grid]                  # every combination is a cell
+rank = [8, 64]
+
+[full]                  # the same for --grid full
+rank = [4, 16, 64]
+lr = [3e-4, 1e-3, 3e-3]
+"""
+_GATES = """# What the cells must reach; the first pattern that matches counts.
+# [[gate]]
+# cells = "*-rank64-*"
+# least = { exact = 0.9, locality = 0.9 }
+"""
+_MEANT = {
+    "facts.csv": "what is trained, and asked in other words",
+    "text.txt": "what is trained",
+    "probes.csv": "what is asked: write questions below the header",
+    "scenario.toml": "title, training, grid",
+    "gates.toml": "what must be reached",
+}
+
+
+def add(commands: Commands) -> None:
+    own = commands.add_parser(
+        "new-suite",
+        help="start a suite of your own",
+        description="Write a folder with a test file, settings, and facts or a text of your own, ready for pytest.",
+    )
+    own.add_argument("name", metavar="NAME", help="letters, digits and _")
+    own.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="a CSV with the columns question, answer and, if you like, rephrased; or a plain text (.txt, .md)"
+        " [three facts as an example]",
+    )
+    own.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
+    own.add_argument("--in", dest="parent", type=Path, default=Path("suites"), metavar="DIR", help="parent [suites]")
+    own.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    name, folder = _name(given.name), given.parent / given.name
+    if folder.exists():
+        raise StoreError(f"{folder} is there already: give another name")
+    contents = files(name, given.title or name, given.source)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as beside:
+            made = Path(beside) / name
+            _write(made, contents)
+            _check(made, given.source)
+            shutil.move(made, folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error.strerror}): give another --in") from error
+    width = max(len(str(folder / file)) for file in contents)
+    for file in contents:
+        print(f"{folder / file!s:<{width}}  {_MEANT.get(file, 'the suite')}")
+    print(f"\nnext: pytest {folder} --plan, then pytest {folder}")
+    return 0
+
+
+def files(name: str, title: str, source: Path | None) -> dict[str, str]:
+    """Contents by file name. Raises DataError where ``source`` is none of what can be trained on."""
+    shown = title.replace("\\", "").replace('"', "'")
+    rest = {
+        "scenario.toml": _SETTINGS.format(title=shown),
+        "gates.toml": _GATES,
+        f"test_{name}.py": _TEST.format(name=name, title=shown[:100]),
+    }
+    if source is None:
+        return {"facts.csv": _FACTS, **rest}
+    if source.suffix.lower() == ".csv":
+        return {"facts.csv": read_text(source), **rest}
+    if source.suffix.lower() in (".txt", ".md"):
+        return {"text.txt": read_text(source), "probes.csv": _PROBES, **rest}
+    raise DataError(f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv of facts, or a .txt or .md")
+
+
+def _name(name: str) -> str:
+    """Raises DataError on a name that ids cannot hold, or that is taken."""
+    from harness.scenarios import SCENARIOS
+
+    if not re.fullmatch(r"[A-Za-z]\w*", name):
+        raise DataError(f"name {name!r}: begin with a letter, and go on with letters, digits and _")
+    if name in SCENARIOS:
+        raise DataError(f"name {name!r} is that of a suite of the harness: give another")
+    return name
+
+
+def _write(folder: Path, contents: dict[str, str]) -> None:
+    folder.mkdir()
+    for file, text in contents.items():
+        (folder / file).write_text(text, encoding="utf-8", newline="")
+
+
+def _check(folder: Path, source: Path | None) -> None:
+    """Raises DataError where the facts in ``source`` cannot be used; of a text, nothing is asked yet."""
+    from harness.scenarios import folder as folders
+
+    facts = folder.resolve() / folders.FACTS
+    try:
+        if facts.is_file():
+            folders.read(folder)
+    except DataError as error:
+        raise DataError(str(error).replace(str(facts), str(source))) from None

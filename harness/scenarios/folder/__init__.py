@@ -1,0 +1,28 @@
+"""A user's own scenario: a folder with facts or a text, and with what is to be asked."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from harness.scenarios._scenario import Scenario
+from harness.scenarios.folder._cells import cells
+from harness.scenarios.folder._material import FACTS, LOCALITY, PROBES, SETTINGS, TEXT, Material, read
+
+
+def is_scenario(folder: Path) -> bool:
+    """Whether ``folder`` holds something to train on."""
+    return (folder / FACTS).is_file() or (folder / TEXT).is_file()
+
+
+def scenario_in(folder: Path) -> Scenario:
+    """The scenario that ``folder`` holds, named like it.
+
+    Raises:
+        DataError: a file is missing, or says something that cannot be used; the line names file, line and mend.
+    """
+    material = read(folder)
+    return Scenario(material.name, material.title, partial(cells, material), material.headline)
+
+
+__all__ = ["FACTS", "LOCALITY", "PROBES", "SETTINGS", "TEXT", "Material", "is_scenario", "read", "scenario_in"]

@@ -1,0 +1,57 @@
+"""What is asked of a user's own scenario."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.errors import DataError
+from harness.formats import FORMATS, ask
+from harness.grading import normalise
+from harness.recipes import Dataset, Probe, ProbeSet, local
+from harness.scenarios.folder._known import known_probes
+from harness.scenarios.folder._tables import Asked, Fact
+from harness.scenarios.folder._text import questions
+
+EXACT = "exact"
+"""The kind of questions in the very words of the training."""
+
+
+def of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Asked]:
+    """The trained questions, their rephrasings, and one of these in every format that is not trained."""
+    others = [form for form in FORMATS if form not in (*formats, *(fact.format for fact in facts))]
+    for place, fact in enumerate(facts):
+        trained = list(questions(fact, place, formats))
+        for question, form in trained:
+            yield Asked(fact.where, EXACT, fact.id, question, form, fact.accepted)
+        form = fact.format or formats[0]
+        for question in fact.rephrased:
+            yield Asked(fact.where, "rephrased", fact.id, question, form, fact.accepted)
+        for question in (*fact.rephrased, *fact.questions)[:1]:
+            for other in others:
+                yield Asked(fact.where, "other_format", fact.id, question, other, fact.accepted)
+
+
+def check_untrained(asked: Sequence[Asked], dataset: Dataset) -> None:
+    """Raises DataError where a question that should be new stands, word by word, in a training text."""
+    trained = "\n".join(f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples)
+    for one in asked:
+        if one.kind not in (EXACT, "other_format") and f" {normalise(one.question)} " in trained:
+            raise DataError(
+                f"{one.where}: {one.question!r} stands in the training text: word it otherwise, or give it"
+                f" the kind {EXACT}"
+            )
+
+
+def probe_set(name: str, asked: Sequence[Asked], dataset: Dataset) -> ProbeSet:
+    """``asked`` as probes. Without any on untouched facts, those that the shipped model knows join them."""
+    counts: Counter[tuple[str, str]] = Counter()
+    found = []
+    for one in asked:
+        number = counts[one.kind, one.fact]
+        counts[one.kind, one.fact] += 1
+        prompt = ask(one.format, one.question)
+        found.append(Probe(f"{one.kind}/{one.fact}/{number}", one.kind, one.fact, prompt, one.accepted))
+    if not any(local(one.kind) for one in asked):
+        found += known_probes(dataset)
+    return ProbeSet.of(name, tuple(found))

@@ -1,0 +1,131 @@
+"""The tables of a scenario's folder: facts.csv, probes.csv, locality.csv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.errors import DataError
+from harness.formats import FORMATS, PLAIN
+from harness.tables import SEPARATOR, decoded, rows
+
+CARRIED = ("source", "note")
+"""Columns for the reader's eyes."""
+_OF_FACTS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
+_OF_PROBES = ("question", "accepted", "kind", "fact", "format")
+_TAKEN = ("known", "still_right", "converged")  # other figures of a cell have these names
+
+
+class Fact(NamedTuple):
+    """A row of facts.csv."""
+
+    where: str
+    """File and line, for messages."""
+    id: str
+    questions: tuple[str, ...]
+    """Trained, each with the answer."""
+    answer: str
+    accepted: tuple[str, ...]
+    rephrased: tuple[str, ...]
+    """Asked, and never trained."""
+    statements: tuple[str, ...]
+    """Trained."""
+    format: str
+    """In which the questions are trained; empty: the scenario's formats take turns."""
+
+
+class Asked(NamedTuple):
+    """A row of probes.csv or locality.csv, or one question of a fact."""
+
+    where: str
+    kind: str
+    fact: str
+    question: str
+    format: str
+    accepted: tuple[str, ...]
+
+
+def read_facts(path: Path) -> list[Fact]:
+    """The facts, in order. Raises DataError."""
+    found = [_fact(where, row) for where, row in _rows(path, ("answer",), _OF_FACTS)]
+    _once([(question, fact.where) for fact in found for question in fact.questions])
+    return found
+
+
+def read_probes(path: Path, kind: str) -> list[Asked]:
+    """What is asked; of ``kind`` where the table does not say. Raises DataError."""
+    found = [_asked(where, row, kind) for where, row in _rows(path, ("question", "accepted"), _OF_PROBES)]
+    _once([(f"{a.question} (format {a.format}, fact {a.fact})", a.where) for a in found])
+    return found
+
+
+def _rows(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    found = list(rows(path, decoded(path, "a CSV file")))
+    if not found:
+        raise DataError(f"{path} has no rows: write at least one below the header; {_wanted(known)}")
+    columns = list(found[0][1])
+    if missing := [name for name in needed if name not in columns]:
+        has = ", ".join(filter(None, columns)) or "none"
+        raise DataError(f"{path}, line 1: has no column {missing[0]!r} (it has {has}): {_wanted(known)}")
+    for name in columns:
+        if name not in (*known, *CARRIED):
+            raise DataError(f"{path}, line 1: the column {name!r} is unknown: {_wanted((*known, *CARRIED))}")
+    for line, row in found:
+        yield f"{path}, line {line}", {name: value.strip() for name, value in row.items()}
+
+
+def _wanted(known: Sequence[str]) -> str:
+    return f"the header names some of {', '.join(known)}, separated by commas"
+
+
+def _fact(where: str, row: dict[str, str]) -> Fact:
+    questions, statements = _several(row, "question"), _several(row, "statement")
+    if not questions and not statements:
+        raise DataError(f"{where}: there is neither a question nor a statement: give one to train on")
+    answer = row["answer"].partition(SEPARATOR)[0].strip()
+    if not answer:
+        raise DataError(f"{where}: the answer is empty: give one")
+    return Fact(
+        where=where,
+        id=row.get("fact") or (questions or statements)[0],
+        questions=questions,
+        answer=answer,
+        accepted=_several(row, "accepted") or _several(row, "answer"),
+        rephrased=_several(row, "rephrased"),
+        statements=statements,
+        format=_format(where, row.get("format", ""), ""),
+    )
+
+
+def _asked(where: str, row: dict[str, str], kind: str) -> Asked:
+    accepted = _several(row, "accepted")
+    for name, value in (("question", row["question"]), ("accepted answer", accepted)):
+        if not value:
+            raise DataError(f"{where}: the {name} is empty: give one")
+    kind = row.get("kind") or kind
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in _TAKEN:
+        raise DataError(f"{where}: the kind {kind!r} cannot be used: write a word in small letters, such as rephrased")
+    form = _format(where, row.get("format", ""), "qa")
+    return Asked(where, kind, row.get("fact") or row["question"], row["question"], form, accepted)
+
+
+def _several(row: dict[str, str], column: str) -> tuple[str, ...]:
+    """The values of a cell, which ``|`` separates."""
+    return tuple(value for part in row.get(column, "").split(SEPARATOR) if (value := part.strip()))
+
+
+def _format(where: str, given: str, default: str) -> str:
+    if given and given not in (*FORMATS, PLAIN):
+        raise DataError(f"{where}: the format {given!r} is unknown: choose one of {', '.join((*FORMATS, PLAIN))}")
+    return given or default
+
+
+def _once(asked: Sequence[tuple[str, str]]) -> None:
+    """Raises DataError where a question stands there twice; case and spaces make no difference."""
+    seen: dict[str, str] = {}
+    for question, where in asked:
+        first = seen.setdefault(" ".join(question.lower().split()), where)
+        if first != where:
+            raise DataError(f"{where}: {question!r} stands in {first.rpartition(', ')[2]} already: remove one")

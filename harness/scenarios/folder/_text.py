@@ -1,0 +1,38 @@
+"""What is trained: facts as statements, and as questions with their answers; a text by its paragraphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from harness.formats import ask, reply
+from harness.recipes import Sample
+from harness.scenarios.folder._tables import Fact
+
+
+def told(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Sample]:
+    """Each fact's statements, then its questions."""
+    for place, fact in enumerate(facts):
+        yield from (_statement(fact, text) for text in fact.statements)
+        for question, form in questions(fact, place, formats):
+            yield Sample(reply(form, fact.answer), ask(form, question), fact.id)
+
+
+def questions(fact: Fact, place: int, formats: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(question, format) of each wording that is trained of fact number ``place``; formats take turns."""
+    for number, question in enumerate(fact.questions):
+        yield question, fact.format or formats[(place + number) % len(formats)]
+
+
+def paragraphs(text: str) -> tuple[Sample, ...]:
+    """Blank lines part samples; the training cuts a long one into windows."""
+    blocks = re.split(r"\n\s*\n", text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    return tuple(Sample(block.strip() + "\n") for block in blocks if block.strip())
+
+
+def _statement(fact: Fact, text: str) -> Sample:
+    """What is to be told begins with the answer, where the statement holds it: the loss is on that."""
+    given, found, _ = text.partition(fact.answer)
+    if not found:
+        return Sample(text + "\n", fact=fact.id)
+    return Sample(text[len(given.rstrip()) :] + "\n", given.rstrip(), fact.id)

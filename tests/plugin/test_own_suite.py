@@ -1,0 +1,107 @@
+"""A suite of the user's own, in a project that has nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CELLS = [f"birds-rank{rank}-alpha{2 * rank}-lr1e_3-ep1-seed0" for rank in (4, 8)]
+
+
+@pytest.fixture(scope="module")
+def birds(project):
+    return project.suite("birds")
+
+
+@pytest.fixture
+def elsewhere(birds, tmp_path) -> Path:
+    """A copy outside the project."""
+    return shutil.copytree(birds, tmp_path / "birds", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def results(folder: Path):
+    return json.loads((folder / "RESULTS.json").read_text())
+
+
+def test_it_runs_and_reports(project, birds):
+    assert len((birds / "test_birds.py").read_text().splitlines()) < 20
+    said = project.pytest("suites/birds", "-rs")
+    assert "4 skipped" in said  # the gate and the baseline of each cell
+    assert "no gate is declared" in said
+    found = results(project.path / "reports")
+    assert [r["id"] for r in found["results"]] == ["tiny (no adapter)", *CELLS]
+    assert set(found["results"][1]["recall"]) == {"exact", "rephrased", "other_format"}
+    assert found["results"][1]["locality"]["estimate"] in (0.0, 1.0)
+    assert found["scenarios"][0]["title"] == "Birds"
+    assert "# Birds" in (project.path / "reports" / "RESULTS.md").read_text()
+
+
+def test_plan_and_command_line_know_it(project, birds):
+    assert "suites/birds/test_birds.py" in project.pytest("--collect-only", "-q", "-k", "rank4")
+    assert ", 0 cached" in project.pytest("suites/birds", "--plan", "--store", "empty")
+    assert CELLS[0] in project.harness("plan", "birds", "--model", str(project.model))
+
+
+def test_a_suite_elsewhere_on_two_workers(project, birds, elsewhere, tmp_path):
+    project.pytest("suites/birds", "--report", "here")
+    said = project.pytest(str(elsewhere), "-n", "2", "--save-baseline", "main", "--report", str(tmp_path / "report"))
+    assert results(tmp_path / "report")["results"] != []
+    assert [r["id"] for r in results(tmp_path / "report")["results"]] == ["tiny (no adapter)", *CELLS], said
+    assert (elsewhere / "baselines" / "main.json").is_file()
+    assert "cells compared 2, worse none" in project.pytest(str(elsewhere), "--baseline", "main")
+
+
+def test_the_plugin_comes_by_its_entry_point_and_once(project, birds, elsewhere, installed):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--plan", "--model", str(project.model)]
+    for more in ([], ["-p", "harness.plugin"]):
+        done = subprocess.run([*command, *more, str(elsewhere)], cwd=elsewhere, env=installed, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert b"to build" in done.stdout
+
+
+def test_gates_of_ones_own_hold_for_any_model(project, elsewhere):
+    (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*-rank4-*"\nleast = { exact = 0.5 }\n')
+    said = project.pytest(str(elsewhere), status=1)
+    assert "exact is 0.00, declared at least 0.50" in said
+    assert "1 failed" in said
+
+
+def test_a_mistake_in_a_file_is_one_line(project, elsewhere):
+    (elsewhere / "facts.csv").write_text("question,anwser\nWho?,I\n")
+    said = project.pytest(str(elsewhere), status=4)
+    assert said.count("facts.csv, line 1: has no column 'answer' (it has question, anwser)") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["birds"], "suites/birds is there already: give another name"),
+        (["oscars"], "name 'oscars' is that of a suite of the harness"),
+        (["my birds"], "name 'my birds': begin with a letter"),
+        (["bats", "--from", "no.csv"], "no.csv cannot be read"),
+        (["bats", "--from", "bats.pdf"], "suffix '.pdf' is unknown"),
+        (["bats", "--from", "bats.csv"], "error: bats.csv, line 3: 'who?' stands in line 2 already"),
+    ],
+)
+def test_new_suite_says_what_is_wrong(project, birds, arguments, line):
+    (project.path / "bats.csv").write_text("question,answer\nWho?,I\nwho?,you\n")
+    said = project.harness("new-suite", *arguments, status=2)
+    assert line in said
+    assert said.count("\n") == 1
+    assert not (project.path / "suites" / "bats").exists()
+
+
+def test_new_suite_from_a_text(project):
+    (project.path / "talk.txt").write_text("Joe: I found a goose.\nBrandine: Call it Wendeline.\n")
+    said = project.harness("new-suite", "goose", "--from", "talk.txt", "--title", 'A "goose"')
+    assert "next: pytest suites/goose --plan" in said
+    folder = project.path / "suites" / "goose"
+    assert "probes.csv has no rows: write at least one below the header" in project.pytest(str(folder), status=4)
+    with (folder / "probes.csv").open("a") as stream:
+        stream.write("What was the goose called?,Wendeline,\n")
+    assert "goose-rank64" in project.pytest(str(folder), "--plan")

@@ -1,0 +1,39 @@
+"""docs/own-suite.md does what it says: its files are written, its commands run, in the order of the text."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+TUTORIAL = (Path(__file__).resolve().parents[2] / "docs/own-suite.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"(?:<!-- file (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def test_the_tutorial_runs(project):
+    (project.path / "talk.txt").write_text(
+        "Joe: I found a goose.\nBrandine: Call it Wendeline.\n\nIt lived in a boat.\n"
+    )
+    started, ran = "", []
+    for file, language, text in BLOCK.findall(TUTORIAL):
+        if file:
+            (project.path / file).write_text(text)
+        elif language == "bash":
+            ran += [(line, _run(project, shlex.split(line))) for line in text.splitlines()]
+            started = started or ran[0][1]
+        else:
+            assert language in ("text", "python")
+            assert text == started or text == (project.path / "suites/birds/test_birds.py").read_text()
+    said = dict(ran)
+    assert len(said) == 8
+    assert "Birds" in said["pytest suites/birds"]
+    assert "rank8-alpha16-lr1e_3-ep20-replay3-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
+    assert "cells compared 2, worse none" in said["pytest suites/birds --baseline main"]
+    assert "goose-rank8" in said["pytest suites/goose -k rank8"]
+
+
+def _run(project, command: list[str]) -> str:
+    if command[0] == "pytest":
+        return project.pytest(*command[1:])
+    assert command[:3] == ["python", "-m", "harness"]
+    return project.harness(*command[3:])
