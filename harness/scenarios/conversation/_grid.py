@@ -34,8 +34,8 @@ FULL = (
     ),
 )
 GRIDS = {"telling": TELLING, "full": FULL}
-EPOCHS = {"telling": (30,), "full": (10, 30, 60)}
-SETTING = replace(POCKET, replay=1.0, cutoff=1024)
+EPOCHS = {"telling": (10,), "full": (5, 10, 20)}
+SETTING = replace(POCKET, replay=1.0, cutoff=1024, batch=2, micro_batch=2)
 """A talk is one sample, however long, so that each presentation takes the same number of steps."""
 
 
