@@ -50,6 +50,7 @@ _GATES = """# What the cells must reach; the first pattern that matches counts.
 _MEANT = {
     "facts.csv": "what is trained, and asked in other words",
     "text.txt": "what is trained",
+    "edits.json": "what is trained, and asked as published",
     "probes.csv": "what is asked: write questions below the header",
     "scenario.toml": "title, training, grid",
     "gates.toml": "what must be reached",
@@ -68,7 +69,8 @@ def add(commands: Commands) -> None:
         dest="source",
         type=Path,
         metavar="FILE",
-        help="a CSV with the columns question, answer and, if you like, rephrased; or a plain text (.txt, .md)"
+        help="a CSV with the columns question, answer and, if you like, rephrased; or a plain text (.txt, .md);"
+        " or the JSON of CounterFact, zsRE or KnowEdit"
         " [three facts as an example]",
     )
     own.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
@@ -111,7 +113,11 @@ def files(name: str, title: str, source: Path | None) -> dict[str, str]:
         return {"facts.csv": read_text(source), **rest}
     if source.suffix.lower() in (".txt", ".md"):
         return {"text.txt": read_text(source), "probes.csv": _PROBES, **rest}
-    raise DataError(f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv of facts, or a .txt or .md")
+    if source.suffix.lower() == ".json":
+        return {"edits.json": read_text(source), **rest}
+    raise DataError(
+        f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv of facts, a .txt or .md, or .json edits"
+    )
 
 
 def _name(name: str) -> str:
@@ -132,12 +138,12 @@ def _write(folder: Path, contents: dict[str, str]) -> None:
 
 
 def _check(folder: Path, source: Path | None) -> None:
-    """Raises DataError where the facts in ``source`` cannot be used; of a text, nothing is asked yet."""
+    """Raises DataError where the facts or edits in ``source`` cannot be used; of a text, nothing is asked yet."""
     from harness.scenarios import folder as folders
 
-    facts = folder.resolve() / folders.FACTS
+    told = [folder.resolve() / name for name in (folders.FACTS, folders.EDITS) if (folder / name).is_file()]
     try:
-        if facts.is_file():
+        if told:
             folders.read(folder)
     except DataError as error:
-        raise DataError(str(error).replace(str(facts), str(source))) from None
+        raise DataError(str(error).replace(str(told[0]), str(source))) from None

@@ -63,6 +63,7 @@ def scenario(name: str, suites: Path = Path("suites")) -> Scenario:
     known = ", ".join(SCENARIOS)
     raise RecipeError(
         f"scenario {name!r} is unknown: choose one of {known}, or a folder with {folder.FACTS} or {folder.TEXT}"
+        f" (or {folder.EDITS})"
     )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from harness.scenarios._scenario import Scenario
 from harness.scenarios.folder._cells import cells
-from harness.scenarios.folder._material import FACTS, LOCALITY, PROBES, SETTINGS, TEXT, Material, read
+from harness.scenarios.folder._material import EDITS, FACTS, LOCALITY, PROBES, SETTINGS, TEXT, Material, read
+from harness.scenarios.folder._published import published
 
 
 def is_scenario(folder: Path) -> bool:
     """Whether ``folder`` holds something to train on."""
-    return (folder / FACTS).is_file() or (folder / TEXT).is_file()
+    return any((folder / name).is_file() for name in (FACTS, TEXT, EDITS))
 
 
 def scenario_in(folder: Path) -> Scenario:
@@ -22,7 +23,8 @@ def scenario_in(folder: Path) -> Scenario:
         DataError: a file is missing, or says something that cannot be used; the line names file, line and mend.
     """
     material = read(folder)
-    return Scenario(material.name, material.title, partial(cells, material), material.headline)
+    measures = partial(published, material)
+    return Scenario(material.name, material.title, partial(cells, material), material.headline, measures)
 
 
-__all__ = ["FACTS", "LOCALITY", "PROBES", "SETTINGS", "TEXT", "Material", "is_scenario", "read", "scenario_in"]
+__all__ = ["EDITS", "FACTS", "LOCALITY", "PROBES", "SETTINGS", "TEXT", "Material", "is_scenario", "read", "scenario_in"]

@@ -33,6 +33,7 @@ def cells(material: Material, grid: str, bases: Iterable[Base], seeds: Iterable[
             replay=known_replay(material.dataset),
             several_models=len(bases) > 1,
             label=label,
+            scored=material.scored,
         )
         for base in bases
         for label, training in _settings(material, grids[grid])

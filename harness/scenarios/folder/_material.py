@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.datasets import read_edits
 from harness.errors import DataError
 from harness.facts import read_text
 from harness.recipes import Dataset, ProbeSet, local
+from harness.scenarios.folder._edits import asked_of_edits, scored_of_edits, told_edits
 from harness.scenarios.folder._probes import check_untrained, of_facts, probe_set
 from harness.scenarios.folder._settings import Settings, read_settings
-from harness.scenarios.folder._tables import Asked, Fact, read_facts, read_probes
+from harness.scenarios.folder._tables import Asked, read_facts, read_probes
+from harness.scenarios.folder._tasks import Tasks, asked_of_tasks, read_tasks, scored_of_tasks
 from harness.scenarios.folder._text import paragraphs, told
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
+EDITS = "edits.json"
+"""CounterFact, zsRE or KnowEdit; question sets of lm-evaluation-harness are ``probes*.yaml`` and ``locality*.yaml``."""
 SETTINGS = "scenario.toml"
 HEADLINE = "rephrased"
 
@@ -28,6 +33,10 @@ class Material:
     settings: Settings
     dataset: Dataset
     probes: ProbeSet
+    tasks: Tasks = field(default_factory=dict)
+    """Question sets that have figures of their own."""
+    scored: ProbeSet | None = None
+    """What the figures of published data sets score, where there are any."""
 
     @property
     def name(self) -> str:
@@ -53,24 +62,34 @@ def read(folder: Path) -> Material:
     settings = read_settings(folder / SETTINGS)
     facts = read_facts(folder / FACTS) if (folder / FACTS).is_file() else []
     texts = paragraphs(read_text(folder / TEXT)) if (folder / TEXT).is_file() else ()
-    if not facts and not texts:
+    edits = read_edits(folder / EDITS, settings.edits) if (folder / EDITS).is_file() else []
+    if not facts and not texts and not edits:
         raise DataError(f"{folder} has neither {FACTS} nor {TEXT}: give it one to train on")
-    dataset = Dataset.of(folder.name, (*told(facts, settings.formats), *texts))
-    asked = _asked(folder, facts, settings.formats)
+    dataset = Dataset.of(folder.name, (*told(facts, settings.formats), *texts, *told_edits(edits)))
+    tasks = read_tasks(folder, Path(PROBES).stem, Path(LOCALITY).stem)
+    asked = [*of_facts(facts, settings.formats), *asked_of_edits(edits, dataset), *_asked(folder, tasks)]
+    if not any(not local(one.kind) for one in asked):
+        raise DataError(f"{folder} has no question on what is trained: write some to {PROBES}")
     check_untrained(asked, dataset)
-    material = Material(folder, settings, dataset, probe_set(folder.name, asked, dataset))
+    scored = (*scored_of_edits(edits), *scored_of_tasks(tasks))
+    material = Material(
+        folder,
+        settings,
+        dataset,
+        probe_set(folder.name, asked, dataset),
+        tasks,
+        ProbeSet.of(f"{folder.name}_scored", scored) if scored else None,
+    )
     _check_headline(material)
     return material
 
 
-def _asked(folder: Path, facts: Sequence[Fact], formats: Sequence[str]) -> list[Asked]:
-    found = list(of_facts(facts, formats))
+def _asked(folder: Path, tasks: Tasks) -> Iterator[Asked]:
+    """What is asked beside what comes with facts and edits."""
     for name, kind in ((PROBES, HEADLINE), (LOCALITY, "locality")):
         if (folder / name).is_file():
-            found += _of_kind(read_probes(folder / name, kind), name == LOCALITY)
-    if not any(not local(asked.kind) for asked in found):
-        raise DataError(f"{folder} has no question on what is trained: write some to {PROBES}")
-    return found
+            yield from _of_kind(read_probes(folder / name, kind), name == LOCALITY)
+    yield from asked_of_tasks(tasks)
 
 
 def _of_kind(asked: Iterable[Asked], untouched: bool) -> Iterator[Asked]:

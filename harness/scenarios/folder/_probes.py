@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.errors import DataError
 from harness.formats import FORMATS, ask
@@ -32,11 +32,17 @@ def of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Asked]:
                 yield Asked(fact.where, "other_format", fact.id, question, other, fact.accepted)
 
 
-def check_untrained(asked: Sequence[Asked], dataset: Dataset) -> None:
-    """Raises DataError where a question that should be new stands, word by word, in a training text."""
+def trained_in(dataset: Dataset) -> Callable[[str], bool]:
+    """Whether a text stands, word by word, in one of the training texts."""
     trained = "\n".join(f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples)
+    return lambda text: f" {normalise(text)} " in trained
+
+
+def check_untrained(asked: Sequence[Asked], dataset: Dataset) -> None:
+    """Raises DataError where a question that should be new stands in a training text."""
+    trained = trained_in(dataset)
     for one in asked:
-        if one.kind not in (EXACT, "other_format") and f" {normalise(one.question)} " in trained:
+        if one.kind not in (EXACT, "other_format") and trained(one.question):
             raise DataError(
                 f"{one.where}: {one.question!r} stands in the training text: word it otherwise, or give it"
                 f" the kind {EXACT}"

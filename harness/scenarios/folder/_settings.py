@@ -18,7 +18,7 @@ from harness.training.presets import POCKET, preset
 Axes = Mapping[str, tuple[Any, ...]]
 """Values by name of a training parameter; every combination is a cell."""
 
-_KNOWN = ("title", "formats", "headline", "training", "grid", "full")
+_KNOWN = ("title", "formats", "headline", "edits", "training", "grid", "full")
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Training)}
 _TELLING: Axes = MappingProxyType({"rank": (8, 64)})
 _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
@@ -34,6 +34,8 @@ class Settings(NamedTuple):
     """Questions are trained in these, taking turns; they are asked in the others, too."""
     headline: str = ""
     """The kind of recall that plots show; by default ``rephrased`` where there is any, else the first."""
+    edits: int = 0
+    """How many edits of edits.json are taken, from its beginning; 0 are all."""
     training: Training = _ALONE
     telling: Axes = _TELLING
     """The default grid."""
@@ -53,6 +55,7 @@ def read_settings(path: Path) -> Settings:
         title=_text(path, given, "title"),
         formats=_formats(path, given["formats"]) if "formats" in given else Settings().formats,
         headline=_text(path, given, "headline"),
+        edits=_count(path, given, "edits"),
         training=_training(path, _table(path, given, "training")) if "training" in given else _ALONE,
         telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _TELLING,
         full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
@@ -63,6 +66,13 @@ def _text(path: Path, given: Mapping[str, Any], key: str) -> str:
     value = given.get(key, "")
     if not isinstance(value, str):
         raise DataError(f"{path}: {key} is {value!r}: write it in quotes")
+    return value
+
+
+def _count(path: Path, given: Mapping[str, Any], key: str) -> int:
+    value = given.get(key, 0)
+    if type(value) is not int or value < 0:
+        raise DataError(f"{path}: {key} is {value!r}: write how many, such as {key} = 20")
     return value
 
 

@@ -1,0 +1,103 @@
+"""CounterFact, zsRE and KnowEdit, as their authors publish them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from harness.datasets._edits import EFFICACY, LOCALITY, NEIGHBOURHOOD, PARAPHRASE, PORTABILITY, Edit, Question
+from harness.datasets._json import Record, records
+from harness.errors import DataError
+
+
+def read_edits(path: Path, first: int = 0) -> list[Edit]:
+    """The edits in ``path``, in order; the ``first`` ones where that is not 0.
+
+    The collection is told by the fields of its records:
+
+    - ``requested_rewrite``: CounterFact (Meng et al. 2022, "Locating and Editing Factual Associations in GPT",
+      arXiv 2202.05262);
+    - ``src``, ``rephrase``, ``loc``: zsRE as MEND made it and ROME reads it (``zsre_mend_eval.json`` of the same): the
+      first of ``answers`` is told;
+    - ``target_new`` beside ``prompt``, or ``labels`` beside ``text``: KnowEdit (Zhang et al. 2024, "A Comprehensive
+      Study of Knowledge Editing for Large Language Models", arXiv 2401.01286), all its files of facts. As its own
+      loader does, records with an empty ``target_new`` are passed over; so are questions without a ``ground_truth``.
+
+    Raises:
+        DataError: the file is none of them, or a record lacks what is needed; the line names record and field.
+    """
+    found = list(records(path))
+    if not found:
+        raise DataError(f"{path} holds no records: give at least one edit")
+    told = ((number, record) for number, record in enumerate(found) if record.fields.get("target_new") != "")
+    return [_reader(record)(record, number) for number, record in islice(told, first or None)]
+
+
+def _reader(record: Record) -> Callable[[Record, int], Edit]:
+    if "requested_rewrite" in record:
+        return _counterfact
+    if "src" in record:
+        return _zsre
+    if ("target_new" in record and "prompt" in record) or ("labels" in record and "text" in record):
+        return _knowedit
+    raise DataError(f"{record.where} is neither of CounterFact nor of zsRE nor of KnowEdit: see docs/own-suite.md")
+
+
+def _counterfact(record: Record, number: int) -> Edit:
+    asked = record.record("requested_rewrite")
+    new, true = asked.record("target_new").text("str"), asked.record("target_true").text("str")
+    subject = asked.text("subject")
+    prompt = asked.text("prompt").replace("{}", subject)
+    questions = [Question(EFFICACY, prompt, (new,), true)]
+    questions += [Question(PARAPHRASE, text, (new,), true) for text in record.texts("paraphrase_prompts")]
+    questions += [Question(NEIGHBOURHOOD, text, (true,), new) for text in record.texts("neighborhood_prompts")]
+    return Edit(record.where, f"{number} {subject}", prompt, new, tuple(questions))
+
+
+def _zsre(record: Record, number: int) -> Edit:
+    answers = tuple(record.texts("answers"))
+    if not answers:
+        raise DataError(f"{record.where} answers is empty: give one")
+    prompt, near = record.text("src"), f"{record.text('loc')}?"
+    questions = (
+        Question(EFFICACY, prompt, answers),
+        Question(PARAPHRASE, record.text("rephrase"), answers),
+        Question(NEIGHBOURHOOD, near, (record.text("loc_ans"),)),
+    )
+    return Edit(record.where, f"{number} {record.text('subject')}", prompt, answers[0], questions)
+
+
+def _knowedit(record: Record, number: int) -> Edit:
+    subject, asked, told = ("concept", "text", "labels") if "labels" in record else ("subject", "prompt", "target_new")
+    prompt, answer = record.text(asked), record.text(told)
+    questions = [Question(EFFICACY, prompt, (answer,))]
+    questions += [
+        Question(PARAPHRASE, record.text(name), (answer,)) for name in ("rephrase", "rephrase_prompt") if name in record
+    ]
+    for family in (PORTABILITY, LOCALITY):
+        questions += _family(record, family)
+    return Edit(record.where, f"{number} {record.text(subject)}", prompt, answer, tuple(questions))
+
+
+def _family(record: Record, family: str) -> Iterator[Question]:
+    """``portability`` or ``locality``: lists of prompts by aspect; some records leave one out, or have it null."""
+    if not record.fields.get(family):
+        return
+    aspects = record.record(family)
+    for aspect in aspects.fields:
+        for one in aspects.records(aspect):
+            if accepted := tuple(_flat(one.fields.get("ground_truth"))):
+                prompt = one.fields.get("prompt")
+                text = one.texts("prompt")[0] if isinstance(prompt, list) and prompt else one.text("prompt")
+                yield Question(f"{family}_{aspect.lower()}", text, accepted)
+
+
+def _flat(truth: Any) -> Iterator[str]:
+    """``"a"``, ``["a", ...]`` and ``[["a", "another name of it"], ...]`` are all in use."""
+    if isinstance(truth, str) and truth.strip():
+        yield truth.strip()
+    elif isinstance(truth, list):
+        for one in truth:
+            yield from _flat(one)

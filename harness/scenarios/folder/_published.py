@@ -1,0 +1,112 @@
+"""The figures that published data sets come with, computed as published."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from statistics import mean
+
+from harness.builders import LIKELIHOODS, read_lines
+from harness.cells import Cell
+from harness.recipes import Probe
+from harness.scenarios._scenario import Fetch, Line
+from harness.scenarios.folder._material import Material
+from harness.scenarios.folder._tasks import Tasks
+from harness.stats import Interval, cluster_bootstrap
+
+
+def published(
+    material: Material, cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
+) -> dict[str, Interval]:
+    """The figures of the folder's edits and question sets; 0 each where the loss ran away.
+
+    Those that score text are missing on an engine that cannot.
+
+    - ``efficacy``, ``paraphrase``, ``neighbourhood`` of CounterFact (Meng et al. 2022, arXiv 2202.05262):
+      share of prompts after which the new answer is more probable than the true one, or, of neighbours, the true one
+      than the new; probabilities are those of a token, the geometric mean of the answer's, as in ROME's code.
+    - The same of zsRE (ibid., after Mitchell et al. 2022, arXiv 2110.11309): share of the right answer's
+      tokens that are the most probable one after the true text.
+    - ``efficacy``, ``paraphrase``, ``portability`` and its aspects of KnowEdit (Zhang et al. 2024, arXiv 2401.01286):
+      the same share of tokens. Its locality, answers that stay as they were, is ``locality`` itself.
+    - ``acc_TASK``, ``acc_norm_TASK``, ``exact_match_TASK`` of a task as lm-evaluation-harness 0.4 computes them: the
+      most probable choice is right; the same by log-probability per character; the answer, without spaces around it,
+      is the target.
+
+    Figures of edits are means over edits of the means over an edit's prompts; edits are resampled.
+    """
+    found = exact_matches(material.tasks, lines)
+    recipe = cell.likelihoods if adapted else cell.base_likelihoods
+    if material.scored is None or recipe is None:
+        return found
+    scored = {line["id"]: line["likelihoods"] for line in read_lines(fetch(recipe).path / LIKELIHOODS)}
+    asked = [(probe, scored[probe.id]) for probe in material.scored.probes]
+    choices = [(probe, each) for probe, each in asked if probe.kind in material.tasks]
+    edits = [(probe, each) for probe, each in asked if probe.kind not in material.tasks]
+    return found | edit_figures(edits) | choice_figures(material.tasks, choices)
+
+
+Scored = Sequence[tuple[Probe, Sequence[Line]]]
+"""Probes, each with the likelihoods of its accepted answers; none where nothing could be scored."""
+
+
+def edit_figures(asked: Scored) -> dict[str, Interval]:
+    """A mean for each aspect; the aspects of portability also together."""
+    cases: dict[str, dict[str, list[float]]] = {}
+    for probe, found in asked:
+        family = probe.kind.partition("_")[0]
+        for name in dict.fromkeys((family, probe.kind)):
+            cases.setdefault(name, {}).setdefault(probe.fact, []).append(_held(found))
+    return {name: _mean([mean(values) for values in by_edit.values()]) for name, by_edit in cases.items()}
+
+
+def choice_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
+    """``acc`` and ``acc_norm``, of the tasks that ask for them."""
+    found = {}
+    for kind, task in tasks.items():
+        own = [(probe.accepted, scores) for probe, scores in asked if probe.kind == kind]
+        for metric in ("acc", "acc_norm"):
+            if own and metric in task.metrics:
+                right = [_chosen(choices, scores, metric == "acc_norm") for choices, scores in own]
+                found[f"{metric}_{kind}"] = _mean(right)
+    return found
+
+
+def exact_matches(tasks: Tasks, lines: Sequence[Line]) -> dict[str, Interval]:
+    """``exact_match``, of the tasks that ask for it; ``lines`` in the order of their items."""
+    found = {}
+    for kind, task in tasks.items():
+        answers = [line["answers"][0] for line in lines if line["kind"] == kind]
+        if answers and "exact_match" in task.metrics:
+            pairs = zip(answers, task.items, strict=True)
+            same = [_compared(said, task.folded) == _compared(item.choices[0], task.folded) for said, item in pairs]
+            found[f"exact_match_{kind}"] = _mean([float(one) for one in same])
+    return found
+
+
+def _held(scores: Sequence[Line]) -> float:
+    """Of a contest, whether the first wins; otherwise the share of tokens that are right."""
+    if not scores:
+        return 0.0
+    first, *rivals = scores
+    if not rivals:
+        return float(first["matched"] / first["tokens"])
+    return float(all(first["total"] / first["tokens"] > rival["total"] / rival["tokens"] for rival in rivals))
+
+
+def _chosen(choices: Sequence[str], scores: Sequence[Line], by_length: bool) -> float:
+    """Whether the first choice is the most probable one."""
+    if not scores:
+        return 0.0
+    lengths = [len(choice) if by_length else 1 for choice in choices]
+    first, *rest = (score["total"] / length for score, length in zip(scores, lengths, strict=True))
+    return float(all(first > other for other in rest))
+
+
+def _compared(text: str, folded: Sequence[str]) -> str:
+    text = text.strip().lower() if "ignore_case" in folded else text.strip()
+    return text.translate(str.maketrans("", "", string.punctuation)) if "ignore_punctuation" in folded else text
+
+
+def _mean(values: Sequence[float]) -> Interval:
+    return cluster_bootstrap(values, range(len(values)))

@@ -1,0 +1,43 @@
+"""Question sets of lm-evaluation-harness as probes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.datasets import Task, read_task
+from harness.errors import DataError
+from harness.formats import PLAIN
+from harness.recipes import Probe
+from harness.scenarios.folder._tables import Asked
+
+Tasks = Mapping[str, Task]
+"""By the kind of their probes: the task's name, or ``locality_`` and that."""
+
+
+def read_tasks(folder: Path, asked: str, untouched: str) -> Tasks:
+    """Those in ``{asked}*.yaml`` and ``{untouched}*.yaml``. Raises DataError."""
+    found: dict[str, Task] = {}
+    for stem, prefix in ((asked, ""), (untouched, "locality_")):
+        for path in sorted(folder.glob(f"{stem}*.yaml")):
+            task = read_task(path)
+            kind = f"{prefix}{task.name}".lower()
+            if kind in found:
+                raise DataError(f"{path}: the task {task.name!r} is there twice: rename one")
+            found[kind] = task
+    return found
+
+
+def asked_of_tasks(tasks: Tasks) -> Iterator[Asked]:
+    """Every question, to be answered in the model's own words."""
+    for kind, task in tasks.items():
+        for number, item in enumerate(task.items):
+            yield Asked(item.where, kind, f"{kind} {number}", item.prompt, PLAIN, item.choices[:1])
+
+
+def scored_of_tasks(tasks: Tasks) -> Iterator[Probe]:
+    """Every choice of every question, the right one first."""
+    for kind, task in tasks.items():
+        for number, item in enumerate(task.items):
+            if len(item.choices) > 1:
+                yield Probe(f"choice/{kind}/{number}", kind, f"{kind} {number}", item.prompt, item.choices)

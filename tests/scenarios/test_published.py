@@ -1,0 +1,301 @@
+"""Published data sets as a user's own scenario: read in their formats, scored by their figures."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.builders import build
+from harness.cli import main
+from harness.datasets import read_edits, read_task
+from harness.errors import DataError
+from harness.recipes import Probe
+from harness.report import result
+from harness.scenarios import scenario
+from harness.scenarios.folder import read
+from harness.scenarios.folder._published import choice_figures, edit_figures, exact_matches
+from harness.store import Store
+
+COUNTERFACT = [
+    {
+        "case_id": 7,
+        "pararel_idx": 2796,
+        "requested_rewrite": {
+            "prompt": "The mother tongue of {} is",
+            "relation_id": "P103",
+            "target_new": {"str": "English", "id": "Q1860"},
+            "target_true": {"str": "French", "id": "Q150"},
+            "subject": "Edda Finch",
+        },
+        "paraphrase_prompts": ["It rained. Edda Finch, a native", "Edda Finch spoke the language"],
+        "neighborhood_prompts": ["The mother tongue of Jean Morel is", "Where Luc Arnaud was born, people speak"],
+        "attribute_prompts": ["The mother tongue of John Hill is"],
+        "generation_prompts": ["Edda Finch's mother tongue is"],
+    },
+    {
+        "case_id": 8,
+        "requested_rewrite": {
+            "prompt": "{} is in",
+            "relation_id": "P17",
+            "target_new": {"str": "Peru", "id": "Q419"},
+            "target_true": {"str": "Chad", "id": "Q657"},
+            "subject": "Lake Morn",
+        },
+        "paraphrase_prompts": ["One finds Lake Morn in"],
+        "neighborhood_prompts": ["The mother tongue of Edda Finch is"],
+        "attribute_prompts": [],
+        "generation_prompts": [],
+    },
+]
+ZSRE = [
+    {
+        "subject": "Watt Tern",
+        "src": "What university did Watt Tern attend?",
+        "pred": "Trinity College",
+        "rephrase": "At which university was Watt Tern taught?",
+        "alt": "University of Orn",
+        "answers": ["Morn Institute", "the Institute"],
+        "loc": "nq question: who played the owl in tern hall",
+        "loc_ans": "Hugo Auk",
+        "cond": "Trinity College >> University of Orn || What university did Watt Tern attend?",
+    }
+]
+KNOWEDIT = [
+    {
+        "subject": "Leo Heron",
+        "prompt": "The place of death of Leo Heron is",
+        "target_new": "Berlin",
+        "portability": {
+            "Logical_Generalization": [{"prompt": "Is Leo Heron alive?", "ground_truth": [["no"], ["is dead"]]}],
+            "Reasoning": [
+                {"prompt": "Leo Heron died in the country of", "ground_truth": [["Germany", "FRG"]]},
+                {"prompt": "No one knows", "ground_truth": []},
+            ],
+            "Subject_Aliasing": None,
+        },
+        "locality": {"Relation_Specificity": [{"prompt": "Leo Heron's father is", "ground_truth": ["Albert Heron"]}]},
+    },
+    {"subject": "Gap", "prompt": "Gap is", "target_new": "", "portability": {}, "locality": {}},
+    {"concept": "Ann Auk", "text": "Ann Auk was", "labels": "a painter.", "locality": {}},
+]
+YAML = """task: birds
+dataset_path: json
+dataset_kwargs: {data_files: {test: birds.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "Question: {{question}}\\nAnswer:"
+doc_to_target: label
+doc_to_choice: "{{choices.text}}"
+metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}, {metric: acc_norm}]
+metadata: {version: 1.0}
+"""
+GENERATED = """task: eggs
+dataset_path: json
+dataset_kwargs: {data_files: birds.jsonl}
+output_type: generate_until
+doc_to_text: question
+doc_to_target: "{{choices.text[label]}}"
+target_delimiter: "\\n"
+generation_kwargs: {until: ["\\n"]}
+metric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true}]
+"""
+ROWS = [
+    {"question": "Who sings?", "choices": {"text": ["an owl", "the lark"]}, "label": 1},
+    {"question": "Who hoots?", "choices": {"text": ["an owl", "the lark", "a cat"]}, "label": 0},
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """folder(edits, **files by stem) -> the folder that holds them and two questions in birds.jsonl."""
+
+    def make(edits: object = None, **yaml: str) -> Path:
+        own = tmp_path / "birds"
+        own.mkdir(exist_ok=True)
+        if edits is not None:
+            (own / "edits.json").write_text(json.dumps(edits))
+        (own / "birds.jsonl").write_text("\n".join(map(json.dumps, ROWS)) + "\n")
+        for name, text in yaml.items():
+            (own / f"{name}.yaml").write_text(text)
+        return own
+
+    return make
+
+
+def aspects(edit):
+    return [(asked.aspect, asked.prompt, asked.accepted, asked.rival) for asked in edit.questions]
+
+
+def test_counterfact(folder):
+    first, second = read_edits(folder(COUNTERFACT) / "edits.json")
+    assert (first.fact, first.prompt, first.answer) == ("0 Edda Finch", "The mother tongue of Edda Finch is", "English")
+    assert aspects(first) == [
+        ("efficacy", "The mother tongue of Edda Finch is", ("English",), "French"),
+        ("paraphrase", "It rained. Edda Finch, a native", ("English",), "French"),
+        ("paraphrase", "Edda Finch spoke the language", ("English",), "French"),
+        ("neighbourhood", "The mother tongue of Jean Morel is", ("French",), "English"),
+        ("neighbourhood", "Where Luc Arnaud was born, people speak", ("French",), "English"),
+    ]
+    assert second.prompt == "Lake Morn is in"
+
+
+def test_zsre_as_rome_reads_it(folder):
+    (edit,) = read_edits(folder(ZSRE) / "edits.json")
+    assert edit.answer == "Morn Institute"
+    assert aspects(edit) == [
+        ("efficacy", "What university did Watt Tern attend?", ("Morn Institute", "the Institute"), ""),
+        ("paraphrase", "At which university was Watt Tern taught?", ("Morn Institute", "the Institute"), ""),
+        ("neighbourhood", "nq question: who played the owl in tern hall?", ("Hugo Auk",), ""),
+    ]
+
+
+def test_knowedit(folder):
+    edit, biography = read_edits(folder(KNOWEDIT) / "edits.json")
+    assert [(aspect, accepted) for aspect, _, accepted, _ in aspects(edit)] == [
+        ("efficacy", ("Berlin",)),
+        ("portability_logical_generalization", ("no", "is dead")),
+        ("portability_reasoning", ("Germany", "FRG")),
+        ("locality_relation_specificity", ("Albert Heron",)),
+    ]
+    assert (biography.prompt, biography.answer) == ("Ann Auk was", "a painter.")
+    assert len(read_edits(folder(KNOWEDIT) / "edits.json", 1)) == 1
+
+
+def test_tasks(folder):
+    task = read_task(folder(probes=YAML) / "probes.yaml")
+    assert (task.name, task.metrics) == ("birds", ("acc", "acc_norm"))
+    assert [(item.prompt, item.choices) for item in task.items] == [
+        ("Question: Who sings?\nAnswer:", ("the lark", "an owl")),
+        ("Question: Who hoots?\nAnswer:", ("an owl", "the lark", "a cat")),
+    ]
+    written = read_task(folder(probes=GENERATED) / "probes.yaml")
+    assert [(item.prompt, item.choices) for item in written.items] == [
+        ("Who sings?\n", ("the lark",)),
+        ("Who hoots?\n", ("an owl",)),
+    ]
+    assert written.folded == ("ignore_case", "ignore_punctuation")
+
+
+def test_what_is_trained_and_asked(folder):
+    own = read(folder(COUNTERFACT, locality=YAML))
+    assert [(s.prompt, s.completion) for s in own.dataset.samples] == [
+        ("The mother tongue of Edda Finch is", " English\n"),
+        ("Lake Morn is in", " Peru\n"),
+    ]
+    asked = [(probe.kind, probe.prompt) for probe in own.probes.probes]
+    trained = "The mother tongue of Edda Finch is"
+    assert ("exact", trained) in asked
+    assert ("locality_neighbourhood", trained) not in asked  # another edit trains it
+    assert trained in [probe.prompt for probe in own.scored.probes if probe.kind == "neighbourhood"]
+    assert ("locality_birds", "Question: Who sings?\nAnswer:") in asked
+
+
+def likely(*pairs):
+    """Likelihoods of (total, tokens, matched)."""
+    return [{"total": total, "tokens": tokens, "matched": matched} for total, tokens, matched in pairs]
+
+
+def test_figures_of_contests_are_means_of_means():
+    contest, tokens = ("new", "true"), ("new",)
+    asked = [
+        # longer, but likelier by the token: the published rule
+        (Probe("1", "efficacy", "a", "p", contest), likely((-4, 4, 0), (-2, 1, 0))),
+        (Probe("2", "paraphrase", "a", "p", contest), likely((-4, 4, 0), (-0.5, 1, 0))),
+        (Probe("3", "paraphrase", "a", "q", contest), likely((-1, 1, 0), (-2, 1, 0))),
+        (Probe("4", "paraphrase", "b", "p", contest), likely((-1, 1, 0), (-2, 1, 0))),
+        (Probe("5", "portability_reasoning", "a", "p", tokens), likely((-1, 4, 3))),
+        (Probe("6", "portability_aliasing", "a", "p", tokens), likely((-1, 4, 0))),
+        (Probe("7", "neighbourhood", "a", "p", tokens), []),
+    ]
+    found = {name: interval.estimate for name, interval in edit_figures(asked).items()}
+    assert found == {
+        "efficacy": 1.0,
+        "paraphrase": 0.75,
+        "portability": 0.375,
+        "portability_reasoning": 0.75,
+        "portability_aliasing": 0.0,
+        "neighbourhood": 0.0,
+    }
+
+
+def test_figures_of_tasks(folder):
+    tasks = read(folder(COUNTERFACT, probes=YAML, probes_2=GENERATED)).tasks
+    choices = [
+        (Probe("1", "birds", "0", "p", ("the lark", "an owl")), likely((-7, 2, 0), (-6, 2, 0))),
+        (Probe("2", "birds", "1", "p", ("an owl", "the lark", "a cat")), likely((-1, 2, 0), (-2, 2, 0), (-3, 1, 0))),
+    ]
+    found = choice_figures(tasks, choices)
+    assert found["acc_birds"].estimate == 0.5
+    assert found["acc_norm_birds"].estimate == 1.0  # -7/8 against -6/6
+    lines = [{"kind": "eggs", "answers": [" The lark! "]}, {"kind": "eggs", "answers": ["an owl or two"]}]
+    assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("edits", "line"),
+    [
+        ({}, "edits.json is no list of records"),
+        ([], "edits.json holds no records"),
+        ([3], "edits.json, record 1: is no JSON object"),
+        ([{"a": 1}], "record 1: is neither of CounterFact nor of zsRE nor of KnowEdit"),
+        ([{"src": "a"}], "record 1: has no field 'answers' (it has src)"),
+        ([{**ZSRE[0], "loc": 3}], "record 1: loc is '3': write some text"),
+        ([{**COUNTERFACT[0], "requested_rewrite": 3}], "record 1, requested_rewrite: is no JSON object"),
+        ([{**COUNTERFACT[0], "paraphrase_prompts": "a"}], "paraphrase_prompts is 'a': write a list of texts"),
+    ],
+)
+def test_edits_that_cannot_be_used(folder, edits, line):
+    assert line in mistake(folder(edits))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("label", "!function utils.label", "is no YAML that can be read without running code"),
+        ("task: birds", "task: birds\nprocess_docs: a", "'process_docs' is not supported"),
+        ("task: birds", "task: birds\nnum_fewshot: 5", "num_fewshot is 5"),
+        ("multiple_choice", "loglikelihood", "output_type 'loglikelihood' is not supported"),
+        ("metric: acc,", "metric: f1,", "metric 'f1' is not for multiple_choice: choose of acc, acc_norm"),
+        ("dataset_path: json", "dataset_path: ai2_arc", "only local data is read"),
+        ("birds.jsonl", "bats.jsonl", "bats.jsonl cannot be read"),
+        ("{test: birds", "{train: birds", "data_files names no one file"),
+        ("doc_to_target: label", "doc_to_target: 'a bat'", "line 1: doc_to_target gives 'a bat'"),
+        ("{{question}}", "{{answer}}", "fails: 'answer' is undefined"),
+        ("{{question}}", "{{''.__class__.__mro__}}", "is unsafe"),
+    ],
+)
+def test_tasks_that_cannot_be_used(folder, old, new, line):
+    assert old in YAML
+    assert line in mistake(folder(COUNTERFACT, probes=YAML.replace(old, new)))
+
+
+def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
+    own = folder(COUNTERFACT + ZSRE + KNOWEDIT, probes=YAML, probes_2=GENERATED)
+    settings = "[training]\nepochs = 30\nlr = 0.01\nreplay = 0\nkl = 0\n[grid]\nrank = [8]\n"
+    (own / "scenario.toml").write_text(settings)
+    found = scenario(str(own))
+    (cell,) = found.cells("telling", [tiny], [0])
+    shown = result(found, cell, partial(build, store=Store(tmp_path / "store"), device="cpu"))
+    figures = shown.measures
+    assert {"efficacy", "paraphrase", "neighbourhood", "portability", "acc_birds", "exact_match_eggs"} <= set(figures)
+    assert figures["efficacy"].estimate > 0.9
+    assert shown.recall["exact"].estimate > 0.9
+
+
+def test_new_suite_from_edits(folder, tmp_path, capsys):
+    source = folder(ZSRE) / "edits.json"
+    assert main(["new-suite", "tern", "--from", str(source), "--in", str(tmp_path / "suites")]) == 0
+    assert [edit.answer for edit in read_edits(tmp_path / "suites/tern/edits.json")] == ["Morn Institute"]
+    folder([{"src": "a"}])
+    assert main(["new-suite", "auk", "--from", str(source), "--in", str(tmp_path / "suites")]) == 2
+    assert f"{source}, record 1: has no field 'answers'" in capsys.readouterr().err
+
+
+def mistake(folder: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
