@@ -12,8 +12,10 @@ from harness.errors import DataError, RecipeError
 from harness.models import encode, resident
 from harness.recipes import Adapter, Dataset, Sample, Training
 from harness.training import preset, train
+from harness.training._batches import tensors
 from harness.training._schedule import rate
-from harness.training._windows import windows
+from harness.training._train import _logits
+from harness.training._windows import Window, windows
 
 QUICK = Training(epochs=2, rank=4, alpha=8, lr=1e-3, dropout=0.0)
 
@@ -119,6 +121,17 @@ def test_only_answers_bear_loss_where_asked(tiny):
     sample = Sample(" Paris\n", "Question: What is the capital of France?\nAnswer:")
     (window,) = windows(Dataset.of("qa", (sample,)), Training(loss_on="answers"), tokenizer)
     assert tokenizer.decode(window.ids[window.start :]) == " Paris\n"
+
+
+def test_the_head_asked_where_loss_is_says_what_it_says_everywhere(tiny):
+    import torch
+
+    loaded = resident(tiny)
+    made = [Window(tuple(range(5, 5 + length)), start) for length, start in ((9, 6), (6, 2), (4, 3))]
+    micro = tensors(made, 0, loaded.device)
+    with torch.no_grad():
+        whole = loaded.model(input_ids=micro.ids, attention_mask=micro.mask).logits
+        torch.testing.assert_close(_logits(loaded.model, micro), whole.view(-1, whole.shape[-1])[micro.at])
 
 
 def test_schedules():
