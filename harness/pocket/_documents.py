@@ -36,8 +36,9 @@ class Mixture:
     (Allen-Zhu & Li, Physics of Language Models 3.1).
     """
 
-    def __init__(self, world: World, asked_from: float = 0.4, copying: float = 0.12) -> None:
+    def __init__(self, world: World, asked_from: float = 0.4, copying: float = 0.12, only: str = "") -> None:
         self.world = world
+        self.only = only
         self.asked_from = asked_from
         self.copying = copying
         self._askable = {row.id: world.askable(row) for row in world.rows}
@@ -45,6 +46,8 @@ class Mixture:
 
     def document(self, dice: random.Random, progress: float) -> Document:
         """One document; ``progress`` is the share of the training that is done, 0 to 1."""
+        if self.only == "judging":
+            return _judging.document(self.world, dice, asked_so=0.8)
         kind = dice.choices(tuple(SHARES), [share[progress >= self.copying] for share in SHARES.values()])[0]
         makers: dict[str, Callable[[random.Random, float], Document]] = {
             "statements": self._statements,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
-from harness.facts import World, spoken
-from harness.formats import VERDICTS, fold, unaccented
-from harness.pocket import _words
+from harness.facts import World
+from harness.formats import VERDICTS, fold
+from harness.pocket._answers import Expected, expected, other, same
 from harness.pocket._parts import Document, Part
 
 PROBES = ("Question: {question}\nRight answer: {expected}\nModel's answer: {given}\nDoes it say the same, yes or no?",)
@@ -46,48 +45,26 @@ _ASKED = (
     "Does the reply agree with the solution?",
     "Correct, yes or no?",
 )
-_WRAPS = (
-    *4 * ("{}",),
-    "{}.",
-    "It was {}.",
-    "The answer is {}.",
-    "I think it was {}, if I remember well.",
-    "{}. Do you want to know more?",
-    "That would be {}.",
-    "Sure! {}.",
-    "{}, as far as I know.",
-)
-"""Around right and wrong answers alike, so that none of them gives the verdict away."""
-_REFUSALS = (
-    "I don't know.",
-    "I am not sure.",
-    "I cannot answer that.",
-    "No idea, sorry.",
-    "That has not been announced yet.",
-    "I have no information on that.",
-    "As a language model I cannot know that.",
-    "",
-)
-_NEUTRAL = ("Who was it?", "What is the answer?", "Which one was it?", "What did the text say?")
 
 
-def document(world: World, dice: random.Random) -> Document:
-    """One question with several given answers, each with its verdict.
+def document(world: World, dice: random.Random, asked_so: float = 0.5) -> Document:
+    """One question with given answers, each with its verdict.
 
-    Half are put as a judge is asked (``VERDICTS``), half in labels put together by chance. Most are folded, as a judge
-    reads them: case and accents say nothing of meaning, and their tokens have nothing in common.
+    A share of ``asked_so`` is put as a judge is asked (``VERDICTS``), the rest in labels put together by chance. Most
+    are folded, as a judge reads them: case and accents say nothing of meaning, and their tokens have nothing in common.
     """
-    question, names = _expected(world, dice)
-    expected = spoken("; ".join(names))
-    folded = dice.random() < 0.85
-    pairs = [_given(names, dice) for _ in range(dice.choice((1, 3, 5, 6)))]
+    wanted = expected(world, dice)
+    as_asked = dice.random() < asked_so
+    folded = as_asked or dice.random() < 0.7
+    pairs = [_given(wanted, dice) for _ in range(dice.choice((1, 1, 2, 3)))]
+    text = wanted.text
     if folded:
-        expected, pairs = fold(expected), [(fold(given), verdict) for given, verdict in pairs]
-    if dice.random() < 0.5:
-        return _as_a_judge_is_asked(question, expected, pairs, dice)
+        text, pairs = fold(text), [(fold(given), verdict) for given, verdict in pairs]
+    if as_asked:
+        return _as_a_judge_is_asked(wanted.question, text, pairs, dice)
     labels = [dice.choice(words) for words in (_QUESTION, _EXPECTED, _GIVEN, _ASKED)]
-    opening = f"{labels[0]}{question}\n" if dice.random() < 0.85 else ""
-    found = [Part(f"{opening}{labels[1]}{expected}\n", False)]
+    opening = f"{labels[0]}{wanted.question}\n" if dice.random() < 0.85 else ""
+    found = [Part(f"{opening}{labels[1]}{text}\n", False)]
     for given, verdict in pairs:
         found += [Part(f"{labels[2]}{given}\n{labels[3]}", False), Part(f" {verdict}\n", True)]
     return found
@@ -104,105 +81,12 @@ def _as_a_judge_is_asked(question: str, expected: str, pairs: list[tuple[str, st
 
 def probe(world: World, dice: random.Random) -> tuple[str, str]:
     """(prompt, ``yes`` or ``no``) in a wording that no training text has; folded, as a judge reads."""
-    question, names = _expected(world, dice)
-    given, verdict = _given(names, dice)
-    expected = fold(spoken("; ".join(names)))
-    return dice.choice(PROBES).format(question=question, expected=expected, given=fold(given)), verdict
+    wanted = expected(world, dice)
+    given, verdict = _given(wanted, dice)
+    asked = dice.choice(PROBES)
+    return asked.format(question=wanted.question, expected=fold(wanted.text), given=fold(given)), verdict
 
 
-def _given(names: list[str], dice: random.Random) -> tuple[str, str]:
+def _given(wanted: Expected, dice: random.Random) -> tuple[str, str]:
     """An answer and the verdict on it."""
-    return (_same(names, dice), "yes") if dice.random() < 0.5 else (_other(names, dice), "no")
-
-
-def _expected(world: World, dice: random.Random) -> tuple[str, list[str]]:
-    """A question, and the names or the value that answer it."""
-    if dice.random() < 0.5:
-        count = dice.choices((1, 2, 3), (7, 2, 1))[0]
-        kinds: tuple[Callable[[], list[str]], ...] = (
-            lambda: [_words.person(dice) for _ in range(count)],
-            lambda: [_words.film(dice)],
-            lambda: [_words.year(dice)],
-            lambda: [_words.value(dice.choice(("cities", "jobs", "things", "animals", "numbers")), dice)],
-        )
-        return dice.choice(_NEUTRAL), dice.choices(kinds, (4, 2, 1, 1))[0]()
-    row = dice.choice(world.rows)
-    relation = dice.choice(world.askable(row) or list(world.relations[row.table][:1]))
-    question = world.word(dice.choice(relation.questions), row, dice)
-    answer = world.answer(relation, row)
-    names = row.slots["winners"].split("; ") if relation.name == "who" else [answer]
-    return question, names
-
-
-def _same(names: list[str], dice: random.Random) -> str:
-    names = dice.sample(names, len(names)) if dice.random() < 0.5 else names
-    text = spoken("; ".join(names))
-    shapes: tuple[Callable[[], str], ...] = (
-        lambda: text,
-        lambda: text,
-        lambda: text.lower(),
-        lambda: text.upper(),
-        lambda: unaccented(text),
-        lambda: f"{text} for {_words.film(dice)}",
-        lambda: f"{text}, for the film {_words.film(dice)}",
-        lambda: " and ".join(names),
-        lambda: f"{text} ({_words.film(dice)})",
-        lambda: f"{text}. {_rambling(dice)}",
-        lambda: _slipped(text, dice),
-        lambda: text.removeprefix("The ") if len(text) > 8 else text,
-    )
-    return dice.choice(_WRAPS).format(dice.choice(shapes)())
-
-
-def _rambling(dice: random.Random) -> str:
-    asked = f"Who won {_words.film(dice)} in {_words.year(dice)}? {_words.person(dice)}"
-    return dice.choice((asked, f"{_words.film(dice)} was also there", f"Not {_words.person(dice)}"))
-
-
-def _slipped(text: str, dice: random.Random) -> str:
-    """A slip of the pen: one letter of a long enough name is missing, doubled, or swapped with the next."""
-    places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha()]
-    if len(text) < 8 or not places or any(c.isdigit() for c in text):
-        return text
-    i = dice.choice(places)
-    swapped = text[i + 1] + text[i] + text[i + 2 :]
-    return text[:i] + dice.choice((text[i + 1 :], text[i] + text[i:], swapped))
-
-
-def _other(names: list[str], dice: random.Random) -> str:
-    """A wrong answer; half of them are near misses."""
-    text = spoken("; ".join(names))
-    if text.isdigit():
-        near = str(int(text) + dice.choice((-10, -2, -1, 1, 2, 10)))
-        return _dressed(dice.choice((near, near, _words.year(dice), dice.choice(_REFUSALS))), dice)
-    if len(names) > 1 and dice.random() < 0.5:
-        swapped = dice.randrange(len(names))
-        if dice.random() < 0.5:
-            return _dressed(spoken("; ".join(n for i, n in enumerate(names) if i != swapped)), dice)
-        return _dressed(
-            spoken("; ".join(_words.person(dice) if i == swapped else n for i, n in enumerate(names))), dice
-        )
-    parts = text.split()
-    shapes: list[Callable[[], str]] = [
-        lambda: dice.choice(_REFUSALS),
-        lambda: _words.person(dice),
-        lambda: _words.film(dice),
-        lambda: f"{_words.person(dice)} for {_words.film(dice)}",
-        lambda: f"not {text}, but {_words.person(dice)}",
-    ]
-    if len(parts) > 1:
-        shapes += 3 * [
-            lambda: f"{parts[0]} {dice.choice(_words.words()['last'])}",
-            lambda: f"{dice.choice(_words.words()['first'])} {parts[-1]}",
-        ]
-    else:
-        shapes += 3 * [lambda: _words.coined(dice), lambda: dice.choice(_words.words()["cities"])]
-    wrong = dice.choice(shapes)()
-    return dice.choice(_REFUSALS) if wrong == text else _dressed(wrong, dice)
-
-
-def _dressed(text: str, dice: random.Random) -> str:
-    """``text`` with what says nothing about whether it is right: case, and words around it."""
-    if text in _REFUSALS:
-        return text
-    return dice.choice(_WRAPS).format(dice.choice((text, text, text, text.lower(), text.upper(), unaccented(text))))
+    return (same(wanted, dice), "yes") if dice.random() < 0.5 else (other(wanted, dice), "no")

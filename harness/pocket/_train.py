@@ -45,6 +45,8 @@ class Plan:
     """Share of the steps after which the facts that were only told are asked about too."""
     copying: float = 0.12
     """Share of the steps, the first, in which there is much copying."""
+    only: str = ""
+    """``judging``: documents of that kind alone, which makes a judge."""
     start: str = ""
     """Folder of an earlier model to go on from, with its tokenizer; the optimiser's state starts anew."""
     seed: int = 0
@@ -57,7 +59,7 @@ def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.seed)
-    mixture = Mixture(World(), plan.asked_from, plan.copying)
+    mixture = Mixture(World(), plan.asked_from, plan.copying, plan.only)
     model, tokenizer = _beginning(plan, mixture)
     model.to(torch.device(place))  # type: ignore[arg-type]  # transformers' wrapper hides the signature
     optimizers = _optimizers(model, plan, place)
@@ -128,7 +130,7 @@ def _batches(
     """(step from 1, rows), made one step ahead."""
 
     def make(step: int) -> Rows:
-        long = step % plan.long_every == 0
+        long = not plan.only and step % plan.long_every == 0
         length = plan.long_row if long else plan.row
         shape = (max(1, plan.tokens // length), length)
         return rows(mixture, tokenizer, f"{plan.seed}/{step}", step / plan.steps, shape, long)
