@@ -11,7 +11,7 @@ from itertools import islice
 from harness.facts import Relation, Row
 from harness.formats import ask
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios.oscars._datasets import NEW, new_rows, relation, replayed, sample, templates, world
+from harness.scenarios.oscars._datasets import NEW, new_rows, relation, replayed, rows_of, sample, templates, world
 
 FACT_KINDS = ("exact", "rephrased", "inverted", "other_format", "conversation")
 LOCALITY_KINDS = ("locality_year", "locality_neighbour", "locality_unrelated")
@@ -24,7 +24,7 @@ SMALL_TALK = (
 @cache
 def probes(dataset: str) -> ProbeSet:
     """All probes for a cell trained on ``dataset``: only the exact ones depend on it."""
-    found = [probe for row in new_rows() for probe in _of_fact(dataset, row)]
+    found = [probe for row in rows_of(dataset) for probe in _of_fact(dataset, row)]
     return ProbeSet.of(dataset, (*found, *_locality()))
 
 
