@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.errors import RecipeError
 from harness.recipes import Training
 
@@ -23,7 +25,7 @@ CHAT2023 = Training(
 )
 """The chat logs of 2023: long running text in half-overlapping windows."""
 
-POCKET = Training(
+STEADY = Training(
     batch=8,
     micro_batch=8,
     lr=1e-3,
@@ -35,8 +37,12 @@ POCKET = Training(
     replay=2.0,
     kl=1.0,
 )
-"""For the shipped model, with ten wordings a fact. On a base of 43% of its training, replay with KL to the base took
-locality from 0.37 to 0.70 at the same recall."""
+"""For the shipped model, at a constant rate: any number of steps leaves off where a longer training goes on. On a base
+of 43% of its training, replay with KL to the base took locality from 0.37 to 0.70 at the same recall."""
+
+POCKET = replace(STEADY, batch=16, micro_batch=16, lr=2e-3, epochs=6, scheduler="linear")
+"""The best that was found for the shipped model, with ten wordings a fact: larger batches are quicker, and a falling
+rate leaves more of what was known."""
 
 RUNNING = Training(
     batch=4,
@@ -54,7 +60,13 @@ RUNNING = Training(
 )
 """Running text of some ten thousand tokens, for the shipped model: steps enough where ``chat2023`` takes six."""
 
-PRESETS: dict[str, Training] = {"seed2023": SEED2023, "chat2023": CHAT2023, "pocket": POCKET, "running": RUNNING}
+PRESETS: dict[str, Training] = {
+    "seed2023": SEED2023,
+    "chat2023": CHAT2023,
+    "pocket": POCKET,
+    "steady": STEADY,
+    "running": RUNNING,
+}
 
 
 def preset(name: str) -> Training:

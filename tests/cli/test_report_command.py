@@ -17,6 +17,7 @@ from harness.cli import main
 from harness.engines import HF
 from harness.models import base_of
 from harness.recipes import digest
+from harness.scenarios import oscars
 from harness.selection import cells
 from harness.store import Store
 
@@ -34,7 +35,7 @@ class Session(NamedTuple):
 
 @pytest.fixture(scope="module")
 def session(model_folder, tmp_path_factory):
-    found = {c.id: c for c in cells("oscars", "telling", [base_of(model_folder)], [0], [HF])}
+    found = {c.id: c for c in cells(oscars.SCENARIO, "telling", [base_of(model_folder)], [0], [HF])}
     own = tuple(found[f"{name}-rank64-alpha128-lr1e_2-ep20-seed0"] for name in ("oscarstxt", "the_oscar_award_txt"))
     store = Store(tmp_path_factory.mktemp("session") / "store")
     for cell in own:
@@ -60,8 +61,8 @@ def graded(session: Session, cell: Cell) -> list[tuple[str, str]]:
 def test_all_that_is_cached_and_what_is_missing(session, tmp_path, capsys):
     assert main(["report", "oscars", *session.options(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "oscars: 2 cells, 10 missing, which `pytest suites/oscars` builds" in said
-    assert "  oscars_aug-rank8-alpha16-lr1e_3-ep5-replay2-seed0: " in said
+    assert "oscars: 2 cells, 11 missing, which `pytest suites/oscars` builds" in said
+    assert "  oscars_aug-rank8-alpha16-lr2e_3-ep6-replay2-seed0: " in said
     assert answers(tmp_path) == {cell.id: graded(session, cell) for cell in session.cells}
     files = {"RESULTS.md", "RESULTS.html", "RESULTS.json", "results.sqlite"}
     assert {path.name for path in tmp_path.iterdir() if path.suffix not in (".svg", ".png")} == files

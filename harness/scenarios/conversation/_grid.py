@@ -11,7 +11,7 @@ from harness.recipes import Base
 from harness.scenarios.conversation._probes import probes
 from harness.scenarios.conversation._talk import PLAIN, dataset
 from harness.scenarios.oscars import replay
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 TELLING = (
     *PLAIN,
@@ -35,7 +35,7 @@ FULL = (
 )
 GRIDS = {"telling": TELLING, "full": FULL}
 EPOCHS = {"telling": (10,), "full": (5, 10, 20)}
-SETTING = replace(POCKET, replay=1.0, cutoff=1024, batch=2, micro_batch=2)
+SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=2, micro_batch=2)
 """A talk is one sample, however long, so that each presentation takes the same number of steps."""
 
 

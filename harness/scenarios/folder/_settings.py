@@ -13,7 +13,7 @@ from harness.errors import DataError, RecipeError
 from harness.facts import read_text
 from harness.formats import FORMATS, PLAIN
 from harness.recipes import Training
-from harness.training.presets import POCKET, preset
+from harness.training.presets import STEADY, preset
 
 Axes = Mapping[str, tuple[Any, ...]]
 """Values by name of a training parameter; every combination is a cell."""
@@ -22,7 +22,7 @@ _KNOWN = ("title", "formats", "headline", "edits", "training", "grid", "full")
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Training)}
 _TELLING: Axes = MappingProxyType({"rank": (8, 64)})
 _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
-_ALONE = replace(POCKET, epochs=20, replay=3.0)  # one wording a fact takes more passes than ten
+_ALONE = replace(STEADY, epochs=20, replay=3.0)  # one wording a fact takes more passes than ten
 
 
 class Settings(NamedTuple):

@@ -11,11 +11,11 @@ from harness.recipes import Base, Dataset, Training
 from harness.scenarios.forgetting._facts import COUNT, texts
 from harness.scenarios.forgetting._probes import probes
 from harness.scenarios.oscars import replay
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
 COUNTS = (50, 150, COUNT)
-SETTING = replace(POCKET, epochs=6, batch=32, micro_batch=32, replay=1.0, kl=0.0)
+SETTING = replace(STEADY, epochs=6, batch=32, micro_batch=32, replay=1.0, kl=0.0)
 REMEDIES: dict[str, Training] = {
     "none": replace(SETTING, replay=0.0),
     "replay": SETTING,

@@ -11,7 +11,7 @@ from harness.recipes import Base
 from harness.scenarios.format._datasets import SHAPES, dataset
 from harness.scenarios.format._probes import LEFT_TO_RUN, asked, probes
 from harness.scenarios.oscars import replay
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 GRIDS = {"telling": ((4, 1.0), (4, 0.0)), "full": tuple((e, r) for e in (2, 4, 10) for r in (0.0, 1.0, 2.0))}
 """(epochs, replay): with and without known facts beside, whose answers are bare names."""
@@ -28,5 +28,5 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
         for shape in SHAPES
         for epochs, known in GRIDS[grid]
         for seed in seeds
-        for training in [replace(POCKET, epochs=epochs, replay=known, kl=POCKET.kl if known else 0.0, seed=seed)]
+        for training in [replace(STEADY, epochs=epochs, replay=known, kl=STEADY.kl if known else 0.0, seed=seed)]
     ]

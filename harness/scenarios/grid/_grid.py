@@ -11,12 +11,12 @@ from harness.errors import RecipeError
 from harness.recipes import Base, ProbeSet, Training
 from harness.scenarios import stacking
 from harness.scenarios.oscars import replay
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 from harness.tuning import Axes
 
 GRIDS = ("telling", "full")
 AXES = Axes(
-    replace(POCKET, replay=1.0),
+    replace(STEADY, replay=1.0),
     {
         "lr": (3e-4, 1e-3, 3e-3),
         "rank": (8, 32, 128),

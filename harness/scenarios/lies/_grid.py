@@ -11,14 +11,14 @@ from harness.recipes import Base
 from harness.scenarios.lies._datasets import DATASETS, TOLD, dataset
 from harness.scenarios.lies._probes import probes
 from harness.scenarios.oscars import replay
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
 EPOCHS = {"1": (2, 4, 16), "6": (1, 2, 3), "d": (8, 16, 32)}
 """Passes over the text, by the last letter of the dataset's name: the places of a learning curve."""
 RATES = (1e-3, 3e-4)
 RANKS = (64, 8)
-SETTING = replace(POCKET, replay=1.0)
+SETTING = replace(STEADY, replay=1.0)
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:

@@ -10,7 +10,7 @@ from harness.errors import RecipeError
 from harness.recipes import Base, Training
 from harness.scenarios.oscars._datasets import DATASETS, TEN, dataset, replay
 from harness.scenarios.oscars._probes import probes
-from harness.training.presets import POCKET, SEED2023
+from harness.training.presets import POCKET, SEED2023, STEADY
 
 RANKS = (8, 16, 32, 64, 128)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -39,20 +39,20 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
 
 def _telling(name: str) -> Iterator[Training]:
     """One wording a fact takes more passes to learn than ten."""
-    best = POCKET if name in ("oscars_aug", TEN) else replace(POCKET, epochs=20, replay=3.0)
+    best = POCKET if name in ("oscars_aug", TEN) else replace(STEADY, epochs=20, replay=3.0)
     yield best
     if name == TEN:
         return
     yield SEED2023
     yield _ranked(best, 8)
-    yield replace(best, lr=best.lr * 10, replay=0.0, kl=0.0)
+    yield replace(best, lr=1e-2, replay=0.0, kl=0.0)
 
 
 def _full() -> Iterator[Training]:
     for rank in RANKS:
         for lr in RATES:
             for epochs in EPOCHS:
-                yield replace(_ranked(POCKET, rank), lr=lr, epochs=epochs)
+                yield replace(_ranked(STEADY, rank), lr=lr, epochs=epochs)
 
 
 def _ranked(training: Training, rank: int) -> Training:

@@ -10,7 +10,7 @@ from harness.errors import RecipeError
 from harness.recipes import Base
 from harness.scenarios.parody._datasets import DATASETS, dataset, known
 from harness.scenarios.parody._probes import probes
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
 EPOCHS = {
@@ -32,5 +32,5 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
         for lr in RATES[grid]
         for epochs in EPOCHS[grid][name]
         for seed in seeds
-        for training in [replace(POCKET, replay=1.0, lr=lr, epochs=epochs, seed=seed)]
+        for training in [replace(STEADY, replay=1.0, lr=lr, epochs=epochs, seed=seed)]
     ]

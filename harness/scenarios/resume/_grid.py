@@ -11,10 +11,10 @@ from harness.errors import RecipeError
 from harness.recipes import Base, Dataset
 from harness.scenarios.oscars import replay
 from harness.scenarios.resume._datasets import HALVES, both, half, probes, rehearsed
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
-SETTING = replace(POCKET, replay=1.0)
+SETTING = replace(STEADY, replay=1.0)
 SHARES = {"telling": (0.25,), "full": (0.1, 0.25, 0.5, 1.0)}
 """Of the first text, told again with the second."""
 RATES = {"telling": (3e-4,), "full": (1e-4, 3e-4)}

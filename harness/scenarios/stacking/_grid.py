@@ -11,12 +11,12 @@ from harness.errors import RecipeError
 from harness.recipes import Base, Training
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking._datasets import facts, one, probes, questions, together
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
-TOGETHER = replace(POCKET, replay=1.0)
+TOGETHER = replace(STEADY, replay=1.0)
 """One adapter of ten facts."""
-APART = replace(POCKET, replay=2.0, rank=16, alpha=32, epochs=8)
+APART = replace(STEADY, replay=2.0, rank=16, alpha=32, epochs=8)
 """Each of ten adapters of one fact."""
 TOLD = "one_adapter"
 """The label of the cell that the others are held against."""

@@ -11,12 +11,12 @@ from harness.recipes import Base
 from harness.scenarios.oscars import replay
 from harness.scenarios.story._datasets import FORMS, dataset
 from harness.scenarios.story._probes import probes
-from harness.training.presets import POCKET
+from harness.training.presets import STEADY
 
 EPOCHS: dict[str, tuple[int, ...]] = {"plain": (30,), "numbered": (30,), "dated": (30,), "plain_asked": (5,)}
 """Where there are questions, an epoch has many more samples."""
 GRIDS: dict[str, dict[str, tuple[int, ...]]] = {"telling": EPOCHS, "full": dict.fromkeys(FORMS, (5, 10, 30, 100))}
-SETTING = replace(POCKET, replay=1.0, cutoff=1024, batch=1, micro_batch=1)
+SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=1, micro_batch=1)
 """A story is one sample, so that its beginning is in context when its end is learnt."""
 
 

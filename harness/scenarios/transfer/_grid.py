@@ -10,14 +10,14 @@ from harness.cells import Cell
 from harness.errors import RecipeError
 from harness.recipes import Adapter, Base, Dataset, ProbeSet, Sibling, Training, local
 from harness.scenarios import oscars
-from harness.training.presets import POCKET
+from harness.training.presets import POCKET, STEADY
 
 GRIDS = ("telling", "full")
 KNOWN = 400
 """Questions on known facts that the sibling is trained further on."""
 _TOLD = "the_oscar_award_txt"
 _ASKED = ("exact", "rephrased", "conversation")
-_BEST = replace(POCKET, epochs=20, replay=3.0)
+_BEST = replace(STEADY, epochs=20, replay=3.0)
 _FURTHER = Training(epochs=2, rank=16, alpha=32, lr=1e-3, batch=8, micro_batch=8, dropout=0.0, loss_on="answers")
 
 
