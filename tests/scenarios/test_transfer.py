@@ -44,7 +44,7 @@ def test_the_cells_and_who_was_trained_where():
 
 
 def test_quantised_forms_take_the_adapter_of_the_full_base():
-    found = selected("transfer", "telling", [BASE], [0], [HF])
+    found = selected(scenario("transfer"), "telling", [BASE], [0], [HF])
     by_engine = {cell.engine.name: cell for cell in found if cell.label == "on_base"}
     assert list(by_engine) == ["hf", "nf4_from_hf", "int8_from_hf", "gptq4_from_hf", "gguf_q8_0", "gguf_q4_0"]
     assert len({cell.trained for cell in by_engine.values()}) == 1
