@@ -26,6 +26,7 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
     ``(share + specificity - 1) / (sensitivity + specificity - 1)``, kept within [0, 1], as are the ends of the
     interval. What the calibration itself leaves open is added in squares, as in MOVER (Zou & Donner 2008), each error
     rate with one success and one failure added (Lang & Reiczigel 2014), so that no error seen is not taken for none.
+    A share that the error rates do not explain, estimated far outside, leaves the more open the less the grader knows.
 
     Raises:
         ValueError: the grader is no better than chance: sensitivity + specificity <= 1.
@@ -38,12 +39,11 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
             f"sensitivity {grader.sensitivity} and specificity {grader.specificity}: the grader knows nothing"
         )
     estimate, low, high = ((value + grader.specificity - 1) / skill for value in share)
-    inside = _clip(estimate)
     accepts, rejects = _variance(grader.sensitivity, grader.right), _variance(grader.specificity, grader.wrong)
-    open_ = (inside**2 * accepts + (1 - inside) ** 2 * rejects) / skill**2
+    open_ = (estimate**2 * accepts + (1 - estimate) ** 2 * rejects) / skill**2
     room = float(norm.ppf((1 + confidence) / 2)) ** 2 * open_
     below, above = ((estimate - low) ** 2 + room) ** 0.5, ((high - estimate) ** 2 + room) ** 0.5
-    return Interval(inside, _clip(estimate - below), _clip(estimate + above))
+    return Interval(_clip(estimate), _clip(estimate - below), _clip(estimate + above))
 
 
 def _variance(rate: float, trials: int | None) -> float:

@@ -46,6 +46,12 @@ def test_covers_the_true_share(true, size):
     assert hits / runs >= 0.92
 
 
+def test_what_a_weak_grader_cannot_have_seen_leaves_all_open():
+    """It accepts 7% of wrong answers and 16% of right ones, and is said to have accepted 59%."""
+    found = rogan_gladen(Interval(0.59, 0.44, 0.74), ErrorRates(0.16, 0.93, 69, 68))
+    assert (found.low, found.high) == (0, 1)
+
+
 def test_a_grader_that_knows_nothing_is_refused():
     with pytest.raises(ValueError, match="knows nothing"):
         rogan_gladen(Interval(0.5, 0.4, 0.6), ErrorRates(0.5, 0.5))
