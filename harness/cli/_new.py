@@ -31,7 +31,7 @@ _SETTINGS = """title = "{title}"
 # formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
-preset = "pocket"
+preset = "steady"
 epochs = 20
 replay = 3.0
 
