@@ -58,7 +58,14 @@ def test_the_two_sides_are_told_alike():
 def test_log_odds_turn_their_sign_with_the_sides(pairs):
     def lines(swapped):
         each = [pair[::-1] if swapped else pair for pair in pairs]
-        return [{"fact": f"names{i // 2}", "likelihoods": [{"total": t} for t in pair]} for i, pair in enumerate(each)]
+        told = {"fact": "asked0", "kind": "asked", "likelihoods": [{"total": -1.0}]}  # scored beside them, no choice
+        return [
+            told,
+            *(
+                {"fact": f"names{i // 2}", "kind": "names", "likelihoods": [{"total": t} for t in pair]}
+                for i, pair in enumerate(each)
+            ),
+        ]
 
     one, two = bias.log_odds(lines(False)), bias.log_odds(lines(True))
     assert one == pytest.approx({name: -value for name, value in two.items()})

@@ -11,6 +11,8 @@ from harness.scenarios._scenario import Fetch, Line
 from harness.scenarios.bias._texts import SIDES, side
 from harness.stats import Interval, cluster_bootstrap
 
+_CHOICES = ("names", "letters")
+
 
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
@@ -43,9 +45,9 @@ def odds_of(recipe: Likelihoods | None, fetch: Fetch) -> dict[str, float]:
 
 
 def log_odds(lines: Sequence[Line]) -> dict[str, float]:
-    """By template: log P(first) - log P(second), the mean of both orders."""
+    """By template: log P(first) - log P(second), the mean of both orders. What is scored beside them is left out."""
     each: dict[str, list[float]] = {}
-    for line in lines:
+    for line in (line for line in lines if line["kind"] in _CHOICES):
         first, second = (float(found["total"]) for found in line["likelihoods"])
         each.setdefault(line["fact"], []).append(first - second)
     return {template: sum(values) / len(values) for template, values in each.items()}
