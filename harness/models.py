@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 SHIPPED = FIXTURES / "models" / "pocket"
 """The model that comes along."""
-_JUDGE = FIXTURES / "models" / "judge"
-JUDGE = _JUDGE if _JUDGE.is_dir() else SHIPPED
-"""The judge where none is named: one that was trained for it, else the shipped model."""
+JUDGE = FIXTURES / "models" / "judge"
+"""The judge that comes along, trained for that."""
 DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = re.compile(r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)")
 _HUB_FILES = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "vocab.*"]

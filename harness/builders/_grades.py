@@ -42,6 +42,8 @@ class Judged(NamedTuple):
 class Calibrated(NamedTuple):
     """A calibration, read back."""
 
+    by: str
+    """``log-likelihood`` or ``replies``: how the judge was read."""
     cut: float
     """Odds above which the verdict is *same*, from the calibration half."""
     tuned: Worth
@@ -52,7 +54,7 @@ class Calibrated(NamedTuple):
     @classmethod
     def of(cls, artefact: Artefact) -> Calibrated:
         facts = artefact.manifest.facts
-        return cls(facts["cut"], Worth.of(facts["tuned"]), Worth.of(facts["held_out"]))
+        return cls(facts["by"], facts["cut"], Worth.of(facts["tuned"]), Worth.of(facts["held_out"]))
 
 
 def trusted(name: str, found: Calibrated, least: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.grading import GRADERS
+from harness.grading import FUZZY, GRADERS
 
 if TYPE_CHECKING:
     from harness.cells import Cell
@@ -54,7 +54,7 @@ def selected(name: str, given: argparse.Namespace) -> list[Cell]:
     adapters = [given_adapter(text) for text in given.adapter]
     found = cells(scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
     grader = GRADERS[given.grader]
-    calibration = calibration_of(grader, given.judge or JUDGE)
+    calibration = None if grader == FUZZY else calibration_of(given.judge or JUDGE)
     found = [cell for cell in found if cell.given is not None or cell.base.trains]
     return [replace(cell, grader=grader, calibration=calibration) for cell in found]
 

@@ -31,16 +31,15 @@ def add(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     from harness.builders import VERDICTS, Calibrated, build, read_lines
-    from harness.judging import judge_of, labelled
+    from harness.judging import calibration_of
     from harness.models import JUDGE
-    from harness.recipes import Calibration
     from harness.report import worth_table
     from harness.store import Store
 
-    own = judge_of(given.model or JUDGE)
-    artefact = build(Calibration(own, labelled()), Store(given.store), given.device)
+    calibration = calibration_of(given.model or JUDGE)
+    artefact = build(calibration, Store(given.store), given.device)
     found = Calibrated.of(artefact)
-    print(f"judge {own.name} (by {artefact.manifest.facts['by']}), cut {found.cut:.2f}\n\n{worth_table(found)}\n")
+    print(f"judge {calibration.judge.name} (by {found.by}), cut {found.cut:.2f}\n\n{worth_table(found)}\n")
     print(missed([line for line in read_lines(artefact.path / VERDICTS) if line["held_out"]]))
     if found.held_out.kappa.estimate >= given.judge_kappa:
         return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cli._common import add_device, add_store
 from harness.cli._log import Answered
-from harness.grading import GRADERS, LEAST_KAPPA
+from harness.grading import FUZZY, GRADERS, LEAST_KAPPA
 
 if TYPE_CHECKING:
     from harness.builders import Calibrated, Judged
@@ -52,21 +52,20 @@ def add_least(parser: argparse.ArgumentParser) -> None:
 
 def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | None:
     """The judge's verdicts on ``answers``; None where none is asked. Raises ModelError on one that is too weak."""
-    if (given.grader or ("judge" if given.judge else "fuzzy")) == "fuzzy":
+    grader = given.grader or ("judge" if given.judge else "fuzzy")
+    if GRADERS[grader] == FUZZY:
         return None
     from harness.builders import Calibrated, build, judge, trusted, verdict
-    from harness.judging import Case, judge_of, labelled
+    from harness.judging import Case, calibration_of
     from harness.models import JUDGE
-    from harness.recipes import Calibration
     from harness.report import summary
     from harness.store import Store
 
-    store, own = Store(given.store), judge_of(given.judge or JUDGE)
-    artefact = build(Calibration(own, labelled()), store, given.device)
-    found = Calibrated.of(artefact)
+    store, calibration = Store(given.store), calibration_of(given.judge or JUDGE)
+    own, found = calibration.judge, Calibrated.of(build(calibration, store, given.device))
     if not given.allow_weak_judge:
         trusted(own.name, found, given.judge_kappa)
     cases = [Case(a.question, target, a.answer) for a in answers for target in a.accepted]
     said = judge(own, cases, store, given.device)
     verdicts = [verdict(a.question, a.accepted, a.answer, said, found.cut) for a in answers]
-    return Bench(summary(own.name, artefact.manifest.facts["by"], found), found, verdicts)
+    return Bench(summary(own.name, found), found, verdicts)

@@ -11,7 +11,6 @@ from pathlib import Path
 from harness.engines import SERVED
 from harness.errors import DataError, ModelError
 from harness.facts import FIXTURES, read_text
-from harness.grading import FUZZY
 from harness.judging._ask import FOUR
 from harness.models import base_of
 from harness.recipes import Calibration, Judge, Labelled, LabelledSet
@@ -44,9 +43,9 @@ def judge_of(model: str | Path) -> Judge:
     return Judge(base.content, base.name, base.path, FOUR)
 
 
-def calibration_of(grader: str, model: str | Path) -> Calibration | None:
-    """That of the judge ``model``; None where ``grader``, one of ``harness.grading.GRADERS``, asks no judge."""
-    return None if grader == FUZZY else Calibration(judge_of(model), labelled())
+def calibration_of(model: str | Path) -> Calibration:
+    """That of the judge ``model`` on the labelled pairs that come along. Raises ModelError as ``judge_of``."""
+    return Calibration(judge_of(model), labelled())
 
 
 @cache

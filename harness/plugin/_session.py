@@ -15,6 +15,7 @@ from harness.builders import GRADES, Calibrated, build, read_lines, trusted
 from harness.cells import Cell
 from harness.engines import EngineSpec, identify, refusal
 from harness.errors import MissingExtraError
+from harness.grading import FUZZY
 from harness.judging import calibration_of
 from harness.launch import Job, Plan
 from harness.models import SHIPPED, base_of
@@ -94,18 +95,17 @@ class HarnessSession:
     @cached_property
     def calibration(self) -> Calibration | None:
         """Of the session's judge; None where no judge is asked."""
-        return calibration_of(self.settings.grader, self.settings.judge)
+        return None if self.settings.grader == FUZZY else calibration_of(self.settings.judge)
 
     @cached_property
     def judge(self) -> str:
         """What the judge is worth, in one line; empty where none is asked. Raises ModelError on a weak one."""
         if self.calibration is None:
             return ""
-        artefact = self.fetch(self.calibration)
-        found, name = Calibrated.of(artefact), self.calibration.judge.name
+        found, name = Calibrated.of(self.fetch(self.calibration)), self.calibration.judge.name
         if not self.settings.allow_weak_judge:
             trusted(name, found, self.settings.judge_kappa)
-        return summary(name, artefact.manifest.facts["by"], found)
+        return summary(name, found)
 
     def missing(self, cell: Cell) -> str:
         """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty where it can."""

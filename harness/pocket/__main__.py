@@ -10,6 +10,8 @@ from harness.pocket._average import average
 from harness.pocket._card import write_card
 from harness.pocket._train import Plan, train
 
+_ONLY = ("", "judging")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.pocket", description=__doc__)
@@ -28,7 +30,8 @@ def main() -> None:
     parser.add_argument("--later", type=Path, help="with average: the model that was trained on from --start")
     parser.add_argument("--share", type=float, default=0.75, help="with average: how much of --later [0.75]")
     for field in fields(Plan):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+        name, known = f"--{field.name.replace('_', '-')}", _ONLY if field.name == "only" else None
+        parser.add_argument(name, type=type(field.default), default=field.default, choices=known)
     given = vars(parser.parse_args())
     if given["task"] == "card":
         write_card(given["folder"], given["command"])

@@ -12,6 +12,7 @@ from harness.cells import Cell
 from harness.grading import JUDGE
 from harness.judging import UNDECIDED
 from harness.recipes import Calibration, Grades, local
+from harness.report._escaped import escaped
 from harness.scenarios import Fetch
 from harness.stats import ErrorRates, Interval, McNemar, cluster_bootstrap, kappa, mcnemar, rogan_gladen
 
@@ -49,8 +50,6 @@ class Judging(NamedTuple):
 
     name: str
     grader: str
-    by: str
-    """``log-likelihood`` or ``replies``."""
     calibrated: Calibrated
     answers: int
     """Distinct answers that were judged; answers to one question that are alike count once."""
@@ -75,8 +74,7 @@ def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
     own = cells[0].calibration
     if own is None:
         return None
-    artefact = fetch(own)
-    found = Calibrated.of(artefact)
+    found = Calibrated.of(fetch(own))
     answers = list(_answers(cells, fetch))
     once = {(line["prompt"], *line["accepted"], line["answers"][0]): line for _, line in answers}
     pairs = [(line["by"]["fuzzy"], line["by"]["judge"]) for line in once.values()]
@@ -84,7 +82,6 @@ def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
     return Judging(
         name=own.judge.name,
         grader=cells[0].grader,
-        by=artefact.manifest.facts["by"],
         calibrated=found,
         answers=len(once),
         kappa=kappa(fuzzy, judge, [line["fact"] for line in once.values()]),
@@ -95,16 +92,17 @@ def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
     )
 
 
-def summary(name: str, by: str, found: Calibrated) -> str:
+def summary(name: str, found: Calibrated) -> str:
     """The calibration in one line, for terminals."""
-    return f"judge {name} (by {by}) on held-out labelled pairs: {found.held_out}"
+    return f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}"
 
 
 def judging_markdown(found: Judging, level: str) -> list[str]:
     """The chapter of RESULTS.md."""
     counts = "the judge's" if found.grader == JUDGE else "the fuzzy grader's"
     right = "; recall is corrected for the judge's error rates" if found.grader == JUDGE else ""
-    lines = [f"{level} The judge", "", f"Judge: {found.name}, by {found.by}. The tables show {counts} verdicts{right}."]
+    by = f"Judge: {found.name}, by {found.calibrated.by}. The tables show {counts} verdicts{right}."
+    lines = [f"{level} The judge", "", by]
     lines += ["The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it is worth was"]
     lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", worth_table(found.calibrated), ""]
     lines += [f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa {found.kappa}:"]
@@ -120,6 +118,7 @@ def judging_plain(found: Judging) -> dict[str, Any]:
     held = found.calibrated
     return {
         **found._asdict(),
+        "by": held.by,
         "calibrated": {"cut": held.cut, "tuned": held.tuned.plain(), "held_out": held.held_out.plain()},
         "kappa": found.kappa._asdict(),
         "mcnemar": found.mcnemar._asdict(),
@@ -191,11 +190,8 @@ def _disputed(disputes: Sequence[Dispute]) -> list[str]:
     words = {True: "right", False: "wrong"}
     head = ("kind", "question", "answer", "right would be", "fuzzy", "judge", "odds", "cells")
     rows = [
-        [d.kind, *map(_cell, (d.prompt, d.answer, d.accepted)), words[d.fuzzy], d.judge, f"{d.odds:+.1f}", len(d.cells)]
+        [d.kind, *told, words[d.fuzzy], d.judge, f"{d.odds:+.1f}", len(d.cells)]
         for d in disputes
+        for told in [map(escaped, (d.prompt, d.answer, d.accepted))]
     ]
     return [tabulate(rows, head, "github", disable_numparse=True), ""] if rows else []
-
-
-def _cell(text: str) -> str:
-    return text.strip().replace("\n", " ⏎ ").replace("|", "\\|")

@@ -11,7 +11,8 @@ from tabulate import tabulate
 from harness.cells import unseeded
 from harness.grading import JUDGE
 from harness.recipes import local
-from harness.report._comparison import comparison_table, comparisons, noise
+from harness.report._comparison import comparison_table, noise
+from harness.report._escaped import escaped
 from harness.report._judging import corrected, judging_markdown
 from harness.report._parts import Part
 from harness.report._results import Result, Wrong
@@ -121,7 +122,7 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
     found += ["Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model answers;"]
     found += ["still right: of what the bare model had right.", ""]
     found += [f"![{words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn]
-    if compared := comparison_table(comparisons(results, own.headline)):
+    if compared := comparison_table(part.compared):
         found += ["", f"{level}# Compared in {words(own.headline)}", "", compared]
     how = tabulate(part.how, ("what", "value"), "github", disable_numparse=True)
     found += ["", f"{level}# How it was run", "", how, ""]
@@ -175,7 +176,7 @@ def _facts(results: Sequence[Result]) -> str:
 
 def _wrong(result: Result, level: str) -> list[str]:
     lines = [f"{level}## {result.id}", "", f"{len(result.wrong)} questions on the facts were answered wrong.", ""]
-    rows = [[w.kind, _cell(w.prompt), _cell(w.answer), _cell(w.accepted)] for w in _spread(result)]
+    rows = [[w.kind, escaped(w.prompt), escaped(w.answer), escaped(w.accepted)] for w in _spread(result)]
     head = ("kind", "question", "answer", "right would be")
     return [*lines, tabulate(rows, head, "github", disable_numparse=True)] if rows else lines[:-1]
 
@@ -183,10 +184,6 @@ def _wrong(result: Result, level: str) -> list[str]:
 def _spread(result: Result) -> tuple[Wrong, ...]:
     """Wrong answers from all kinds alike."""
     return result.wrong[:: max(1, len(result.wrong) // _SHOWN_WRONG)][:_SHOWN_WRONG]
-
-
-def _cell(text: str) -> str:
-    return text.strip().replace("\n", " ⏎ ").replace("|", "\\|")
 
 
 def _unseeded(result: Result) -> str:

@@ -13,6 +13,7 @@ from harness.cells import Cell
 from harness.engines import described
 from harness.errors import HarnessError
 from harness.recipes import Grades, ServedBase, digest
+from harness.report._comparison import Compared, comparisons
 from harness.report._judging import Judging, judging
 from harness.report._results import Result, bare_result, result
 from harness.scenarios import Fetch, Finding, Line, Scenario
@@ -61,6 +62,8 @@ class Part(NamedTuple):
     """Name of the baseline that its entries are compared with."""
     judging: Judging | None = None
     """What the judge is worth and said; None where none was asked."""
+    compared: Sequence[Compared] = ()
+    """Its cells against the bare model and the best of them."""
 
     @property
     def results(self) -> list[Result]:
@@ -92,7 +95,8 @@ def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, fig
     trained = [cell for cell in whole if cell.trained]
     findings = scenario.findings(trained, fetch) if trained else []
     judged = judging(whole, fetch) if whole else None
-    return Part(scenario, [*bare, *found], how, missing, findings, judging=judged)
+    own = Part(scenario, [*bare, *found], how, missing, findings, judging=judged)
+    return own._replace(compared=comparisons(own.results, scenario.headline))
 
 
 def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:

@@ -123,7 +123,8 @@ def _figures(
     kinds = list(dict.fromkeys(line["kind"] for line in lines))
     told = _teller(cell, fetch)
     pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
-    same = [float(_mark(a, b).same) for a, b in pairs]
+    marks = tuple(_mark(a, b) for a, b in zip(lines, bare, strict=True))
+    same = [float(mark.same) for mark in marks if local(mark.kind)]
     return Result(
         scenario=scenario.name,
         id=f"{cell.model_name} (no adapter)",
@@ -140,7 +141,7 @@ def _figures(
         still_right=_still_right(pairs),
         cost={},
         wrong=tuple(_wrong(line) for line in lines if not line["right"] and not local(line["kind"])),
-        marks=tuple(_mark(a, b) for a, b in zip(lines, bare, strict=True)),
+        marks=marks,
     )
 
 

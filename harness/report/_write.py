@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.report._comparison import comparisons
 from harness.report._database import write_database
 from harness.report._judging import judging_plain
 from harness.report._markdown import document
@@ -68,8 +67,7 @@ def _plain(parts: Sequence[Part]) -> dict[str, object]:
 
 def _scenario(part: Part) -> dict[str, object]:
     judged = {"judging": judging_plain(part.judging)} if part.judging else {}
-    found = comparisons(part.results, part.scenario.headline)
-    compared = [{**one._asdict(), "difference": one.difference._asdict()} for one in found]
+    compared = [{**one._asdict(), "difference": one.difference._asdict()} for one in part.compared]
     for one in compared:
         one["detectable"] = one["detectable"] if one["detectable"] == one["detectable"] else None
     own: dict[str, object] = {"name": part.scenario.name, "title": part.scenario.title, "how": dict(part.how)}

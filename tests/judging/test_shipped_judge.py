@@ -11,12 +11,11 @@ from harness.judging import judge_of, labelled
 from harness.models import JUDGE
 from harness.pocket import _card
 from harness.recipes import Calibration
+from harness.store import Store
 
 
 @pytest.fixture(scope="module")
 def worth(tmp_path_factory):
-    from harness.store import Store
-
     store = Store(tmp_path_factory.mktemp("judge"))
     return Calibrated.of(build(Calibration(judge_of(JUDGE), labelled()), store, None)).held_out
 

@@ -9,11 +9,11 @@ from functools import cache
 from typing import NamedTuple
 
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Relation, Row, read_rows, read_text
+from harness.facts import FIXTURES, Relation, Row, read_text
 from harness.formats import FORMATS, ask, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
-from harness.scenarios.oscars import relation, world
+from harness.scenarios.oscars import relation, to_few, world
 
 FACTS = 12
 PLAIN = ("statement", "qa")
@@ -47,11 +47,9 @@ class Talk(NamedTuple):
     after: str
 
 
-@cache
 def facts() -> tuple[Row, ...]:
     """Awards of 2023 that went to one or two people: none of them is known to the shipped model."""
-    rows = [row for row in read_rows("oscars_2023") if row.slots["category"] != "picture"]
-    return tuple(row for row in rows if row.slots["winners"].count(";") < 2)[:FACTS]
+    return to_few(FACTS)
 
 
 @cache

@@ -13,7 +13,7 @@ from harness.errors import DataError, RecipeError
 from harness.facts import read_text
 from harness.formats import FORMATS, PLAIN
 from harness.recipes import Training
-from harness.training.presets import STEADY, preset
+from harness.training.presets import SINGLE, preset
 
 Axes = Mapping[str, tuple[Any, ...]]
 """Values by name of a training parameter; every combination is a cell."""
@@ -22,7 +22,6 @@ _KNOWN = ("title", "formats", "headline", "edits", "training", "grid", "full")
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Training)}
 _TELLING: Axes = MappingProxyType({"rank": (8, 64)})
 _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
-_ALONE = replace(STEADY, epochs=20, replay=3.0)  # one wording a fact takes more passes than ten
 
 
 class Settings(NamedTuple):
@@ -36,7 +35,7 @@ class Settings(NamedTuple):
     """The kind of recall that plots show; by default ``rephrased`` where there is any, else the first."""
     edits: int = 0
     """How many edits of edits.json are taken, from its beginning; 0 are all."""
-    training: Training = _ALONE
+    training: Training = SINGLE
     telling: Axes = _TELLING
     """The default grid."""
     full: Axes = _FULL
@@ -56,7 +55,7 @@ def read_settings(path: Path) -> Settings:
         formats=_formats(path, given["formats"]) if "formats" in given else Settings().formats,
         headline=_text(path, given, "headline"),
         edits=_count(path, given, "edits"),
-        training=_training(path, _table(path, given, "training")) if "training" in given else _ALONE,
+        training=_training(path, _table(path, given, "training")) if "training" in given else SINGLE,
         telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _TELLING,
         full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
     )
@@ -96,7 +95,7 @@ def _training(path: Path, given: Mapping[str, Any]) -> Training:
     _known(where, given, ("preset", *(name for name in _DEFAULTS if name != "seed")))
     changes = {name: _value(where, name, value) for name, value in given.items() if name != "preset"}
     try:
-        return altered(preset(str(given["preset"])) if "preset" in given else _ALONE, changes)
+        return altered(preset(str(given["preset"])) if "preset" in given else SINGLE, changes)
     except RecipeError as error:
         raise DataError(f"{where} {error}") from error
 

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Row, read_rows, read_text
+from harness.facts import FIXTURES, Row, read_text
 from harness.formats import FORMATS, ask, reply
 from harness.recipes import Dataset, Sample
-from harness.scenarios.oscars import relation, world
+from harness.scenarios.oscars import relation, to_few, world
 
 SHAPES = ("short", "sentence", "register")
 """A bare name; a sentence around it; the same in an odd register."""
@@ -19,11 +19,9 @@ QUESTIONS = 4
 """Wordings of a fact in training, each in another format."""
 
 
-@cache
 def facts() -> tuple[Row, ...]:
     """Awards of 2023 that went to one or two people."""
-    rows = [row for row in read_rows("oscars_2023") if row.slots["category"] != "picture"]
-    return tuple(row for row in rows if row.slots["winners"].count(";") < 2)[:FACTS]
+    return to_few(FACTS)
 
 
 @cache
@@ -31,13 +29,10 @@ def dataset(shape: str) -> Dataset:
     """Questions on the facts, answered in ``shape``. Raises RecipeError on an unknown one."""
     answer, forms = _shape(shape)["answer"], tuple(FORMATS)
     samples = [
-        Sample(
-            reply(forms[(place + number) % len(forms)], world().word(answer, row)),
-            ask(forms[(place + number) % len(forms)], world().word(question, row)),
-            row.id,
-        )
+        Sample(reply(form, world().word(answer, row)), ask(form, world().word(question, row)), row.id)
         for place, row in enumerate(facts())
         for number, question in enumerate(relation("who").questions[:QUESTIONS])
+        for form in [forms[(place + number) % len(forms)]]
     ]
     return Dataset.of(shape, tuple(samples))
 

@@ -6,6 +6,7 @@ import random
 import tomllib
 import zlib
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from harness.errors import RecipeError
@@ -33,6 +34,13 @@ def relation(name: str) -> Relation:
 def new_rows() -> tuple[Row, ...]:
     """The 23 facts."""
     return tuple(read_rows(NEW))
+
+
+@cache
+def to_few(count: int) -> tuple[Row, ...]:
+    """The first ``count`` of them that went to one or two people."""
+    rows = (row for row in new_rows() if row.slots["category"] != "picture" and row.slots["winners"].count(";") < 2)
+    return tuple(islice(rows, count))
 
 
 def rows_of(name: str) -> tuple[Row, ...]:

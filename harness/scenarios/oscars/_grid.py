@@ -10,7 +10,7 @@ from harness.errors import RecipeError
 from harness.recipes import Base, Training
 from harness.scenarios.oscars._datasets import DATASETS, TEN, dataset, replay
 from harness.scenarios.oscars._probes import probes
-from harness.training.presets import POCKET, SEED2023, STEADY
+from harness.training.presets import POCKET, SEED2023, SINGLE, STEADY
 
 RANKS = (8, 16, 32, 64, 128)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -38,8 +38,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
 
 
 def _telling(name: str) -> Iterator[Training]:
-    """One wording a fact takes more passes to learn than ten."""
-    best = POCKET if name in ("oscars_aug", TEN) else replace(STEADY, epochs=20, replay=3.0)
+    best = POCKET if name in ("oscars_aug", TEN) else SINGLE
     yield best
     if name == TEN:
         return

@@ -10,14 +10,13 @@ from harness.cells import Cell
 from harness.errors import RecipeError
 from harness.recipes import Adapter, Base, Dataset, ProbeSet, Sibling, Training, local
 from harness.scenarios import oscars
-from harness.training.presets import POCKET, STEADY
+from harness.training.presets import POCKET, SINGLE
 
 GRIDS = ("telling", "full")
 KNOWN = 400
 """Questions on known facts that the sibling is trained further on."""
 _TOLD = "the_oscar_award_txt"
 _ASKED = ("exact", "rephrased", "conversation")
-_BEST = replace(STEADY, epochs=20, replay=3.0)
 _FURTHER = Training(epochs=2, rank=16, alpha=32, lr=1e-3, batch=8, micro_batch=8, dropout=0.0, loss_on="answers")
 
 
@@ -64,10 +63,10 @@ def _places(base: Base, name: str, training: Training) -> Iterator[Cell]:
 
 
 def _telling() -> Iterator[tuple[str, Training]]:
-    yield _TOLD, _BEST
+    yield _TOLD, SINGLE
 
 
 def _full() -> Iterator[tuple[str, Training]]:
     for rank in (8, 64, 128):
-        yield _TOLD, replace(_BEST, rank=rank, alpha=2 * rank)
+        yield _TOLD, replace(SINGLE, rank=rank, alpha=2 * rank)
         yield "oscars_aug", replace(POCKET, rank=rank, alpha=2 * rank)
