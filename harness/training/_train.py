@@ -12,9 +12,10 @@ from harness.measure import measured
 from harness.models import Loaded
 from harness.recipes import Adapter, Training
 from harness.training._adapted import NOTHING, Beneath, adapted
-from harness.training._batches import Batch, Tensors, epochs, steps, tensors
+from harness.training._batches import Batch, epochs, steps
 from harness.training._checks import check
 from harness.training._schedule import rate
+from harness.training._tensors import Tensors, keeps_apart, tensors
 from harness.training._windows import Window, windows
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _run(
     total, limit = steps(len(text), training), 2 * math.log(len(loaded.tokenizer))
     seen = count = step = 0
     last: list[float] = []
+    packed = keeps_apart(loaded)
     model.train()  # adapters underneath have no dropout
     began = time.perf_counter()
     with log.open("w") as stream:
@@ -88,7 +90,7 @@ def _run(
             lr = rate(step - 1, total, training)
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            loss = _step(model, loaded, batch, training)
+            loss = _step(model, loaded, batch, training, packed)
             torch.nn.utils.clip_grad_norm_(model.parameters(), training.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -103,16 +105,17 @@ def _run(
     return _Ran(step, count, seen, sum(last) / len(last), diverged=False)
 
 
-def _step(model: PeftModel, loaded: Loaded, batch: Batch, training: Training) -> float:
+def _step(model: PeftModel, loaded: Loaded, batch: Batch, training: Training, packed: bool) -> float:
     """Gradients of one optimiser step; the loss is the mean over its loss-bearing tokens."""
     import torch
 
-    made = [(micro[0].replay, tensors(micro, loaded.tokenizer.pad_token_id or 0, loaded.device)) for micro in batch]
-    tokens = sum(len(t.targets) for _, t in made)
+    pad = loaded.tokenizer.pad_token_id or 0
+    made = [tensors(micro, pad, loaded.device, packed) for micro in batch]
+    tokens = sum(len(micro.targets) for micro in made)
     total = 0.0
-    for replayed, micro in made:
+    for micro in made:
         with torch.autocast(loaded.device.type, torch.bfloat16, enabled=training.dtype == "bfloat16"):
-            loss = _loss(model, micro, training.kl if replayed else 0.0) / tokens
+            loss = _loss(model, micro, training.kl) / tokens
         loss.backward()
         total += float(loss.detach())
     return total
@@ -123,12 +126,13 @@ def _loss(model: PeftModel, micro: Tensors, kl: float) -> torch.Tensor:
     import torch
     from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-    logits = _logits(model, micro)
-    if not kl:
+    logits, (rows, flat) = _logits(model, micro), micro.told
+    if not kl or rows == len(micro.ids):
         return cross_entropy(logits, micro.targets, reduction="sum")
     with torch.no_grad(), model.disable_adapter():
-        base = log_softmax(_logits(model, micro), -1)
-    return kl * kl_div(log_softmax(logits, -1), base, log_target=True, reduction="sum")
+        base = log_softmax(_logits(model, micro.replayed()), -1)
+    held = kl_div(log_softmax(logits[flat:], -1), base, log_target=True, reduction="sum")
+    return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + kl * held
 
 
 def _logits(model: PeftModel, micro: Tensors) -> torch.Tensor:
@@ -139,7 +143,9 @@ def _logits(model: PeftModel, micro: Tensors) -> torch.Tensor:
     """
     width = micro.ids.shape[1]
     columns, where = (micro.at % width).unique(return_inverse=True)
-    given = {"input_ids": micro.ids, "attention_mask": micro.mask, "use_cache": False}
+    given: dict[str, Any] = {"input_ids": micro.ids, "attention_mask": micro.mask, "use_cache": False}
+    if micro.positions is not None:
+        given["position_ids"] = micro.positions
     out: torch.Tensor = model(**given, logits_to_keep=columns).logits
     if out.shape[1] == width:  # a model that does not know the argument
         return out.view(-1, out.shape[-1])[micro.at].float()

@@ -12,8 +12,8 @@ from harness.errors import DataError, RecipeError
 from harness.models import encode, resident
 from harness.recipes import Adapter, Dataset, Sample, Training
 from harness.training import preset, train
-from harness.training._batches import tensors
 from harness.training._schedule import rate
+from harness.training._tensors import tensors
 from harness.training._train import _logits
 from harness.training._windows import Window, windows
 
