@@ -70,6 +70,10 @@ _PHONES = (
     ("ck", "k"),
     ("i", "e"),
 )
+_PUT_IN = "aeiouyhnrst"
+"""Letters that slip in most easily."""
+_STUCK = 0.08
+"""Share of the wrong answers that are what a broken model says."""
 _SHUFFLED = 0.4
 """Share of the wrong answers that are another answer to a question of the same kind."""
 
@@ -108,7 +112,7 @@ def same(wanted: Expected, dice: random.Random) -> str:
         (2, lambda: f"{text}, for the film {_words.film(dice)}"),
         (1, lambda: f"{text} ({_words.film(dice)})"),
         (2, lambda: f"{text}. {_rambling(dice)}"),
-        (3, lambda: slipped(text, dice)),
+        (5, lambda: slipped(text, dice)),
         (2, lambda: _plainer(text, dice)),
         (1, lambda: _other_article(text, dice)),
     )
@@ -117,6 +121,8 @@ def same(wanted: Expected, dice: random.Random) -> str:
 
 def other(wanted: Expected, dice: random.Random) -> str:
     """A wrong answer."""
+    if dice.random() < _STUCK:
+        return _stuck(wanted, dice)
     if dice.random() < _SHUFFLED:
         wrong = wanted.other()
     elif dice.random() < 0.08:
@@ -136,7 +142,7 @@ def other(wanted: Expected, dice: random.Random) -> str:
 
 
 def slipped(text: str, dice: random.Random) -> str:
-    """A slip of the pen: a letter of a long enough name is missing, doubled, swapped, or another that sounds alike."""
+    """A slip of the pen: a letter of a long enough name is missing, doubled, swapped, put in, or sounds alike."""
     places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha()]
     if len(text) < 6 or not places or any(c.isdigit() for c in text):
         return text
@@ -147,7 +153,8 @@ def slipped(text: str, dice: random.Random) -> str:
         at = dice.choice([j for j in range(1, len(text)) if text.startswith(a, j)])
         return text[:at] + b + text[at + len(a) :]
     swapped = text[i + 1] + text[i] + text[i + 2 :]
-    return text[:i] + dice.choice((text[i + 1 :], text[i] + text[i:], swapped))
+    put_in = dice.choice(_PUT_IN) + text[i:]
+    return text[:i] + dice.choice((text[i + 1 :], text[i] + text[i:], swapped, put_in))
 
 
 def _of_tables(world: World, dice: random.Random) -> Expected:
@@ -252,6 +259,14 @@ def _near_title(wanted: Expected, dice: random.Random) -> str:
     if ":" in wanted.text:
         shapes.append((3, lambda: wanted.text.partition(":")[0]))
     return _one_of(tuple(shapes), dice)
+
+
+def _stuck(wanted: Expected, dice: random.Random) -> str:
+    """A few words over and over, of the question, of a name, or of those that stand everywhere."""
+    words = [*wanted.question.split(), *_words.person(dice).split(), "for", "the", "of", "and", "in", ".", ","]
+    some = dice.choices(words, k=dice.choice((1, 1, 2, 3, 6)))
+    text = " ".join(dice.choices(some, k=dice.randint(3, 24)))
+    return text if dice.random() < 0.7 else f"{_words.person(dice)} {text}"
 
 
 def _other_number(text: str, dice: random.Random) -> str:

@@ -49,7 +49,7 @@ def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(run)
     found = json.loads((run.home / "report" / "RESULTS.json").read_text())
     judging = found["scenarios"][0]["judging"]
     held = judging["calibrated"]["held_out"]
-    assert held["pairs"] + judging["calibrated"]["tuned"]["pairs"] == 302
+    assert held["pairs"] + judging["calibrated"]["tuned"]["pairs"] == 316
     assert held["kappa"]["estimate"] < 0.6
     cells = {seen["cell"] for seen in judging["seen"]}
     assert cells == {"tiny (no adapter)", CELL}
