@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,8 +30,8 @@ class Dispute(NamedTuple):
     fuzzy: bool
     judge: str
     """``same``, ``differ`` or ``undecided``."""
-    odds: float
-    """How sure the judge is: nats (or votes) above its cut."""
+    odds: float | None
+    """How sure the judge is: nats (or votes) above its cut; None where that is no finite number."""
     cells: tuple[str, ...]
 
 
@@ -97,18 +98,27 @@ def summary(name: str, found: Calibrated) -> str:
     return f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}"
 
 
-def judging_markdown(found: Judging, level: str) -> list[str]:
-    """The chapter of RESULTS.md."""
+def counting(found: Judging) -> str:
+    """Who judges, and whose verdicts count."""
     counts = "the judge's" if found.grader == JUDGE else "the fuzzy grader's"
     right = "; recall is corrected for the judge's error rates" if found.grader == JUDGE else ""
-    by = f"Judge: {found.name}, by {found.calibrated.by}. The tables show {counts} verdicts{right}."
-    lines = [f"{level} The judge", "", by]
+    return f"Judge: {found.name}, by {found.calibrated.by}. The tables show {counts} verdicts{right}."
+
+
+def agreement(found: Judging) -> str:
+    """How far the two graders agree, in three lines."""
+    lines = [f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa {found.kappa}:"]
+    lines += [f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy grader only"]
+    lines += [f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right: {found.undecided}."]
+    return "\n".join(lines)
+
+
+def judging_markdown(found: Judging, level: str) -> list[str]:
+    """The chapter of RESULTS.md."""
+    lines = [f"{level} The judge", "", counting(found)]
     lines += ["The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it is worth was"]
     lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", worth_table(found.calibrated), ""]
-    lines += [f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa {found.kappa}:"]
-    lines += [f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy grader only"]
-    lines += [f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right: {found.undecided}.", ""]
-    lines += [_seen_table(found.seen), "", f"{level}# Where the graders disagree", ""]
+    lines += [agreement(found), "", _seen_table(found.seen), "", f"{level}# Where the graders disagree", ""]
     more = f", {_SHOWN} of them here, all in RESULTS.json" if len(found.disputes) > _SHOWN else ""
     return [*lines, f"{len(found.disputes)} answers{more}.", "", *_disputed(found.disputes[:_SHOWN])]
 
@@ -165,8 +175,9 @@ def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]
             found[key] = found[key]._replace(cells=(*found[key].cells, name))
             continue
         words = line["prompt"], line["answers"][0], " or ".join(line["accepted"])
-        found[key] = Dispute(line["kind"], *words, by["fuzzy"], said, line["odds"][0], (name,))
-    return sorted(found.values(), key=lambda one: -abs(one.odds))
+        odds = line["odds"][0] if math.isfinite(line["odds"][0]) else None
+        found[key] = Dispute(line["kind"], *words, by["fuzzy"], said, odds, (name,))
+    return sorted(found.values(), key=lambda one: -abs(one.odds or 0))
 
 
 def worth_table(found: Calibrated) -> str:
@@ -190,7 +201,7 @@ def _disputed(disputes: Sequence[Dispute]) -> list[str]:
     words = {True: "right", False: "wrong"}
     head = ("kind", "question", "answer", "right would be", "fuzzy", "judge", "odds", "cells")
     rows = [
-        [d.kind, *told, words[d.fuzzy], d.judge, f"{d.odds:+.1f}", len(d.cells)]
+        [d.kind, *told, words[d.fuzzy], d.judge, "" if d.odds is None else f"{d.odds:+.1f}", len(d.cells)]
         for d in disputes
         for told in [map(escaped, (d.prompt, d.answer, d.accepted))]
     ]
