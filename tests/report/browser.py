@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,14 @@ class Page:
             if own in self.all(selector):
                 return own
         raise AssertionError(f"Tab does not reach {selector}")
+
+    @contextmanager
+    def quietly(self, file: Path) -> Iterator[Page]:
+        """Open ``file``; whatever is done within, the console stays silent and nothing is fetched."""
+        self.open(file)
+        yield self
+        assert self.mistakes() == []
+        assert self.run("return performance.getEntriesByType('resource').length") == 0
 
     def mistakes(self) -> list[str]:
         """What the browser's console complains of."""

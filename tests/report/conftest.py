@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -15,6 +16,9 @@ from harness.report import Part, part
 from harness.scenarios import Scenario
 from harness.stats import Interval
 from harness.store import Store
+
+if TYPE_CHECKING:
+    from browser import Page
 
 LEARNT = Training(rank=8, alpha=16, lr=1e-2, epochs=30, batch=2, dropout=0.0)
 SETTINGS = (LEARNT, Training(rank=4, alpha=8, lr=1e-2, epochs=30, dropout=0.0), Training(rank=8, alpha=16, epochs=2))
@@ -51,6 +55,17 @@ def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
 def small(home: Home) -> Part:
     """All of it, built."""
     return home.part()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Chromium; what asks for it is skipped where it, its driver or selenium is missing."""
+    pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
+    from browser import Page
+
+    found = Page(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.driver.quit()
 
 
 @pytest.fixture

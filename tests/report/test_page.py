@@ -10,7 +10,6 @@ import pytest
 
 pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
-from browser import Page
 from selenium.webdriver.common.keys import Keys
 
 from harness.baselines import Baseline, Kept, Limits
@@ -36,20 +35,11 @@ def report(small, tmp_path_factory):
     return write([first, other], tmp_path_factory.mktemp("page")).with_suffix(".html")
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    found = Page(tmp_path_factory.mktemp("profile"))
-    yield found
-    found.driver.quit()
-
-
 @pytest.fixture
 def shown(browser, report):
-    """The page, as one finds it; whatever a test does, the console stays silent and nothing is fetched."""
-    browser.open(report)
-    yield browser
-    assert browser.mistakes() == []
-    assert browser.run("return performance.getEntriesByType('resource').length") == 0
+    """The page, as one finds it."""
+    with browser.quietly(report) as page:
+        yield page
 
 
 def figures(shown, number):
