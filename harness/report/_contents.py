@@ -7,8 +7,11 @@ from typing import Any
 
 from harness.baselines import Change
 from harness.cells import Cell
+from harness.grading import BOTH
+from harness.judging import DIFFER, SAME, UNDECIDED
 from harness.recipes import digest
 from harness.report._database import ids
+from harness.report._judging import Dispute, Judging, agreement, counting
 from harness.report._parts import Entry, Part
 from harness.scenarios import Line
 
@@ -26,6 +29,7 @@ _COSTS = (
     "stack_seconds",
 )
 _SETTINGS = ("rank", "alpha", "lr", "epochs", "replay", "seed")
+_VERDICTS = {SAME: "1", DIFFER: "0", UNDECIDED: "?"}
 
 
 def contents(parts: Sequence[Part]) -> list[dict[str, Any]]:
@@ -47,6 +51,7 @@ class _Contents:
         own = self._part.scenario
         entries = self._part.entries
         cells = [self._cell(entry, name) for entry, name in zip(entries, ids(entries), strict=True)]
+        judged = {"judge": self._judge(self._part.judging)} if self._part.judging else {}
         return {
             "name": own.name,
             "title": own.title,
@@ -56,6 +61,7 @@ class _Contents:
             "baseline": self._part.baseline,
             "columns": _columns(entries),
             "cells": cells,
+            **judged,
             "questions": [
                 {"id": key, "kind": kind, "fact": fact, "prompt": prompt, "accepted": accepted}
                 for key, kind, fact, prompt, *accepted in self._questions
@@ -79,24 +85,49 @@ class _Contents:
         if own.adapted:
             found |= {"dataset": cell.dataset.name, "label": cell.label, **_settings(cell)}
         self._numbers[digest(entry.grades)] = len(self._numbers)
-        return found | self._answers(lines := entry.lines()) | _beside(entry, lines)
+        return found | self._answers(lines := entry.lines()) | _beside(entry, lines) | _by(entry, lines)
 
     def _answers(self, lines: Sequence[Line]) -> dict[str, Any]:
         asked = tuple(self._number(line) for line in lines)
-        texts = [[self._texts.setdefault(text, len(self._texts)) for text in line["answers"]] for line in lines]
+        texts = [[self._text(text) for text in line["answers"]] for line in lines]
         found: dict[str, Any] = {
             "asked": self._sets.setdefault(asked, len(self._sets)),
             "answers": [own[0] if len(own) == 1 else own for own in texts],
-            "right": "".join("01"[bool(line["right"])] for line in lines),
+            "right": _marks([line["right"] for line in lines]),
             "scores": [round(line["scores"][0]) for line in lines],
         }
         if any(len(own) > 1 for own in texts):
-            found["verdicts"] = ["".join("01"[bool(one)] for one in line["verdicts"]) for line in lines]
+            found["verdicts"] = [_marks(line["verdicts"]) for line in lines]
         return found
 
     def _number(self, line: Line) -> int:
         key = (line["id"], line["kind"], line["fact"], line["prompt"], *line["accepted"])
         return self._questions.setdefault(key, len(self._questions))
+
+    def _text(self, text: str) -> int:
+        return self._texts.setdefault(text, len(self._texts))
+
+    def _judge(self, found: Judging) -> dict[str, Any]:
+        """What it is worth, recall by grader, and disputes; cells are numbered here, too."""
+        names = dict.fromkeys(
+            [*(one.cell for one in found.seen), *(name for one in found.disputes for name in one.cells)]
+        )
+        cells = {name: at for at, name in enumerate(names)}
+        held = f"On held-out labelled pairs: {found.calibrated.held_out}."
+        return {
+            "told": [counting(found), held, agreement(found)],
+            "cells": list(cells),
+            "seen": [
+                [cells[s.cell], s.kind, *([_short(end) for end in share] for share in (s.fuzzy, s.judge, s.corrected))]
+                for s in found.seen
+            ],
+            "disputes": [[*self._dispute(one), [cells[name] for name in one.cells]] for one in found.disputes],
+        }
+
+    def _dispute(self, one: Dispute) -> list[Any]:
+        texts = map(self._text, (one.prompt, one.answer, one.accepted))
+        odds = None if one.odds is None else _short(one.odds)
+        return [one.kind, *texts, int(one.fuzzy), _VERDICTS[one.judge], odds]
 
 
 def _beside(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
@@ -106,6 +137,25 @@ def _beside(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
     right = entry.before.right
     was = "".join("01"[right[line["id"]]] if line["id"] in right else "-" for line in lines)
     return {"was": was, "changes": [_change(change) for change in entry.comparison.changes]}
+
+
+def _by(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
+    """Each grader's verdicts, where there is a judge: a string of them an answer, or one string where each has one.
+
+    Where the judge counts, the fuzzy grader's are kept of the first of several answers only: - stands for the others.
+    """
+    if not any("judged" in line for line in lines):
+        return {}
+    judge = ["".join(_VERDICTS[said] for said in line["judged"]) for line in lines]
+    fuzzy = [_marks([line["by"]["fuzzy"]]).ljust(len(line["judged"]), "-") for line in lines]
+    if entry.grades.grader == BOTH:
+        fuzzy = [_marks(line["verdicts"]) for line in lines]
+    single = all(len(own) == 1 for own in judge)
+    return {"by": {name: "".join(own) if single else own for name, own in (("fuzzy", fuzzy), ("judge", judge))}}
+
+
+def _marks(verdicts: Sequence[bool]) -> str:
+    return "".join("01"[bool(one)] for one in verdicts)
 
 
 def _change(change: Change) -> list[Any]:

@@ -97,6 +97,7 @@ function answered(cell, asked) {
     texts: own.map((text) => cell.scenario.texts[text]),
     right: cell.right[at] === "1",
     verdicts: cell.verdicts?.[at] ?? cell.right[at],
+    by: cell.by && { fuzzy: cell.by.fuzzy[at], judge: cell.by.judge[at] }, // judged
     score: cell.scores[at],
     was: cell.was ? { 1: true, 0: false }[cell.was[at]] : undefined,
   };
