@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import ModelError
 from harness.facts import FIXTURES
+from harness.quiet import quiet
 from harness.recipes import Base, BitsAndBytes
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _read(
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
-    from harness.quantise import loading, quiet
+    from harness.quantise import loading
 
     disable_progress_bar()
     kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

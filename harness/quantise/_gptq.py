@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ModelError
 from harness.models import encode
-from harness.quantise._library import quiet, spare, use
+from harness.quantise._library import spare, use
+from harness.quiet import quiet
 
 if TYPE_CHECKING:
     import torch

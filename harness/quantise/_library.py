@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from importlib.util import find_spec
-from io import StringIO
 from typing import Any
 
 from harness.errors import MissingExtraError
+from harness.quiet import quiet
 
 NAME = "gptqmodel"
 
@@ -58,23 +53,3 @@ def _tell_peft() -> None:
 
     asked.cache_clear()
     asked()
-
-
-@contextmanager
-def quiet(**environment: str) -> Iterator[None]:
-    """No output; ``environment`` set meanwhile; environment and root logger afterwards as they were."""
-    root, before = logging.getLogger(), dict(os.environ)
-    handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
-    os.environ.update(environment)
-    logging.disable(logging.WARNING)  # handlers hold the stream that they were made with: redirecting misses them
-    try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
