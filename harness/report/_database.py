@@ -116,9 +116,10 @@ class _Writer:
         self._database.executemany("INSERT INTO meta VALUES (?, ?, ?)", ((name, *pair) for pair in how.items()))
         numbers: dict[str, int] = {}
         for entry, label in zip(own.entries, ids(own.entries), strict=True):
-            row = {"scenario": name, "id": label, **_cell(entry, numbers)}
+            bare = numbers.get(digest(entry.cell.base_grades)) if entry.result.adapted else None
+            row = {"scenario": name, "id": label, "bare": bare, **about(entry)}
             number = numbers[digest(entry.grades)] = self._insert("cells", row)
-            measures = ((number, *figure) for figure in _measures(entry))
+            measures = ((number, *figure) for figure in figures(entry))
             self._database.executemany("INSERT INTO measures VALUES (?, ?, ?, ?, ?, ?)", measures)
             answers = (answer for line in entry.lines() for answer in self._answers(number, line))
             self._database.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", answers)
@@ -157,11 +158,11 @@ def ids(entries: Sequence[Entry]) -> list[str]:
     return names
 
 
-def _cell(entry: Entry, numbers: Mapping[str, int]) -> dict[str, Any]:
+def about(entry: Entry) -> dict[str, Any]:
+    """What a cell was made with and how it was asked, by column of the table ``cells``."""
     cell, training, own = entry.cell, entry.cell.training, entry.result
     row = {
         "status": own.status,
-        "bare": numbers.get(digest(cell.base_grades)) if own.adapted else None,
         "model": cell.base.name,
         "model_content": cell.base.content,
         "engine": cell.engine.name,
@@ -178,7 +179,8 @@ def _cell(entry: Entry, numbers: Mapping[str, int]) -> dict[str, Any]:
     return row | settings | {"training": _json(asdict(training))}
 
 
-def _measures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:
+def figures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:
+    """Each figure of a cell as name, sort, value and the ends of its interval, which costs have not."""
     own = entry.result
     for name, share in own.shares().items():
         sort = "recall" if name in own.recall else "measure" if name in own.measures else "locality"
