@@ -29,14 +29,18 @@ def add(commands: Commands) -> None:
     own.add_argument(
         "--baselines", default="suites/{scenario}/baselines", metavar="DIR", help="where it is kept [%(default)s]"
     )
+    own.add_argument(
+        "--mlflow", metavar="FOLDER|URI", help="also put the cells into this MLflow store, each as a run, once"
+    )
     own.add_argument("--readme", action="store_true", help="also rewrite the tables of the suites' READMEs")
     own.add_argument("--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]")
     own.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.report import rewrite_readmes, write
+    from harness.report import MlflowStore, rewrite_readmes, write
 
+    tracker = MlflowStore(given.mlflow) if given.mlflow else None  # opened now: a mistake in it is told before the work
     parts = list(_parts(given))
     found = [part for part in parts if part.entries]
     for part in found if not given.scenarios else parts:
@@ -45,6 +49,8 @@ def run(given: argparse.Namespace) -> int:
         asked = " ".join(given.scenarios) or "any scenario"
         raise DataError(f"no cell of {asked} is cached in {given.store} as selected: pytest suites/... builds them")
     print(f"report: {write(found, given.report)}")
+    if tracker:
+        print(f"mlflow: {tracker.export(found)}")
     if given.readme:
         changed = rewrite_readmes(found, given.project, given.report)
         print("\n".join(f"rewritten: {file}" for file in changed) or "the READMEs are as they should be")

@@ -1,10 +1,11 @@
-"""What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite."""
+"""What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite, MLflow."""
 
 from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
 from harness.report._judging import Judging, corrected, judging, summary, worth_table
 from harness.report._markdown import table
+from harness.report._mlflow import Exported, MlflowStore
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
 from harness.report._readme import rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
@@ -16,8 +17,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "Compared",
     "Entry",
+    "Exported",
     "Judging",
     "Missing",
+    "MlflowStore",
     "Part",
     "Result",
     "Wrong",

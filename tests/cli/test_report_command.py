@@ -95,6 +95,21 @@ def test_readmes_are_rewritten_once(session, tmp_path, capsys):
     assert "the READMEs are as they should be" in capsys.readouterr().out
 
 
+def test_cells_go_to_mlflow_once(session, tmp_path, capsys):
+    from mlflow import MlflowClient
+
+    asked = ["report", "oscars", *session.options(tmp_path / "report"), "--mlflow", str(tmp_path / "runs")]
+    # two cells, and the bare model on either's probes
+    for told in ("4 runs new, 0 made anew, 0 as they were", "0 runs new, 0 made anew, 4 as they were"):
+        assert main(asked) == 0
+        assert f"mlflow: {told}" in capsys.readouterr().out
+    client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    found = client.search_runs([client.get_experiment_by_name("oscars").experiment_id], "tags.status != 'base'")
+    results = json.loads((tmp_path / "report" / "RESULTS.json").read_text(encoding="utf-8"))["results"]
+    said = {result["id"]: result["recall"]["rephrased"]["estimate"] for result in results if result["status"] != "base"}
+    assert {run.info.run_name: run.data.metrics["rephrased"] for run in found} == said
+
+
 def test_a_mistake_is_one_line(session, tmp_path, capsys):
     own = session.options(tmp_path / "report")
     for arguments, line in (
@@ -102,6 +117,7 @@ def test_a_mistake_is_one_line(session, tmp_path, capsys):
         (["oscars", *own, "--seeds", "7"], f"no cell of oscars is cached in {session.store.root}"),
         (["oscars", *own, "--store", str(tmp_path / "none")], f"no store at {tmp_path / 'none'}"),
         (["oscars", *own, "--report", "/proc/report"], "report folder /proc/report cannot be written"),
+        (["oscars", *own, "--mlflow", "/proc/runs"], "MLflow cannot write to /proc/runs (No such file or directory)"),
         (["oscars", *own, "--readme", "--project", str(tmp_path)], "README.md cannot be read"),
     ):
         assert main(["report", *arguments]) == 2
