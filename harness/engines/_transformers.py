@@ -19,6 +19,8 @@ from harness.stack import switch_on, wrap
 
 _LOGITS = 1 << 26
 """Numbers of a batch's logits: a quarter of a GiB in float32."""
+_FIRST = 12
+"""Tokens of the first go: most short answers have ended by then."""
 
 
 class TransformersEngine:
@@ -38,42 +40,65 @@ class TransformersEngine:
         return sum(len(ids) for ids in self.loaded.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-        """See Engine. Raises RecipeError where a prompt leaves no room for the answer."""
-        found: list[list[str]] = [[] for _ in prompts]
-        order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), prompts[i]))
-        for left in range(0, len(order), self.batch):
-            chosen = order[left : left + self.batch]
-            for i, texts in zip(chosen, self._batch([prompts[i] for i in chosen], decoding), strict=True):
-                found[i] = texts
-        return found
+        """See Engine. Raises RecipeError where a prompt leaves no room for the answer.
 
-    def _batch(self, prompts: list[str], decoding: Decoding) -> list[list[str]]:
-        import torch
+        A batch takes as long as its longest answer. So greedy answers, which are mostly short, have two goes: what has
+        not ended after a few tokens goes on with others that have not.
+        """
+        arguments, rows = self._arguments(decoding), [self._prompt(prompt, decoding) for prompt in prompts]
+        if decoding.do_sample or decoding.num_beams > 1 or decoding.max_new_tokens <= 2 * _FIRST:
+            made = self._generated(rows, arguments, decoding.seed)
+        else:
+            made = self._generated(rows, {**arguments, "max_new_tokens": _FIRST}, decoding.seed)
+            on = [i for i, ids in enumerate(made) if not self._ended(ids[0], arguments, decoding)]
+            rest = {**arguments, "max_new_tokens": decoding.max_new_tokens - _FIRST}
+            more = self._generated([rows[i] + made[i][0] for i in on], rest, decoding.seed)
+            for i, ids in zip(on, more, strict=True):
+                made[i] = [made[i][0] + ids[0]]
+        copies = decoding.num_return_sequences // arguments["num_return_sequences"]
+        return [[stopped(self._text(ids), decoding.stop) for ids in each] * copies for each in made]
 
-        tokenizer, model = self.loaded.tokenizer, self.loaded.model
-        tokenizer.padding_side = "left"
-        given = tokenizer(prompts, return_tensors="pt", padding=True).to(self.loaded.device)
-        width = given["input_ids"].shape[1]
-        if width + decoding.max_new_tokens > self.loaded.context:
+    def _prompt(self, prompt: str, decoding: Decoding) -> list[int]:
+        ids: list[int] = self.loaded.tokenizer(prompt)["input_ids"]
+        if len(ids) + decoding.max_new_tokens > self.loaded.context:
             raise RecipeError(
-                f"a prompt of {width} tokens with {decoding.max_new_tokens} new ones exceeds the context of"
+                f"a prompt of {len(ids)} tokens with {decoding.max_new_tokens} new ones exceeds the context of"
                 f" {self.loaded.base.name} ({self.loaded.context} tokens): shorten it"
             )
-        arguments = self._arguments(decoding)
-        given["input_ids"][given["attention_mask"] == 0] = arguments["pad_token_id"]
-        torch.manual_seed(decoding.seed)
-        generating: Any = model
+        return ids
+
+    def _text(self, ids: list[int]) -> str:
+        return str(self.loaded.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _ended(self, ids: list[int], arguments: dict[str, Any], decoding: Decoding) -> bool:
+        own = self.loaded.model.generation_config
+        ends = arguments.get("eos_token_id", own.eos_token_id if own else None)
+        last = {ends} if isinstance(ends, int) else set(ends or ())
+        return not last.isdisjoint(ids) or any(stop in self._text(ids) for stop in decoding.stop)
+
+    def _generated(self, rows: Sequence[list[int]], arguments: dict[str, Any], seed: int) -> list[list[list[int]]]:
+        """Of each row, so many continuations as are asked for; those of like length are batched."""
+        found: list[list[list[int]]] = [[] for _ in rows]
+        order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), rows[i]))
+        for left in range(0, len(order), self.batch):
+            chosen = order[left : left + self.batch]
+            for i, made in zip(chosen, self._batch([rows[i] for i in chosen], arguments, seed), strict=True):
+                found[i] = made
+        return found
+
+    def _batch(self, rows: list[list[int]], arguments: dict[str, Any], seed: int) -> Iterator[list[list[int]]]:
+        import torch
+
+        width, pad = max(map(len, rows)), arguments["pad_token_id"]
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.loaded.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.loaded.device)
+        torch.manual_seed(seed)
+        generating: Any = self.loaded.model
         with torch.inference_mode():
-            made = generating.generate(
-                input_ids=given["input_ids"],
-                attention_mask=given["attention_mask"],
-                tokenizer=tokenizer,
-                **arguments,
-            )
-        texts = tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)
+            made = generating.generate(input_ids=ids, attention_mask=mask, tokenizer=self.loaded.tokenizer, **arguments)
         each = arguments["num_return_sequences"]
-        copies = decoding.num_return_sequences // each
-        return [[stopped(t, decoding.stop) for t in texts[i : i + each]] * copies for i in range(0, len(texts), each)]
+        new = made[:, width:].tolist()
+        return (new[i : i + each] for i in range(0, len(new), each))
 
     def _arguments(self, decoding: Decoding) -> dict[str, Any]:
         """Keywords of ``generate``, with what is named by its text as ids of this model's tokens."""

@@ -8,9 +8,10 @@ from itertools import pairwise
 import pytest
 
 from harness.engines import DECODINGS, TransformersEngine, decoding
+from harness.engines._engine import stopped
 from harness.errors import ModelError, RecipeError
 from harness.models import base_of, resident
-from harness.recipes import Adapter, Training
+from harness.recipes import Adapter, Decoding, Training
 from harness.training import train
 
 PROMPTS = ["Who?\n", "Question: What is the capital of France?\nAnswer:", "Joe: " + "well " * 30 + "\nBrandine:", "A"]
@@ -122,3 +123,14 @@ def test_a_folder_without_a_part_of_the_model(model_folder, tmp_path, missing):
 def test_unknown_model_path():
     with pytest.raises(ModelError, match="no such folder 'nowhere/at-all'"):
         base_of("nowhere/at-all")
+
+
+def test_two_goes_say_what_one_says(engine):
+    """Answers that end at once, and some that go on for long, with what looks back on all that was said."""
+    prompts = [*PROMPTS, "One, two, three,", "Joe: Hello.\nBrandine:", "Tell me a long story.\n"]
+    for changed in ({}, {"repetition_penalty": 1.3}, {"no_repeat_ngram_size": 3}, {"stop": ()}, {"stop": (" the",)}):
+        long = Decoding(max_new_tokens=40, **changed)
+        arguments = engine._arguments(long)
+        rows = [engine._prompt(prompt, long) for prompt in prompts]
+        whole = [engine._generated([row], arguments, 0)[0][0] for row in rows]
+        assert engine.answer(prompts, long) == [[stopped(engine._text(ids), long.stop)] for ids in whole]
