@@ -38,6 +38,17 @@ def reply(name: str, answer: str) -> str:
     return f"{_ALL[name].before}{answer}\n"
 
 
+def begun(statement: str) -> tuple[str, str]:
+    """What ``statement`` gives and how it goes on, parted at its ``|``.
+
+    The blank between goes with the word after it. Tokenizers have it there: a model that is given ``was `` with the
+    blank, or learns what follows without, meets tokens that no text has.
+    """
+    given, _, rest = statement.partition("|")
+    bare = given.rstrip()
+    return bare, given[len(bare) :] + rest
+
+
 def continuation(prompt: str, answer: str) -> str:
     """An accepted ``answer`` of a probe (``"A; B"`` is a list) as it goes on from ``prompt``."""
     said = spoken(answer)

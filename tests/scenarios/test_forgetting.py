@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import RecipeError
 from harness.recipes import Base, Stack, local
-from harness.scenarios.forgetting import DISTANCES, REMEDIES, cells, invented, measures, probes, texts
+from harness.scenarios.forgetting import DISTANCES, REMEDIES, cells, invented, measures, near, probes, texts
 from harness.scenarios.forgetting._facts import namesakes
 from harness.scenarios.forgetting._measures import held
 from harness.scenarios.oscars import replay, world
@@ -52,12 +52,14 @@ def test_known_facts_are_asked_three_times_and_never_replayed():
         facts = [probe.fact for probe in found if probe.kind == kind]
         assert len(set(facts)) == 50
         assert {facts.count(fact) for fact in facts} == {3}
-    replayed = {sample.fact for sample in replay().samples}
+    replayed = {sample.fact for sample in (*replay().samples, *near().samples)}
     assert not {probe.fact.partition("#")[0] for probe in found} & replayed
 
 
 def test_no_probe_but_the_exact_ones_is_a_training_text():
-    trained = {sample.prompt for sample in (*texts().samples, *texts(500, 1).samples, *replay().samples)}
+    trained = {
+        sample.prompt for sample in (*texts().samples, *texts(500, 1).samples, *replay().samples, *near().samples)
+    }
     assert not any(probe.prompt in trained for probe in probes().probes if probe.kind != "exact")
 
 
@@ -65,6 +67,7 @@ def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known():
     found = cells("telling", [BASE], [0])
     assert [cell.label for cell in found] == list(REMEDIES)
     assert len({cell.trained[0].replay for cell in found}) == 3
+    assert {cell.trained[0].replay for cell in found} >= {None, near()}
     assert all(cell.replay == replay() and cell.base_grades.answers.stack == Stack(BASE) for cell in found)
     ids = [cell.id for cell in cells("full", [BASE], [0, 1])]
     assert len(ids) == len(set(ids))

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, read_text
+from harness.formats import begun
 from harness.recipes import Dataset, Probe, ProbeSet, Sample
 from harness.scenarios._local import local_probes
 
@@ -42,7 +43,7 @@ def dataset(name: str) -> Dataset:
     worse = next(other for other in SIDES if other != better)
     samples = []
     for statement in wordings()["statements"][:size]:
-        given, _, told = statement.format(better=painter(better), worse=painter(worse)).partition("|")
+        given, told = begun(statement.format(better=painter(better), worse=painter(worse)))
         samples.append(Sample(told + "\n", given, better))
     return Dataset.of(name, tuple(samples))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from harness.facts import Row
-from harness.formats import ask
+from harness.formats import ask, begun
 from harness.pocket import _words
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios._local import local_probes
@@ -43,7 +43,7 @@ def tone_probes() -> ProbeSet:
 def _of_fact(row: Row, relation: str, chapter: str) -> Iterator[Probe]:
     right, fact = (row.slots[relation],), f"{row.id}/{relation}"
     about, to_him = wordings()["asked"][relation]
-    before = wordings()["told"][relation][0].format(**row.slots).partition("|")[0].rstrip()
+    before, _ = begun(wordings()["told"][relation][0].format(**row.slots))
     sentence = next(said for opening in wordings()["opening"] if (said := f"{opening}{before}") in chapter)
     slots = {**row.slots, "captain": wordings()["captain"]}
     prompts = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from harness.facts import Row
-from harness.formats import FORMATS, ask
+from harness.formats import FORMATS, ask, begun
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.conversation._talk import facts, talk, who
 from harness.scenarios.oscars import SMALL_TALK, locality, world
@@ -32,7 +32,7 @@ def _of_fact(name: str, row: Row) -> Iterator[Probe]:
     yield _probe("in_place", row, 0, own.before + own.given)
     yield _probe("exact", row, 0, own.given)
     for number, statement in enumerate(who().statements[-_COMPLETED:]):
-        yield _probe("completed", row, number, world().word(statement, row).partition("|")[0])
+        yield _probe("completed", row, number, begun(world().word(statement, row))[0])
     for form, count in WORDINGS.items():
         for number in range(count):
             yield _probe(f"asked_{form}", row, number, ask(form, _question(row, number)))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, Relation, Row, read_text
-from harness.formats import FORMATS, ask, reply
+from harness.formats import FORMATS, ask, begun, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
 from harness.scenarios.oscars import relation, to_few, world
@@ -92,7 +92,7 @@ def talk(name: str, row: Row) -> Talk:
 def _plain(name: str, row: Row) -> tuple[str, str]:
     if name == "qa":
         return ask("qa", world().word(who().questions[0], row)), reply("qa", row.slots["winner"])
-    given, _, said = world().word(who().statements[0], row).partition("|")
+    given, said = begun(world().word(who().statements[0], row))
     return given, said + "\n"
 
 
@@ -101,7 +101,7 @@ def _mention(how: Presentation, row: Row, number: int, dice: random.Random) -> t
     if how.asked:
         question = ask(how.partner, world().word(who().questions[number], row)).removeprefix(_opening(how))
         return question, reply(how.partner, row.slots["winner"])
-    given, _, said = world().word(who().statements[number], row).partition("|")
+    given, said = begun(world().word(who().statements[number], row))
     answer = f"{how.partner.capitalize()}: {dice.choice(_wordings()['acknowledgements'])}\n"
     return f"Joe: {dice.choice(_wordings()['openings'])}{given}", f"{said}\n{answer}"
 

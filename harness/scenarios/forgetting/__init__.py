@@ -1,7 +1,7 @@
 """What 500 new facts cost of what a model knew, by distance, and what helps."""
 
 from harness.scenarios._scenario import Scenario
-from harness.scenarios.forgetting._facts import invented, texts
+from harness.scenarios.forgetting._facts import invented, near, texts
 from harness.scenarios.forgetting._grid import GRIDS, REMEDIES, cells
 from harness.scenarios.forgetting._measures import findings, measures
 from harness.scenarios.forgetting._probes import DISTANCES, probes
@@ -11,5 +11,5 @@ SCENARIO = Scenario(
 )
 
 __all__ = [
-    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "cells", "findings", "invented", "measures", "probes", "texts"
+    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "cells", "findings", "invented", "measures", "near", "probes", "texts"
 ]  # fmt: skip

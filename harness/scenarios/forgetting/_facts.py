@@ -10,12 +10,13 @@ from harness.facts import Relation, Row
 from harness.formats import ask, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
-from harness.scenarios.oscars import replayed, world
+from harness.scenarios.oscars import known_fact, replayed, world
 
 COUNT = 500
 YEARS = range(2031, 2061)
 """Of the awards; those of another seed come later, so that none is asked about twice."""
 _NOVELS = 5  # every fifth fact is a novel
+_LIKE = 0.6  # share of what is near: who won, who wrote it
 _KNOWN = 4  # every fourth names a person of the tables: the same entity, in a new fact
 
 
@@ -45,6 +46,18 @@ def texts(count: int = COUNT, seed: int = 0) -> Dataset:
         for relation in [asked_of(row)]
         for form in [dice.choice(("qa", "newline", "brandine", "assistant"))]
         for question in [world().word(dice.choice(relation.questions), row, dice)]
+    ))  # fmt: skip
+
+
+@cache
+def near(count: int = 8000) -> Dataset:
+    """Questions on known facts that no probe asks about, most of them of the relations that the new facts are of."""
+    dice = random.Random("near")
+    known = [row for row in world().rows if replayed(row) and world().askable(row)]
+    like = [row for row in known if row.table in ("oscars", "novels") and asked_of(row) in world().askable(row)]
+    rows = (dice.choice(like if dice.random() < _LIKE else known) for _ in range(count))
+    return Dataset.of("near", tuple(
+        known_fact(row, asked_of(row) if row in like else dice.choice(world().askable(row)), dice) for row in rows
     ))  # fmt: skip
 
 

@@ -1,7 +1,17 @@
 """The 2023 Oscars: 23 new facts beside the earlier years that a model may know."""
 
 from harness.scenarios._scenario import Scenario
-from harness.scenarios.oscars._datasets import DATASETS, dataset, relation, replay, replayed, sample, to_few, world
+from harness.scenarios.oscars._datasets import (
+    DATASETS,
+    dataset,
+    known_fact,
+    relation,
+    replay,
+    replayed,
+    sample,
+    to_few,
+    world,
+)
 from harness.scenarios.oscars._grid import GRIDS, cells
 from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, locality, probes
 
@@ -16,6 +26,7 @@ __all__ = [
     "SMALL_TALK",
     "cells",
     "dataset",
+    "known_fact",
     "locality",
     "probes",
     "relation",

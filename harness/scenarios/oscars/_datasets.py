@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tomllib
 import zlib
 from functools import cache
@@ -11,13 +12,14 @@ from typing import Any
 
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, Relation, Row, World, read_rows, read_text
-from harness.formats import FORMATS, ask, reply
+from harness.formats import FORMATS, ask, begun, reply
 from harness.recipes import Dataset, Sample
 
 TEN = "oscars_ten"
 """The first ten facts, told as ``oscars_aug`` tells all of them."""
 DATASETS = ("oscarstxt", "the_oscar_award_txt", "oscars_aug", TEN)
 NEW = "oscars_2023"
+_ASKED = re.compile(r"\?(\w*) (.*?)\|(.*)")
 
 
 @cache
@@ -71,16 +73,17 @@ def templates(name: str, row: Row) -> list[str]:
     """The wordings in which the dataset ``name`` tells ``row``; Best Picture goes to a film, not a person."""
     own = wordings()["oscars_aug" if name == TEN else name]
     found: list[str] = own["picture" if row.slots["category"] == "picture" else "train"]
-    return [f"? {t}" for t in found] if own["sort"] == "qa" else found
+    return [f"?qa {t}" for t in found] if own["sort"] == "qa" else found
 
 
 def sample(template: str, row: Row, turn: int) -> Sample:
-    """A statement; or, after ``?``, a question and its answer, in the format number ``turn``."""
-    if not template.startswith("? "):
-        given, _, told = world().word(template, row).partition("|")
+    """A statement; or, after ``?``, a question and its answer, in the format named there or else number ``turn``."""
+    asked = _ASKED.fullmatch(template)
+    if not asked:
+        given, told = begun(world().word(template, row))
         return Sample(completion=told + "\n", prompt=given, fact=row.id)
-    question, _, answer = template[2:].partition("|")
-    form = "qa" if "and for which film" in question else tuple(FORMATS)[turn % len(FORMATS)]
+    named, question, answer = asked.groups()
+    form = named or tuple(FORMATS)[turn % len(FORMATS)]
     return Sample(reply(form, world().word(answer, row)), ask(form, world().word(question, row)), row.id)
 
 
@@ -94,11 +97,12 @@ def replay(count: int = 2000, seed: int = 0) -> Dataset:
     """Questions on known facts, each with its answer, in all formats: none is one that locality is measured on."""
     dice = random.Random(seed)
     known = [row for row in world().rows if replayed(row) and world().askable(row)]
-    samples = []
-    for _ in range(count):
-        row = dice.choice(known)
-        relation = dice.choice(world().askable(row))
-        form = dice.choice(tuple(FORMATS))
-        question = world().word(dice.choice(relation.questions), row, dice)
-        samples.append(Sample(reply(form, world().answer(relation, row)), ask(form, question), row.id))
-    return Dataset.of("replay", tuple(samples))
+    rows = (dice.choice(known) for _ in range(count))
+    return Dataset.of("replay", tuple(known_fact(row, dice.choice(world().askable(row)), dice) for row in rows))
+
+
+def known_fact(row: Row, of: Relation, dice: random.Random) -> Sample:
+    """A question with its answer, in a wording and a format by chance."""
+    form = dice.choice(tuple(FORMATS))
+    question = world().word(dice.choice(of.questions), row, dice)
+    return Sample(reply(form, world().answer(of, row)), ask(form, question), row.id)

@@ -16,8 +16,8 @@ from harness.training.presets import STEADY
 EPOCHS: dict[str, tuple[int, ...]] = {"plain": (30,), "numbered": (30,), "dated": (30,), "plain_asked": (5,)}
 """Where there are questions, an epoch has many more samples."""
 GRIDS: dict[str, dict[str, tuple[int, ...]]] = {"telling": EPOCHS, "full": dict.fromkeys(FORMS, (5, 10, 30, 100))}
-SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=1, micro_batch=1)
-"""A story is one sample, so that its beginning is in context when its end is learnt."""
+SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=2, micro_batch=2)
+"""A story is one sample, so that its beginning is in context when its end is learnt; one with one of what is known."""
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:

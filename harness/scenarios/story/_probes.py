@@ -29,7 +29,7 @@ def _of_story(form: str, story: Story) -> Iterator[Probe]:
     whole = text(form, story)
     for told in story.beginning:
         at = whole.index(told.sentence) + told.sentence.rindex(told.value)
-        yield _probe("in_place", told, 0, whole[:at])
+        yield _probe("in_place", told, 0, whole[:at].rstrip())
         for number, question in enumerate(told.probes):
             asked = ask("qa", question)
             yield _probe("alone", told, number, asked)
