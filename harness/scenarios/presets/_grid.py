@@ -22,7 +22,7 @@ SAMPLES = 4
 """Answers to a question, where they are sampled."""
 ASKED = {"exact": 1, "rephrased": 2, "other_format": 1}
 """Probes a fact, by kind."""
-LOCAL = {"locality_year": 14, "locality_unrelated": 14}
+LOCAL = {"locality_year": 8, "locality_unrelated": 8}
 """Probes in all, by kind."""
 GREEDY = Decoding()
 SAMPLED = Decoding(do_sample=True, num_return_sequences=SAMPLES)
