@@ -159,6 +159,11 @@ def _read(
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **more
         )
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            # On such a CPU bitsandbytes packs weights anew at the first answer: it fails where a width is no multiple
+            # of its block, and computes in bfloat16 whatever was asked for.
+            layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     return model, tokenizer
 
 

@@ -26,7 +26,8 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
     ``(share + specificity - 1) / (sensitivity + specificity - 1)``, kept within [0, 1], as are the ends of the
     interval. What the calibration itself leaves open is added in squares, as in MOVER (Zou & Donner 2008), each error
     rate with one success and one failure added (Lang & Reiczigel 2014), so that no error seen is not taken for none.
-    A share that the error rates do not explain, estimated far outside, leaves the more open the less the grader knows.
+    A share that the error rates do not explain, estimated far outside, leaves the more open the less the grader knows,
+    and never less than the share itself did.
 
     Raises:
         ValueError: the grader is no better than chance: sensitivity + specificity <= 1.
@@ -43,7 +44,8 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
     open_ = (estimate**2 * accepts + (1 - estimate) ** 2 * rejects) / skill**2
     room = float(norm.ppf((1 + confidence) / 2)) ** 2 * open_
     below, above = ((estimate - low) ** 2 + room) ** 0.5, ((high - estimate) ** 2 + room) ** 0.5
-    return Interval(_clip(estimate), _clip(estimate - below), _clip(estimate + above))
+    own, low, high = share.high - share.low, _clip(estimate - below), _clip(estimate + above)
+    return Interval(_clip(estimate), min(low, max(0.0, high - own)), max(high, min(1.0, low + own)))
 
 
 def _variance(rate: float, trials: int | None) -> float:
