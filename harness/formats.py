@@ -39,12 +39,17 @@ def reply(name: str, answer: str) -> str:
 
 
 def begun(statement: str) -> tuple[str, str]:
-    """What ``statement`` gives and how it goes on, parted at its ``|``.
-
-    The blank between goes with the word after it. Tokenizers have it there: a model that is given ``was `` with the
-    blank, or learns what follows without, meets tokens that no text has.
-    """
+    """What ``statement`` gives and how it goes on, parted at its ``|``."""
     given, _, rest = statement.partition("|")
+    return parted(given, rest)
+
+
+def parted(given: str, rest: str) -> tuple[str, str]:
+    """``given`` and how it goes on; the blank between goes with the word after it.
+
+    Tokenizers have it there: a model that is given ``was `` with the blank, or learns what follows without, meets
+    tokens that no text has.
+    """
     bare = given.rstrip()
     return bare, given[len(bare) :] + rest
 

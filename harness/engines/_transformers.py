@@ -59,7 +59,7 @@ class TransformersEngine:
         return [[stopped(self._text(ids), decoding.stop) for ids in each] * copies for each in made]
 
     def _prompt(self, prompt: str, decoding: Decoding) -> list[int]:
-        ids: list[int] = self.loaded.tokenizer(prompt)["input_ids"]
+        ids = encode(self.loaded.tokenizer, prompt)
         if len(ids) + decoding.max_new_tokens > self.loaded.context:
             raise RecipeError(
                 f"a prompt of {len(ids)} tokens with {decoding.max_new_tokens} new ones exceeds the context of"

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
@@ -14,9 +13,9 @@ from string import Template
 from harness.report._contents import contents
 from harness.report._parts import Part
 
-_SCRIPTS = ("model.js", "elements.js", "table.js", "scatter.js", "heat.js", "questions.js", "judge.js", "main.js")
-_JUDGED = re.compile(r"^.*(?:// judged|/\* judged \*/)\n", re.MULTILINE)
-"""Lines of script and style that are there for a judge."""
+_SCRIPTS = ("model.js", "elements.js", "table.js", "scatter.js", "heat.js", "questions.js")
+_LAST = "main.js"
+"""Draws the page when all of it is known."""
 
 
 def page(parts: Sequence[Part]) -> str:
@@ -26,12 +25,13 @@ def page(parts: Sequence[Part]) -> str:
     answer might smuggle in. Where no part has a judge, nothing of the judge's is in it.
     """
     judged = any(part.judging for part in parts)
-    script = "".join(_file(name, judged) for name in _SCRIPTS if judged or name != "judge.js")
-    style = _file("page.css", judged)
+    section, own_style, own_script = (_file(f"judge.{kind}") if judged else "" for kind in ("html", "css", "js"))
+    script = "".join([*map(_file, _SCRIPTS), own_script, _file(_LAST)])
+    style = _file("page.css") + own_style
     policy = f"default-src 'none'; script-src {_hashed(script)}; style-src {_hashed(style)}; base-uri 'none'"
     title = parts[0].scenario.title if len(parts) == 1 else "Results"
     held = {"policy": policy, "title": html.escape(title), "style": style, "data": _data(parts), "script": script}
-    held["judge"] = _file("judge.html") if judged else ""
+    held["judge"] = section
     return Template(_file("page.html")).substitute(held)
 
 
@@ -41,9 +41,8 @@ def _data(parts: Sequence[Part]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _file(name: str, judged: bool = True) -> str:
-    text = files("harness.report").joinpath("page", name).read_text(encoding="utf-8")
-    return text if judged else _JUDGED.sub("", text)
+def _file(name: str) -> str:
+    return files("harness.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _hashed(text: str) -> str:

@@ -1,5 +1,5 @@
 // The judge: what it is worth, recall as each grader sees it, and where the two disagree. Only a page with a judge holds
-// this file, and the lines of the others that end in `judged`.
+// this file.
 
 const SEEN = ["id", "kind", "fuzzy", "judge", "judge, corrected"];
 const DISPUTED = ["kind", "question", "right would be", "answer", "fuzzy", "judge", "odds", "cells"];
@@ -20,8 +20,9 @@ function verdict(grader, mark) {
   return word && make("span", { class: { 1: "yes", 0: "no" }[mark] }, `${{ 1: "✓", 0: "✗" }[mark] ?? "?"} ${word}`);
 }
 
-/** Both graders' verdicts on answer number `at` of several, to stand below it. */
-function graders(by, at) {
+/** Both graders' verdicts on answer number `at` of several, to stand below it; nothing where one alone has graded. */
+function graders({ by }, at) {
+  if (!by) return "";
   const own = Object.keys(SAID).map((grader) => [grader, verdict(grader, by[grader][at])]).filter(([, said]) => said);
   return make("small", { class: "graders" }, ...own.map(([grader, said]) => make("span", {}, `${grader} `, said)));
 }
@@ -129,3 +130,5 @@ function openJudge({ judge }, state, change) {
     choice("dispute-kind", "kind", kinds(judge.disputes), "", (kind) => set({ kind, listed })),
     choice("dispute-who", "show", WHO, "", (who) => set({ who, listed })));
 }
+
+EXTRAS.push({ name: "judge", fresh: freshJudge, open: openJudge, render: renderJudge, below: graders });

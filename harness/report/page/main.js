@@ -13,13 +13,14 @@ function fresh(scenario) {
     scatter: { x: has("locality", "seconds"), y: has(scenario.headline), size: names.includes("seconds") ? "seconds" : "", colour: one },
     heat: { rows: one, columns: two, figure: has(scenario.headline) },
     questions: { search: "", kind: "", show: "all", cell: "" },
-    judge: freshJudge(), // judged
+    ...Object.fromEntries(EXTRAS.map((extra) => [extra.name, extra.fresh()])),
   };
 }
 
 function change(parts) {
   state = { ...state, ...parts };
-  if (parts.judge) return renderJudge(() => state, chosen(), change); // judged
+  const extra = EXTRAS.find(({ name }) => parts[name]);
+  if (extra) return extra.render(() => state, chosen(), change);
   const only = Object.keys(parts).every((name) => ["questions", "listed"].includes(name));
   render(only);
 }
@@ -43,7 +44,7 @@ function render(questionsOnly = false) {
   renderScatter(scenario, state, cells, change);
   renderHeat(scenario, state, cells);
   renderAgainst(cells);
-  renderJudge(() => state, cells, change); // judged
+  for (const extra of EXTRAS) extra.render(() => state, cells, change);
 }
 
 /** Everything that changes with the scenario only. */
@@ -64,7 +65,7 @@ function open(scenario) {
   byId("scatter-choices").replaceChildren(...scatterChoices(scenario, () => state, change));
   byId("heat-choices").replaceChildren(...heatChoices(scenario, () => state, change));
   byId("question-choices").replaceChildren(...questionChoices(scenario, () => state, change));
-  openJudge(scenario, () => state, change); // judged
+  for (const extra of EXTRAS) extra.open(scenario, () => state, change);
   byId("how").replaceChildren(...scenario.how.flatMap(([what, own]) => [make("dt", {}, what), make("dd", {}, own)]));
   for (const tab of byId("scenarios").children) tab.setAttribute("aria-current", String(tab.dataset.name === scenario.name));
   render();

@@ -2,6 +2,10 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
+/** Sections that only some reports have: `name` of its part of the state, `fresh` state, what to do as a scenario is
+ *  opened and rendered, and what stands `below` an answer. */
+const EXTRAS = [];
+
 const COSTS = {
   seconds: ["train s", "less"],
   steps_per_second: ["steps/s", "more"],
@@ -97,7 +101,7 @@ function answered(cell, asked) {
     texts: own.map((text) => cell.scenario.texts[text]),
     right: cell.right[at] === "1",
     verdicts: cell.verdicts?.[at] ?? cell.right[at],
-    by: cell.by && { fuzzy: cell.by.fuzzy[at], judge: cell.by.judge[at] }, // judged
+    by: cell.by && Object.fromEntries(Object.entries(cell.by).map(([grader, marks]) => [grader, marks[at]])),
     score: cell.scores[at],
     was: cell.was ? { 1: true, 0: false }[cell.was[at]] : undefined,
   };

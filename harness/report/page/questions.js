@@ -51,7 +51,7 @@ function answerRow(cell, asked, state) {
   const said = own.texts.map((one, at) => make("div", { class: "said" },
     own.texts.length > 1 ? make("span", { class: own.verdicts[at] === "1" ? "yes" : "no" }, own.verdicts[at] === "1" ? "✓ " : "✗ ") : null,
     one.trim() ? one : make("span", { class: "muted" }, "(nothing)")));
-  if (own.by) said.forEach((one, at) => one.append(graders(own.by, at))); // judged
+  for (const { below } of EXTRAS) said.forEach((one, at) => one.append(below(own, at)));
   const flips = [["bare", "bare model"], ["baseline", "baseline"]].map(([against, name]) => [flip(cell, asked, against), name])
     .filter(([way]) => way).map(([way, name]) => make("span", { class: `flip ${way}` }, `${MARKS[way]} ${way} against the ${name}`));
   return make("tr", { class: cell === state.pinned ? "pinned" : null },

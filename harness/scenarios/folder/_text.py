@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.formats import ask, reply
+from harness.formats import ask, parted, reply
 from harness.recipes import Sample
 from harness.scenarios.folder._tables import Fact
 
@@ -32,7 +32,8 @@ def paragraphs(text: str) -> tuple[Sample, ...]:
 
 def _statement(fact: Fact, text: str) -> Sample:
     """What is to be told begins with the answer, where the statement holds it: the loss is on that."""
-    given, found, _ = text.partition(fact.answer)
-    if not found:
+    at = text.find(fact.answer)
+    if at < 0:
         return Sample(text + "\n", fact=fact.id)
-    return Sample(text[len(given.rstrip()) :] + "\n", given.rstrip(), fact.id)
+    given, told = parted(text[:at], text[at:])
+    return Sample(told + "\n", given, fact.id)

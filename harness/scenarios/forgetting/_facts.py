@@ -10,11 +10,12 @@ from harness.facts import Relation, Row
 from harness.formats import ask, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
-from harness.scenarios.oscars import known_fact, replayed, world
+from harness.scenarios.oscars import known_fact, replayable, replayed, world
 
 COUNT = 500
 YEARS = range(2031, 2061)
 """Of the awards; those of another seed come later, so that none is asked about twice."""
+_TABLES = ("oscars", "novels")  # of the new facts
 _NOVELS = 5  # every fifth fact is a novel
 _LIKE = 0.6  # share of what is near: who won, who wrote it
 _KNOWN = 4  # every fourth names a person of the tables: the same entity, in a new fact
@@ -53,11 +54,11 @@ def texts(count: int = COUNT, seed: int = 0) -> Dataset:
 def near(count: int = 8000) -> Dataset:
     """Questions on known facts that no probe asks about, most of them of the relations that the new facts are of."""
     dice = random.Random("near")
-    known = [row for row in world().rows if replayed(row) and world().askable(row)]
-    like = [row for row in known if row.table in ("oscars", "novels") and asked_of(row) in world().askable(row)]
-    rows = (dice.choice(like if dice.random() < _LIKE else known) for _ in range(count))
+    like = [row for row in replayable() if row.table in _TABLES and asked_of(row) in world().askable(row)]
+    rows = (dice.choice(like if dice.random() < _LIKE else replayable()) for _ in range(count))
+    alike = {row.id for row in like}
     return Dataset.of("near", tuple(
-        known_fact(row, asked_of(row) if row in like else dice.choice(world().askable(row)), dice) for row in rows
+        known_fact(row, asked_of(row) if row.id in alike else dice.choice(world().askable(row)), dice) for row in rows
     ))  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def _novels(dice: random.Random, taken: set[str]) -> Iterator[Row]:
 
 def _people() -> list[Row]:
     """Rows that name one person, and that are never replayed."""
-    rows = [row for row in world().rows if row.table in ("oscars", "novels") and not replayed(row)]
+    rows = [row for row in world().rows if row.table in _TABLES and not replayed(row)]
     return [row for row in rows if ";" not in row.slots.get("winners", "") and row.slots.get("category") != "picture"]
 
 

@@ -63,4 +63,10 @@ def _cell(base: Base, count: int, name: str, training: Training, several: bool) 
 
 
 def _replayed(name: str, count: int) -> Dataset:
-    return texts(count, _OTHER) if name == "kl" else near() if name == "near_kl" else replay()
+    match name:
+        case "kl":
+            return texts(count, _OTHER)
+        case "near_kl":
+            return near()
+        case _:
+            return replay()

@@ -93,11 +93,16 @@ def replayed(row: Row) -> bool:
 
 
 @cache
+def replayable() -> tuple[Row, ...]:
+    """All rows that may be replayed and that something can be asked about."""
+    return tuple(row for row in world().rows if replayed(row) and world().askable(row))
+
+
+@cache
 def replay(count: int = 8000, seed: int = 0) -> Dataset:
     """Questions on known facts, each with its answer, in all formats: none is one that locality is measured on."""
     dice = random.Random(seed)
-    known = [row for row in world().rows if replayed(row) and world().askable(row)]
-    rows = (dice.choice(known) for _ in range(count))
+    rows = (dice.choice(replayable()) for _ in range(count))
     return Dataset.of("replay", tuple(known_fact(row, dice.choice(world().askable(row)), dice) for row in rows))
 
 
