@@ -246,7 +246,8 @@ def unseeded(name: str) -> str:
 
 def _settings(t: Training) -> list[str]:
     found = [f"rank{t.rank}", f"alpha{t.alpha}", f"lr{number(t.lr)}", f"ep{t.epochs}"]
-    return found + ([f"replay{number(t.replay)}"] if t.replay else [])
+    found += [f"replay{number(t.replay)}"] if t.replay else []
+    return found + ([t.init] if t.init != "kaiming" else [])
 
 
 def _names(given: tuple[GivenAdapter, ...]) -> list[str]:

@@ -120,8 +120,8 @@ class Training:
     rslora: bool = field(default=False, metadata=UNLESS_DEFAULT)
     """Rank-stabilised scaling: the update is scaled by alpha / sqrt(rank) (Kalajdzievski 2023)."""
     init: str = field(default="kaiming", metadata=UNLESS_DEFAULT)
-    """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), or ``orthogonal`` (rows of A and columns of B orthogonal,
-    B A = 0; even ranks only)."""
+    """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), ``orthogonal`` (rows of A and columns of B orthogonal,
+    B A = 0; even ranks only), or ``keys``: where the dataset stands out from what is replayed, and A stays there."""
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
@@ -136,7 +136,7 @@ class Training:
         _one_of("optimizer", self.optimizer, ("adamw", "sgd"))
         _one_of("loss_on", self.loss_on, ("all", "answers"))
         _one_of("dtype", self.dtype, ("float32", "bfloat16"))
-        _one_of("init", self.init, ("kaiming", "orthogonal"))
+        _one_of("init", self.init, ("kaiming", "orthogonal", "keys"))
         if self.init == "orthogonal" and self.rank % 2:
             raise RecipeError(f"rank is {self.rank}: orthogonal init halves the rank, give an even one")
         if not self.lr > 0:
@@ -167,6 +167,8 @@ class Adapter:
     def __post_init__(self) -> None:
         if self.training.replay > 0 and self.replay is None:
             raise RecipeError(f"replay is {self.training.replay} but no replay dataset is given: give one or set 0")
+        if self.training.init == "keys" and self.replay is None:
+            raise RecipeError("init is keys but no replay dataset is given, from which to stand out: give one")
         _of_one_base(self.base, ([self.start] if self.start else []) + [lora for lora, _ in self.under])
         if self.start:
             _alike(self.start.training, self.training)

@@ -30,7 +30,10 @@ NOTHING = Beneath()
 
 @contextmanager
 def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> Iterator[PeftModel]:
-    """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises ModelError."""
+    """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises ModelError.
+
+    Where A begins from ``keys``, it is not to be trained, and still to be aimed.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -41,7 +44,7 @@ def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> I
         target_modules=list(training.target_modules),
         task_type="CAUSAL_LM",
         use_rslora=training.rslora,
-        init_lora_weights=True if training.init == "kaiming" else "orthogonal",
+        init_lora_weights="orthogonal" if training.init == "orthogonal" else True,
     )
     torch.manual_seed(training.seed)
     model: Any = get_peft_model(loaded.model, config)
@@ -50,10 +53,31 @@ def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> I
             _go_on(model, beneath.start, loaded.base.name)
         if beneath.under:
             _lay_under(model, beneath.under, loaded.base.name)
+        if training.init == "keys":
+            _keep_a(model)
         yield model
     finally:
         model.unload()
         loaded.model.requires_grad_(False).eval()
+
+
+@contextmanager
+def bare(model: PeftModel) -> Iterator[None]:
+    """Without adapters. PEFT would let all of their weights be trained afterwards, those that are frozen too."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    try:
+        with model.disable_adapter():
+            yield
+    finally:
+        model.requires_grad_(False)
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def _keep_a(model: PeftModel) -> None:
+    for name, weight in model.named_parameters():
+        if "lora_A.default" in name:
+            weight.requires_grad_(False)
 
 
 def _go_on(model: Any, folder: Path, base: str) -> None:

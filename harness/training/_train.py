@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.measure import measured
 from harness.models import Loaded
 from harness.recipes import Adapter, Training
-from harness.training._adapted import NOTHING, Beneath, adapted
+from harness.training._adapted import NOTHING, Beneath, adapted, bare
 from harness.training._batches import Batch, epochs, steps
 from harness.training._checks import check
+from harness.training._keys import aim
 from harness.training._schedule import rate
 from harness.training._tensors import Tensors, keeps_apart, tensors
 from harness.training._windows import Window, windows
@@ -55,6 +56,8 @@ def train(loaded: Loaded, recipe: Adapter, folder: Path, beneath: Beneath = NOTH
     replay = windows(recipe.replay, training, loaded.tokenizer, replay=True) if recipe.replay else []
     with adapted(loaded, training, beneath) as model:
         with measured() as meter:
+            if training.init == "keys" and not beneath.start:
+                aim(model, loaded, text, replay)
             ran = _run(model, loaded, text, replay, training, folder / LOG)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         _save(model, recipe, folder)
@@ -129,7 +132,7 @@ def _loss(model: PeftModel, micro: Tensors, kl: float) -> torch.Tensor:
     logits, (rows, flat) = _logits(model, micro), micro.told
     if not kl or rows == len(micro.ids):
         return cross_entropy(logits, micro.targets, reduction="sum")
-    with torch.no_grad(), model.disable_adapter():
+    with torch.no_grad(), bare(model):
         base = log_softmax(_logits(model, micro.replayed()), -1)
     held = kl_div(log_softmax(logits[flat:], -1), base, log_target=True, reduction="sum")
     return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + kl * held
