@@ -7,7 +7,7 @@ import pytest
 from harness.errors import RecipeError
 from harness.recipes import MERGES, Adapter, Base, Merged, digest, local
 from harness.scenarios.oscars import replay
-from harness.scenarios.stacking import SCENARIO, cells, facts, one, probes, questions, together
+from harness.scenarios.stacking import SCENARIO, cells, elsewhere, facts, one, probes, questions, together
 from harness.scenarios.stacking._grid import reference
 
 BASE = Base("0", "pocket", "/m")
@@ -28,6 +28,16 @@ def test_no_probe_but_the_exact_ones_is_a_training_text():
     assert not any(probe.prompt in trained for probe in probes().probes if probe.kind != "exact")
     assert not {s.fact for s in replay().samples} & {p.fact for p in probes().probes if local(p.kind)}
     assert {p.fact for p in questions().probes} == set(facts())
+
+
+def test_what_an_adapter_is_held_to_elsewhere_tells_no_fact_and_is_no_probe():
+    asked = {probe.prompt for probe in probes().probes if probe.kind != "exact"}
+    told = {name for fact in facts() for probe in probes().probes if probe.fact == fact for name in probe.accepted}
+    for fact in facts():
+        held = elsewhere(fact)
+        assert not {sample.prompt for sample in held.samples} & (asked | {s.prompt for s in one(fact).samples})
+        assert not {sample.completion.strip() for sample in held.samples if "2023" in sample.prompt} & told
+    assert len({elsewhere(fact).content for fact in facts()}) == len(facts())
 
 
 def test_ids_differ_and_every_method_is_a_cell():

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 
-from harness.recipes import Dataset, Probe, ProbeSet, local
+from harness.facts import Row
+from harness.formats import FORMATS, ask, reply
+from harness.pocket import _words
+from harness.recipes import Dataset, Probe, ProbeSet, Sample, local
 from harness.scenarios import oscars
+from harness.scenarios.oscars import new_rows, relation, world
 
 COUNT = 10
 SOURCE = "oscars_aug"
 """Ten wordings a fact."""
 _KINDS = ("exact", "rephrased", "other_format")
+_YEARS = ("2023", "2024", "2025", "2026")
 _EVERY = 3
 """Of the suite oscars' questions on untouched facts, every third."""
 
@@ -32,6 +38,28 @@ def together() -> Dataset:
 def one(fact: str) -> Dataset:
     """One of them."""
     return Dataset.of("one", tuple(s for s in oscars.dataset(SOURCE).samples if s.fact == fact))
+
+
+@cache
+def elsewhere(fact: str, count: int = 3000) -> Dataset:
+    """What an adapter of ``fact`` alone is to leave as it is: known facts, and as many awards that no model knows.
+
+    These are the other categories of its year, and all of three years to come; the answers are invented, so this is
+    to be held to the base (KL), not learnt.
+    """
+    dice = random.Random(f"elsewhere {fact}")
+    places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in new_rows() for year in _YEARS]
+    places = [row for row in places if (row.id, row.slots["year"]) != (fact, _YEARS[0])]
+    unknown = [_unknown(dice.choice(places), dice) for _ in range(count // 2)]
+    mixed = [*unknown, *oscars.replay().samples[: count - len(unknown)]]
+    dice.shuffle(mixed)
+    return Dataset.of("elsewhere", tuple(mixed))
+
+
+def _unknown(row: Row, dice: random.Random) -> Sample:
+    form, of = dice.choice(tuple(FORMATS)), relation(dice.choice(("who", "film")))
+    answer = _words.person(dice) if of.name == "who" else _words.film(dice)
+    return Sample(reply(form, answer), ask(form, world().word(dice.choice(of.questions), row, dice)), row.id)
 
 
 @cache

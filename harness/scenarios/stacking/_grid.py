@@ -10,14 +10,19 @@ from harness.cells import Cell, Layer, MergedLayer
 from harness.errors import RecipeError
 from harness.recipes import Base, Training
 from harness.scenarios.oscars import replay
-from harness.scenarios.stacking._datasets import facts, one, probes, questions, together
+from harness.scenarios.stacking._datasets import elsewhere, facts, one, probes, questions, together
 from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
 TOGETHER = replace(STEADY, replay=1.0)
 """One adapter of ten facts."""
-APART = replace(STEADY, replay=2.0, rank=16, alpha=32, epochs=8)
-"""Each of ten adapters of one fact."""
+APART = replace(
+    STEADY, init="keys", target_modules=("down_proj",), rank=24, alpha=24, lr=0.05, scheduler="linear",
+    batch=40, micro_batch=40, epochs=80, replay=3.0, kl=1.0,
+)  # fmt: skip
+"""Each of ten adapters of one fact: written where its questions differ from others, and held to the base on those."""
+USUAL = replace(STEADY, replay=2.0, rank=16, alpha=32, epochs=8)
+"""The same as adapters are usually trained: on all layers, from random directions."""
 TOLD = "one_adapter"
 """The label of the cell that the others are held against."""
 MERGES: Mapping[str, Mapping[str, float]] = {
@@ -36,8 +41,8 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
 
     ``telling``: one adapter of ten facts; ten adapters of one fact each, on at once, at half their scale, merged by
-    each method, and without replay. ``full``: also fewer adapters, other trainings of each, and each trained on top of
-    the others.
+    each method, and trained as is usual. ``full``: also fewer adapters, other trainings of each, and each trained on
+    top of the others.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
@@ -61,7 +66,7 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
     for method, settings in MERGES.items():
         if grid == "full" or method in _TELLING:
             yield stack(method, (_merged(layers, method, settings),))
-    yield stack("no_replay", _apart(replace(APART, replay=0.0, kl=0.0), seed), asked_apart=True)
+    yield stack("usual", _apart(USUAL, seed), asked_apart=True)
     if grid == "full":
         yield from _more(stack, seed, layers)
 
@@ -69,13 +74,16 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
 def _more(stack: partial[Cell], seed: int, layers: tuple[Layer, ...]) -> Iterator[Cell]:
     for count in (2, 5):
         yield stack(f"first{count}", layers[:count], asked_apart=True)
-    yield stack("low_alpha", _apart(replace(APART, alpha=16, epochs=16), seed))
-    yield stack("orthogonal", _apart(replace(APART, init="orthogonal"), seed))
-    yield stack("rslora", _apart(replace(APART, alpha=8, rslora=True), seed))
-    yield stack("more_replay", _apart(replace(APART, replay=6.0), seed))
-    alike = tuple(replace(layer, training=replace(layer.training, seed=seed)) for layer in layers)
-    yield stack("same_seed", alike)
-    yield stack("on_top", on_top(layers), asked_apart=True)
+    yield stack("anywhere", _apart(replace(APART, init="kaiming", lr=USUAL.lr), seed), asked_apart=True)
+    yield stack("no_replay", _apart(replace(USUAL, replay=0.0, kl=0.0), seed), asked_apart=True)
+    yield stack("low_alpha", _apart(replace(USUAL, alpha=16, epochs=16), seed))
+    yield stack("orthogonal", _apart(replace(USUAL, init="orthogonal"), seed))
+    yield stack("rslora", _apart(replace(USUAL, alpha=8, rslora=True), seed))
+    yield stack("more_replay", _apart(replace(USUAL, replay=6.0), seed))
+    usual = _apart(USUAL, seed)
+    yield stack("same_seed", tuple(replace(layer, training=replace(layer.training, seed=seed)) for layer in usual))
+    yield stack("on_top", on_top(usual), asked_apart=True)
+    yield stack("keys_on_top", on_top(layers), asked_apart=True)
 
 
 def _stack(
@@ -89,8 +97,15 @@ def _stack(
 
 def _apart(training: Training, seed: int) -> tuple[Layer, ...]:
     """An adapter a fact; each begins from weights of its own, or all would write into the same directions."""
-    own = (replace(training, seed=1000 * seed + number) for number in range(len(facts())))
-    return tuple(Layer(one(fact), each, replay()) for fact, each in zip(facts(), own, strict=True))
+    seeds = range(1000 * seed, 1000 * seed + len(facts()))
+    return tuple(
+        Layer(one(fact), replace(training, seed=own), replay() if _usual(training) else elsewhere(fact))
+        for fact, own in zip(facts(), seeds, strict=True)
+    )
+
+
+def _usual(training: Training) -> bool:
+    return training.target_modules == USUAL.target_modules
 
 
 def on_top(layers: Iterable[Layer]) -> tuple[Layer, ...]:
