@@ -31,9 +31,10 @@ def aim(model: PeftModel, loaded: Loaded, own: Sequence[Window], known: Sequence
     """Point each A at the inputs in which ``own`` stands out most from ``known``.
 
     The rows of A are the leading solutions of C_own a = v (C_known + ridge) a, where C are the second moments of a
-    layer's inputs, scaled so that A x has second moment 1 in each component over ``own``. So what is written there
-    moves other texts least: the keys of Meng et al. 2023 (MEMIT, arXiv 2210.07229), as the fixed A of Zhang et al.
-    2023 (LoRA-FA, arXiv 2308.03303). B stays at 0: the model answers as before.
+    layer's inputs. All rows are moved alike by ``known``, and the first has second moment 1 over ``own``, so a row
+    learns the slower the less its inputs stand out, and a larger rank costs other texts little. What is written there
+    moves them least: the keys of Meng et al. 2023 (MEMIT, arXiv 2210.07229), as the fixed A of Zhang et al. 2023
+    (LoRA-FA, arXiv 2308.03303). B stays at 0: the model answers as before.
     """
     import torch
 
@@ -110,7 +111,7 @@ def _gather(moment: torch.Tensor, shown: dict[str, torch.Tensor], layer: Any, in
 
 
 def _outstanding(own: torch.Tensor, known: torch.Tensor, count: int) -> torch.Tensor:
-    """``count`` x inputs: the leading generalised eigenvectors a, with a C_own a = 1; 0 beyond the rank of C_own."""
+    """``count`` x inputs: the leading generalised eigenvectors a, with a C_own a = v / v_1; 0 beyond C_own's rank."""
     import torch
 
     own, known = own.double(), known.double()
@@ -119,6 +120,6 @@ def _outstanding(own: torch.Tensor, known: torch.Tensor, count: int) -> torch.Te
     half = torch.linalg.solve_triangular(root, own, upper=False)
     ratios = torch.linalg.solve_triangular(root, half.T, upper=False)
     values, vectors = torch.linalg.eigh((ratios + ratios.T) / 2)
-    values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)  # a C_own a is now the value itself
-    a = torch.linalg.solve_triangular(root.T, vectors, upper=True).T
-    return torch.where((values > 1e-9 * values[0])[:, None], a / values.clamp_min(1e-30).sqrt()[:, None], 0.0)
+    values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
+    a = torch.linalg.solve_triangular(root.T, vectors, upper=True).T  # a C_own a is the value itself
+    return torch.where((values > 1e-9 * values[0])[:, None], a / values[0].sqrt(), 0.0)

@@ -17,8 +17,8 @@ GRIDS = ("telling", "full")
 TOGETHER = replace(STEADY, replay=1.0)
 """One adapter of ten facts."""
 APART = replace(
-    STEADY, init="keys", target_modules=("down_proj",), rank=24, alpha=24, lr=0.05, scheduler="linear",
-    batch=40, micro_batch=40, epochs=80, replay=3.0, kl=1.0,
+    STEADY, init="keys", target_modules=("down_proj",), rank=48, alpha=48, lr=0.03, scheduler="linear",
+    batch=40, micro_batch=40, epochs=80, replay=3.0, kl=2.0,
 )  # fmt: skip
 """Each of ten adapters of one fact: written where its questions differ from others, and held to the base on those."""
 USUAL = replace(STEADY, replay=2.0, rank=16, alpha=32, epochs=8)
