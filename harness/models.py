@@ -39,7 +39,7 @@ class Loaded(NamedTuple):
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     seconds: float
-    """Time to load."""
+    """Time to read the weights and put them on the device; without that of importing libraries."""
 
     @property
     def context(self) -> int:
@@ -69,7 +69,6 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     """
     import torch
 
-    began = time.perf_counter()
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
     _files(Path(base.path))
@@ -78,14 +77,11 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
-        model, tokenizer = _read(base.path, getattr(torch, dtype), place, by)
+        model, tokenizer, seconds = _read(base.path, getattr(torch, dtype), place, by)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(f"{base.path} cannot be loaded: {_first_line(error)}") from error
     model.requires_grad_(False).eval()
-    placed: Any = model
-    if not getattr(model, "hf_quantizer", None):  # quantised weights are where they belong already
-        placed.to(place)
-    return Loaded(base, model, tokenizer, place, time.perf_counter() - began)
+    return Loaded(base, model, tokenizer, place, seconds)
 
 
 def load_folder(folder: Path) -> Loaded:
@@ -140,8 +136,8 @@ def encode_pair(encode: Callable[[str, bool], list[int]], prompt: str, continuat
 
 def _read(
     path: str, dtype: torch.dtype, place: torch.device, by: BitsAndBytes | None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, float]:
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
     from harness.quantise import loading
@@ -155,16 +151,22 @@ def _read(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     more = {**kept, **packed, **_bits(by, dtype, place)}
+    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(AutoConfig.from_pretrained(path, **kept)), None)  # imports the model's module
     with quiet() if packed or by else nullcontext():
+        began = time.perf_counter()
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **more
         )
+        placed: Any = model
+        if not getattr(model, "hf_quantizer", None):  # quantised weights are where they belong already
+            placed.to(place)
+        seconds = time.perf_counter() - began
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             # On such a CPU bitsandbytes packs weights anew at the first answer: it fails where a width is no multiple
             # of its block, and computes in bfloat16 whatever was asked for.
             layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
-    return model, tokenizer
+    return model, tokenizer, seconds
 
 
 def _bits(by: BitsAndBytes | None, dtype: torch.dtype, place: torch.device) -> dict[str, Any]:

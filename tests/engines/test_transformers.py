@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -134,3 +136,13 @@ def test_two_goes_say_what_one_says(engine):
         rows = [engine._prompt(prompt, long) for prompt in prompts]
         whole = [engine._generated([row], arguments, 0)[0][0] for row in rows]
         assert engine.answer(prompts, long) == [[stopped(engine._text(ids), long.stop)] for ids in whole]
+
+
+def test_loading_is_timed_without_the_import_of_libraries():
+    asked = (
+        "import time; began = time.perf_counter()\n"
+        "from harness.models import SHIPPED, base_of, load\n"
+        "print(load(base_of(SHIPPED)).seconds / (time.perf_counter() - began))"
+    )
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=300)
+    assert 0 < float(ran.stdout) < 0.5
