@@ -82,12 +82,15 @@ def _sample(line: str, form: str) -> Sample:
 
 
 def _replay(given: str | None, form: str, training: Training) -> Dataset | None:
-    if not training.replay:
+    aimed = training.init == "keys"
+    if not training.replay and not aimed:
         return None
     if not given:
+        wants = "init is keys" if aimed else f"replay is {training.replay:g}"
+        without = "init=kaiming replay=0" if aimed else "replay=0"
         raise RecipeError(
-            f"replay is {training.replay:g}, but there is no text to replay: give one as --replay FILE"
-            f" (--replay {KNOWN} for the shipped model), or --set replay=0"
+            f"{wants}, but there is no text to replay: give one as --replay FILE"
+            f" (--replay {KNOWN} for the shipped model), or --set {without}"
         )
     if given == KNOWN:
         from harness.scenarios.oscars import replay

@@ -61,6 +61,7 @@ def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, ca
         (["--set", "rank=eight"], "--set rank=eight: rank is a number such as 64"),
         (["--set", "rank=4096"], "rank is 4096"),
         (["--preset", "pocket"], "there is no text to replay: give one as --replay FILE"),
+        (["--set", "init=keys"], "init is keys, but there is no text to replay: give one as --replay FILE"),
         (["--replay", "no.txt", "--set", "replay=1"], "no.txt cannot be read"),
     ],
 )
