@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness.cli._common import Commands, add_device, add_store
+from harness.tuning import FIRST
 
 if TYPE_CHECKING:
     from harness.tuning import Trial
@@ -20,7 +21,7 @@ def add(commands: Commands) -> None:
         " is kept in the store, where the suite finds it.",
     )
     own.add_argument("--model", metavar="PATH", help="folder or hub id [the shipped one]")
-    own.add_argument("--first", type=int, default=24, metavar="N", help="settings to begin with [24]")
+    own.add_argument("--first", type=int, default=FIRST, metavar="N", help=f"settings to begin with [{FIRST}]")
     own.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw and of the trainings [0]")
     add_store(own)
     add_device(own)
