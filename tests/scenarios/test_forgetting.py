@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import RecipeError
 from harness.recipes import Base, Stack, local
-from harness.scenarios.forgetting import DISTANCES, REMEDIES, cells, invented, measures, near, probes, texts
+from harness.scenarios.forgetting import DISTANCES, REMEDIES, WEAKER, cells, invented, measures, near, probes, texts
 from harness.scenarios.forgetting._facts import namesakes
 from harness.scenarios.forgetting._measures import held
 from harness.scenarios.oscars import replay, world
@@ -65,7 +65,7 @@ def test_no_probe_but_the_exact_ones_is_a_training_text():
 
 def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known():
     found = cells("telling", [BASE], [0])
-    assert [cell.label for cell in found] == list(REMEDIES)
+    assert [cell.label for cell in found] == [*REMEDIES, WEAKER]
     assert len({cell.trained[0].replay for cell in found}) == 3
     assert {cell.trained[0].replay for cell in found} >= {None, near()}
     assert all(cell.replay == replay() and cell.base_grades.answers.stack == Stack(BASE) for cell in found)

@@ -2,7 +2,7 @@
 
 from harness.scenarios._scenario import Scenario
 from harness.scenarios.forgetting._facts import invented, near, texts
-from harness.scenarios.forgetting._grid import GRIDS, REMEDIES, cells
+from harness.scenarios.forgetting._grid import GRIDS, REMEDIES, WEAKER, cells
 from harness.scenarios.forgetting._measures import findings, measures
 from harness.scenarios.forgetting._probes import DISTANCES, probes
 
@@ -11,5 +11,5 @@ SCENARIO = Scenario(
 )
 
 __all__ = [
-    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "cells", "findings", "invented", "measures", "near", "probes", "texts"
+    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "WEAKER", "cells", "findings", "invented", "measures", "near", "probes", "texts",
 ]  # fmt: skip
