@@ -11,5 +11,6 @@ SCENARIO = Scenario(
 )
 
 __all__ = [
-    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "WEAKER", "cells", "findings", "invented", "measures", "near", "probes", "texts",
+    "DISTANCES", "GRIDS", "REMEDIES", "SCENARIO", "WEAKER",
+    "cells", "findings", "invented", "measures", "near", "probes", "texts",
 ]  # fmt: skip

@@ -35,9 +35,9 @@ _OTHER = 1
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
 
-    ``telling``: 500 new facts with the best remedy, its adapter at full and at reduced scale, with replay alone, and with
-    none. ``full``: also KL without
-    replay and with the same share of it, fewer facts, a lower rate, a smaller rank, more replay and more KL.
+    ``telling``: 500 new facts with the best remedy, its adapter at full and at reduced scale, with replay alone, and
+    with none. ``full``: also KL without replay and with the same share of it, fewer facts, a lower rate, a smaller
+    rank, more replay and more KL.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
