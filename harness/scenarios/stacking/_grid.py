@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from harness.cells import Cell, Layer, MergedLayer
 from harness.errors import RecipeError
-from harness.recipes import Base, Training
+from harness.recipes import Base, Dataset, Training
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking._datasets import elsewhere, facts, one, probes, questions, together
 from harness.training.presets import STEADY
@@ -66,7 +67,7 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
     for method, settings in MERGES.items():
         if grid == "full" or method in _TELLING:
             yield stack(method, (_merged(layers, method, settings),))
-    yield stack("usual", _apart(USUAL, seed), asked_apart=True)
+    yield stack("usual", _usual(seed), asked_apart=True)
     if grid == "full":
         yield from _more(stack, seed, layers)
 
@@ -75,12 +76,12 @@ def _more(stack: partial[Cell], seed: int, layers: tuple[Layer, ...]) -> Iterato
     for count in (2, 5):
         yield stack(f"first{count}", layers[:count], asked_apart=True)
     yield stack("anywhere", _apart(replace(APART, init="kaiming", lr=USUAL.lr), seed), asked_apart=True)
-    yield stack("no_replay", _apart(replace(USUAL, replay=0.0, kl=0.0), seed), asked_apart=True)
-    yield stack("low_alpha", _apart(replace(USUAL, alpha=16, epochs=16), seed))
-    yield stack("orthogonal", _apart(replace(USUAL, init="orthogonal"), seed))
-    yield stack("rslora", _apart(replace(USUAL, alpha=8, rslora=True), seed))
-    yield stack("more_replay", _apart(replace(USUAL, replay=6.0), seed))
-    usual = _apart(USUAL, seed)
+    yield stack("no_replay", _usual(seed, replay=0.0, kl=0.0), asked_apart=True)
+    yield stack("low_alpha", _usual(seed, alpha=16, epochs=16))
+    yield stack("orthogonal", _usual(seed, init="orthogonal"))
+    yield stack("rslora", _usual(seed, alpha=8, rslora=True))
+    yield stack("more_replay", _usual(seed, replay=6.0))
+    usual = _usual(seed)
     yield stack("same_seed", tuple(replace(layer, training=replace(layer.training, seed=seed)) for layer in usual))
     yield stack("on_top", on_top(usual), asked_apart=True)
     yield stack("keys_on_top", on_top(layers), asked_apart=True)
@@ -95,17 +96,17 @@ def _stack(
     return cell(training=training, label=label, stacked=stacked, apart=questions() if asked_apart else None)
 
 
-def _apart(training: Training, seed: int) -> tuple[Layer, ...]:
+def _apart(training: Training, seed: int, beside: Callable[[str], Dataset] = elsewhere) -> tuple[Layer, ...]:
     """An adapter a fact; each begins from weights of its own, or all would write into the same directions."""
     seeds = range(1000 * seed, 1000 * seed + len(facts()))
     return tuple(
-        Layer(one(fact), replace(training, seed=own), replay() if _usual(training) else elsewhere(fact))
-        for fact, own in zip(facts(), seeds, strict=True)
+        Layer(one(fact), replace(training, seed=own), beside(fact)) for fact, own in zip(facts(), seeds, strict=True)
     )
 
 
-def _usual(training: Training) -> bool:
-    return training.target_modules == USUAL.target_modules
+def _usual(seed: int, **changes: Any) -> tuple[Layer, ...]:
+    """The same as ``USUAL`` with ``changes`` has them, beside known facts alone."""
+    return _apart(replace(USUAL, **changes), seed, lambda fact: replay())
 
 
 def on_top(layers: Iterable[Layer]) -> tuple[Layer, ...]:
