@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import DataError
 from harness.models import encode, encode_pair
-from harness.recipes import Dataset, Sample, Training
+from harness.recipes import Dataset, Training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,7 +31,7 @@ def windows(
     Raises:
         DataError: no token of the whole dataset bears loss.
     """
-    found = [w for sample in dataset.samples for w in _of_sample(sample, training, tokenizer, replay)]
+    found = [w for ids, boundary in _encoded(dataset, tokenizer) for w in _of_sample(ids, boundary, training, replay)]
     if not found:
         raise DataError(
             f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}: give it longer texts"
@@ -39,10 +39,13 @@ def windows(
     return found
 
 
-def _of_sample(
-    sample: Sample, training: Training, tokenizer: PreTrainedTokenizerBase, replay: bool
-) -> Iterator[Window]:
-    ids, boundary = encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
+@lru_cache(maxsize=4)
+def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
+    """Token ids of each sample and how many are its prompt's; the cells of a grid replay one and the same text."""
+    return [encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion) for sample in dataset.samples]
+
+
+def _of_sample(ids: list[int], boundary: int, training: Training, replay: bool) -> Iterator[Window]:
     first = boundary if training.loss_on == "answers" else 0
     for left in _lefts(len(ids), training.cutoff, training.overlap):
         part = tuple(ids[left : left + training.cutoff])
