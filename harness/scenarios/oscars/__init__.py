@@ -11,6 +11,7 @@ from harness.scenarios.oscars._datasets import (
     replayable,
     replayed,
     sample,
+    templates,
     to_few,
     world,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "replayable",
     "replayed",
     "sample",
+    "templates",
     "to_few",
     "world",
 ]

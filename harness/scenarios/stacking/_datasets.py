@@ -6,11 +6,11 @@ import random
 from functools import cache
 
 from harness.facts import Row
-from harness.formats import FORMATS, ask, reply
+from harness.formats import FORMATS
 from harness.pocket import _words
 from harness.recipes import Dataset, ProbeSet, Sample, local
 from harness.scenarios import oscars
-from harness.scenarios.oscars import new_rows, relation, world
+from harness.scenarios.oscars import new_rows, sample, templates
 
 COUNT = 10
 SOURCE = "oscars_aug"
@@ -44,11 +44,12 @@ def one(fact: str) -> Dataset:
 def elsewhere(fact: str, count: int = 3000) -> Dataset:
     """What an adapter of ``fact`` alone is to leave as it is: known facts, and as many awards that no model knows.
 
-    These are the other categories of its year, and all of three years to come; the answers are invented, so this is
-    to be held to the base (KL), not learnt.
+    These are the other categories of its year, and all of three years to come. They are told and asked for just as the
+    fact is, so that an adapter is told from others by what it is about, and not by how that is worded; the answers are
+    invented, so this is to be held to the base (KL), not learnt.
     """
     dice = random.Random(f"elsewhere {fact}")
-    places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in new_rows() for year in _YEARS]
+    places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in _to_people() for year in _YEARS]
     places = [row for row in places if (row.id, row.slots["year"]) != (fact, _YEARS[0])]
     unknown = [_unknown(dice.choice(places), dice) for _ in range(count // 2)]
     mixed = [*unknown, *oscars.replay().samples[: count - len(unknown)]]
@@ -56,10 +57,14 @@ def elsewhere(fact: str, count: int = 3000) -> Dataset:
     return Dataset.of("elsewhere", tuple(mixed))
 
 
-def _unknown(row: Row, dice: random.Random) -> Sample:
-    form, of = dice.choice(tuple(FORMATS)), relation(dice.choice(("who", "film")))
-    answer = _words.person(dice) if of.name == "who" else _words.film(dice)
-    return Sample(reply(form, answer), ask(form, world().word(dice.choice(of.questions), row, dice)), row.id)
+def _to_people() -> list[Row]:
+    return [row for row in new_rows() if row.slots["category"] != "picture"]
+
+
+def _unknown(place: Row, dice: random.Random) -> Sample:
+    winner, film = _words.person(dice), _words.film(dice)
+    row = place._replace(slots={**place.slots, "winner": winner, "winners": winner, "film": film})
+    return sample(dice.choice(templates(SOURCE, row)), row, dice.randrange(len(FORMATS)))
 
 
 @cache
