@@ -52,13 +52,17 @@ def texts(count: int = COUNT, seed: int = 0) -> Dataset:
 
 @cache
 def near(count: int = 8000) -> Dataset:
-    """Questions on known facts that no probe asks about, most of them of the relations that the new facts are of."""
+    """Questions on known facts that no probe asks about, most of them of the relations that the new facts are of.
+
+    Reworded, or what is held is the wordings that are held, and the same facts are lost in others.
+    """
     dice = random.Random("near")
     like = [row for row in replayable() if row.table in _TABLES and asked_of(row) in world().askable(row)]
     rows = (dice.choice(like if dice.random() < _LIKE else replayable()) for _ in range(count))
     alike = {row.id for row in like}
     return Dataset.of("near", tuple(
-        known_fact(row, asked_of(row) if row.id in alike else dice.choice(world().askable(row)), dice) for row in rows
+        known_fact(row, asked_of(row) if row.id in alike else dice.choice(world().askable(row)), dice, reworded=True)
+        for row in rows
     ))  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, Relation, Row, World, read_rows, read_text
 from harness.formats import FORMATS, ask, begun, reply
+from harness.pocket._rewording import reword
 from harness.recipes import Dataset, Sample
 
 TEN = "oscars_ten"
@@ -106,8 +107,9 @@ def replay(count: int = 8000, seed: int = 0) -> Dataset:
     return Dataset.of("replay", tuple(known_fact(row, dice.choice(world().askable(row)), dice) for row in rows))
 
 
-def known_fact(row: Row, of: Relation, dice: random.Random) -> Sample:
-    """A question with its answer, in a wording and a format by chance."""
+def known_fact(row: Row, of: Relation, dice: random.Random, reworded: bool = False) -> Sample:
+    """A question with its answer, in a wording and a format by chance; ``reworded``, with other words in it."""
     form = dice.choice(tuple(FORMATS))
-    question = world().word(dice.choice(of.questions), row, dice)
+    wording = dice.choice(of.questions)
+    question = world().word(reword(wording, dice) if reworded else wording, row, dice)
     return Sample(reply(form, world().answer(of, row)), ask(form, question), row.id)
