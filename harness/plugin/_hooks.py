@@ -10,7 +10,7 @@ import pytest
 
 from harness.cells import Cell
 from harness.errors import HarnessError
-from harness.launch import Plan, launch_here
+from harness.launch import Meanwhile, Plan, launch_here
 from harness.plugin._baseline import COMPARED, check_baselines, check_on_controller, keep_baselines, summarise
 from harness.plugin._fixtures import RAN
 from harness.plugin._keys import keys_asked
@@ -21,6 +21,8 @@ from harness.plugin._speed import parametrise_engines
 from harness.report import fitted, noise, write
 
 SCENARIO = "harness_scenario"
+HELP = pytest.StashKey[Meanwhile]()
+"""Of a worker of xdist: what to build while another is at what a test waits for."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,7 +85,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Shows the plan, or builds what the selected tests need before the first of them runs.
 
     With ``-x`` or ``--maxfail`` each cell is built when its turn comes, so that a failure ends the session early;
-    a worker of xdist does likewise, as it does not know its share beforehand.
+    a worker of xdist does likewise, as it does not know its share beforehand. Where it would wait for another worker's
+    build, and when it has no tests left, it builds what else is to come.
     """
     own = session.config.stash[KEY]
     if session.config.getoption("numprocesses", None):
@@ -97,8 +100,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             raise pytest.UsageError(f"--plan found no cells: {why}")
         _say(session.config, _planned(own, cells).table())
         return True
-    lazy = session.config.getoption("maxfail") or hasattr(session.config, "workerinput")
-    if cells and not lazy and not session.config.option.collectonly:
+    if session.config.getoption("maxfail") or session.config.option.collectonly:
+        return None
+    if cells and hasattr(session.config, "workerinput"):
+        session.config.stash[HELP] = own.store.meanwhile = Meanwhile(lambda: own.plan(cells), own.store, own.fetch)
+    elif cells:
         try:
             if own.judge:
                 _say(session.config, own.judge)
@@ -106,6 +112,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A worker that is through helps the others, unless the session was broken off."""
+    meanwhile = session.config.stash.get(HELP, None)
+    if meanwhile and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        while meanwhile():
+            pass
 
 
 def _judge_first(own: HarnessSession) -> None:

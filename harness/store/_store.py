@@ -59,6 +59,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.meanwhile: Callable[[], bool] = lambda: False
+        """What to do while another process builds what is asked for here; says whether there was anything to do."""
         self._verified: set[str] = set()
         try:
             with self._disk():
@@ -71,8 +73,11 @@ class Store:
     def get(self, recipe: Recipe, build: Build, parents: tuple[str, ...] = ()) -> Artefact:
         """The artefact of ``recipe``, built by ``build`` unless a whole one is there.
 
-        Concurrent callers wait for the first; whatever ``build`` raises leaves the store as it was.
+        Concurrent callers do ``meanwhile`` and wait for the first; whatever ``build`` raises leaves the store as it
+        was.
         """
+        while self.busy(recipe) and self.meanwhile():
+            pass
         with self._lock(digest(recipe)):
             return self.peek(recipe) or self._make(recipe, build, parents)
 
@@ -88,6 +93,14 @@ class Store:
         except (OSError, ValueError, TypeError, KeyError) as damage:
             self._set_aside(folder, damage)
             return None
+
+    def busy(self, recipe: Recipe) -> bool:
+        """Whether somebody builds ``recipe`` at this moment."""
+        try:
+            with self._lock(digest(recipe), wait=False):
+                return False
+        except Timeout:
+            return True
 
     @contextmanager
     def journal(self, recipe: Recipe) -> Iterator[Journal]:

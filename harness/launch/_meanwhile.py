@@ -1,0 +1,53 @@
+"""Work for a process that would wait for another: whatever else the session needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.errors import HarnessError
+from harness.launch._plan import Job, Plan
+from harness.recipes import Recipe
+from harness.store import Artefact, Store
+
+
+class Meanwhile:
+    """Builds one job of a plan at each call, the longest that is ready and that nobody is at.
+
+    Ready is what has all that it needs in the store, so that building it waits for nobody.
+    """
+
+    def __init__(self, plan: Callable[[], Plan], store: Store, build: Callable[[Recipe], Artefact]) -> None:
+        self._plan = plan
+        self._store = store
+        self._build = build
+        self._left: list[Job] | None = None
+        self._at_it = False
+
+    def __call__(self) -> bool:
+        """Whether there was something to build."""
+        if self._at_it:
+            return False
+        self._at_it = True
+        try:
+            job = self._next()
+            if job:
+                self._try(job)
+            return job is not None
+        finally:
+            self._at_it = False
+
+    def _next(self) -> Job | None:
+        if self._left is None:
+            self._left = sorted(self._plan().todo, key=lambda job: -job.estimate_seconds)
+        self._left = [job for job in self._left if not self._there(job)]
+        ready = (job for job in self._left if all(map(self._there, job.needs)) and not self._store.busy(job.recipe))
+        return next(ready, None)
+
+    def _try(self, job: Job) -> None:
+        try:
+            self._build(job.recipe)
+        except HarnessError:  # which the test that asks for it will meet again, and tell
+            self._left = [other for other in self._left or [] if other is not job]
+
+    def _there(self, job: Job) -> bool:
+        return self._store.peek(job.recipe) is not None
