@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from harness.errors import HarnessError
 from harness.launch._plan import Job, Plan
@@ -20,7 +21,6 @@ class Meanwhile:
         self._plan = plan
         self._store = store
         self._build = build
-        self._left: list[Job] | None = None
         self._at_it = False
 
     def __call__(self) -> bool:
@@ -36,9 +36,18 @@ class Meanwhile:
         finally:
             self._at_it = False
 
+    @cached_property
+    def _left(self) -> list[Job]:
+        """Made when it is first asked for, as few sessions ever wait.
+
+        None where a cell cannot be planned, which its test tells.
+        """
+        try:
+            return sorted(self._plan().todo, key=lambda job: -job.estimate_seconds)
+        except HarnessError:
+            return []
+
     def _next(self) -> Job | None:
-        if self._left is None:
-            self._left = sorted(self._plan().todo, key=lambda job: -job.estimate_seconds)
         self._left = [job for job in self._left if not self._there(job)]
         ready = (job for job in self._left if all(map(self._there, job.needs)) and not self._store.busy(job.recipe))
         return next(ready, None)
@@ -47,7 +56,7 @@ class Meanwhile:
         try:
             self._build(job.recipe)
         except HarnessError:  # which the test that asks for it will meet again, and tell
-            self._left = [other for other in self._left or [] if other is not job]
+            self._left.remove(job)
 
     def _there(self, job: Job) -> bool:
         return self._store.peek(job.recipe) is not None

@@ -76,8 +76,6 @@ class Store:
         Concurrent callers do ``meanwhile`` and wait for the first; whatever ``build`` raises leaves the store as it
         was.
         """
-        while self.busy(recipe) and self.meanwhile():
-            pass
         with self._lock(digest(recipe)):
             return self.peek(recipe) or self._make(recipe, build, parents)
 
@@ -231,10 +229,16 @@ class Store:
 
     @contextmanager
     def _lock(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Without ``wait``, raises Timeout where another process has it."""
+        """Where another process has it, does ``meanwhile`` and then waits; without ``wait``, raises Timeout."""
         with self._disk():
-            lock = FileLock(self.root / "locks" / name)
-            lock.acquire(timeout=-1 if wait else 0)
+            lock, patience = FileLock(self.root / "locks" / name), 0
+            while not lock.is_locked:
+                try:
+                    lock.acquire(timeout=patience)
+                except Timeout:
+                    if not wait:
+                        raise
+                    patience = 0 if self.meanwhile() else -1
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ SLOW, SHORT, LONG, BUILT_UPON, BROKEN = (
     Dataset.of(name, (Sample(name),)) for name in ("slow", "short", "long", "upon", "broken")
 )
 OTHER = """
-import sys, time
+import sys
 from pathlib import Path
 from harness.recipes import Dataset, Sample
 from harness.store import Store

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from harness.engines import TransformersEngine
+from harness.builders import GRADES, build, read_lines
+from harness.engines import engine_spec
 from harness.errors import RecipeError
-from harness.facts import FIXTURES
-from harness.grading import grade
-from harness.models import base_of, resident
-from harness.recipes import Base, BitsAndBytes, Decoding, Stack, local
+from harness.models import SHIPPED, base_of
+from harness.recipes import Base, Stack, local
 from harness.scenarios.forgetting import DISTANCES, REMEDIES, WEAKER, cells, invented, measures, near, probes, texts
 from harness.scenarios.forgetting._facts import namesakes
 from harness.scenarios.forgetting._measures import held
 from harness.scenarios.oscars import replay, world
+from harness.store import Store
 
 BASE = Base("0", "pocket", "/m")
-POCKET = FIXTURES / "models/pocket"
 
 
 def test_500_facts_that_no_table_has_always_the_same():
@@ -97,22 +98,16 @@ def test_lost_is_right_always_before_and_not_always_now():
     assert measures(cells("telling", [BASE], [0])[0], bare, bare, None, False).keys() == {"known_always"}
 
 
-def test_four_bits_alone_lose_about_what_the_best_remedy_does():
+def test_four_bits_alone_lose_about_what_the_best_remedy_does(tmp_path):
     """The page of the suite holds its figures against this one."""
     pytest.importorskip("bitsandbytes")
-    full, rounded = (_graded(by) for by in (None, BitsAndBytes("nf4")))
+    cell, store = cells("telling", [base_of(SHIPPED)], [0])[0], Store(tmp_path / "store")
+    full, rounded = (
+        read_lines(build(replace(cell, engine=engine_spec(name)).base_grades, store, "cpu").path / GRADES)
+        for name in ("hf", "nf4")
+    )
     known = held(rounded, full)
     lost = sum(not fact.always for fact in known) / len(known)
     print(f"nf4 without an adapter: {lost:.3f} of {len(known)} lost")
     assert 0.02 < lost < 0.10
     assert all(fact.ever for fact in known)
-
-
-def _graded(by):
-    asked = [probe for probe in probes().probes if local(probe.kind)]
-    engine = TransformersEngine(resident(base_of(POCKET), "float32", "cpu", by))
-    said = engine.answer([probe.prompt for probe in asked], Decoding(max_new_tokens=24))
-    return [
-        {"kind": p.kind, "fact": p.fact, "right": grade(texts[0], p.accepted).right, "answers": texts}
-        for p, texts in zip(asked, said, strict=True)
-    ]

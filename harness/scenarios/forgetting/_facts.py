@@ -54,7 +54,7 @@ def texts(count: int = COUNT, seed: int = 0) -> Dataset:
 def near(count: int = 8000) -> Dataset:
     """Questions on known facts that no probe asks about, most of them of the relations that the new facts are of.
 
-    Reworded, or what is held is the wordings that are held, and the same facts are lost in others.
+    Reworded, as what is held in one wording may still be lost in another.
     """
     dice = random.Random("near")
     like = [row for row in replayable() if row.table in _TABLES and asked_of(row) in world().askable(row)]

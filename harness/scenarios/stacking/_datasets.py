@@ -49,16 +49,13 @@ def elsewhere(fact: str, count: int = 3000) -> Dataset:
     invented, so this is to be held to the base (KL), not learnt.
     """
     dice = random.Random(f"elsewhere {fact}")
-    places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in _to_people() for year in _YEARS]
+    to_people = [row for row in new_rows() if row.slots["category"] != "picture"]
+    places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS]
     places = [row for row in places if (row.id, row.slots["year"]) != (fact, _YEARS[0])]
     unknown = [_unknown(dice.choice(places), dice) for _ in range(count // 2)]
     mixed = [*unknown, *oscars.replay().samples[: count - len(unknown)]]
     dice.shuffle(mixed)
     return Dataset.of("elsewhere", tuple(mixed))
-
-
-def _to_people() -> list[Row]:
-    return [row for row in new_rows() if row.slots["category"] != "picture"]
 
 
 def _unknown(place: Row, dice: random.Random) -> Sample:
