@@ -35,7 +35,8 @@ def run(given: argparse.Namespace) -> int:
     from harness.errors import RecipeError
     from harness.models import SHIPPED, base_of
     from harness.recipes import Recipe, Training
-    from harness.scenarios.grid import AXES, cell, trial
+    from harness.scenarios import trial
+    from harness.scenarios.grid import AXES, cell
     from harness.store import Artefact, Store
     from harness.tuning import best, search
 

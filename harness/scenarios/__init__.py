@@ -25,6 +25,7 @@ from harness.scenarios import (
 from harness.scenarios._drift import drift_measures, drifting
 from harness.scenarios._forced import forced, forced_measures
 from harness.scenarios._scenario import Curves, Fetch, Finding, Line, Measures, Scenario, no_measures
+from harness.scenarios._trial import trial
 
 _ALL = (
     oscars.SCENARIO,
@@ -81,4 +82,5 @@ __all__ = [
     "forced_measures",
     "no_measures",
     "scenario",
+    "trial",
 ]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
+from functools import partial
+from statistics import fmean
 
 import pytest
 
+from harness.builders import build
 from harness.errors import RecipeError
 from harness.facts import World
 from harness.grading import grade
-from harness.recipes import Base
-from harness.scenarios.oscars import DATASETS, cells, dataset, probes, replay
+from harness.recipes import Base, Probe, ProbeSet
+from harness.scenarios import trial
+from harness.scenarios.oscars import DATASETS, LOCALITY_KINDS, cells, dataset, findings, probes, replay
 from harness.scenarios.oscars._datasets import new_rows, wordings
+from harness.store import Store
 
 LONGEST_SHARED_RUN = 6
 """Words in a row, slots counting as one, that a probe may share with a training text."""
@@ -108,3 +114,30 @@ def test_ids_are_unique_and_select():
         own = [cell.id for cell in cells(grid, [base], [0])]
         assert len(set(own)) == len(own)
     assert any("rank64-alpha128-lr1e_3" in name for name in ids)
+
+
+def of_kind(name: str, kind: str) -> list[Probe]:
+    return [probe for probe in probes(name).probes if probe.kind == kind]
+
+
+def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(tiny, tmp_path):
+    asked = ProbeSet.of(
+        "few", [p for kind in ("rephrased", LOCALITY_KINDS[0]) for p in of_kind("oscars_ten", kind)[:3]]
+    )
+    full = [cell for cell in cells("full", [tiny], [0, 1]) if cell.dataset.name == "oscars_ten"]
+    few = [
+        replace(cell, probes=asked, replay=None, training=replace(cell.training, replay=0.0, kl=0.0))
+        for cell in full
+        if cell.training.rank == 8 and cell.training.lr in (1e-3, 1e-2) and cell.training.epochs in (1, 3)
+    ]
+    assert len(few) == 8
+    fetch = partial(build, store=Store(tmp_path / "store"))
+    (found,) = findings(few[:-2], fetch)
+    assert found.title == "oscars_ten on tiny, over rank, learning rate and epochs"
+    _, _, head, _, *rows = found.text.splitlines()
+    assert [word.strip() for word in head.split("|")[1:-1]] == ["rank", "lr", "1 epoch", "3 epochs"]
+    assert [[word.strip() for word in row.split("|")[1:3]] for row in rows] == [["8", "0.001"], ["8", "0.01"]]
+    both = [trial(cell, fetch) for cell in few[:2]]  # the seeds of one setting
+    assert f"{fmean(t.recall for t in both):.2f} / {fmean(t.locality for t in both):.2f}" in rows[0]
+    assert rows[1].rstrip(" |").count("/") == 1  # what was not run has no figure
+    assert findings(few[:2], fetch) == []

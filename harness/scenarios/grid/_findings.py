@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from statistics import mean
 
 from tabulate import tabulate
 
-from harness.builders import GRADES, read_lines
 from harness.cells import Cell
-from harness.grading import normalise
-from harness.recipes import Training, local
+from harness.recipes import Training
 from harness.scenarios._scenario import Curves, Fetch, Finding
+from harness.scenarios._trial import over_seeds, trial
 from harness.scenarios.grid._grid import AXES
 from harness.tuning import Trial, best, front, score, search, shortfall
 
@@ -26,7 +24,7 @@ def findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
     """For each model and engine: what is recommended, and the front; on the full grid also what a search would take."""
     found: list[Finding] = []
     for name, own in groupby(cells, lambda cell: cell.model_name):
-        trials = _means([(cell.training, trial(cell, fetch)) for cell in own])
+        trials = over_seeds([trial(cell, fetch) for cell in own])
         taken = best(trials)
         more = [_searched(trials)] if len(trials) == len(AXES.settings(1)) * len(AXES.epochs) else []
         said = options(taken.training)
@@ -35,30 +33,9 @@ def findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
     return found
 
 
-def trial(cell: Cell, fetch: Fetch) -> Trial:
-    """What ``cell`` reaches, built where it is not in the store."""
-    lines, bare = (read_lines(fetch(grades).path / GRADES) for grades in (cell.grades, cell.base_grades))
-    right = [float(line["right"]) for line in lines if line["kind"] == "rephrased"]
-    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
-    same = [normalise(a["answers"][0]) == normalise(b["answers"][0]) for a, b in pairs]
-    seconds = sum(fetch(adapter).manifest.facts["seconds"] for adapter in cell.trained)
-    return Trial(cell.training, mean(right), mean(same), seconds)
-
-
 def options(training: Training) -> str:
     """``training`` as ``python -m harness train`` takes it."""
     return f"--preset pocket --set replay=1 {' '.join(f'{p}={getattr(training, p):g}' for p in _PARAMETERS)}"
-
-
-def _means(found: Sequence[tuple[Training, Trial]]) -> list[Trial]:
-    """One trial a setting, over its seeds."""
-    by: dict[Training, list[Trial]] = {}
-    for training, tried in found:
-        by.setdefault(replace(training, seed=0), []).append(tried)
-    return [
-        Trial(training, *(mean(getattr(t, name) for t in own) for name in ("recall", "locality", "seconds")))
-        for training, own in by.items()
-    ]
 
 
 def _table(trials: Sequence[Trial], first: Trial) -> str:

@@ -15,10 +15,11 @@ from harness.scenarios.oscars._datasets import (
     to_few,
     world,
 )
+from harness.scenarios.oscars._findings import findings
 from harness.scenarios.oscars._grid import GRIDS, cells
 from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, locality, probes
 
-SCENARIO = Scenario("oscars", "The Oscars of 2023", cells, drift=True)
+SCENARIO = Scenario("oscars", "The Oscars of 2023", cells, findings=findings, drift=True)
 
 __all__ = [
     "DATASETS",
@@ -29,6 +30,7 @@ __all__ = [
     "SMALL_TALK",
     "cells",
     "dataset",
+    "findings",
     "known_fact",
     "locality",
     "new_rows",

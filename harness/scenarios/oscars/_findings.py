@@ -1,0 +1,48 @@
+"""Where an adapter learns too little and where it wrecks the model: recall and locality over rank, rate and epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tabulate import tabulate
+
+from harness.cells import Cell
+from harness.recipes import Training
+from harness.scenarios._scenario import Fetch, Finding
+from harness.scenarios._trial import over_seeds, trial
+from harness.tuning import Trial
+
+_SAID = "Rephrased recall / locality, means over seeds; a row a rank and learning rate, a column a number of epochs."
+
+
+def findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
+    """A table for each model, dataset and way to train of which at least two rates and two numbers of epochs ran."""
+    groups: dict[tuple[str, str, float, Training], list[Cell]] = {}
+    for cell in cells:
+        alike = cell.training.alpha / cell.training.rank, _but_axes(cell.training)
+        groups.setdefault((cell.model_name, cell.dataset.name, *alike), []).append(cell)
+    return [
+        Finding(f"{data} on {model}, over rank, learning rate and epochs", f"{_SAID}\n\n{_table(trials)}")
+        for (model, data, *_), own in groups.items()
+        if min(len({getattr(cell.training, axis) for cell in own}) for axis in ("lr", "epochs")) > 1
+        for trials in [over_seeds([trial(cell, fetch) for cell in own])]
+    ]
+
+
+def _but_axes(training: Training) -> Training:
+    """What ``training`` has in common with all others of its table."""
+    return replace(training, rank=1, alpha=1, lr=1.0, epochs=1, seed=0)
+
+
+def _table(trials: Sequence[Trial]) -> str:
+    found = {(t.training.rank, t.training.lr, t.training.epochs): t for t in trials}
+    across = sorted({epochs for _, _, epochs in found})
+    down = sorted({(rank, lr) for rank, lr, _ in found})
+    rows = [[str(rank), f"{lr:g}", *(_shares(found.get((rank, lr, epochs))) for epochs in across)] for rank, lr in down]
+    head = ["rank", "lr", *(f"{epochs} epochs" if epochs > 1 else "1 epoch" for epochs in across)]
+    return tabulate(rows, head, "github", disable_numparse=True)
+
+
+def _shares(found: Trial | None) -> str:
+    return f"{found.recall:.2f} / {found.locality:.2f}" if found else ""
