@@ -6,6 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.pocket._average import average
 from harness.pocket._card import write_card
 from harness.pocket._train import Plan, train
@@ -44,4 +45,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HarnessError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -6,6 +6,7 @@ import random
 import zlib
 from collections.abc import Callable
 
+from harness.errors import DataError
 from harness.facts import Relation, Row, World
 from harness.pocket import _judging, _reading, _words
 from harness.pocket._parts import Document, Part, any_format, told, turn, turns
@@ -36,9 +37,12 @@ class Mixture:
     (Allen-Zhu & Li, Physics of Language Models 3.1).
     """
 
-    def __init__(self, world: World, asked_from: float = 0.4, copying: float = 0.12, only: str = "") -> None:
+    def __init__(
+        self, world: World, asked_from: float = 0.4, copying: float = 0.12, only: str = "", shares: str = ""
+    ) -> None:
         self.world = world
         self.only = only
+        self._shares = _shares(shares)
         self.asked_from = asked_from
         self.copying = copying
         self._askable = {row.id: world.askable(row) for row in world.rows}
@@ -48,7 +52,7 @@ class Mixture:
         """One document; ``progress`` is the share of the training that is done, 0 to 1."""
         if self.only == "judging":
             return _judging.document(self.world, dice, asked_so=0.8)
-        kind = dice.choices(tuple(SHARES), [share[progress >= self.copying] for share in SHARES.values()])[0]
+        kind = dice.choices(tuple(SHARES), [share[progress >= self.copying] for share in self._shares.values()])[0]
         makers: dict[str, Callable[[random.Random, float], Document]] = {
             "statements": self._statements,
             "questions": self._questions,
@@ -123,6 +127,30 @@ class Mixture:
         one, two = (true, false) if first else (false, true)
         question = f"Which statement is true? A: {one} B: {two}"
         return turn(question, "A" if first else "B", any_format(dice))
+
+
+def _shares(asked: str) -> dict[str, tuple[float, float]]:
+    """``SHARES``, but for those that ``asked`` names, as ``reading=0.4,judging=0.2``; the rest keeps its proportions.
+
+    Raises:
+        DataError: a kind is unknown, a share is no number, or they leave nothing for the rest.
+    """
+    if not asked:
+        return SHARES
+    try:
+        named = {kind: float(share) for kind, share in (part.split("=") for part in asked.split(","))}
+    except ValueError:
+        raise DataError(f"--shares {asked} is not read: write KIND=SHARE, parted by commas") from None
+    if unknown := sorted(named.keys() - SHARES.keys()):
+        raise DataError(f"--shares {asked}: {unknown[0]!r} is unknown, choose of {', '.join(SHARES)}")
+    left, others = 1 - sum(named.values()), [share for kind, share in SHARES.items() if kind not in named]
+    if min(named.values()) < 0 or not 0 < left < 1 or not others:
+        raise DataError(f"--shares {asked}: each must be at least 0, and all of them together below 1")
+    early, late = (sum(share[part] for share in others) for part in (0, 1))
+    return {
+        kind: (named[kind], named[kind]) if kind in named else (share[0] * left / early, share[1] * left / late)
+        for kind, share in SHARES.items()
+    }
 
 
 def only_told(row: Row) -> bool:

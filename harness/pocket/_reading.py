@@ -10,7 +10,7 @@ from harness.pocket import _words
 from harness.pocket._parts import Document, Part, any_format, turns
 from harness.pocket._rewording import reword
 
-_HARD_OFTENER = (7, 2, 1, 2, 5, 4)
+_HARD_OFTENER = (6, 1, 1, 3, 6, 4)
 """Weights of the kinds in training: where two keys decide (year and category; name and thing) more is needed."""
 
 
@@ -142,12 +142,26 @@ def _story(world: World, dice: random.Random, length: int) -> Passage:
     lines.append(dice.choice(("And so the story ends.", "They all went home happy.", "That was a day to remember.")))
     asked = [
         *(f[2:] for f in found),
-        (f"What kind of animal was {hero}?", f"What animal is {hero} in the story?", kind),
+        (reword(dice.choice(HERO), dice).format(hero=hero), HERO_PROBE.format(hero=hero), kind),
     ]
     return Passage(lines, asked)
 
 
-_DATED = (
+HERO = (
+    "What kind of animal was {hero}?",
+    "Which animal was {hero}?",
+    "What sort of creature is {hero}?",
+    "{hero} was what animal?",
+    "Say which animal {hero} is.",
+    "Name the animal that {hero} was.",
+    "The story is about {hero}: what animal is that?",
+    "As what animal does {hero} appear?",
+    "What was {hero}, of all animals?",
+    "In the tale, {hero} was which kind of animal?",
+)
+HERO_PROBE = "What animal is {hero} in the story?"
+
+DATED = (
     (
         (
             "When did {name} buy a {thing}?",
@@ -161,6 +175,14 @@ _DATED = (
             "On which day did {name} come home with a {thing}?",
             "The day on which {name} paid for a {thing}?",
             "What day was it when {name} bought the {thing}?",
+            "Name the date beside the {thing} of {name}.",
+            "Which date stands beside {name} and the {thing}?",
+            "Which day was it that {name} paid for the {thing}?",
+            "Who bought the {thing} does not matter, it was {name}: on which date?",
+            "On what day did {name} pay for the {thing}?",
+            "Which day is given for the {thing} bought by {name}?",
+            "The {thing} went to {name} on what day?",
+            "What is the day of the {thing} of {name}?",
         ),
         "On what day was the {thing} bought by {name}?",
         "day",
@@ -177,6 +199,19 @@ _DATED = (
             "Who was the buyer on {day}?",
             "By whom was something bought on {day}?",
             "Which name stands beside {day}?",
+            "Name the one who bought something on {day}.",
+            "Name the customer on {day}.",
+            "Name the person of {day}.",
+            "Name whoever paid on {day}.",
+            "Say the name that stands beside {day}.",
+            "Which customer came on {day}?",
+            "{day}: name the person.",
+            "What is the name of the shopper of {day}?",
+            "Who is the buyer on {day}?",
+            "Tell me who the buyer was on {day}.",
+            "Name the shopper of {day}.",
+            "Name the person that stands beside {day}.",
+            "{day}: the buyer was who?",
         ),
         "Name the buyer of {day}.",
         "name",
@@ -194,6 +229,14 @@ _DATED = (
             "What did somebody pay for on {day}?",
             "Which thing did someone get on {day}?",
             "The thing bought on {day}: what was it?",
+            "What was paid for on {day}?",
+            "For which thing did somebody pay on {day}?",
+            "Which thing stands beside {day}?",
+            "Say the thing that stands beside {day}.",
+            "{day}: name the thing.",
+            "Which thing changed hands on {day}?",
+            "Name what was paid for on {day}.",
+            "Which item is it that stands beside {day}?",
         ),
         "Which thing was paid for on {day}?",
         "thing",
@@ -216,6 +259,6 @@ def _dated(world: World, dice: random.Random, length: int) -> Passage:
             )
         )
         slots = {"name": name, "thing": thing, "day": day}
-        for questions, probe, answer in dice.sample(_DATED, 2):
+        for questions, probe, answer in dice.sample(DATED, 2):
             asked.append((reword(dice.choice(questions), dice).format(**slots), probe.format(**slots), slots[answer]))
     return Passage(lines, asked, "\n")

@@ -47,6 +47,8 @@ class Plan:
     """Share of the steps, the first, in which there is much copying."""
     only: str = ""
     """``judging``: documents of that kind alone, which makes a judge."""
+    shares: str = ""
+    """Shares of the documents that are to be others than usual: ``reading=0.4,judging=0.2``."""
     start: str = ""
     """Folder of an earlier model to go on from, with its tokenizer; the optimiser's state starts anew."""
     seed: int = 0
@@ -59,7 +61,7 @@ def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.seed)
-    mixture = Mixture(World(), plan.asked_from, plan.copying, plan.only)
+    mixture = Mixture(World(), plan.asked_from, plan.copying, plan.only, plan.shares)
     model, tokenizer = _beginning(plan, mixture)
     model.to(torch.device(place))  # type: ignore[arg-type]  # transformers' wrapper hides the signature
     optimizers = _optimizers(model, plan, place)

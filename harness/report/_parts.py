@@ -90,10 +90,10 @@ def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, fig
         except HarnessError as error:
             missing.append(Missing(cell.id, str(error)))
     whole = [entry.cell for entry in found]
-    bare = _bare(scenario, whole, fetch)
+    bare = _bare(scenario, whole, fetch, missing)
     how = [*_how(whole, grid, fetch)] if whole else []
     trained = [cell for cell in whole if cell.trained]
-    findings = scenario.findings(trained, fetch) if trained else []
+    findings = _findings(scenario, trained, fetch, missing) if trained else []
     judged = judging(whole, fetch) if whole else None
     own = Part(scenario, [*bare, *found], how, missing, findings, judging=judged)
     return own._replace(compared=comparisons(own.results, scenario.headline))
@@ -104,15 +104,31 @@ def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:
     return fetch(cell.trained[0] if cell.trained else cell.grades.answers).manifest
 
 
-def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch) -> list[Entry]:
-    """The models without adapters, on everything that their cells were asked."""
+def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]) -> list[Entry]:
+    """The models without adapters, on everything that their cells were asked; those that cannot be had are missing."""
     asked = {digest(cell.base_grades): cell for cell in cells}
     there = {digest(cell.grades) for cell in cells if not cell.adapted}
-    return [
-        Entry(cell, bare_result(scenario, cell, fetch), cell.base_grades, fetch(cell.base_grades).path, bare=True)
-        for name, cell in asked.items()
-        if name not in there
-    ]
+    found = []
+    for name, cell in asked.items():
+        if name in there:
+            continue
+        try:
+            figures = bare_result(scenario, cell, fetch)
+        except HarnessError as error:
+            lacking = Missing(f"{cell.model_name} (no adapter)", str(error))
+            missing += [lacking] if lacking not in missing else []
+        else:
+            found.append(Entry(cell, figures, cell.base_grades, fetch(cell.base_grades).path, bare=True))
+    return found
+
+
+def _findings(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]) -> Sequence[Finding]:
+    """What ``cells`` say together, if all that it takes can be had."""
+    try:
+        return scenario.findings(cells, fetch)
+    except HarnessError as error:
+        missing.append(Missing("what the cells say together", str(error)))
+        return []
 
 
 def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, str]]:

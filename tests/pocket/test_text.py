@@ -9,9 +9,11 @@ import pytest
 
 from harness.errors import DataError
 from harness.facts import World, read_rows, read_text
+from harness.formats import VERDICTS
 from harness.models import resident
-from harness.pocket import _judging, _reading
+from harness.pocket import _judging, _reading, _words
 from harness.pocket._documents import Mixture, only_told
+from harness.pocket._rewording import reword
 from harness.pocket._rows import rows
 
 
@@ -73,6 +75,39 @@ def test_passages_answer_their_questions(world):
                 continue  # an award is asked for under its first name, whatever the passage calls it
             words = [word for word in words if word != "for"]
             assert all(word in passage for word in words), (answer, passage)
+
+
+def test_no_question_is_reworded_into_a_probe(world):
+    asked = [(r.questions, r.probes) for found in world.relations.values() for r in found]
+    asked += [(spec["questions"], spec["probes"]) for spec in _words.reading().values()]
+    asked += [(questions, (probe,)) for questions, probe, _ in _reading.DATED]
+    asked += [(_reading.HERO, (_reading.HERO_PROBE,))]
+    dice = random.Random(0)
+    made = {reword(question, dice) for questions, _ in asked for question in questions for _ in range(1000)}
+    assert len(made) > 10_000
+    assert not made & {probe for _, probes in asked for probe in probes}
+
+
+def test_shares_that_are_asked_for_are_those_of_the_text(world):
+    mixture, dice = Mixture(world, shares="judging=0.5,reading=0.3"), random.Random(0)
+    verdicts = {"yes", "no", *(word for way in VERDICTS for word in (way.same, way.differ))}
+    made = [{part.text.strip() for part in mixture.document(dice, 0.0) if part.loss} for _ in range(400)]
+    assert 0.44 < sum(learnt <= verdicts for learnt in made) / 400 < 0.56
+
+
+@pytest.mark.parametrize(
+    ("shares", "line"),
+    [
+        ("gossip=0.2", "'gossip' is unknown, choose of statements"),
+        ("reading", "write KIND=SHARE"),
+        ("reading=much", "write KIND=SHARE"),
+        ("reading=0.6,judging=0.4", "together below 1"),
+        ("reading=-0.1", "at least 0"),
+    ],
+)
+def test_shares_that_cannot_be(world, shares, line):
+    with pytest.raises(DataError, match=line):
+        Mixture(world, shares=shares)
 
 
 def test_judging_has_both_verdicts_and_near_misses(world):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
 
-from harness.builders import cached
+from harness.builders import build, cached
 from harness.recipes import digest
 from harness.report import part
 from harness.store import Store
@@ -24,6 +25,26 @@ def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_
     assert found.results == [result for result in small.results if result.id != gone.id]
 
 
+def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_path):
+    """A report in the middle of a session: the cells are whole before what they are held against is."""
+    store = Store(shutil.copytree(home.store.root, tmp_path / "store"))
+    cells = [replace(cell, scored=cell.probes) for cell in home.cells[:2]]
+    for cell in cells:
+        build(cell.likelihoods, store)
+    assert cells[0].base_likelihoods is not None
+
+    def together(cells, fetch):
+        return [fetch(cell.base_likelihoods) for cell in cells]
+
+    found = part(home.scenario._replace(findings=together), cells, "telling", partial(cached, store=store))
+    lacking = f"likelihoods {digest(cells[0].base_likelihoods)[:12]} is not in the store"
+    assert [entry.cell for entry in found.entries] == cells
+    assert [*map(tuple, found.missing)] == [
+        ("tiny (no adapter)", lacking),
+        ("what the cells say together", lacking),
+    ]
+
+
 def test_nothing_cached_is_an_empty_part(home, tmp_path):
     found = part(home.scenario, home.cells, "telling", partial(cached, store=Store(tmp_path / "empty")))
     assert (list(found.entries), list(found.how)) == ([], [])
@@ -31,9 +52,6 @@ def test_nothing_cached_is_an_empty_part(home, tmp_path):
 
 
 def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(home, small):
-    from dataclasses import replace
-
-    from harness.builders import build
     from harness.recipes import ProbeSet
 
     fewer = ProbeSet.of("fewer", home.cells[0].probes.probes[:4])
