@@ -102,10 +102,15 @@ def test_several_answers_of_one_greedy_search(engine):
 
 
 def test_no_n_gram_twice(engine):
-    tokenizer = engine.loaded.tokenizer
-    ids = tokenizer(engine.answer(["A"], replace(LONG, max_new_tokens=40, no_repeat_ngram_size=2))[0][0])["input_ids"]
-    pairs = list(pairwise(ids))
-    assert len(set(pairs)) == len(pairs) > 10
+    """Nearly none: the ids of the text read again are not always those that were said."""
+
+    def once(size: int) -> float:
+        said = engine.answer(["A"], replace(LONG, max_new_tokens=40, no_repeat_ngram_size=size))[0][0]
+        pairs = list(pairwise(engine.loaded.tokenizer(said)["input_ids"]))
+        assert len(pairs) > 10
+        return len(set(pairs)) / len(pairs)
+
+    assert once(2) > 0.9 > once(0)
 
 
 def test_a_folder_that_holds_no_adapter(engine, tmp_path):
