@@ -24,7 +24,13 @@ from harness.gguf._tokenizer import _LLAMA3, _QWEN2
 from harness.models import base_of
 
 pytest.importorskip("llama_cpp")
-BOUNDS = {"f32": 1e-3, "f16": 0.01, "bf16": 0.02, "q8_0": 0.3, "q2_k": 5.0}  # q2_k: 4.3 with AVX-512
+BOUNDS = {
+    "f32": 1e-3,
+    "f16": 0.01,
+    "bf16": 0.06,  # .03: llama.cpp rounds what goes into a layer, too
+    "q8_0": 0.3,
+    "q2_k": 5.0,  # 4.3 with AVX-512
+}
 LOOSE = 4.0
 """Of other types: a wrong layout would be far beyond, as it leaves no fact in its place."""
 
