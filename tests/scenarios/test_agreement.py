@@ -13,7 +13,7 @@ from harness.scenarios import SCENARIOS
 from harness.selection import cells
 from harness.store import Store
 
-LIGHT = {"rank": 4, "alpha": 8, "epochs": 2, "replay": 0.0, "kl": 0.0, "lr": 1e-2}
+LIGHT = {"rank": 4, "alpha": 8, "epochs": 2, "replay": 0.0, "kl": 0.0, "lr": 1e-3}
 
 
 @pytest.fixture(scope="module")
