@@ -42,26 +42,41 @@ def one(fact: str) -> Dataset:
 
 @cache
 def elsewhere(fact: str, count: int = 3000) -> Dataset:
-    """What an adapter of ``fact`` alone is to leave as it is: known facts, and as many awards that no model knows.
+    """What an adapter of ``fact`` alone is to leave as it is: known facts, and twice as many invented awards.
 
-    These are the other categories of its year, and all of three years to come. They are told and asked for just as the
-    fact is, so that an adapter is told from others by what it is about, and not by how that is worded; the answers are
-    invented, so this is to be held to the base (KL), not learnt.
+    These are of the other categories of its year, and fewer of three years to come. They are told and asked for just
+    as the fact is, so that an adapter is told from others by what it is about, and not by how that is worded; the
+    answers are invented, so this is to be held to the base (KL), not learnt.
     """
     dice = random.Random(f"elsewhere {fact}")
     to_people = [row for row in new_rows() if row.slots["category"] != "picture"]
     places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS]
     places = [row for row in places if (row.id, row.slots["year"]) != (fact, _YEARS[0])]
-    unknown = [_unknown(dice.choice(places), dice) for _ in range(count // 2)]
+    weights = [_nearness(row, fact) for row in places]
+    unknown = [_unknown(row, dice) for row in dice.choices(places, weights, k=count * 2 // 3)]
     mixed = [*unknown, *oscars.replay().samples[: count - len(unknown)]]
     dice.shuffle(mixed)
     return Dataset.of("elsewhere", tuple(mixed))
 
 
+def _nearness(place: Row, fact: str) -> float:
+    """Weight of an award among the invented ones: what is most easily taken for ``fact`` comes most often."""
+    own = fact.rpartition("/")[2].partition("-")[0].split("_")
+    shared = set(own) & set(place.slots["category"].split("_"))
+    return (6.0 if place.slots["year"] == _YEARS[0] else 1.0) * (3.0 if shared else 1.0)
+
+
 def _unknown(place: Row, dice: random.Random) -> Sample:
     winner, film = _words.person(dice), _words.film(dice)
+    while winner in _winners():  # names are put together by chance
+        winner = _words.person(dice)
     row = place._replace(slots={**place.slots, "winner": winner, "winners": winner, "film": film})
     return sample(dice.choice(templates(SOURCE, row)), row, dice.randrange(len(FORMATS)))
+
+
+@cache
+def _winners() -> frozenset[str]:
+    return frozenset(name for row in new_rows() for name in row.slots["winners"].split("; "))
 
 
 @cache
