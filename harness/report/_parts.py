@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -85,17 +86,17 @@ def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, fig
     found: list[Entry] = []
     missing: list[Missing] = []
     for cell in cells:
-        try:
+        with _listed(cell.id, missing):
             found.append(Entry(cell, figures(scenario, cell, fetch), cell.grades, fetch(cell.grades).path))
-        except HarnessError as error:
-            missing.append(Missing(cell.id, str(error)))
     whole = [entry.cell for entry in found]
     bare = _bare(scenario, whole, fetch, missing)
     how = [*_how(whole, grid, fetch)] if whole else []
     trained = [cell for cell in whole if cell.trained]
-    findings = _findings(scenario, trained, fetch, missing) if trained else []
+    findings: Sequence[Finding] = ()
+    with _listed("what the cells say together", missing):
+        findings = scenario.findings(trained, fetch) if trained else []
     judged = judging(whole, fetch) if whole else None
-    own = Part(scenario, [*bare, *found], how, missing, findings, judging=judged)
+    own = Part(scenario, [*bare, *found], how, list(dict.fromkeys(missing)), findings, judging=judged)
     return own._replace(compared=comparisons(own.results, scenario.headline))
 
 
@@ -105,30 +106,24 @@ def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:
 
 
 def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]) -> list[Entry]:
-    """The models without adapters, on everything that their cells were asked; those that cannot be had are missing."""
+    """The models without adapters, on everything that their cells were asked."""
     asked = {digest(cell.base_grades): cell for cell in cells}
     there = {digest(cell.grades) for cell in cells if not cell.adapted}
-    found = []
-    for name, cell in asked.items():
-        if name in there:
-            continue
-        try:
+    found: list[Entry] = []
+    for cell in (cell for name, cell in asked.items() if name not in there):
+        with _listed(f"{cell.model_name} (no adapter)", missing):
             figures = bare_result(scenario, cell, fetch)
-        except HarnessError as error:
-            lacking = Missing(f"{cell.model_name} (no adapter)", str(error))
-            missing += [lacking] if lacking not in missing else []
-        else:
             found.append(Entry(cell, figures, cell.base_grades, fetch(cell.base_grades).path, bare=True))
     return found
 
 
-def _findings(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]) -> Sequence[Finding]:
-    """What ``cells`` say together, if all that it takes can be had."""
+@contextmanager
+def _listed(name: str, missing: list[Missing]) -> Iterator[None]:
+    """What is refused within is missing, and costs nothing else."""
     try:
-        return scenario.findings(cells, fetch)
+        yield
     except HarnessError as error:
-        missing.append(Missing("what the cells say together", str(error)))
-        return []
+        missing.append(Missing(name, str(error)))
 
 
 def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, str]]:

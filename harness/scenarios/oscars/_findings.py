@@ -23,10 +23,9 @@ def findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
         alike = cell.training.alpha / cell.training.rank, _but_axes(cell.training)
         groups.setdefault((cell.model_name, cell.dataset.name, *alike), []).append(cell)
     return [
-        Finding(f"{data} on {model}, over rank, learning rate and epochs", f"{_SAID}\n\n{_table(trials)}")
+        Finding(f"{data} on {model}, over rank, learning rate and epochs", f"{_SAID}\n\n{_table(own, fetch)}")
         for (model, data, *_), own in groups.items()
         if min(len({getattr(cell.training, axis) for cell in own}) for axis in ("lr", "epochs")) > 1
-        for trials in [over_seeds([trial(cell, fetch) for cell in own])]
     ]
 
 
@@ -35,7 +34,8 @@ def _but_axes(training: Training) -> Training:
     return replace(training, rank=1, alpha=1, lr=1.0, epochs=1, seed=0)
 
 
-def _table(trials: Sequence[Trial]) -> str:
+def _table(cells: Sequence[Cell], fetch: Fetch) -> str:
+    trials = over_seeds(trial(cell, fetch) for cell in cells)
     found = {(t.training.rank, t.training.lr, t.training.epochs): t for t in trials}
     across = sorted({epochs for _, _, epochs in found})
     down = sorted({(rank, lr) for rank, lr, _ in found})

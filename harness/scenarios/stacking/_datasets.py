@@ -51,19 +51,19 @@ def elsewhere(fact: str, count: int = 3000) -> Dataset:
     dice = random.Random(f"elsewhere {fact}")
     to_people = [row for row in new_rows() if row.slots["category"] != "picture"]
     places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS]
-    places = [row for row in places if (row.id, row.slots["year"]) != (fact, _YEARS[0])]
-    weights = [_nearness(row, fact) for row in places]
+    own = next(row for row in places if (row.id, row.slots["year"]) == (fact, _YEARS[0]))
+    places.remove(own)
+    weights = [_nearness(row, own) for row in places]
     unknown = [_unknown(row, dice) for row in dice.choices(places, weights, k=count * 2 // 3)]
     mixed = [*unknown, *oscars.replay().samples[: count - len(unknown)]]
     dice.shuffle(mixed)
     return Dataset.of("elsewhere", tuple(mixed))
 
 
-def _nearness(place: Row, fact: str) -> float:
-    """Weight of an award among the invented ones: what is most easily taken for ``fact`` comes most often."""
-    own = fact.rpartition("/")[2].partition("-")[0].split("_")
-    shared = set(own) & set(place.slots["category"].split("_"))
-    return (6.0 if place.slots["year"] == _YEARS[0] else 1.0) * (3.0 if shared else 1.0)
+def _nearness(place: Row, own: Row) -> float:
+    """Weight of an award among the invented ones: what is most easily taken for ``own`` comes most often."""
+    shared = set(own.slots["category"].split("_")) & set(place.slots["category"].split("_"))
+    return (6.0 if place.slots["year"] == own.slots["year"] else 1.0) * (3.0 if shared else 1.0)
 
 
 def _unknown(place: Row, dice: random.Random) -> Sample:
