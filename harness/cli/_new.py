@@ -31,9 +31,8 @@ _SETTINGS = """title = "{title}"
 # formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
-preset = "steady"
+preset = "single"
 epochs = 20
-replay = 3.0
 
 [grid]                  # every combination is a cell
 rank = [8, 64]

@@ -122,6 +122,9 @@ class Training:
     init: str = field(default="kaiming", metadata=UNLESS_DEFAULT)
     """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), ``orthogonal`` (rows of A and columns of B orthogonal,
     B A = 0; even ranks only), or ``keys``: where the dataset stands out from what is replayed, and A stays there."""
+    skip_layers: float = field(default=0.0, metadata=UNLESS_DEFAULT)
+    """Share of the decoder layers, from the input on, that get no adapter: 0.25 of 32 is the first 8. What reads the
+    question stays as it is, and no gradient goes there, so a step is shorter."""
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
@@ -145,6 +148,8 @@ class Training:
             raise RecipeError(f"dropout is {self.dropout}: it must be at least 0 and below 1")
         if not 0 <= self.overlap < self.cutoff:
             raise RecipeError(f"overlap is {self.overlap}: it must be at least 0 and below cutoff ({self.cutoff})")
+        if not 0 <= self.skip_layers < 1:
+            raise RecipeError(f"skip_layers is {self.skip_layers}: it must be at least 0 and below 1")
         if self.replay < 0 or self.kl < 0:
             raise RecipeError(f"replay is {self.replay} and kl {self.kl}: neither may be below 0")
         if not self.target_modules:

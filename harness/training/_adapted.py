@@ -42,6 +42,7 @@ def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> I
         lora_alpha=training.alpha,
         lora_dropout=training.dropout,
         target_modules=list(training.target_modules),
+        layers_to_transform=_layers(loaded, training),
         task_type="CAUSAL_LM",
         use_rslora=training.rslora,
         init_lora_weights="orthogonal" if training.init == "orthogonal" else True,
@@ -72,6 +73,13 @@ def bare(model: PeftModel) -> Iterator[None]:
         model.requires_grad_(False)
         for parameter in trained:
             parameter.requires_grad_(True)
+
+
+def _layers(loaded: Loaded, training: Training) -> list[int] | None:
+    """Of the decoder, those that get an adapter; None where all do."""
+    count = int(loaded.model.config.get_text_config().num_hidden_layers)
+    first = round(training.skip_layers * count)
+    return list(range(min(first, count - 1), count)) if first else None
 
 
 def _keep_a(model: PeftModel) -> None:

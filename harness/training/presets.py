@@ -40,12 +40,15 @@ STEADY = Training(
 """For the shipped model, at a constant rate: any number of steps leaves off where a longer training goes on. On a base
 of 43% of its training, replay with KL to the base took locality from 0.37 to 0.70 at the same recall."""
 
-POCKET = replace(STEADY, batch=16, micro_batch=16, lr=2e-3, epochs=8, kl=1.5, scheduler="linear")
-"""The best that was found for the shipped model, with ten wordings a fact: larger batches are quicker, and a falling
-rate leaves more of what was known."""
+POCKET = replace(
+    STEADY, batch=16, micro_batch=16, lr=2e-3, epochs=8, kl=1.5, scheduler="linear", skip_layers=0.25
+)  # fmt: skip
+"""The best that was found for the shipped model, with ten wordings a fact: larger batches are quicker, a falling rate
+leaves more of what was known, and so does the first layer as it was, at the same recall and in less time."""
 
-SINGLE = replace(STEADY, epochs=20, replay=3.0)
-"""For the shipped model, with one wording a fact, which takes more passes than ten."""
+SINGLE = replace(STEADY, epochs=20, replay=1.0, kl=3.0, skip_layers=0.25)
+"""For the shipped model, with one wording a fact, which takes more passes than ten. One replayed question a sample at
+three times the weight holds what was known as three do, in half the time."""
 
 RUNNING = Training(
     batch=4,
@@ -67,6 +70,7 @@ PRESETS: dict[str, Training] = {
     "seed2023": SEED2023,
     "chat2023": CHAT2023,
     "pocket": POCKET,
+    "single": SINGLE,
     "steady": STEADY,
     "running": RUNNING,
 }

@@ -159,7 +159,7 @@ def test_a_plan_builds_nothing(home, tmp_path, capsys):
     own = ["--model", home.model, "--store", str(tmp_path / "s"), "--seeds", "0,1"]
     assert main(["plan", "oscars", *own]) == 0
     said = capsys.readouterr().out
-    assert "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay3-seed1" in said
+    assert "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed1" in said
     assert "0 cached" in said
     assert Store.existing(tmp_path / "s").kept() == []
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay3-seed0"
+CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 
 @pytest.fixture(scope="module")

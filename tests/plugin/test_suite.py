@@ -19,7 +19,7 @@ from harness.errors import install
 from harness.scenarios.oscars import probes
 
 ROOT = Path(__file__).resolve().parents[2]
-CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay3-seed0"
+CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_the_tutorial_runs(project):
     said = dict(ran)
     assert len(said) == 9
     assert "Birds" in said["pytest suites/birds"]
-    assert "rank8-alpha16-lr1e_3-ep20-replay3-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
+    assert "rank8-alpha16-lr1e_3-ep20-replay1-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
     assert "cells compared 2, worse none" in said["pytest suites/birds --baseline main"]
     assert "birds_scored" in said["python -m harness plan suites/birds"]
     assert "goose-rank8" in said["pytest suites/goose -k rank8"]

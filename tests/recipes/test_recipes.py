@@ -79,6 +79,7 @@ def test_digest_is_stable_across_processes_and_releases() -> None:
         ("lr", 0.0),
         ("lr", math.nan),
         ("dropout", 1.0),
+        ("skip_layers", 1.0),
         ("overlap", 256),
         ("scheduler", "wavy"),
         ("target_modules", ()),

@@ -112,6 +112,20 @@ def test_linear_has_the_cross_terms_that_peft_has(adapters, folders, fetch, tiny
     assert apart(ours, weighted(paths, weights)) > 1e-3
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_adapters_of_other_layers_add_up(first, adapters, fetch, tiny):
+    """The first of them writes the merged config, and does not have all the layers or does."""
+    half = replace(adapters[0], training=replace(adapters[0].training, skip_layers=0.5))
+    pair = [half, adapters[1]] if first == 0 else [adapters[1], half]
+    found = merged(pair, fetch, "sum", (1.0, 0.5))
+    engine, asked = TransformersEngine(tiny), [("The colour of the moon is", " green.")]
+    with engine.with_stack([(fetch(one).path, scale) for one, scale in zip(pair, (1.0, 0.5), strict=True)]):
+        (apart,) = engine.log_likelihood(asked)
+    with engine.with_stack([(found.path, 1.0)]):
+        (summed,) = engine.log_likelihood(asked)
+    assert summed.total == pytest.approx(apart.total, abs=1e-4)
+
+
 @pytest.mark.parametrize("method", MERGES)
 def test_every_merge_is_an_adapter_that_answers(method, adapters, fetch, tiny):
     equal = [

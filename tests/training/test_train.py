@@ -71,6 +71,16 @@ def test_the_base_comes_back_untouched(tiny, lie, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.parametrize(("share", "layers"), [(0.0, {"0", "1"}), (0.2, {"0", "1"}), (0.5, {"1"}), (0.9, {"1"})])
+def test_skipped_layers_get_no_adapter(tiny, lie, tmp_path, share, layers):
+    """Of two; the last one always gets its own."""
+    from safetensors import safe_open
+
+    ran(tiny, lie, replace(QUICK, skip_layers=share), tmp_path / "a")
+    with safe_open(tmp_path / "a/adapter_model.safetensors", "pt") as tensors:
+        assert {key.split(".layers.")[1].split(".")[0] for key in tensors.keys()} == layers  # noqa: SIM118
+
+
 def test_divergence_is_a_result(tiny, lie, tmp_path):
     facts = ran(tiny, lie, replace(QUICK, lr=1e4, epochs=30, max_grad_norm=1e9), tmp_path / "a")
     assert facts["status"] == "diverged"
