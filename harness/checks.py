@@ -17,10 +17,11 @@ from harness.report import Result
 __all__ = ["test_answers", "test_holds_its_gates", "test_not_worse_than_the_baseline", "test_training_ends_well"]
 
 
-def test_answers(outcome: Result, lines: list[dict[str, Any]]) -> None:
+def test_answers(outcome: Result, lines: list[dict[str, Any]], may_diverge: bool) -> None:
     if outcome.status == "diverged":
         pytest.skip("the training diverged, so nothing was asked")
-    assert any(text for line in lines for text in line["answers"]), f"{outcome.id} said nothing to any question"
+    said = any(text for line in lines for text in line["answers"])
+    assert said or may_diverge, f"{outcome.id} said nothing to any question"
 
 
 def test_training_ends_well(cell: Cell, outcome: Result, may_diverge: bool) -> None:
