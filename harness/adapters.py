@@ -85,10 +85,8 @@ def write(folder: Path, config: Mapping[str, Any], layers: Mapping[str, Factors]
 
     rank = len(next(iter(layers.values())).down)
     plain = {"rank_pattern": {}, "alpha_pattern": {}, "use_rslora": False, "r": rank, "lora_alpha": rank}
-    targets = sorted({module.rpartition(".")[2] for module in layers})
-    kept = {**config, **plain, "target_modules": targets, "init_lora_weights": True}
-    if config.get("layers_to_transform") is not None:  # those of one adapter only
-        kept |= {"layers_to_transform": sorted({_layer(module) for module in layers}), "layers_pattern": None}
+    targets = {"target_modules": sorted(layers), "layers_to_transform": None, "layers_pattern": None}
+    kept = {**config, **plain, **targets, "init_lora_weights": True}
     (folder / CONFIG).write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
     tensors = {
         f"base_model.model.{module}.lora_{side}.weight": tensor.contiguous()
@@ -96,8 +94,3 @@ def write(folder: Path, config: Mapping[str, Any], layers: Mapping[str, Factors]
         for side, tensor in (("A", pair.down), ("B", pair.up))
     }
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-
-
-def _layer(module: str) -> int:
-    """The number in a module's name that PEFT takes for its layer's: the last."""
-    return int(re.findall(r"\.(\d+)\.", module)[-1])
