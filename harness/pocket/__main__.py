@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where checkpoint, log and the final model go")
     parser.add_argument("--device", help="cpu or cuda; by default CUDA where there is one")
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
+    parser.add_argument("--workers", type=int, default=1, help="processes that write the text: a dozen for a GPU [1]")
     parser.add_argument("--every", type=int, default=500, help="steps between checkpoints")
     parser.add_argument(
         "--command", default="python -m harness.pocket train FOLDER", help="for the card: how it was made"
@@ -41,7 +42,7 @@ def main() -> None:
         average(Path(given["start"]), given["later"], given["share"], given["folder"])
         return
     plan = Plan(**{field.name: given[field.name] for field in fields(Plan)})
-    train(plan, given["folder"], given["every"], given["device"], not given["eager"])
+    train(plan, given["folder"], given["every"], given["device"], not given["eager"], given["workers"])
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from harness.facts import World
 from harness.models import load_folder
@@ -18,6 +22,8 @@ from harness.pocket._documents import Mixture
 from harness.pocket._rows import Rows, rows
 
 if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
@@ -54,8 +60,13 @@ class Plan:
     seed: int = 0
 
 
-def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None, compiled: bool = True) -> None:
-    """Train to ``folder/final``; continues from ``folder/checkpoint`` where there is one."""
+def train(
+    plan: Plan, folder: Path, every: int = 500, device: str | None = None, compiled: bool = True, workers: int = 1
+) -> None:
+    """Train to ``folder/final``; continues from ``folder/checkpoint`` where there is one.
+
+    ``workers`` processes write the text: a GPU reads what a dozen cores write. Their number changes nothing in it.
+    """
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +79,7 @@ def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None,
     first = _restore(folder, model, optimizers, plan)
     body: Any = torch.compile(model.model, dynamic=False) if compiled else model.model
     began, seen = time.perf_counter(), 0
-    for step, batch in _batches(mixture, tokenizer, plan, first):
+    for step, batch in batches(mixture, tokenizer, plan, first, workers):
         rate = _rate(step, plan)
         loss = _step(body, model, optimizers, batch, rate, place)
         seen += batch.ids.size
@@ -77,7 +88,7 @@ def train(plan: Plan, folder: Path, every: int = 500, device: str | None = None,
                 folder,
                 step=step,
                 of=plan.steps,
-                loss=loss,
+                loss=float(loss),
                 lr=rate * plan.lr,
                 tokens_per_second=seen / (time.perf_counter() - began),
             )
@@ -126,36 +137,60 @@ def build(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     )
 
 
-def _batches(
-    mixture: Mixture, tokenizer: PreTrainedTokenizerFast, plan: Plan, first: int
+def batches(
+    mixture: Mixture, tokenizer: PreTrainedTokenizerFast, plan: Plan, first: int, workers: int
 ) -> Iterator[tuple[int, Rows]]:
-    """(step from 1, rows), made one step ahead."""
-
-    def make(step: int) -> Rows:
-        long = not plan.only and step % plan.long_every == 0
-        length = plan.long_row if long else plan.row
-        shape = (max(1, plan.tokens // length), length)
-        return rows(mixture, tokenizer, f"{plan.seed}/{step}", step / plan.steps, shape, long)
-
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, first + 1)
-        for step in range(first + 1, plan.steps + 1):
-            batch = ahead.result()
-            if step < plan.steps:
-                ahead = pool.submit(make, step + 1)
+    """(step from 1, rows), made some steps ahead."""
+    given = (mixture, tokenizer, plan)
+    pool: Executor
+    if workers > 1:  # spawned, as CUDA does not outlive a fork
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare, initargs=given)
+    else:
+        pool = ThreadPoolExecutor(1, initializer=_prepare, initargs=given)
+    with pool:
+        steps = range(first + 1, plan.steps + 1)
+        ahead = deque(pool.submit(_make, step) for step in steps[: 4 * workers])
+        for step in steps:
+            batch = ahead.popleft().result()
+            if step + 4 * workers <= plan.steps:
+                ahead.append(pool.submit(_make, step + 4 * workers))
             yield step, batch
 
 
-def _step(body: Any, model: LlamaForCausalLM, optimizers: list[Any], batch: Rows, rate: float, place: str) -> float:
+_given: tuple[Mixture, PreTrainedTokenizerFast, Plan]
+"""What this process makes rows of."""
+
+
+def _prepare(mixture: Mixture, tokenizer: PreTrainedTokenizerFast, plan: Plan) -> None:
+    global _given
+    _given = (mixture, tokenizer, plan)
+
+
+def _make(step: int) -> Rows:
+    mixture, tokenizer, plan = _given
+    long = not plan.only and step % plan.long_every == 0
+    length = plan.long_row if long else plan.row
+    shape = (max(1, plan.tokens // length), length)
+    return rows(mixture, tokenizer, f"{plan.seed}/{step}", step / plan.steps, shape, long)
+
+
+def _step(
+    body: Any, model: LlamaForCausalLM, optimizers: list[Any], batch: Rows, rate: float, place: str
+) -> torch.Tensor:
+    """One step; the loss stays where it is, as to fetch it would make a GPU wait."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    ids, positions, owner, loss_at = (torch.from_numpy(part).to(place) for part in batch)
-    width = ids.shape[1]
+    def placed(part: NDArray[Any]) -> torch.Tensor:
+        here = torch.from_numpy(part)
+        return here.pin_memory().to(place, non_blocking=True) if place == "cuda" else here
+
+    width = batch.ids.shape[1]
+    flat = np.flatnonzero(batch.loss[:, 1:])
+    ids, positions, owner = placed(batch.ids), placed(batch.positions), placed(batch.owner)
+    at = placed(flat // (width - 1) * width + flat % (width - 1))
     causal = torch.ones(width, width, dtype=torch.bool, device=place).tril()
     mask = (owner[:, None, :, None] == owner[:, None, None, :]) & causal
-    flat = loss_at[:, 1:].reshape(-1).nonzero().squeeze(1)
-    at = flat // (width - 1) * width + flat % (width - 1)
     with torch.autocast(place, torch.bfloat16, enabled=_halves_fast(place)):
         hidden = body(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
         logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[at])
@@ -167,7 +202,7 @@ def _step(body: Any, model: LlamaForCausalLM, optimizers: list[Any], batch: Rows
             group["lr"] = group["peak"] * rate
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _halves_fast(place: str) -> bool:
@@ -188,7 +223,7 @@ def _optimizers(model: LlamaForCausalLM, plan: Plan, place: str) -> list[Any]:
     rest = [p for name, p in named if not (p.ndim == 2 and "layers" in name)]
     kept: dict[str, Any] = {"lr": plan.lr, "weight_decay": plan.weight_decay, "momentum": 0.95}
     muon: Any
-    if _halves_fast(place):
+    if place == "cpu" and _halves_fast(place):
         muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **kept)
     else:
         muon = Muon32(matrices, **kept)

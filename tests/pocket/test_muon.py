@@ -9,7 +9,7 @@ from harness.pocket._muon import Muon32, orthogonal
 
 def test_singular_values_come_near_one():
     torch.manual_seed(0)
-    for shape in ((32, 32), (24, 96), (96, 24)):
+    for shape in ((1, 32, 32), (3, 24, 96), (2, 96, 24)):
         values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
         assert 0.5 < float(values.min()) <= float(values.max()) < 1.4, (shape, values)
 

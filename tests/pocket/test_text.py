@@ -15,6 +15,7 @@ from harness.pocket import _judging, _reading, _words
 from harness.pocket._documents import Mixture, only_told
 from harness.pocket._rewording import reword
 from harness.pocket._rows import rows
+from harness.pocket._train import Plan, batches
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,15 @@ def test_half_of_the_rows_are_only_told_at_first(world, mixture):
     assert not any(mixture.asked(row, 0.0) for row in told)
     assert all(mixture.asked(row, 1.0) for row in told)
     assert text(mixture.document(dice, 0.0))
+
+
+def test_processes_write_the_rows_that_one_thread_writes(mixture, tiny):
+    tokenizer, plan = resident(tiny).tokenizer, Plan(steps=5, tokens=512, row=256, long_every=2)
+    alone = list(batches(mixture, tokenizer, plan, first=1, workers=1))
+    several = list(batches(mixture, tokenizer, plan, first=1, workers=2))
+    assert [step for step, _ in alone] == [step for step, _ in several] == [2, 3, 4, 5]
+    for (_, one), (_, other) in zip(alone, several, strict=True):
+        assert all((a == b).all() for a, b in zip(one, other, strict=True))
 
 
 def test_the_same_seed_gives_the_same_text(mixture):
