@@ -10,41 +10,38 @@ from harness.pocket._answers import Expected, expected, other, same
 from harness.pocket._parts import Document, Part
 
 PROBES = ("Question: {question}\nRight answer: {expected}\nModel's answer: {given}\nDoes it say the same, yes or no?",)
-_QUESTION = ("Question: ", "Q: ", "Asked: ", "The question: ", "The question was: ", "")
+_QUESTION = ("Question: ", "Q: ", "Asked: ", "The question: ", "The question was: ", "Task: ", "They asked: ", "")
+_KINDS = ("answer", "reply", "solution", "response", "result", "name")
+_TRUE = ("Expected", "Correct", "Reference", "True", "Gold", "Wanted", "Official", "Real", "Proper", "Known", "Best")
+_THEIRS = (
+    "Given", "Student's", "Pupil's", "Candidate's", "Machine's", "Player's", "Bot's", "Their", "His", "Her", "New",
+    "Proposed", "Second", "AI's", "Assistant's",
+)  # fmt: skip
 _EXPECTED = (
-    "Expected answer: ",
-    "Correct: ",
-    "Correct answer: ",
-    "Reference: ",
-    "Answer key: ",
-    "True answer: ",
-    "It should be: ",
-    "The solution: ",
-    "Gold answer: ",
+    *(f"{whose} {kind}: " for whose in _TRUE for kind in _KINDS),
+    *("Correct: ", "Answer key: ", "It should be: ", "The solution: ", "The key says: ", "We want: ", "Right: "),
 )
 _GIVEN = (
-    "Given answer: ",
-    "Student: ",
-    "Student's answer: ",
-    "Reply: ",
-    "Response: ",
-    "Answered: ",
-    "Candidate: ",
-    "The pupil wrote: ",
-    "What the machine said: ",
+    *(f"{whose} {kind}: " for whose in _THEIRS for kind in _KINDS),
+    *("Student: ", "Reply: ", "Response: ", "Answered: ", "Model: ", "The pupil wrote: ", "What the machine said: "),
 )
-_ASKED = (
-    "Do they mean the same?",
-    "Is the student right?",
-    "Same meaning, yes or no?",
-    "Is this correct?",
-    "Is it a match?",
-    "Are the two equal, yes or no?",
-    "Would you accept it?",
-    "Yes or no: is that right?",
-    "Does the reply agree with the solution?",
-    "Correct, yes or no?",
-)
+_ASKED = tuple(
+    text
+    for plain in (
+        "Do they mean the same", "Is the student right", "Same meaning", "Is this correct", "Is it a match",
+        "Are the two equal", "Would you accept it", "Is that right", "Does the reply agree with the solution",
+        "Correct", "Does that answer match", "Does it fit", "Does this count as right", "Does he mean the same one",
+        "Does she name the same", "Does the candidate get it right", "Does the reply say what the key says",
+        "Do both agree", "Are they alike in meaning", "Can this be counted as correct", "Should it be marked right",
+        "Does this tell the same", "Does that mean what it should", "Does it mean what was expected", "Is it the same",
+        "Is the same said in both", "Do the two say the same thing", "Does the second agree", "Does it hold",
+        "Does one say what the other says", "Is the reply a right one", "Does it name the right one", "Same or not",
+    )
+    for text in (
+        f"{plain}?", f"{plain}, yes or no?", f"Yes or no: {plain[:1].lower()}{plain[1:]}?", f"{plain} (yes/no)?"
+    )
+)  # fmt: skip
+"""Labels and questions put together by chance: with a dozen fixed ones a long training lost all others."""
 
 
 def document(world: World, dice: random.Random, asked_so: float = 0.5) -> Document:

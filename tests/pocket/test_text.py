@@ -126,6 +126,13 @@ def test_judging_has_both_verdicts_and_near_misses(world):
     assert 0.4 < verdicts.count("yes") / 400 < 0.6
 
 
+def test_no_judge_is_trained_on_the_labels_of_the_probe(world):
+    dice = random.Random(0)
+    made = "".join(text(_judging.document(world, dice)) for _ in range(4000)).lower()
+    for line in _judging.PROBES[0].lower().splitlines()[1:]:
+        assert line.partition(" {")[0] not in made
+
+
 def test_rows_keep_documents_apart(mixture, tiny):
     tokenizer = resident(tiny).tokenizer
     made = rows(mixture, tokenizer, "0/1", 0.0, (4, 256), long=False)
