@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
+
+from harness.machine import gpus, nvml
 
 
 def device_bytes() -> int | None:
@@ -14,13 +15,13 @@ def device_bytes() -> int | None:
     In a container the driver may know the process under another id, and then does not tell. On a machine without an
     NVIDIA driver that is no error, and costs nothing after the first look.
     """
-    nvml = _nvml()
-    if nvml is None:
+    driver = nvml()
+    if driver is None:
         return None
     try:
-        running = (p for device in _devices() for p in nvml.nvmlDeviceGetComputeRunningProcesses(device))
+        running = (p for gpu in gpus() for p in driver.nvmlDeviceGetComputeRunningProcesses(gpu))
         return held(running, os.getpid())
-    except nvml.NVMLError:  # a device that went away, or may not be read
+    except driver.NVMLError:  # a device that went away, or may not be read
         return None
 
 
@@ -28,21 +29,3 @@ def held(processes: Iterable[Any], pid: int) -> int | None:
     """Bytes of ``pid`` among NVML's process entries (one a device); None where none is known."""
     own = [p.usedGpuMemory for p in processes if p.pid == pid and p.usedGpuMemory is not None]
     return sum(own) if own else None
-
-
-@cache
-def _devices() -> tuple[Any, ...]:
-    nvml = _nvml()
-    return tuple(nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount()))
-
-
-@cache
-def _nvml() -> Any:
-    """NVML, ready; None without a driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    return pynvml

@@ -20,6 +20,14 @@ from harness.stats import ErrorRates, crossed_bootstrap
 
 MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
+_TRAINING = (
+    ("train s", "seconds", 1.0, 1),
+    ("steps/s", "steps_per_second", 1.0, 1),
+    ("RSS MiB", "peak_rss_bytes", MIB, 0),
+    ("VRAM MiB", "peak_vram_bytes", MIB, 0),
+    ("adapter MiB", "adapter_bytes", MIB, 1),
+)
+"""Columns of what a training cost: head, figure, unit, decimals. Without a GPU there is none for its memory."""
 _ANSWERING = (
     ("tokens/s", "tokens_per_second", 1.0),
     ("load s", "load_seconds", 1.0),
@@ -52,8 +60,9 @@ def table(results: Sequence[Result], form: str = "github", intervals: bool = Tru
 def cells_of(results: Sequence[Result], intervals: bool) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the table."""
     shown = [*columns(results), *(name for name in _LOCAL if any(name in r.shares() for r in results))]
-    head = ["cell", *map(words, shown), "train s", "steps/s", "RSS MiB", "adapter MiB", "status"]
-    return head, [_row(r, shown, intervals) for r in results]
+    spent = [column for column in _TRAINING if column[0] != "VRAM MiB" or any(r.cost.get(column[1]) for r in results)]
+    head = ["cell", *map(words, shown), *(name for name, *_ in spent), "status"]
+    return head, [_row(r, shown, spent, intervals) for r in results]
 
 
 def seeds_table(results: Sequence[Result], rates: ErrorRates | None = None) -> str:
@@ -154,14 +163,13 @@ def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) 
     return str(corrected(found, rates) if rates and name != "locality" else found)
 
 
-def _row(result: Result, shown: Sequence[str], intervals: bool) -> list[str]:
+def _row(
+    result: Result, shown: Sequence[str], spent: Sequence[tuple[str, str, float, int]], intervals: bool
+) -> list[str]:
     shares, cost = result.shares(), result.cost
     figures = [(str(shares[c]) if intervals else f"{shares[c].estimate:.2f}") if c in shares else "" for c in shown]
-    spent = ["", "", "", ""]
-    if "steps_per_second" in cost:
-        spent = [f"{cost['seconds']:.1f}", f"{cost['steps_per_second']:.1f}"]
-        spent += [f"{cost['peak_rss_bytes'] / MIB:.0f}", f"{cost['adapter_bytes'] / MIB:.1f}"]
-    return [result.id, *figures, *spent, result.status]
+    costs = [f"{cost[name] / unit:.{digits}f}" if name in cost else "" for _, name, unit, digits in spent]
+    return [result.id, *figures, *costs, result.status]
 
 
 def _facts(results: Sequence[Result]) -> str:

@@ -12,7 +12,7 @@ from harness.report._results import Result
 _BETWEEN = 2
 _SHORTEST = 24
 """Letters of a cell's id that are left at least."""
-_GO_FIRST = ("RSS MiB", "adapter MiB", "steps/s", "status", "train s", "still right")
+_GO_FIRST = ("RSS MiB", "VRAM MiB", "adapter MiB", "steps/s", "status", "train s", "still right")
 
 
 def fitted(results: Sequence[Result], width: int | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -56,11 +55,6 @@ def total_bytes(folder: Path, files: Mapping[str, str]) -> int:
 def library_versions() -> dict[str, str]:
     """Installed versions of the libraries that decide results, without importing them."""
     return {name: version for name in LIBRARIES if (version := _version(name))}
-
-
-def machine() -> str:
-    """The machine in words, such as ``Linux x86_64 python 3.11.7``."""
-    return f"{platform.system()} {platform.machine()} python {platform.python_version()}"
 
 
 def _version(name: str) -> str | None:
