@@ -98,7 +98,7 @@ def test_lost_is_right_always_before_and_not_always_now():
     assert measures(cells("telling", [BASE], [0])[0], bare, bare, None, False).keys() == {"known_always"}
 
 
-def test_four_bits_alone_lose_about_what_the_best_remedy_does(tmp_path):
+def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path):
     """The page of the suite holds its figures against this one."""
     pytest.importorskip("bitsandbytes")
     cell, store = cells("telling", [base_of(SHIPPED)], [0])[0], Store(tmp_path / "store")
@@ -109,5 +109,5 @@ def test_four_bits_alone_lose_about_what_the_best_remedy_does(tmp_path):
     known = held(rounded, full)
     lost = sum(not fact.always for fact in known) / len(known)
     print(f"nf4 without an adapter: {lost:.3f} of {len(known)} lost")
-    assert 0.02 < lost < 0.10
+    assert lost < 0.03
     assert all(fact.ever for fact in known)
