@@ -62,7 +62,7 @@ def test_all_that_is_cached_and_what_is_missing(session, tmp_path, capsys):
     assert main(["report", "oscars", *session.options(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "oscars: 2 cells, 11 missing, which `pytest suites/oscars` builds" in said
-    assert "  oscars_aug-rank8-alpha16-lr2e_3-ep8-replay2-seed0: " in said
+    assert "  oscars_aug-rank8-alpha16-lr1p5e_3-ep8-replay2-seed0: " in said
     assert answers(tmp_path) == {cell.id: graded(session, cell) for cell in session.cells}
     files = {"RESULTS.md", "RESULTS.html", "RESULTS.json", "results.sqlite"}
     assert {path.name for path in tmp_path.iterdir() if path.suffix not in (".svg", ".png")} == files
