@@ -407,5 +407,11 @@ def _release(library: Any, held: dict[str, Any]) -> None:
 
 
 def _processors() -> int:
-    """Those this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Those this process may use; ``OMP_NUM_THREADS`` of them where it says so, as it does to a worker of xdist.
+
+    Threads of llama.cpp wait for each other at every layer: two processes with two threads each on two cores took two
+    to three times as long as with one each.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(allowed, int(asked)) if asked.isdigit() and int(asked) else allowed

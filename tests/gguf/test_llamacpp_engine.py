@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from statistics import median
@@ -39,6 +40,15 @@ def test_repetition_penalty_and_stops_are_those_of_transformers(engines, folders
         asked = replace(decoding("deterministic"), max_new_tokens=16, **settings)
         found, wanted = (engine.answer(prompts[::4], asked) for engine in (engines["pocket"], theirs))
         assert np.mean([a == b for a, b in zip(found, wanted, strict=True)]) >= 0.95
+
+
+@pytest.mark.parametrize("asked", ["1", "1,1", "", "many", "0", "999"])
+def test_it_takes_no_more_threads_than_a_worker_is_given(asked, files, monkeypatch):
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    engine = LlamaCppEngine(files["tiny"])
+    assert engine.threads == (1 if asked.startswith("1") else allowed)
+    engine.close()
 
 
 def test_sampling_is_seeded(engines):
