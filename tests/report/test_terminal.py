@@ -33,7 +33,8 @@ def test_costs_go_before_what_was_remembered(small):
 
 def test_gpu_memory_is_shown_where_there_was_a_gpu(small):
     assert "VRAM" not in fitted(small.results, None)
-    on_gpu = [r._replace(cost=r.cost | {"peak_vram_bytes": 117 * 2**20} if r.adapted else r.cost) for r in small.results]
+    held = {"peak_vram_bytes": 117 * 2**20}
+    on_gpu = [r._replace(cost=r.cost | held) if r.adapted else r for r in small.results]
     shown = fitted(on_gpu, None).splitlines()
     assert "VRAM MiB" in shown[0]
     assert sum(" 117 " in line for line in shown) == sum(r.adapted for r in on_gpu)
