@@ -35,6 +35,8 @@ def main() -> None:
         name, known = f"--{field.name.replace('_', '-')}", _ONLY if field.name == "only" else None
         parser.add_argument(name, type=type(field.default), default=field.default, choices=known)
     given = vars(parser.parse_args())
+    if given["workers"] < 1:
+        parser.error(f"--workers is {given['workers']}: at least one must write the text")
     if given["task"] == "card":
         write_card(given["folder"], given["command"])
         return

@@ -147,14 +147,16 @@ def batches(
         pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare, initargs=given)
     else:
         pool = ThreadPoolExecutor(1, initializer=_prepare, initargs=given)
-    with pool:
-        steps = range(first + 1, plan.steps + 1)
+    steps = range(first + 1, plan.steps + 1)
+    try:
         ahead = deque(pool.submit(_make, step) for step in steps[: 4 * workers])
         for step in steps:
             batch = ahead.popleft().result()
             if step + 4 * workers <= plan.steps:
                 ahead.append(pool.submit(_make, step + 4 * workers))
             yield step, batch
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _given: tuple[Mixture, PreTrainedTokenizerFast, Plan]
