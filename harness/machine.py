@@ -12,9 +12,9 @@ from typing import Any
 @cache
 def machine() -> str:
     """Such as ``Linux x86_64, 16 cores, NVIDIA H100 80GB HBM3, python 3.12.3``."""
-    gpus = (name if count == 1 else f"{count} {name}" for name, count in Counter(_names()).items())
+    cards = (name if count == 1 else f"{count} {name}" for name, count in Counter(_names()).items())
     system = f"{platform.system()} {platform.machine()}"
-    return ", ".join((system, f"{os.cpu_count()} cores", *gpus, f"python {platform.python_version()}"))
+    return ", ".join((system, f"{os.cpu_count()} cores", *cards, f"python {platform.python_version()}"))
 
 
 @cache

@@ -1,4 +1,5 @@
-"""Muon in float32: torch's own orthogonalises in bfloat16, which a CPU without AVX-512 does at a tenth of the speed."""
+"""Muon in float32: torch's own orthogonalises in bfloat16, which a CPU without AVX-512 does at a tenth of the speed,
+and one matrix after the other, for which a GPU waits."""
 
 from __future__ import annotations
 

@@ -147,13 +147,13 @@ def batches(
         pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare, initargs=given)
     else:
         pool = ThreadPoolExecutor(1, initializer=_prepare, initargs=given)
-    steps = range(first + 1, plan.steps + 1)
+    steps, lead = range(first + 1, plan.steps + 1), 4 * workers
     try:
-        ahead = deque(pool.submit(_make, step) for step in steps[: 4 * workers])
+        ahead = deque(pool.submit(_make, step) for step in steps[:lead])
         for step in steps:
             batch = ahead.popleft().result()
-            if step + 4 * workers <= plan.steps:
-                ahead.append(pool.submit(_make, step + 4 * workers))
+            if step + lead <= plan.steps:
+                ahead.append(pool.submit(_make, step + lead))
             yield step, batch
     finally:
         pool.shutdown(cancel_futures=True)

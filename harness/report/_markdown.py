@@ -97,8 +97,8 @@ def engines_table(results: Sequence[Result]) -> str:
     return str(tabulate(rows, head, "github", disable_numparse=True))
 
 
-def _spent(result: Result, name: str, scale: float) -> str:
-    return f"{result.cost[name] / scale:.1f}" if name in result.cost else ""
+def _spent(result: Result, name: str, scale: float, digits: int = 1) -> str:
+    return f"{result.cost[name] / scale:.{digits}f}" if name in result.cost else ""
 
 
 def _engineless(result: Result) -> str:
@@ -166,9 +166,9 @@ def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) 
 def _row(
     result: Result, shown: Sequence[str], spent: Sequence[tuple[str, str, float, int]], intervals: bool
 ) -> list[str]:
-    shares, cost = result.shares(), result.cost
+    shares = result.shares()
     figures = [(str(shares[c]) if intervals else f"{shares[c].estimate:.2f}") if c in shares else "" for c in shown]
-    costs = [f"{cost[name] / unit:.{digits}f}" if name in cost else "" for _, name, unit, digits in spent]
+    costs = [_spent(result, name, unit, digits) for _, name, unit, digits in spent]
     return [result.id, *figures, *costs, result.status]
 
 
