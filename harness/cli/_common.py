@@ -27,7 +27,10 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine``, ``--decoding``, ``--grader``, ``--judge``."""
     parser.add_argument(
-        "--model", action="append", metavar="PATH", help="folder, hub id or .gguf file; repeatable [the shipped one]"
+        "--model",
+        action="append",
+        metavar="PATH",
+        help="folder, hub id, .gguf file or openai:NAME@URL; repeatable [the shipped one]",
     )
     parser.add_argument(
         "--adapter", action="append", default=[], metavar="NAME=WHAT", help="a ready-made adapter; repeatable"

@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
         "compare",
         help="compare two reports, cell by cell",
         description="Compare two RESULTS.json, as the suites write them: for each cell in both, what B has and by how"
-        " much that is more than A. A star marks shares whose 95%% intervals do not overlap.",
+        " much that is more than A. A star marks shares whose 95% intervals do not overlap.",
     )
     own.add_argument("a", type=Path, metavar="A", help="a RESULTS.json, or the folder that holds it")
     own.add_argument("b", type=Path, metavar="B", help="another")

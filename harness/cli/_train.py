@@ -11,7 +11,7 @@ from harness.cli._common import Commands, add_device, add_store, counted, size
 from harness.errors import RecipeError, StoreError
 from harness.facts import read_text
 from harness.formats import FORMATS, ask, reply
-from harness.models import SHIPPED
+from harness.models import SHIPPED, base_of
 from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
 from harness.store import Artefact, Store
 from harness.training.presets import PRESETS, preset
@@ -29,13 +29,17 @@ def add(commands: Commands) -> None:
     )
     own.add_argument("text", type=Path, metavar="TEXTFILE")
     own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
-    own.add_argument("--preset", default="seed2023", choices=sorted(PRESETS), help="training setting [seed2023]")
+    own.add_argument(
+        "--preset", choices=sorted(PRESETS), help="training setting [single on the shipped model, seed2023 on others]"
+    )
     own.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="change it: rank=8 alpha=16 lr=1e-3"
     )
     own.add_argument("--format", default="qa", choices=sorted(FORMATS), help="how questions are put [qa]")
     own.add_argument(
-        "--replay", metavar="FILE", help="text to mix in, so that it is kept; known: the shipped model's own facts"
+        "--replay",
+        metavar="FILE",
+        help="text to mix in, so that it is kept; known: the shipped model's own facts [known on the shipped model]",
     )
     own.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the adapter goes")
     add_store(own)
@@ -46,18 +50,19 @@ def add(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     from harness.builders import build
     from harness.launch import Job, Plan, launch_here, training_seconds
-    from harness.models import base_of
 
-    training = changed(preset(given.preset), given.set, "--set")
-    dataset, replay = read(given.text, given.format), _replay(given.replay, given.format, training)
-    recipe = Adapter(base_of(given.model), dataset, training, replay)
+    base = base_of(given.model)
+    shipped = base.content == base_of(SHIPPED).content
+    training = changed(preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set")
+    replay = _replay(given.replay, given.format, training, shipped)
+    recipe = Adapter(base, read(given.text, given.format), training, replay)
     free(given.out)
     store = Store(given.store)
 
     def make(recipe: Recipe) -> Artefact:
         return build(recipe, store, given.device)
 
-    job = Job(recipe, f"{dataset.name} on {recipe.base.name}", training_seconds(recipe))
+    job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
     launch_here(Plan.of([job], store), make)
     artefact = make(recipe)
     facts = artefact.manifest.facts
@@ -81,10 +86,14 @@ def _sample(line: str, form: str) -> Sample:
     return Sample(reply(form, answer.strip()), ask(form, question.strip())) if tab else Sample(line + "\n")
 
 
-def _replay(given: str | None, form: str, training: Training) -> Dataset | None:
+def _replay(given: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
+    """What is mixed in; by default what the shipped model knows, for that model alone."""
     aimed = training.init == "keys"
     if not training.replay and not aimed:
+        if given:
+            raise RecipeError(f"--replay {given} is given, but replay is 0: --set replay=1 mixes it in")
         return None
+    given = given or (KNOWN if shipped else None)
     if not given:
         wants = "init is keys" if aimed else f"replay is {training.replay:g}"
         without = "init=kaiming replay=0" if aimed else "replay=0"

@@ -13,7 +13,6 @@ from harness.measure import timed
 from harness.recipes import Decoding
 from harness.scenarios.oscars import probes
 
-pytest.importorskip("pytest_benchmark")
 PROMPTS = [probe.prompt for probe in probes("oscarstxt").probes if probe.kind == "rephrased"][:32]
 ASKED = Decoding(max_new_tokens=16, stop=())
 

@@ -17,8 +17,6 @@ ASKED = Decoding(max_new_tokens=16, stop=())
 
 @pytest.mark.benchmark(group="an adapter put on, by rank")
 def test_putting_on(ready_cell, cell, benchmark):
-    pytest.importorskip("pytest_benchmark")
-
     def put_on():
         with ready_cell.engine.with_stack([(file, 1.0) for file in ready_cell.adapters]):
             pass

@@ -63,6 +63,7 @@ def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, ca
         (["--preset", "pocket"], "there is no text to replay: give one as --replay FILE"),
         (["--set", "init=keys"], "init is keys, but there is no text to replay: give one as --replay FILE"),
         (["--replay", "no.txt", "--set", "replay=1"], "no.txt cannot be read"),
+        (["--replay", "known"], "--replay known is given, but replay is 0"),
     ],
 )
 def test_a_mistake_in_training_is_one_line(train, tmp_path, capsys, options, line):

@@ -6,8 +6,6 @@ import pytest
 
 from harness.measure import canary, timed
 
-pytest.importorskip("pytest_benchmark")
-
 
 def test_a_ratio_to_the_canary_with_its_interval(benchmark):
     calls = []

@@ -7,9 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("pytest_benchmark")
 ROOT = Path(__file__).resolve().parents[2]
 
 
