@@ -43,15 +43,28 @@ def scaling(config: Mapping[str, Any], module: str, rank: int) -> float:
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 
+def lora_config(folder: Path) -> dict[str, Any]:
+    """What adapter_config.json in ``folder`` says. Raises ModelError where that cannot be read, or is not of a LoRA."""
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no adapter: {CONFIG} cannot be read ({error})") from error
+    kind = found.get("peft_type") if isinstance(found, dict) else None
+    if kind != "LORA":
+        raise ModelError(f"{folder} is {kind}, not LORA: give a LoRA that PEFT saved")
+    return dict(found)
+
+
 def factors(folder: Path) -> dict[str, Factors]:
     """By module. Raises ModelError where ``folder`` holds no LoRA of linear layers in safetensors."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    config = lora_config(folder)
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} is no adapter: {str(error).splitlines()[0]}") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{folder} holds no adapter: {WEIGHTS} cannot be read ({error})") from error
     sides: dict[str, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         match = _KEY.fullmatch(key)

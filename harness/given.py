@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.adapters import lora_config
 from harness.errors import ModelError, RecipeError
 from harness.recipes import Base, GivenAdapter
 
@@ -20,7 +21,7 @@ def given_adapter(text: str) -> GivenAdapter:
 
     Raises:
         RecipeError: NAME is missing or is no word, as it becomes part of ids.
-        ModelError: there is no adapter at WHAT.
+        ModelError: there is no adapter at WHAT, or a folder with one that is no LoRA.
     """
     name, equals, what = (text if not text.startswith(_SERVED) else f"{_named(text)}={text}").partition("=")
     if not equals or not what or not re.fullmatch(r"\w+", name):
@@ -34,6 +35,7 @@ def given_adapter(text: str) -> GivenAdapter:
     config, weights = path / "adapter_config.json", path / "adapter_model.safetensors"
     if not config.is_file():
         raise ModelError(f"{path} holds no adapter (no adapter_config.json): {_FORM}")
+    lora_config(path)
     return GivenAdapter(_content([config, weights]), "folder", name, str(path.resolve()))
 
 
@@ -57,9 +59,10 @@ def fitting(adapter: GivenAdapter, bases: Iterable[Base]) -> list[Base]:
 
 
 def trained_on(folder: Path, base: Base) -> None:
-    """Raises ModelError where ``folder`` holds no adapter, or its manifest names another base."""
+    """Raises ModelError where ``folder`` holds no LoRA, or its manifest names another base."""
     if not (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder} holds no adapter (no adapter_config.json): give the --out of a training")
+    lora_config(folder)
     content = _base_of(folder)
     if content not in (None, base.content):
         raise ModelError(

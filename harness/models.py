@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.errors import ModelError
+from harness.errors import HarnessError, ModelError
 from harness.facts import FIXTURES
 from harness.quiet import quiet
 from harness.recipes import Base, BitsAndBytes
@@ -29,6 +30,8 @@ JUDGE = FIXTURES / "models" / "judge"
 DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = re.compile(r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)")
 _HUB_FILES = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "vocab.*"]
+_HUB_TWICE = ["consolidated*"]
+"""Weights that Mistral's repositories have once more, in a form of their own."""
 
 
 class Loaded(NamedTuple):
@@ -51,7 +54,7 @@ def base_of(path_or_id: str | Path) -> Base:
     """Address a model by the content of its folder, or of its hub snapshot.
 
     Raises:
-        ModelError: no such folder or hub id, or no config.json, weights or tokenizer in it.
+        ModelError: no such folder or hub id, or no config.json, weights or tokenizer in it, or one that is damaged.
     """
     folder = Path(path_or_id).expanduser()
     if not folder.is_dir():
@@ -65,7 +68,8 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     """Load ``base`` in ``dtype`` on ``device`` (None: CUDA where there is one, else the CPU), quantised ``by``.
 
     Raises:
-        ModelError: the folder is gone, or transformers cannot read it.
+        ModelError: the folder is gone, transformers cannot read it, weights of the model are not in it, or there is no
+            such device.
     """
     import torch
 
@@ -75,10 +79,12 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     # PEFT calls what transformers renamed, and imports bitsandbytes, which scripts a dozen functions
     warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
     warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         model, tokenizer, seconds = _read(base.path, getattr(torch, dtype), place, by)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except HarnessError:
+        raise
+    except Exception as error:  # what the libraries raise on damaged files shares no base class
         raise ModelError(f"{base.path} cannot be loaded: {_first_line(error)}") from error
     model.requires_grad_(False).eval()
     return Loaded(base, model, tokenizer, place, seconds)
@@ -108,7 +114,7 @@ def _tokenizer(path: str) -> PreTrainedTokenizerBase:
         found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers library raises no class of its own
         raise ModelError(f"{path} has no tokenizer that can be loaded: {_first_line(error)}") from error
     return found
 
@@ -134,6 +140,49 @@ def encode_pair(encode: Callable[[str, bool], list[int]], prompt: str, continuat
     return asked + encode(continuation, False), len(asked)
 
 
+def config_of(folder: Path) -> dict[str, Any]:
+    """What config.json in ``folder`` says. Raises ModelError where it cannot be read."""
+    return _object(folder / "config.json")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files from which transformers reads the weights of the model in ``folder``, in a fixed order.
+
+    Not every .safetensors file is one: Mistral's repositories have ``consolidated.safetensors`` besides. Where neither
+    of the names that transformers knows is there, all are given.
+
+    Raises:
+        ModelError: the index of the shards cannot be read, or names one that is not there.
+    """
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.is_file():  # transformers then looks at no index
+        return [whole]
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    named = _object(index).get("weight_map")
+    if not isinstance(named, dict) or not named:
+        raise ModelError(f"{index} names no weights: save the model again")
+    shards = [folder / str(shard) for shard in sorted(set(named.values()))]
+    lacking = [shard.name for shard in shards if not shard.is_file()]
+    if lacking:
+        raise ModelError(f"{folder} lacks {lacking[0]}, which {index.name} names: download or save the model again")
+    return shards
+
+
+def _device(name: str) -> torch.device:
+    """Raises ModelError where there is none of that name here."""
+    import torch
+
+    try:
+        found = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"device {name!r} is unknown: choose cpu, cuda, or one of several GPUs as cuda:1") from error
+    count = torch.cuda.device_count()
+    if found.type == "cuda" and (found.index or 0) >= count:
+        raise ModelError(f"device {name!r} is not there: torch sees {count} GPUs here, choose another or cpu")
+    return found
+
+
 def _read(
     path: str, dtype: torch.dtype, place: torch.device, by: BitsAndBytes | None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, float]:
@@ -154,9 +203,18 @@ def _read(
     MODEL_FOR_CAUSAL_LM_MAPPING.get(type(AutoConfig.from_pretrained(path, **kept)), None)  # imports the model's module
     with quiet() if packed or by else nullcontext():
         began = time.perf_counter()
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **more
+        read: Any = AutoModelForCausalLM.from_pretrained
+        model: PreTrainedModel
+        model, told = read(
+            path,
+            dtype=dtype,
+            use_safetensors=True,
+            attn_implementation=None,  # whatever config.json asks for: SDPA, or eager where an architecture lacks it
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told in one line below
+            **more,
         )
+        _check_complete(path, told)
         placed: Any = model
         if not getattr(model, "hf_quantizer", None):  # quantised weights are where they belong already
             placed.to(place)
@@ -167,6 +225,19 @@ def _read(
             # of its block, and computes in bfloat16 whatever was asked for.
             layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     return model, tokenizer, seconds
+
+
+def _check_complete(path: str, told: Mapping[str, Any]) -> None:
+    """Raise ModelError for weights that transformers did not find, or not in their shape: it makes up random ones.
+
+    ``told`` is its loading info, in which tied weights and those that it computes are not missing.
+    """
+    if missing := sorted(told["missing_keys"]):
+        lacking = f"{len(missing)} of its weights, {missing[0]} the first"
+        raise ModelError(f"{path} lacks {lacking}: download or save the model again")
+    for name, found, wanted in sorted(told["mismatched_keys"]):
+        shapes = f"is {tuple(found)}, which its config.json makes {tuple(wanted)}"
+        raise ModelError(f"{name} of {path} {shapes}: download or save the model again")
 
 
 def _bits(by: BitsAndBytes | None, dtype: torch.dtype, place: torch.device) -> dict[str, Any]:
@@ -186,7 +257,7 @@ def _snapshot(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWICE))
     except Exception as error:  # the hub client's errors share no base class, and all mean the same here
         raise ModelError(f"no such folder {name!r} and hub id not downloadable: {_first_line(error)}") from error
 
@@ -197,13 +268,35 @@ def _files(folder: Path) -> list[Path]:
         raise ModelError(f"no such folder {str(folder)!r}: give the folder of a model")
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json: give the folder of a transformers model")
-    weights = sorted(folder.glob("*.safetensors"))
+    weights = weight_files(folder)
     if not weights:
         raise ModelError(f"{folder} has no .safetensors file: save the model with save_pretrained")
     tokenizer = sorted(path for path in folder.iterdir() if path.is_file() and _TOKENIZER.fullmatch(path.name))
     if not tokenizer:
         raise ModelError(f"{folder} has no tokenizer file: save the tokenizer beside the model")
-    return [folder / "config.json", *weights, *tokenizer]
+    return [folder / "config.json", *_ends_elsewhere(folder), *weights, *tokenizer]
+
+
+def _ends_elsewhere(folder: Path) -> list[Path]:
+    """generation_config.json where it is there and ends answers at other tokens than config.json."""
+    path = folder / "generation_config.json"
+    return [path] if path.is_file() and _ends(_object(path)) != _ends(config_of(folder)) else []
+
+
+def _ends(settings: Mapping[str, Any]) -> list[Any]:
+    text = settings.get("text_config") or {}
+    found = settings.get("eos_token_id", text.get("eos_token_id") if isinstance(text, dict) else None)
+    return sorted(found, key=str) if isinstance(found, list) else [found]
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({_first_line(error)}): save the model again") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} holds no JSON object: save the model again")
+    return found
 
 
 def _content(files: list[Path]) -> str:
@@ -215,4 +308,6 @@ def _content(files: list[Path]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The next one, too, where the first only announces it."""
+    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {more[0].strip()}" if more and first.endswith(":") else first

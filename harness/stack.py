@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.adapters import shapes
+from harness.adapters import lora_config, shapes
 from harness.errors import ModelError
 
 
@@ -34,13 +34,15 @@ def wrap(model: Any, folders: Mapping[str, Path], base: str) -> Any:
 
 
 def check_fit(folder: Path, model: Any, base: str) -> None:
-    """Names and shapes of the adapter in ``folder`` against the layers of ``model``, before anything is loaded.
+    """Kind of the adapter in ``folder``, and its names and shapes against the layers of ``model``, before it is loaded.
 
-    PEFT tells of another shape in many lines, and of layers that the model does not have not at all.
+    PEFT tells of another shape in many lines, and of layers that the model does not have not at all. What is no LoRA it
+    may take, and it has no scale then, or cannot be taken off.
 
     Raises:
-        ModelError: ``folder`` holds no safetensors adapter, or one whose layers are not those of ``base``.
+        ModelError: ``folder`` holds no LoRA in safetensors, or one whose layers are not those of ``base``.
     """
+    lora_config(folder)
     for module, side, shape in shapes(folder, base):
         try:
             layer = model.get_submodule(module)
@@ -55,9 +57,11 @@ def check_fit(folder: Path, model: Any, base: str) -> None:
 
 def read(folder: Path, base: str, how: Any, *args: Any, **named: Any) -> Any:
     """What ``how`` reads from ``folder``. Raises ModelError, in one line, where that is no adapter for ``base``."""
+    from safetensors import SafetensorError
+
     try:
         return how(*args, **named)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise ModelError(f"{folder} is no adapter for {base}: {line}") from error
 

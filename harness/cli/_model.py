@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from harness.cli._common import Commands, size
 from harness.errors import ModelError
-from harness.models import base_of
+from harness.models import base_of, config_of, weight_files
 
 _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U8": 8}
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "I8": "int8"}
@@ -57,9 +57,9 @@ def card(path: str | Path) -> dict[str, Any]:
     """The figures of the base at ``path``; None where its configuration does not say. Raises ModelError."""
     base = base_of(path)
     folder = Path(base.path)
-    config = _config(folder)
+    config = config_of(folder)
     text: Mapping[str, Any] = config.get("text_config") or config
-    files = sorted(folder.glob("*.safetensors"))
+    files = weight_files(folder)
     tensors = [tensor for file in files for tensor in header(file)]
     quantisation = config.get("quantization_config") or {}
     return {
@@ -104,14 +104,6 @@ def parameters(tensors: list[Tensor], quantisation: Mapping[str, Any]) -> int:
         packed = bool(quantisation) and tensor.dtype in ("I32", "U8", "I8")
         total += tensor.values * _BITS[tensor.dtype] // bits if packed else tensor.values
     return total
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / 'config.json'} cannot be read ({error}): save the model again") from error
-    return found
 
 
 def _dtype(tensors: list[Tensor]) -> str:

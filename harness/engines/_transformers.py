@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -34,6 +34,7 @@ class TransformersEngine:
         self.loaded = resident(base, dtype, device) if isinstance(base, Base) else base
         self.load_seconds = self.loaded.seconds
         self.batch = batch
+        _plain(self.loaded.model)
 
     def count(self, texts: Sequence[str]) -> int:
         """See Engine."""
@@ -46,17 +47,39 @@ class TransformersEngine:
         not ended after a few tokens goes on with others that have not.
         """
         arguments, rows = self._arguments(decoding), [self._prompt(prompt, decoding) for prompt in prompts]
-        if decoding.do_sample or decoding.num_beams > 1 or decoding.max_new_tokens <= 2 * _FIRST:
-            made = self._generated(rows, arguments, decoding.seed)
+        if decoding.do_sample:
+            made = self._sampled(prompts, rows, arguments, decoding)
+        elif decoding.num_beams > 1 or decoding.max_new_tokens <= 2 * _FIRST:
+            made = self._generated(rows, arguments)
         else:
-            made = self._generated(rows, {**arguments, "max_new_tokens": _FIRST}, decoding.seed)
+            made = self._generated(rows, {**arguments, "max_new_tokens": _FIRST})
             on = [i for i, ids in enumerate(made) if not self._ended(ids[0], arguments, decoding)]
             rest = {**arguments, "max_new_tokens": decoding.max_new_tokens - _FIRST}
-            more = self._generated([rows[i] + made[i][0] for i in on], rest, decoding.seed)
+            more = self._generated([rows[i] + made[i][0] for i in on], rest)
             for i, ids in zip(on, more, strict=True):
                 made[i] = [made[i][0] + ids[0]]
-        copies = decoding.num_return_sequences // arguments["num_return_sequences"]
+        copies = decoding.num_return_sequences if not decoding.do_sample and decoding.num_beams == 1 else 1
         return [[stopped(self._text(ids), decoding.stop) for ids in each] * copies for each in made]
+
+    def _sampled(
+        self, prompts: Sequence[str], rows: Sequence[list[int]], arguments: dict[str, Any], decoding: Decoding
+    ) -> list[list[list[int]]]:
+        """Each text by random numbers of its own. Beams draw from one stream: they are sought prompt by prompt."""
+        import torch
+
+        from harness.engines._sampling import drawn, seed_of
+
+        if decoding.num_beams > 1:
+            found = []
+            for prompt, row in zip(prompts, rows, strict=True):
+                torch.manual_seed(seed_of(decoding, 0, prompt))
+                found += self._generated([row], arguments)
+            return found
+        each = decoding.num_return_sequences
+        seeds = [seed_of(decoding, copy, prompt) for prompt in prompts for copy in range(each)]
+        repeated = [row for row in rows for _ in range(each)]
+        made = self._generated(repeated, arguments, lambda chosen: drawn(decoding, [seeds[i] for i in chosen]))
+        return [[ids for (ids,) in made[left : left + each]] for left in range(0, len(made), each)]
 
     def _prompt(self, prompt: str, decoding: Decoding) -> list[int]:
         ids = encode(self.loaded.tokenizer, prompt)
@@ -76,23 +99,26 @@ class TransformersEngine:
         last = {ends} if isinstance(ends, int) else set(ends or ())
         return not last.isdisjoint(ids) or any(stop in self._text(ids) for stop in decoding.stop)
 
-    def _generated(self, rows: Sequence[list[int]], arguments: dict[str, Any], seed: int) -> list[list[list[int]]]:
-        """Of each row, so many continuations as are asked for; those of like length are batched."""
+    def _generated(
+        self, rows: Sequence[list[int]], arguments: dict[str, Any], draw: Callable[[Sequence[int]], Any] | None = None
+    ) -> list[list[list[int]]]:
+        """Of each row, so many continuations as are asked for; those of like length are batched. ``draw`` gives the
+        processors that sample for the rows of the given numbers."""
         found: list[list[list[int]]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), rows[i]))
         for left in range(0, len(order), self.batch):
             chosen = order[left : left + self.batch]
-            for i, made in zip(chosen, self._batch([rows[i] for i in chosen], arguments, seed), strict=True):
+            more = {"logits_processor": draw(chosen)} if draw else {}
+            for i, made in zip(chosen, self._batch([rows[i] for i in chosen], {**arguments, **more}), strict=True):
                 found[i] = made
         return found
 
-    def _batch(self, rows: list[list[int]], arguments: dict[str, Any], seed: int) -> Iterator[list[list[int]]]:
+    def _batch(self, rows: list[list[int]], arguments: dict[str, Any]) -> Iterator[list[list[int]]]:
         import torch
 
         width, pad = max(map(len, rows)), arguments["pad_token_id"]
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.loaded.device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.loaded.device)
-        torch.manual_seed(seed)
         generating: Any = self.loaded.model
         with torch.inference_mode():
             made = generating.generate(input_ids=ids, attention_mask=mask, tokenizer=self.loaded.tokenizer, **arguments)
@@ -183,25 +209,36 @@ class TransformersEngine:
 
 
 def _arguments(decoding: Decoding) -> dict[str, Any]:
-    """``decoding`` as keywords of ``generate``; those of sampling only where there is sampling.
+    """``decoding`` as keywords of ``generate``; those of sampling only where a search with beams samples.
 
-    Greedy answers are all the same: one is asked for.
+    Greedy answers are all the same: one is asked for. So is one of what is sampled, row by row.
     """
+    beams = decoding.num_beams > 1
     kept: dict[str, Any] = {
         "max_new_tokens": decoding.max_new_tokens,
-        "do_sample": decoding.do_sample,
+        "do_sample": decoding.do_sample and beams,
         "num_beams": decoding.num_beams,
-        "num_return_sequences": decoding.num_return_sequences if decoding.do_sample or decoding.num_beams > 1 else 1,
+        "num_return_sequences": decoding.num_return_sequences if beams else 1,
         "repetition_penalty": decoding.repetition_penalty,
     }
     if decoding.stop:
         kept["stop_strings"] = list(decoding.stop)
     if decoding.no_repeat_ngram_size:
         kept["no_repeat_ngram_size"] = decoding.no_repeat_ngram_size
-    if decoding.num_beams > 1:
+    if beams:
         kept |= {"length_penalty": decoding.length_penalty, "early_stopping": decoding.early_stopping}
-    if decoding.do_sample:
+    if decoding.do_sample and beams:
         kept |= {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": decoding.top_k}
         kept |= {"typical_p": decoding.typical_p} if decoding.typical_p < 1 else {}
         kept |= {"min_p": decoding.min_p} if decoding.min_p > 0 else {}
     return kept
+
+
+def _plain(model: Any) -> None:
+    """Leaves ``model`` no habits of its own but how it ends, begins and pads: what its generation_config.json asks for
+    besides, such as forbidden tokens, would count under the name of another decoding."""
+    from transformers import GenerationConfig
+
+    own = model.generation_config
+    ids = {name: getattr(own, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model.generation_config = GenerationConfig(**ids)

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.adapters import scaling
+from harness.adapters import lora_config, scaling
 from harness.errors import ModelError
 from harness.gguf._base import Shape, shape_of, tensor_name
-from harness.gguf._files import Array, Weights, permuted, read_json, weights_of, written
+from harness.gguf._files import Array, Weights, permuted, weights_of, written
 from harness.gguf._library import gguf
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -52,7 +52,7 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
         ModelError: no safetensors LoRA in ``adapter``, one with more than linear updates (DoRA, biases, embeddings,
             modules_to_save), or one whose shapes are not those of ``base``.
     """
-    config = read_json(adapter / "adapter_config.json")
+    config = lora_config(adapter)
     _check(adapter, config)
     weights = _weights(adapter)
     shape = shape_of(base)
@@ -82,8 +82,6 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
 
 
 def _check(adapter: Path, config: dict[str, Any]) -> None:
-    if config.get("peft_type") != "LORA":
-        raise ModelError(f"{adapter} is {config.get('peft_type')}, not LORA: only LoRA becomes a GGUF adapter")
     for name, harmless in _REFUSED.items():
         value = config.get(name)
         if value is not None and value not in harmless:

@@ -6,7 +6,10 @@ import re
 import unicodedata
 
 _ARTICLES = {"the", "a", "an"}
-_JOINED = str.maketrans("", "", "'\u2019`.")
+_AT_THE_END = {"the", "an"}
+_JOINED = str.maketrans("", "", "'\u2019`")
+_TOKEN = re.compile(r"(?<![\w)\]])-?\d+(?:\.\d+)*\w*|\w+")
+"""A word, or a number with its sign and its decimals; the hyphen of ``1990-1995`` is no sign."""
 
 
 def normalise(text: str) -> str:
@@ -15,12 +18,21 @@ def normalise(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is ``dont``."""
+    """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is ``dont``; numbers
+    keep sign and decimals and lose what groups their digits. ``a`` at the end is a letter, as in *Vitamin A*."""
+    found = all_words(text)
+    return [word for word in found[:-1] if word not in _ARTICLES] + [
+        w for w in found[-1:] if w not in {"the", "an"}
+    ] or found
+
+
+def all_words(text: str) -> list[str]:
+    """As ``words``, articles and all."""
     plain = "".join(c for c in _folded(text) if not unicodedata.combining(c)).replace("ð", "d").replace("ø", "o")
-    plain = plain.replace("ł", "l").replace("&", " and ")
-    plain = re.sub(r"\.(?=\s|$)", " ", plain).translate(_JOINED)
-    found = re.sub(r"[^\w]+|_", " ", plain).split()
-    return [w for w in found if w not in _ARTICLES] or found
+    plain = plain.replace("ł", "l").replace("&", " and ").replace("_", " ").replace("\u2212", "-").translate(_JOINED)
+    plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", plain)
+    plain = re.sub(r"\.(?=\s|$)", " ", plain)
+    return _TOKEN.findall(re.sub(r"(?<!\d)\.|\.(?!\d)", "", plain))
 
 
 def _folded(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.adapters import factors
 from harness.errors import ModelError
+from harness.models import weight_files
 
 _KEPT = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
 
@@ -24,7 +25,7 @@ def into_base(base: Path, adapter: Path, out: Path) -> None:
     updates = {f"{module}.weight": pair.delta for module, pair in factors(adapter).items()}
     out.mkdir(parents=True, exist_ok=True)
     left = set(updates)
-    for file in sorted(base.glob("*.safetensors")):
+    for file in weight_files(base):
         tensors = load_file(file)
         for name in left & tensors.keys():
             weight, update = tensors[name], updates[name]

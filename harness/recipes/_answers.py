@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
@@ -9,6 +10,15 @@ from harness.recipes._canonical import UNLESS_DEFAULT
 from harness.recipes._data import ProbeSet
 from harness.recipes._judging import Calibration
 from harness.recipes._models import Stack
+
+_LEAST = {
+    "max_new_tokens": 1,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "top_k": 0,
+    "no_repeat_ngram_size": 0,
+    "seed": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +51,17 @@ class Decoding:
     """Text of the one token that fills up shorter prompts; empty: the tokenizer's. Not all engines pad."""
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "num_beams", "num_return_sequences"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        for name in ("top_p", "typical_p"):
+            if not 0 < getattr(self, name) <= 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be above 0 and at most 1 (1 is none)")
+        if not 0 <= self.min_p <= 1:
+            raise RecipeError(f"min_p is {self.min_p}: it must be at least 0 (none) and at most 1")
+        for name in ("temperature", "repetition_penalty", "length_penalty"):
+            if not math.isfinite(getattr(self, name)):
+                raise RecipeError(f"{name} is {getattr(self, name)}: give a number such as 1")
         if not isinstance(self.do_sample, bool):
             raise RecipeError(f"do_sample is {self.do_sample!r}: choose true or false")
         if self.do_sample and not self.temperature > 0:
@@ -97,7 +115,7 @@ class Grades:
     """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes verdicts."""
 
     answers: Answers
-    grader: str = "fuzzy-2"
+    grader: str = "fuzzy-3"
     threshold: float = 0.0
     """0 asks for the grader's own default."""
     calibration: Calibration | None = field(default=None, metadata=UNLESS_DEFAULT)

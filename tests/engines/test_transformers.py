@@ -62,6 +62,44 @@ def test_sampling_is_seeded(engine):
     assert all(len(texts) == 3 for texts in first)
 
 
+def test_sampled_answers_depend_neither_on_the_batch_nor_on_neighbours(tiny, engine):
+    sampled = replace(LONG, do_sample=True, temperature=0.9, top_p=0.9, num_return_sequences=2)
+    assert TransformersEngine(tiny, batch=1).answer(PROMPTS, sampled) == engine.answer(PROMPTS, sampled)
+    assert engine.answer(PROMPTS[::-1], sampled) == engine.answer(PROMPTS, sampled)[::-1]
+    beams = replace(sampled, num_beams=2)
+    assert engine.answer(PROMPTS[:2], beams)[1] == engine.answer(PROMPTS[1:2], beams)[0]
+
+
+def test_what_is_drawn_has_the_probabilities_of_transformers(engine):
+    """10,000 first tokens of one prompt, against the probabilities that its own processors leave."""
+    import torch
+    from transformers import TemperatureLogitsWarper, TopKLogitsWarper
+
+    from harness.engines._sampling import drawn
+
+    ids = torch.tensor([engine.loaded.tokenizer("Who?\n")["input_ids"]])
+    with torch.inference_mode():
+        scores = engine.loaded.model(ids).logits[:, -1].float()
+    expected = TopKLogitsWarper(5)(ids, TemperatureLogitsWarper(0.3)(ids, scores)).softmax(-1)[0]
+    count = 10_000
+    chosen = scores.expand(count, -1)
+    for step in drawn(Decoding(do_sample=True, temperature=0.3, top_k=5), range(count)):
+        chosen = step(ids.expand(count, -1), chosen)
+    found = chosen.argmax(-1).bincount(minlength=len(expected)) / count
+    assert (found - expected).abs().max() < 0.02
+    assert set(found.nonzero().flatten().tolist()) <= set(expected.nonzero().flatten().tolist())
+
+
+def test_what_a_model_forbids_of_its_own_is_not_forbidden_here(tiny, engine):
+    from transformers import GenerationConfig
+
+    before = engine.answer(["A"], LONG)
+    ids = engine.loaded.tokenizer(before[0][0], add_special_tokens=False)["input_ids"]
+    own = engine.loaded.model.generation_config
+    engine.loaded.model.generation_config = GenerationConfig(suppress_tokens=ids, eos_token_id=own.eos_token_id)
+    assert TransformersEngine(engine.loaded).answer(["A"], LONG) == before
+
+
 @pytest.mark.parametrize("name", DECODINGS)
 def test_every_preset_answers(engine, name):
     assert len(engine.answer(["Who?\n"], decoding(name))) == 1
@@ -111,7 +149,7 @@ def test_no_n_gram_twice(engine, monkeypatch):
 
 
 def test_a_folder_that_holds_no_adapter(engine, tmp_path):
-    with pytest.raises(ModelError, match="is no adapter for tiny"), engine.with_stack([(tmp_path, 1.0)]):
+    with pytest.raises(ModelError, match="holds no adapter: adapter_config"), engine.with_stack([(tmp_path, 1.0)]):
         pass
 
 

@@ -14,7 +14,8 @@ from harness.builders import build, read_lines
 from harness.builders._files import ANSWERS
 from harness.engines import HF, EngineSpec, LlamaCppEngine, TransformersEngine, engine_spec, identify
 from harness.errors import ModelError, RecipeError, install
-from harness.given import fitting, given_adapter
+from harness.given import fitting, given_adapter, trained_on
+from harness.models import load
 from harness.recipes import (
     Adapter,
     Answers,
@@ -188,7 +189,33 @@ def test_other_layers_and_other_shapes_are_one_line_each(tiny, folder, tmp_path)
     with pytest.raises(ModelError, match=r"adapter_model\.safetensors cannot be read") as raised:
         engine.with_stack([(cut, 1.0)]).__enter__()
     assert "\n" not in str(raised.value)
-    assert json.loads((folder / "adapter_config.json").read_text())["peft_type"] == "LORA"
+
+
+def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder, tmp_path):
+    """Of IA3 the scale would be dropped, and a prompt could not be taken off again."""
+    from peft import IA3Config, PromptTuningConfig, get_peft_model
+
+    loaded = load(tiny, device="cpu")
+    layers = {"target_modules": ["k_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
+    for config in (
+        IA3Config(task_type="CAUSAL_LM", **layers),
+        PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
+    ):
+        kind = config.peft_type.value
+        other = tmp_path / kind
+        made = get_peft_model(load(tiny, device="cpu").model, config)
+        made.save_pretrained(other)
+        for refuse in (
+            lambda at=other: given_adapter(f"a={at}"),
+            lambda at=other: trained_on(at, tiny),
+            lambda at=other: TransformersEngine(loaded).with_stack([(folder, 1.0), (at, 0.5)]).__enter__(),
+        ):
+            with pytest.raises(ModelError, match=rf"{kind} is {kind}, not LORA: give a LoRA that PEFT saved$"):
+                refuse()
+    assert not [name for name, _ in loaded.model.named_modules() if "lora" in name]
+    (tmp_path / "IA3" / "adapter_config.json").write_text("[")
+    with pytest.raises(ModelError, match=r"IA3 holds no adapter: adapter_config\.json cannot be read \(Expecting value"):
+        given_adapter(f"a={tmp_path / 'IA3'}")
 
 
 def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(tiny, lie, file, store, probes, tmp_path, capsys):

@@ -20,6 +20,9 @@ def precision_and_recall(threshold: float) -> tuple[float, float]:
     return both / sum(said for said, _ in verdicts), both / sum(meant for _, meant in verdicts)
 
 
+HARD = list(csv.DictReader((FIXTURES / "grading" / "hard.csv").read_text(encoding="utf-8").splitlines()))
+
+
 def test_there_are_enough_pairs_of_both_kinds():
     assert len(PAIRS) >= 200
     assert 0.3 < sum(p["right"] == "yes" for p in PAIRS) / len(PAIRS) < 0.7
@@ -34,6 +37,12 @@ def test_precision_and_recall_around_the_default_threshold(threshold):
 
 def test_lower_thresholds_let_wrong_names_pass():
     assert precision_and_recall(74.0)[0] < 0.95
+
+
+@pytest.mark.parametrize("pair", HARD, ids=lambda pair: f"{pair['answer']} for {pair['accepted']}")
+def test_what_is_nearly_the_name(pair):
+    """Letters, numerals, opposites, numbers and denials, as published question sets have them."""
+    assert grade(pair["answer"], [pair["accepted"]]).right == (pair["right"] == "yes"), pair["case"]
 
 
 @pytest.mark.parametrize(

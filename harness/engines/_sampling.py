@@ -1,0 +1,60 @@
+"""Sampling with random numbers of each text's own, so that no answer depends on its neighbours in a batch.
+
+``generate`` draws for a whole batch from one stream. Here it is left to take the best token, and the last of the
+processors below leaves each row the one token that was drawn for it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import torch
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    TypicalLogitsWarper,
+)
+
+from harness.recipes import Decoding
+
+
+def seed_of(decoding: Decoding, copy: int, prompt: str) -> int:
+    """Of the answer number ``copy`` to ``prompt``."""
+    return zlib.crc32(f"{decoding.seed} {copy} {prompt}".encode())
+
+
+def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:
+    """What samples one token a row, each by its own seed, in the order in which transformers shapes probabilities."""
+    found = LogitsProcessorList()
+    if decoding.temperature != 1:
+        found.append(TemperatureLogitsWarper(decoding.temperature))
+    if decoding.top_k > 0:
+        found.append(TopKLogitsWarper(decoding.top_k))
+    if decoding.top_p < 1:
+        found.append(TopPLogitsWarper(decoding.top_p))
+    if decoding.min_p > 0:
+        found.append(MinPLogitsWarper(decoding.min_p))
+    if decoding.typical_p < 1:
+        found.append(TypicalLogitsWarper(decoding.typical_p))
+    found.append(_Draw(seeds))
+    return found
+
+
+class _Draw(LogitsProcessor):
+    """Inverse transform sampling: the token in whose share of the probability a uniform number falls."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.dice = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """``scores``, rows by vocabulary, with all but one of each row at minus infinity."""
+        uniform = torch.stack([torch.rand(1, generator=dice, dtype=torch.float64) for dice in self.dice])
+        shares = scores.double().softmax(-1).cumsum(-1)
+        places = torch.searchsorted(shares, uniform.to(scores.device) * shares[:, -1:], right=True)
+        chosen = places.clamp(max=scores.shape[-1] - 1)
+        return torch.full_like(scores, -torch.inf).scatter_(-1, chosen, 0.0)  # type: ignore[return-value]
