@@ -16,7 +16,7 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "tune",
         help="find the training parameters to take",
-        description="Search the grid of `suites/grid` by successive halving over epochs, and recommend a setting: the"
+        description="Search the grid of `suites/grid` over more and more epochs, and recommend a setting: the"
         " best harmonic mean of recall and locality, less half a point for each doubling of the seconds. Every trial"
         " is kept in the store, where the suite finds it.",
     )

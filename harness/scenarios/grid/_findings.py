@@ -62,7 +62,7 @@ def _searched(trials: Sequence[Trial]) -> Finding:
     lacks = [shortfall(best(each), trials) for each in searches]
     seconds = sum(t.seconds for t in tried) / sum(t.seconds for t in trials)
     text = (
-        f"Successive halving over {len(tried)} of {len(trials)} settings takes {AXES.share(tried):.0%} of the full"
+        f"The search tries {len(tried)} of {len(trials)} settings, which takes {AXES.share(tried):.0%} of the full"
         f" grid's epochs, {seconds:.0%} of its seconds. What it recommends lies {lacks[0]:.3f} below the full grid's"
         f" front. Of {DRAWS} searches, each from a draw of its own, {sum(lack <= NEAR for lack in lacks)} end within"
         f" {NEAR} of it; their mean is {mean(lacks):.3f}, the worst {max(lacks):.3f}.\n\n"
