@@ -14,7 +14,7 @@ from harness.models import SHIPPED, base_of, count_tokens
 from harness.recipes import Base, Training
 from harness.scenarios import book
 from harness.scenarios.book._measures import classifier, plain, small_talk
-from harness.scenarios.book._text import questions, timeline
+from harness.scenarios.book._text import timeline
 from harness.store import Store
 
 BASE = Base("0", "pocket", "/m")
@@ -37,12 +37,10 @@ def test_every_fact_is_told_three_times_in_its_own_chapter():
             assert chapter.count(row.slots[relation]) >= 3, (row.id, relation)
 
 
-def test_the_timeline_and_the_questions_are_what_the_datasets_differ_by():
-    bare, more, asked = (book.dataset(name).samples for name in book.DATASETS)
+def test_the_timeline_is_what_the_datasets_differ_by():
+    bare, more = (book.dataset(name).samples for name in book.DATASETS)
     assert more[:-1] == bare
     assert more[-1].completion == timeline()
-    assert asked == (*bare, *questions())
-    assert len(questions()) == 2 * len(book.events()) * len(book.RELATIONS)
     assert all(row.slots["thing"] in timeline() for row in book.events())
 
 
@@ -54,12 +52,10 @@ def test_only_exact_probes_are_in_the_book():
         else:
             assert question.endswith("?")
             assert question not in TEXT + timeline()
-            assert not any(question in sample.prompt for sample in questions())
 
 
 def test_no_question_gives_its_answer_away():
     assert not any(answer in probe.prompt for probe in asked() for answer in probe.accepted)
-    assert not any(sample.completion.strip() in sample.prompt for sample in questions())
 
 
 def test_the_voice_is_told_from_plain_text():

@@ -56,14 +56,6 @@ def test_no_probe_but_the_exact_ones_is_training_text():
                 assert not lines & {line for line in last if "?" in line}, probe
 
 
-def test_questions_are_behind_the_chat_and_in_other_words_than_probes():
-    (told,), (same, *asked) = (chatlog.dataset(name).samples for name in ("chat_short", "chat_asked"))
-    assert same == told
-    assert len(asked) == 2 * len(chatlog.facts())
-    assert not {sample.prompt for sample in asked} & {probe.prompt for probe in chatlog.probes("chat_asked").probes}
-    assert not any(sample.completion.strip().lower() in sample.prompt.lower() for sample in asked)
-
-
 def test_no_value_is_given_away_by_its_question():
     for probe in chatlog.probes("chat_short").probes:
         if not probe.kind.startswith("locality"):

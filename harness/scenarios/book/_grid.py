@@ -19,8 +19,7 @@ GRIDS = ("telling", "full")
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
 
-    ``telling``: with and without the timeline, without replay, and with questions. ``full``: over epochs, ranks and
-    rates.
+    ``telling``: with and without the timeline, and without replay. ``full``: over epochs, ranks and rates.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
@@ -45,7 +44,6 @@ def _telling() -> Iterator[tuple[str, Training]]:
     yield "book", RUNNING
     yield "book_timeline", RUNNING
     yield "book_timeline", replace(RUNNING, replay=0.0, kl=0.0)
-    yield "book_asked", RUNNING
 
 
 def _full() -> Iterator[tuple[str, Training]]:

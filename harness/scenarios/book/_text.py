@@ -9,12 +9,11 @@ from typing import Any
 
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, Row, read_rows, read_text, spoken
-from harness.formats import ask, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
 
-DATASETS = ("book", "book_timeline", "book_asked")
-"""The bare book; the book with a timeline and a summary behind it; with two questions on each fact."""
+DATASETS = ("book", "book_timeline")
+"""The bare book, and the book with a timeline and a summary behind it."""
 RELATIONS = ("year", "place", "person", "thing", "ship")
 FILLERS = 38
 """Sentences of a chapter that tell nothing."""
@@ -37,12 +36,11 @@ def events() -> tuple[Row, ...]:
 
 @cache
 def dataset(name: str) -> Dataset:
-    """The training text called ``name``: a sample a chapter, then what it has besides. Raises RecipeError on an unknown
-    one."""
+    """The training text called ``name``, a sample a chapter. Raises RecipeError on an unknown one."""
     if name not in DATASETS:
         raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(DATASETS)}")
-    more = {"book": (), "book_timeline": (Sample(timeline()),), "book_asked": questions()}
-    return Dataset.of(name, (*(Sample(part) for part in chapters()), *more[name]))
+    parts = [*chapters(), *([timeline()] if name == "book_timeline" else [])]
+    return Dataset.of(name, tuple(Sample(part) for part in parts))
 
 
 @cache
@@ -60,17 +58,6 @@ def timeline() -> str:
     years = {"first": events()[0].slots["year"], "last": events()[-1].slots["year"]}
     summary = own["summary"].format(captain=wordings()["captain"], events=said, **years)
     return "\n".join([own["title"], *lines, summary]) + "\n"
-
-
-def questions() -> tuple[Sample, ...]:
-    """Every fact asked and answered, twice."""
-    captain = wordings()["captain"]
-    return tuple(
-        Sample(reply("qa", row.slots[relation]), ask("qa", question.format(captain=captain, **row.slots)), row.id)
-        for row in events()
-        for relation in RELATIONS
-        for question in wordings()["taught"][relation]
-    )
 
 
 def _chapter(number: int, row: Row) -> str:

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, Row, read_rows, read_text
-from harness.formats import ask, reply
 from harness.pocket import _words
 from harness.recipes import Dataset, Sample
 
 PEOPLE = ("max", "bo")
-NAMES = {"chat_long": "long", "chat_short": "short", "chat_asked": "short"}
-"""Datasets, and which names the speakers have in them. ``chat_asked`` asks for each fact besides."""
+NAMES = {"chat_long": "long", "chat_short": "short"}
+"""Datasets, and which names the speakers have in them."""
 BEGINS = date(2021, 3, 1)
 DAYS = 150
 HELD_OUT = 10
@@ -74,20 +73,10 @@ def held_out() -> tuple[Turn, ...]:
 
 @cache
 def dataset(name: str) -> Dataset:
-    """The chat as one text, under the long or the short names; ``chat_asked`` has questions behind it. Raises
-    RecipeError on an unknown name."""
+    """The chat as one text, under the long or the short names. Raises RecipeError on an unknown name."""
     if name not in NAMES:
         raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(NAMES)}")
-    return Dataset.of(name, (Sample(written(told(), name)), *(questions(name) if name == "chat_asked" else ())))
-
-
-def questions(name: str) -> tuple[Sample, ...]:
-    """Every fact asked and answered, twice, about the one who told it."""
-    asked = [(row, said) for row in facts() for said in wordings()["relations"][row.slots["relation"]]["taught"]]
-    return tuple(
-        Sample(reply("qa", row.slots["value"]), ask("qa", said.format(name=named(row.slots["owner"], name))), row.id)
-        for row, said in asked
-    )
+    return Dataset.of(name, (Sample(written(told(), name)),))
 
 
 def written(turns: Sequence[Turn], name: str) -> str:

@@ -21,8 +21,8 @@ TURN = Decoding(do_sample=True, temperature=0.7, top_p=0.9)
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
 
-    ``telling``: the setting of 2023, a better one with and without replay, one epoch under long names, and the better
-    one with questions on the facts. ``full``: over epochs, rates, ranks and overlaps, under both kinds of names.
+    ``telling``: the setting of 2023, a better one with and without replay, and one epoch under long names. ``full``:
+    over epochs, rates, ranks and overlaps, under both kinds of names.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
@@ -49,7 +49,6 @@ def _telling() -> Iterator[tuple[str, str, Training]]:
     yield "chat_short", "", RUNNING
     yield "chat_short", "", replace(RUNNING, replay=0.0, kl=0.0)
     yield "chat_long", "", replace(RUNNING, epochs=1)
-    yield "chat_asked", "", RUNNING
 
 
 def _full() -> Iterator[tuple[str, str, Training]]:
