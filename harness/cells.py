@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,9 +30,10 @@ from harness.recipes import (
     Training,
 )
 
-__all__ = ["GREEDY", "Cell", "Layer", "MergedLayer", "number"]
+__all__ = ["GREEDY", "Cell", "Layer", "MergedLayer", "number", "told_apart"]
 
 GREEDY = Decoding()
+_DIGITS = 6  # of a content, beside a name that two models have
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k`` selects by any."""
-        parts = [re.sub(r"\W", "_", self.base.name)] if self.several_models else []
+        parts = [_word(self.base)] if self.several_models else []
         parts += [self.dataset.name, *([self.label] if self.label else [])]
         parts += _settings(self.training) if self.given is None else _names(self.given)
         parts += [self.engine.name] if self.several_engines or self.engine != HF else []
@@ -239,9 +241,25 @@ class Cell:
         return Likelihoods(stack, self.scored, dtype=self.engine.dtype)
 
 
+def told_apart(bases: Iterable[Base]) -> list[Base]:
+    """``bases`` under names that tell them apart in ids, tables and plots, as two runs have a ``checkpoint-500`` each.
+
+    Of several contents under one name each bears the first digits of its own: those say the same wherever it lies.
+    One content that is given twice under one name is one model.
+    """
+    once = list({(_word(base), base.content): base for base in bases}.values())
+    names = Counter(map(_word, once))
+    return [replace(own, name=f"{own.name}_{own.content[:_DIGITS]}") if names[_word(own)] > 1 else own for own in once]
+
+
 def unseeded(name: str) -> str:
     """A cell's id without its seed; what trains nothing has none."""
     return re.sub(r"-seed\d+$", "", name)
+
+
+def _word(base: Base) -> str:
+    """A base's name as ids show it."""
+    return re.sub(r"\W", "_", base.name)
 
 
 def _settings(t: Training) -> list[str]:

@@ -189,7 +189,7 @@ def _read(
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
-    from harness.quantise import loading
+    from harness.quantise import check_complete, loading
 
     disable_progress_bar()
     kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -214,7 +214,7 @@ def _read(
             ignore_mismatched_sizes=True,  # they are told in one line below
             **more,
         )
-        _check_complete(path, told)
+        check_complete(path, told)
         placed: Any = model
         if not getattr(model, "hf_quantizer", None):  # quantised weights are where they belong already
             placed.to(place)
@@ -225,19 +225,6 @@ def _read(
             # of its block, and computes in bfloat16 whatever was asked for.
             layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     return model, tokenizer, seconds
-
-
-def _check_complete(path: str, told: Mapping[str, Any]) -> None:
-    """Raise ModelError for weights that transformers did not find, or not in their shape: it makes up random ones.
-
-    ``told`` is its loading info, in which tied weights and those that it computes are not missing.
-    """
-    if missing := sorted(told["missing_keys"]):
-        lacking = f"{len(missing)} of its weights, {missing[0]} the first"
-        raise ModelError(f"{path} lacks {lacking}: download or save the model again")
-    for name, found, wanted in sorted(told["mismatched_keys"]):
-        shapes = f"is {tuple(found)}, which its config.json makes {tuple(wanted)}"
-        raise ModelError(f"{name} of {path} {shapes}: download or save the model again")
 
 
 def _bits(by: BitsAndBytes | None, dtype: torch.dtype, place: torch.device) -> dict[str, Any]:
@@ -308,6 +295,7 @@ def _content(files: list[Path]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """The next one, too, where the first only announces it."""
-    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    """With the next, where it only announces that, and with its kind, where it is a key and no sentence."""
+    said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    first, *more = said.strip().splitlines() or [type(error).__name__]
     return f"{first} {more[0].strip()}" if more and first.endswith(":") else first

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -14,6 +16,7 @@ from harness.stats import Interval, Paired, detectable_loss, holm, paired_bootst
 ALPHA = 0.05
 """Chance of any false alarm in a session in which nothing has changed."""
 _SHOWN = 12  # flipped questions in the text of a failure
+_SURE = 40  # facts whose signs no test draws all alike by chance
 _LIMITED = {
     "adapter_bytes": "bytes",
     "model_bytes": "bytes",
@@ -68,8 +71,11 @@ class Change(NamedTuple):
     questions: int
     gained: int
     flips: tuple[Flip, ...]
-    detectable: tuple[float, float]
-    """Losses found in 4 of 5 cases: spread evenly over the questions, and striking whole facts."""
+    facts: int
+    needed: int
+    """So many facts at least could show a loss, where these are too few to show any; else 0."""
+    detectable: tuple[float, float] | None
+    """Losses found in 4 of 5 cases: spread evenly over the questions, and striking whole facts; None where none is."""
 
     def __str__(self) -> str:
         low, high = self.difference.low, self.difference.high
@@ -114,6 +120,8 @@ class Comparison:
     changes: tuple[Change, ...]
     ratios: tuple[Ratio, ...]
     status: tuple[str, str]
+    main: str
+    """The share for which the cell was made: ``recall``, or ``known`` where nothing else is asked."""
     unmatched: int
     """Questions of one side that the other does not have."""
     judge_speed: bool
@@ -129,6 +137,22 @@ class Comparison:
     def holds(self) -> bool:
         """Whether nothing fails."""
         return not self.worse
+
+    @property
+    def blind(self) -> str:
+        """The shares of which no loss could be shown, and why, in one line; empty where there are none."""
+        few = [f"{c.measure} {c.facts} (needs {c.needed})" for c in self.changes if c.needed and not c.worse]
+        lines = [] if self._main else [f"no question on {self.main} is one of the baseline's: save it again"]
+        return "; ".join([*lines, *([f"too few facts to show a loss: {', '.join(few)}"] if few else [])])
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether something fails, or would have failed if all of ``main`` were lost."""
+        return not self.holds or any(not change.needed for change in self._main)
+
+    @property
+    def _main(self) -> list[Change]:
+        return [change for change in self.changes if change.measure == self.main]
 
     @property
     def slower(self) -> list[str]:
@@ -183,6 +207,7 @@ def compare(
         changes=tuple(_changes(before, shared, limits.quality, cells)),
         ratios=tuple(_ratios(before.cost, cost, limits)),
         status=(before.status, status),
+        main=next(iter(_groups(lines)), "recall"),
         unmatched=len(lines) + len(before.right) - 2 * len(shared),
         judge_speed=judge_speed,
     )
@@ -195,9 +220,7 @@ def _changes(before: Kept, lines: Sequence[Line], tolerance: float, cells: int) 
     tested = [_test(before, own, tolerance, alpha) for own, alpha in zip(groups.values(), alphas, strict=True)]
     ps = holm([one.p for one in tested], weights)
     for (name, own), one, p, alpha in zip(groups.items(), tested, ps, alphas, strict=True):
-        yield _change(
-            name, before, own, one, min(1.0, cells * p), _detectable(one.clusters, len(own), tolerance, alpha)
-        )
+        yield _change(name, before, own, one, min(1.0, cells * p), alpha, tolerance)
 
 
 def _test(before: Kept, lines: Sequence[Line], tolerance: float, alpha: float) -> Paired:
@@ -207,15 +230,34 @@ def _test(before: Kept, lines: Sequence[Line], tolerance: float, alpha: float) -
         [line["fact"] for line in lines],
         "less",
         tolerance,
-        resamples=max(2000, ceil(10 / alpha)),  # or the smallest p-value would not survive the correction
+        resamples=_resamples(alpha),
     )
 
 
+def _resamples(alpha: float) -> int:
+    """So many that the smallest p-value survives the correction."""
+    return max(2000, ceil(10 / alpha))
+
+
+def _needed(facts: int, alpha: float) -> int:
+    """0 where a loss of all ``facts`` is found at ``alpha``; else of how many facts it would be."""
+    enough = next(more for more in count(facts) if _least_p(min(more, _SURE), _resamples(alpha)) <= alpha)
+    return enough if enough > facts else 0
+
+
+@cache
+def _least_p(facts: int, resamples: int) -> float:
+    """That of ``facts`` lost altogether: of their signs only one pattern in ``2 ** facts`` is as low."""
+    return paired_bootstrap([1.0] * facts, [0.0] * facts, range(facts), "less", resamples=resamples).p
+
+
 def _change(
-    name: str, before: Kept, lines: Sequence[Line], tested: Paired, p: float, detectable: tuple[float, float]
+    name: str, before: Kept, lines: Sequence[Line], tested: Paired, p: float, alpha: float, tolerance: float
 ) -> Change:
     was, now = [before.right[line["id"]] for line in lines], [bool(line["right"]) for line in lines]
     flips = [line for line in lines if before.right[line["id"]] and not line["right"]]
+    facts = tested.clusters
+    needed = _needed(facts, alpha)
     return Change(
         measure=name,
         before=sum(was) / len(was),
@@ -226,13 +268,13 @@ def _change(
         questions=len(lines),
         gained=sum(b > a for a, b in zip(was, now, strict=True)),
         flips=tuple(Flip(f["id"], f["kind"], f["prompt"], f["answers"][0], f["accepted"][0]) for f in flips),
-        detectable=detectable,
+        facts=facts,
+        needed=needed,
+        detectable=None if needed else _detectable(facts, len(lines), tolerance, alpha),
     )
 
 
 def _detectable(facts: int, questions: int, tolerance: float, alpha: float) -> tuple[float, float]:
-    if facts < 2:
-        return 1.0, 1.0
     spread, whole = (
         detectable_loss(facts, questions / facts, together, alpha, tolerance=tolerance) for together in (0, 1)
     )

@@ -13,7 +13,8 @@ _SHOWN = 40  # flipped questions listed per cell: a job's summary holds 1 MiB
 _HEAD = ("cell", "measure", "before", "now", "difference", "p", "lost / won", "finds a loss of", "")
 _LEGEND = (
     "*p*: that the share fell by more than the tolerance, paired over facts and corrected for every share of every cell"
-    " compared. *Finds a loss of*: in about 4 of 5 cases, spread evenly over the questions / striking whole facts."
+    " compared. *Finds a loss of*: in about 4 of 5 cases, spread evenly over the questions / striking whole facts;"
+    " *nothing* where the facts are too few for any loss to be shown."
 )
 
 
@@ -21,8 +22,11 @@ def comparison_markdown(baseline: Baseline, model: str, versions: dict[str, str]
     """All comparisons with ``baseline``: what is worse first, then the table, then the questions that flipped."""
     bad = sum(not c.holds for c in found)
     verdict = f"**cells worse: {bad} of {len(found)}**" if bad else f"cells worse: none of {len(found)}"
+    untold = sum(not c.conclusive for c in found)
+    verdict += f", no loss could be shown in {untold}" if untold else ""
     parts = [f"### Against baseline {baseline.name}, {verdict}", "", _made_with(baseline, model, versions), ""]
     parts += [f"- `{c.cell}`: {line}" for c in found for line in c.worse]
+    parts += [f"- `{c.cell}`: {c.blind}" for c in found if c.blind]
     parts += [f"- slower, `{c.cell}`: {line}" for c in found if not c.judge_speed for line in c.slower]
     parts += [f"- `{c.cell}`: {c.unmatched} questions have no partner, and were left out" for c in found if c.unmatched]
     parts += ["", _table(found), "", _LEGEND, ""]
@@ -45,7 +49,7 @@ def _table(found: Sequence[Comparison]) -> str:
     for one in found:
         for c in one.changes:
             difference = f"{c.difference.estimate:+.3f} [{c.difference.low:+.3f}, {c.difference.high:+.3f}]"
-            loss = f"{c.detectable[0]:.2f} / {c.detectable[1]:.2f}"
+            loss = f"{c.detectable[0]:.2f} / {c.detectable[1]:.2f}" if c.detectable else "nothing"
             row = [one.cell, c.measure, f"{c.before:.3f}", f"{c.now:.3f}", difference, f"{c.p:.2g}"]
             rows.append([*row, f"{len(c.flips)} / {c.gained}", loss, "**worse**" if c.worse else ""])
         for r in (

@@ -119,7 +119,7 @@ def table(rows: Sequence[Graded], by: Sequence[str], form: str = "github", judge
     sorts: dict[tuple[str, ...], list[Graded]] = {}
     for row in rows:
         sorts.setdefault(tuple(str(row.answered.more.get(name, "")) for name in by), []).append(row)
-    lines = [[*map(_cell, names), *_figures(found, judge)] for names, found in sorts.items()] if by else []
+    lines = [[*map(_name, names), *_figures(found, judge)] for names, found in sorts.items()] if by else []
     lines += [["all", *[""] * (len(by) - 1), *_figures(rows, judge)]] if len(sorts) > 1 or not by else []
     head = [*(by or [""]), "answers", "right", "share", "95% interval"]
     head += ["judge", "judge, corrected"] if judge else []
@@ -215,6 +215,13 @@ def _words(row: Graded) -> tuple[str, str, str]:
 
 
 def _cell(text: str) -> str:
-    """One line, not too long, that breaks no table."""
-    line = " ".join(text.split()).replace("|", "\\|")
-    return line if len(line) <= 100 else line[:99] + "\u2026"
+    """One line, not too long, that breaks no table and is no markup."""
+    from harness.report import escaped
+
+    line = " ".join(text.split())
+    return escaped(line if len(line) <= 100 else line[:99] + "\u2026")
+
+
+def _name(text: str) -> str:
+    """The same of a group, which the terminal shows, too: underscores, as ids of cells have them, stay as they are."""
+    return _cell(text).replace("\\_", "_")

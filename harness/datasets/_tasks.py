@@ -15,13 +15,16 @@ from harness.tables import decoded
 CHOICE, GENERATE = "multiple_choice", "generate_until"
 METRICS = {CHOICE: ("acc", "acc_norm"), GENERATE: ("exact_match",)}
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
-_ASIDE = ("tag", "task_alias", "metadata", "generation_kwargs", "should_decontaminate", "doc_to_decontamination_query")
+_ASIDE = ("tag", "task_alias", "metadata", "should_decontaminate", "doc_to_decontamination_query")
 _KNOWN = (
     *("task", "dataset_path", "dataset_name", "dataset_kwargs", "output_type", "description", "doc_to_text"),
     *("doc_to_target", "doc_to_choice", "target_delimiter", "fewshot_delimiter", "num_fewshot", "metric_list"),
+    "generation_kwargs",
     *_SPLITS,
     *_ASIDE,
 )
+_GREEDY = ("do_sample", "temperature")
+"""Of ``generation_kwargs`` what may be there, as long as it is false or 0."""
 
 
 class Item(NamedTuple):
@@ -45,13 +48,21 @@ class Task(NamedTuple):
     folded: tuple[str, ...]
     """Of ``ignore_case`` and ``ignore_punctuation``, by which exact_match compares."""
     items: tuple[Item, ...]
+    until: tuple[str, ...] = ()
+    """Strings of which the first one ends an answer; a line's end is one of them where answers are generated."""
+
+    def ended(self, answer: str) -> str:
+        """``answer`` up to the first of ``until``."""
+        for stop in self.until:
+            answer = answer.partition(stop)[0]
+        return answer
 
 
 def read_task(path: Path) -> Task:
     """The task in the YAML file ``path``, without examples in its prompts (``num_fewshot`` 0).
 
     Keys and templates mean what they mean in lm-evaluation-harness 0.4 (docs/task_guide.md there). What needs its
-    Python, its hub or its few-shot examples is refused by name.
+    Python, its hub, its few-shot examples or another way to generate is refused by name.
 
     Raises:
         DataError: the file or its data cannot be used; the line says why.
@@ -67,12 +78,13 @@ def read_task(path: Path) -> Task:
         raise DataError(f"{path}: output_type {kind!r} is not supported: choose one of {', '.join(METRICS)}")
     if not re.fullmatch(r"\w+", name):
         raise DataError(f"{path}: task {name!r} is a column of the report: name it by letters, digits and _")
+    until = _until(given) if kind == GENERATE else ()
     metrics, folded = _metrics(given, kind)
     read = _choice if kind == CHOICE else _generated
     items = tuple(read(given, document) for document in records(_data(path, given)))
     if not items:
         raise DataError(f"{path}: its data has no questions: give at least one")
-    return Task(name, kind, metrics, folded, items)
+    return Task(name, kind, metrics, folded, items, until)
 
 
 def _yaml(path: Path) -> Any:
@@ -85,14 +97,30 @@ def _yaml(path: Path) -> Any:
         raise DataError(f"{path} is no YAML that can be read without running code: {said}") from error
 
 
+def _until(given: Record) -> tuple[str, ...]:
+    """Raises DataError on all but greedy answers that end with their line or before; a silent task's do not."""
+    own = given.record("generation_kwargs").fields if given.fields.get("generation_kwargs") else {}
+    for name, value in own.items():
+        if name != "until" and (value or name not in _GREEDY):
+            raise DataError(f"{given.where} {name} of generation_kwargs is not supported: set it by --decoding instead")
+    until = own.get("until", [given.fields.get("fewshot_delimiter", "\n\n")])
+    until = [until] if isinstance(until, str) else until
+    if not isinstance(until, list) or not all(isinstance(one, str) for one in until) or "\n" not in until:
+        raise DataError(
+            f'{given.where} until of generation_kwargs is {until!r}: answers end with their line here, add "\\n"'
+        )
+    return tuple(filter(None, until))
+
+
 def _metrics(given: Record, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     asked = given.records("metric_list")
     names = tuple(one.text("metric") for one in asked) or METRICS[kind][:1]
     for name in names:
         if name not in METRICS[kind]:
             raise DataError(f"{given.where} metric {name!r} is not for {kind}: choose of {', '.join(METRICS[kind])}")
-    if any(one.fields.get("regexes_to_ignore") for one in asked):
-        raise DataError(f"{given.where} regexes_to_ignore is not supported: leave it out")
+    for name in ("regexes_to_ignore", "ignore_numbers"):
+        if any(one.fields.get(name) for one in asked):
+            raise DataError(f"{given.where} {name} is not supported: leave it out")
     folded = ("ignore_case", "ignore_punctuation")
     return names, tuple(name for name in folded if any(one.fields.get(name) for one in asked))
 
@@ -112,15 +140,29 @@ def _data(path: Path, given: Record) -> Path:
 
 def _choice(given: Record, document: Record) -> Item:
     choices = _choices(given, document)
-    gold = _value(given, document, "doc_to_target")
-    if isinstance(gold, str) and gold in choices:
-        gold = choices.index(gold)
-    elif isinstance(gold, str) and gold.strip().isdigit():
-        gold = int(gold)
-    if not isinstance(gold, int) or not 0 <= gold < len(choices):
-        raise DataError(f"{document.where} doc_to_target gives {gold!r}: it must be one of the {len(choices)} choices")
+    gold = _gold(given, document, choices)
     rest = (choice for place, choice in enumerate(choices) if place != gold)
     return Item(document.where, _prompt(given, document), (choices[gold], *rest))
+
+
+def _gold(given: Record, document: Record, choices: list[str]) -> int:
+    gold = _target(given, document)
+    if isinstance(gold, str) and gold in choices:
+        return choices.index(gold)
+    if not isinstance(gold, int) or not 0 <= gold < len(choices):
+        raise DataError(
+            f"{document.where} doc_to_target gives {gold!r}: it must be one of the {len(choices)} choices, or its index"
+        )
+    return gold
+
+
+def _target(given: Record, document: Record) -> Any:
+    """A column as it is; a template beside choices is an index where it gives digits, and any may give a list."""
+    found = _value(given, document, "doc_to_target")
+    if not isinstance(found, str) or given.text("doc_to_target") in document:
+        return found
+    index = found.isdigit() and given.fields.get("doc_to_choice") is not None
+    return _literal(found) if index or (found[:1] == "[" and found[-1:] == "]") else found
 
 
 def _choices(given: Record, document: Record) -> list[str]:
@@ -129,17 +171,26 @@ def _choices(given: Record, document: Record) -> list[str]:
         template = list(template.values())
     found = _value(given, document, "doc_to_choice") if isinstance(template, str) else template
     if isinstance(found, str):
-        try:
-            found = ast.literal_eval(found)
-        except (ValueError, SyntaxError):
-            found = None
+        found = _literal(found)
     if not isinstance(found, list) or len(found) < 2 or not all(isinstance(one, str) and one.strip() for one in found):
         raise DataError(f"{document.where} doc_to_choice gives no list of texts: give two or more choices")
     return [_scorable(document, one.strip()) for one in found]
 
 
+def _literal(text: str) -> Any:
+    """The value that ``text`` is in Python, or else itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
 def _generated(given: Record, document: Record) -> Item:
-    target = _value(given, document, "doc_to_target")
+    if given.fields.get("doc_to_choice") is None:
+        target = _target(given, document)
+    else:
+        choices = _choices(given, document)
+        target = choices[_gold(given, document, choices)]
     if not isinstance(target, (str, int, float)) or not str(target).strip():
         raise DataError(f"{document.where} doc_to_target gives {target!r}: give one answer")
     return Item(document.where, _prompt(given, document), (_scorable(document, str(target).strip()),))
@@ -153,7 +204,10 @@ def _scorable(document: Record, text: str) -> str:
 
 def _prompt(given: Record, document: Record) -> str:
     """An answer goes on with a space from what does not end in one."""
-    text = f"{given.fields.get('description', '')}{_value(given, document, 'doc_to_text')}"
+    asked = _value(given, document, "doc_to_text")
+    if not isinstance(asked, str):
+        raise DataError(f"{document.where} doc_to_text gives {asked!r}: give a text")
+    text = _rendered(given, document, str(given.fields.get("description") or "")) + asked
     delimiter = given.fields.get("target_delimiter", " ")
     prompt = text.rstrip(" ") if delimiter == " " else f"{text}{delimiter}"
     if delimiter != " " and not prompt[-1:].isspace():

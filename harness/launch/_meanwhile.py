@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
+
+from filelock import Timeout
 
 from harness.errors import HarnessError
 from harness.launch._plan import Job, Plan
@@ -14,27 +16,19 @@ from harness.store import Artefact, Store
 class Meanwhile:
     """Builds one job of a plan at each call, the longest that is ready and that nobody is at.
 
-    Ready is what has all that it needs in the store, so that building it waits for nobody.
+    Ready is what has all that it needs in the store. What then needs more than its job says, and finds somebody at it
+    (this process, perhaps, further up), is left alone for now: a job waits for nobody.
     """
 
     def __init__(self, plan: Callable[[], Plan], store: Store, build: Callable[[Recipe], Artefact]) -> None:
         self._plan = plan
         self._store = store
         self._build = build
-        self._at_it = False
 
     def __call__(self) -> bool:
         """Whether there was something to build."""
-        if self._at_it:
-            return False
-        self._at_it = True
-        try:
-            job = self._next()
-            if job:
-                self._try(job)
-            return job is not None
-        finally:
-            self._at_it = False
+        with self._store.unwaiting():
+            return any(map(self._try, self._ready()))
 
     @cached_property
     def _left(self) -> list[Job]:
@@ -47,16 +41,19 @@ class Meanwhile:
         except HarnessError:
             return []
 
-    def _next(self) -> Job | None:
+    def _ready(self) -> Iterator[Job]:
         self._left = [job for job in self._left if not self._there(job)]
-        ready = (job for job in self._left if all(map(self._there, job.needs)) and not self._store.busy(job.recipe))
-        return next(ready, None)
+        return (job for job in self._left if all(map(self._there, job.needs)) and not self._store.busy(job.recipe))
 
-    def _try(self, job: Job) -> None:
+    def _try(self, job: Job) -> bool:
+        """False where somebody is at what it is made from."""
         try:
             self._build(job.recipe)
+        except Timeout:
+            return False
         except HarnessError:  # which the test that asks for it will meet again, and tell
             self._left.remove(job)
+        return True
 
     def _there(self, job: Job) -> bool:
         return self._store.peek(job.recipe) is not None

@@ -8,10 +8,11 @@ from harness.plugin._hooks import (
     pytest_generate_tests,
     pytest_runtest_setup,
     pytest_runtestloop,
+    pytest_sessionfinish,
     pytest_terminal_summary,
 )
 from harness.plugin._speed import Ready, ready, ready_cell
-from harness.plugin._xdist import pytest_xdist_make_scheduler
+from harness.plugin._xdist import pytest_testnodedown, pytest_xdist_make_scheduler
 
 __all__ = [
     "Bounds",
@@ -27,7 +28,9 @@ __all__ = [
     "pytest_generate_tests",
     "pytest_runtest_setup",
     "pytest_runtestloop",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
     "pytest_xdist_make_scheduler",
     "ready",
     "ready_cell",

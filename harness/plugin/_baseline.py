@@ -16,6 +16,7 @@ from harness.plugin._session import HarnessSession, cell_of
 from harness.report import Part, table
 
 COMPARED = "harness_compared"
+_NAMED = 3  # missing cells that a line names
 
 
 def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
@@ -34,12 +35,6 @@ def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     if not any(cell.unnamed in own.baseline(key).cells for key, cell in asking if key in kept):
         path = _shown(own.baseline_path(kept[0], settings.baseline))
         raise pytest.UsageError(f"baseline {path} holds none of the selected cells: select others, or save it again")
-
-
-def check_on_controller(own: HarnessSession, keys: Sequence[str]) -> None:
-    """With xdist nothing is collected here, and what stops a worker's collection is not shown: so look beforehand."""
-    if own.settings.baseline and keys:
-        _readable(own, keys)
 
 
 def _readable(own: HarnessSession, keys: Sequence[str]) -> list[str]:
@@ -89,12 +84,12 @@ def properties(found: Comparison) -> Iterator[tuple[str, object]]:
 
 
 def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
-    """Writes what ran as ``--save-baseline``, and says where; a run that was interrupted is no baseline."""
+    """Writes what ran as ``--save-baseline``, and says where; a run that lacks selected cells is no baseline."""
     name = own.settings.save_baseline
     if not name:
         return
-    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        yield f"no baseline {name} is saved, as the session did not end by itself"
+    if why := _incomplete(own, exitstatus):
+        yield f"no baseline {name} is saved, as {why}"
         return
     keys = dict.fromkeys(key for key, _ in own.ran)
     paths = {own.baseline_path(key, name) for key in keys}
@@ -131,6 +126,17 @@ def _asking(own: HarnessSession, items: Sequence[pytest.Item]) -> Iterator[tuple
             yield own.key(item.module), cell
 
 
+def _incomplete(own: HarnessSession, exitstatus: int) -> str:
+    """Why what ran is not all that was selected; empty where it is."""
+    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return "the session did not end by itself"
+    if own.stopped:
+        return f"the session ended before its last test ({own.stopped}): run it without -x and --maxfail"
+    lost = own.lost()
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    return f"nothing was measured of {', '.join(lost[:_NAMED])}{more}: mend that, or select others" if lost else ""
+
+
 def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
     known = {cell.id: cell for cell in own.cells(key)}
     cells = [known[cell] for k, cell in own.ran if k == key]
@@ -147,7 +153,10 @@ def _cell(own: HarnessSession, key: str, cell: Cell) -> Kept:
 
 def _verdict(name: str, found: Sequence[Comparison]) -> Iterator[str]:
     bad = sum(not c.holds for c in found)
-    yield f"\nagainst baseline {name}: cells compared {len(found)}, worse {bad or 'none'}"
+    untold = sum(not c.conclusive for c in found)
+    more = f", no loss could be shown in {untold}" if untold else ""
+    yield f"\nagainst baseline {name}: cells compared {len(found)}, worse {bad or 'none'}{more}"
+    yield from (f"{c.cell}: {c.blind}" for c in found if c.blind)
     yield from (f"slower, not failed: {c.cell}: {line}" for c in found if not c.judge_speed for line in c.slower)
 
 

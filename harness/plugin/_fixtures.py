@@ -28,7 +28,7 @@ def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
     try:
         return own.result(key, cell)
     except HarnessError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None  # its line says it all, and no cause of it
 
 
 @pytest.fixture
@@ -74,7 +74,10 @@ def may_diverge(cell: Cell, request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Comparison:
-    """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not hold the cell."""
+    """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not hold the cell.
+
+    It skips, too, where nothing is worse, and nothing could be: that is no proof that nothing was lost.
+    """
     own = request.config.stash[KEY]
     if not own.settings.baseline:
         pytest.skip("no --baseline is given")
@@ -87,4 +90,6 @@ def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Com
     found = compared(own, key, cell, count)
     request.node.user_properties.append((COMPARED, [key, cell.id, count]))
     request.node.user_properties.extend(properties(found))
+    if not found.conclusive:
+        pytest.skip(f"not worse than baseline {found.baseline}, as far as can be told: {found.blind}")
     return found

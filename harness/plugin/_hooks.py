@@ -11,13 +11,13 @@ import pytest
 from harness.cells import Cell
 from harness.errors import HarnessError
 from harness.launch import Meanwhile, Plan, launch_here
-from harness.plugin._baseline import COMPARED, check_baselines, check_on_controller, keep_baselines, summarise
+from harness.plugin._baseline import COMPARED, check_baselines, keep_baselines, summarise
 from harness.plugin._fixtures import RAN
-from harness.plugin._keys import keys_asked
 from harness.plugin._options import add_options
 from harness.plugin._order import check_names, sort_by_cell
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.plugin._speed import parametrise_engines
+from harness.plugin._xdist import on_worker, tell_controller
 from harness.report import fitted, noise, write
 
 SCENARIO = "harness_scenario"
@@ -68,16 +68,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Stops where the user got something wrong; else puts the tests in order."""
+    """Stops where the user got something wrong; else puts the tests in order.
+
+    What stops a worker of xdist would be shown as an error of its own, so a worker tells the mistake and has no tests.
+    """
     own = config.stash[KEY]
-    if own.mistake:
-        raise pytest.UsageError(own.mistake)
-    check_names(own, items)
+    try:
+        _check(own, items)
+    except pytest.UsageError as error:
+        if not on_worker(config):
+            raise
+        tell_controller(config, mistake=str(error))
+        items.clear()
     for item in items:
         if cell_of(item) and isinstance(item, pytest.Function):
             item.user_properties.append((SCENARIO, own.scenario(own.key(item.module)).name))
-    check_baselines(own, items)
     sort_by_cell(own, items)
+
+
+def _check(own: HarnessSession, items: list[pytest.Item]) -> None:
+    if own.mistake:
+        raise pytest.UsageError(own.mistake)
+    check_names(own, items)
+    check_baselines(own, items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -90,10 +103,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """
     own = session.config.stash[KEY]
     if session.config.getoption("numprocesses", None):
-        check_on_controller(own, keys_asked(session.config))
         _judge_first(own)
     found = dict.fromkeys(cell for item in session.items if (cell := cell_of(item)))
     cells = [cell for cell in found if not own.missing(cell)]
+    if found and own.namesakes and not on_worker(session.config):
+        _say(session.config, "\n".join(own.namesakes))
     if session.config.getoption("plan"):
         if not cells:
             why = own.missing(next(iter(found))) if found else "select a suite, without -n"
@@ -102,7 +116,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return True
     if session.config.getoption("maxfail") or session.config.option.collectonly:
         return None
-    if cells and hasattr(session.config, "workerinput"):
+    if cells and on_worker(session.config):
         session.config.stash[HELP] = own.store.meanwhile = Meanwhile(lambda: own.plan(cells), own.store, own.fetch)
     elif cells:
         try:
@@ -116,7 +130,16 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A worker that is through helps the others, unless the session was broken off."""
+    """Notes what was selected. A worker that is through helps the others, unless the session was broken off."""
+    own = session.config.stash[KEY]
+    own.stopped = str(session.shouldfail or session.shouldstop or "")
+    own.selected |= {
+        item.nodeid: (own.key(item.module), cell.id)
+        for item in session.items
+        if (cell := cell_of(item)) and isinstance(item, pytest.Function) and "outcome" in item.fixturenames
+    }
+    if on_worker(session.config):
+        tell_controller(session.config, selected=[[test, *cell] for test, cell in own.selected.items()])
     meanwhile = session.config.stash.get(HELP, None)
     if meanwhile and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         while meanwhile():
@@ -138,16 +161,20 @@ class Recorder:
         self._own = own
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if scenario := dict(report.user_properties).get(SCENARIO):
+        told = dict(report.user_properties)
+        if report.skipped:
+            self._own.left_out.add(report.nodeid)
+        if scenario := told.get(SCENARIO):
             if report.skipped and isinstance(report.longrepr, tuple):
                 self._own.skipped[str(scenario)] = report.longrepr[2].removeprefix("Skipped: ")
             elif report.when == "call":
                 self._own.asked.add(str(scenario))
-        for name, value in report.user_properties if report.when == "call" else ():
-            if name == RAN and isinstance(value, (list, tuple)):
-                self._own.ran[(str(value[0]), str(value[1]))] = None
-            elif name == COMPARED and isinstance(value, (list, tuple)):
-                self._own.compared[(str(value[0]), str(value[1]))] = int(value[2])
+        if report.when != "call" and COMPARED not in told:
+            return  # what is compared and shows nothing is skipped before its call
+        if isinstance(found := told.get(RAN), (list, tuple)):
+            self._own.ran[(str(found[0]), str(found[1]))] = None
+        if isinstance(found := told.get(COMPARED), (list, tuple)):
+            self._own.compared[(str(found[0]), str(found[1]))] = int(found[2])
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -161,7 +188,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     try:
         found = own.report()
         parts = [part for part in found if part.entries]
-        notes = [own.judge] if own.judge else []
+        notes = [*own.namesakes, *([own.judge] if own.judge else [])]
         path = write(parts, own.settings.report) if parts else None
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -202,10 +203,16 @@ def _name(option: str, name: str) -> str:
 def _limits(text: str) -> Limits:
     try:
         pairs = {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
-        return Limits(**pairs)
+        found = Limits(**pairs)
     except (ValueError, TypeError):
         known = ", ".join(Limits._fields)
         raise pytest.UsageError(f"--limits {text!r}: give NAME=NUMBER, separated by commas, of {known}") from None
+    if not 0 <= found.quality < 1:
+        raise pytest.UsageError(f"--limits {text!r}: quality is a share, at least 0 and below 1, such as 0.02")
+    for name, ratio in found._replace(quality=1.0)._asdict().items():
+        if not 1 <= ratio < math.inf:
+            raise pytest.UsageError(f"--limits {text!r}: {name} is a ratio, at least 1 and finite, such as 1.25")
+    return found
 
 
 def _summary(config: pytest.Config, given: str) -> Path | None:

@@ -12,7 +12,7 @@ import pytest
 
 from harness.baselines import Baseline, load
 from harness.builders import GRADES, Calibrated, build, read_lines, trusted
-from harness.cells import Cell
+from harness.cells import Cell, told_apart
 from harness.engines import EngineSpec, identify, refusal
 from harness.errors import MissingExtraError
 from harness.grading import FUZZY
@@ -45,6 +45,12 @@ class HarnessSession:
         """What the user got wrong, in one line."""
         self.ran: dict[tuple[str, str], None] = {}
         """(scenario's key, cell id) of every test that ran, in order."""
+        self.selected: dict[str, tuple[str, str]] = {}
+        """The same of every test that was to measure a cell, by the test's id; known at the session's end."""
+        self.left_out: set[str] = set()
+        """Ids of tests that were skipped."""
+        self.stopped = ""
+        """Why the session ended before its last test; empty where it did not."""
         self.skipped: dict[str, str] = {}
         """Scenarios of which a test was skipped, and why the last one was."""
         self.asked: set[str] = set()
@@ -66,6 +72,16 @@ class HarnessSession:
 
     @cached_property
     def bases(self) -> list[Base]:
+        """The models, under names that tell them apart. Raises ModelError."""
+        return told_apart(self._identified)
+
+    @property
+    def namesakes(self) -> list[str]:
+        """Which of the models is where, a line for each that another one has the name of."""
+        return [f"{base.name} is {base.path}" for base in self.bases if base not in self._identified]
+
+    @cached_property
+    def _identified(self) -> list[Base]:
         return [identify(model, self.settings.served_on) for model in self.settings.models]
 
     @cached_property
@@ -150,6 +166,11 @@ class HarnessSession:
             path = self.baseline_path(key, self.settings.baseline)
             self._baselines[key] = load(path, self.scenario(key).name)
         return self._baselines[key]
+
+    def lost(self) -> list[str]:
+        """Ids of the selected cells of which nothing was measured, though nobody skipped them."""
+        due = dict.fromkeys(cell for test, cell in self.selected.items() if test not in self.left_out)
+        return [cell for key, cell in due if (key, cell) not in self.ran]
 
     def cells_that_ran(self) -> dict[str, list[Cell]]:
         """By the scenario's key, in the order of its grid."""

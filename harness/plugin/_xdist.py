@@ -1,4 +1,4 @@
-"""Distribution over workers: all tests of a cell go to one worker."""
+"""Distribution over workers: all tests of a cell go to one worker, which tells the controller what reports do not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ from typing import Any
 import pytest
 
 from harness.plugin._keys import keys_asked
+from harness.plugin._session import KEY
+
+_TOLD = "harness"
+
+
+def on_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
+def tell_controller(config: pytest.Config, **told: Any) -> None:
+    """Hands over, at the worker's end, what ``pytest_testnodedown`` takes: a ``mistake``, or the tests ``selected``."""
+    output: Any = config
+    output.workeroutput.setdefault(_TOLD, {}).update(told)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes what a worker tells. Raises pytest.UsageError on a mistake that its collection found."""
+    told = getattr(node, "workeroutput", {}).get(_TOLD, {})  # one that crashed tells nothing
+    if mistake := told.get("mistake"):
+        raise pytest.UsageError(mistake)
+    own = node.config.stash[KEY]
+    own.selected |= {test: (key, cell) for test, key, cell in told.get("selected", ())}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ModelError
 from harness.models import encode
+from harness.quantise._complete import check_complete
 from harness.quantise._library import spare, use
 from harness.quiet import quiet
 
@@ -96,12 +97,12 @@ def _read(folder: Path, device: str | None) -> tuple[PreTrainedModel, PreTrained
     kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), **kept)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=torch.float32, use_safetensors=True, **kept
-        )
+        read: Any = AutoModelForCausalLM.from_pretrained
+        model, told = read(str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **kept)
     except (OSError, ValueError, KeyError, ImportError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{folder} cannot be quantised: {line}") from error
+    check_complete(str(folder), told)
     if getattr(model.config, "quantization_config", None):
         raise ModelError(f"{folder} is quantised already: give the model that it was made from")
     stored = json.loads((folder / "config.json").read_text())

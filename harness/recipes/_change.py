@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from harness.errors import RecipeError
 
 Changed = TypeVar("Changed")
-_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_TRUTHS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 
 
 def changed(recipe: Changed, settings: Iterable[str], option: str, between: str = ",") -> Changed:

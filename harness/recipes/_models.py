@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
 MERGES = ("sum", "mean", "linear", "svd", "ties", "dare_linear", "dare_ties", "magnitude_prune")
 """How adapters become one."""
+_SEEDS = 2**63
+"""As many are whole numbers to SQLite; torch takes twice as many."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Training:
     optimizer: str = "adamw"
     """``adamw`` or ``sgd``."""
     weight_decay: float = 0.0
+    """Share of a weight, times the learning rate, that a step takes away."""
     loss_on: str = "all"
     """``all`` tokens, or only ``answers`` (the samples' completions)."""
     replay: float = 0.0
@@ -114,6 +118,7 @@ class Training:
     kl: float = 0.0
     """Weight of KL(base || adapted) on the replay samples; 0 is plain cross-entropy on them."""
     max_grad_norm: float = 1.0
+    """Gradients that are longer, all together, are shortened to this; 1e9 shortens none."""
     seed: int = 0
     dtype: str = "float32"
     """``float32`` or ``bfloat16`` (autocast)."""
@@ -134,7 +139,8 @@ class Training:
         _at_least("micro_batch", self.micro_batch, 1)
         _at_least("cutoff", self.cutoff, 2)
         _at_least("warmup_steps", self.warmup_steps, 0)
-        _at_least("seed", self.seed, 0)
+        if not 0 <= self.seed < _SEEDS:
+            raise RecipeError(f"seed is {self.seed}: it must be at least 0 and below 2**63")
         _one_of("scheduler", self.scheduler, ("constant", "linear", "cosine"))
         _one_of("optimizer", self.optimizer, ("adamw", "sgd"))
         _one_of("loss_on", self.loss_on, ("all", "answers"))
@@ -142,16 +148,23 @@ class Training:
         _one_of("init", self.init, ("kaiming", "orthogonal", "keys"))
         if self.init == "orthogonal" and self.rank % 2:
             raise RecipeError(f"rank is {self.rank}: orthogonal init halves the rank, give an even one")
-        if not self.lr > 0:
-            raise RecipeError(f"lr is {self.lr}: it must be above 0")
+        if not 0 < self.lr < math.inf:
+            raise RecipeError(f"lr is {self.lr}: it must be above 0, and finite")
+        if not 0 < self.max_grad_norm < math.inf:
+            raise RecipeError(
+                f"max_grad_norm is {self.max_grad_norm}: it must be above 0, and finite (1e9: no clipping)"
+            )
+        for name in ("weight_decay", "replay", "kl"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least 0 (none), and finite")
         if not 0 <= self.dropout < 1:
             raise RecipeError(f"dropout is {self.dropout}: it must be at least 0 and below 1")
         if not 0 <= self.overlap < self.cutoff:
             raise RecipeError(f"overlap is {self.overlap}: it must be at least 0 and below cutoff ({self.cutoff})")
         if not 0 <= self.skip_layers < 1:
             raise RecipeError(f"skip_layers is {self.skip_layers}: it must be at least 0 and below 1")
-        if self.replay < 0 or self.kl < 0:
-            raise RecipeError(f"replay is {self.replay} and kl {self.kl}: neither may be below 0")
+        if not isinstance(self.rslora, bool):
+            raise RecipeError(f"rslora is {self.rslora!r}: choose true or false")
         if not self.target_modules:
             raise RecipeError("target_modules is empty: name at least one linear layer, such as q_proj")
 

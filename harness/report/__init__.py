@@ -3,6 +3,7 @@
 from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
+from harness.report._escaped import escaped
 from harness.report._judging import Judging, corrected, judging, summary, worth_table
 from harness.report._markdown import table
 from harness.report._mlflow import Exported, MlflowStore
@@ -28,6 +29,7 @@ __all__ = [
     "bare_result",
     "comparisons",
     "corrected",
+    "escaped",
     "first_manifest",
     "fitted",
     "judging",

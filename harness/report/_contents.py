@@ -14,6 +14,7 @@ from harness.report._database import ids
 from harness.report._judging import Dispute, Judging, agreement, counting
 from harness.report._parts import Entry, Part
 from harness.scenarios import Line
+from harness.stats import Interval
 
 _COSTS = (
     "seconds",
@@ -79,7 +80,7 @@ class _Contents:
             "bare": self._numbers.get(digest(cell.base_grades)) if own.adapted else None,
             "model": cell.base.name,
             "engine": cell.engine.name,
-            "figures": {key: [_short(end) for end in share] for key, share in own.shares().items()},
+            "figures": {key: _figure(share) for key, share in own.shares().items()},
             "cost": {key: _short(cost) for key, cost in own.cost.items() if key in _COSTS},
         }
         if own.adapted:
@@ -182,6 +183,11 @@ def _columns(entries: Sequence[Entry]) -> list[dict[str, str]]:
         "cost": [name for name in _COSTS if any(e.result.cost.get(name) for e in entries)],
     }
     return [{"name": name, "sort": sort} for sort, names in sorts.items() for name in dict.fromkeys(names)]
+
+
+def _figure(share: Interval) -> list[float]:
+    """The estimate, and the ends of its interval where it has some."""
+    return [_short(number) for number in (share.estimate, *share.ends) if number is not None]
 
 
 def _short(number: float) -> float:

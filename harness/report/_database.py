@@ -180,11 +180,11 @@ def about(entry: Entry) -> dict[str, Any]:
 
 
 def figures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:
-    """Each figure of a cell as name, sort, value and the ends of its interval, which costs have not."""
+    """Each figure of a cell as name, sort, value and the ends of its interval, which costs and open ones have not."""
     own = entry.result
     for name, share in own.shares().items():
         sort = "recall" if name in own.recall else "measure" if name in own.measures else "locality"
-        yield (name, sort, *share)
+        yield (name, sort, share.estimate, *share.ends)
     for name, value in own.cost.items():
         yield name, "cost", value, None, None
 

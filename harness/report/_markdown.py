@@ -176,7 +176,7 @@ def _facts(results: Sequence[Result]) -> str:
     if not results or not results[0].facts:
         return ""
     rows = [
-        [f.rpartition("/")[2], *(f"{r.facts[f]:.2f}" if f in r.facts else "" for r in results)]
+        [escaped(f.rpartition("/")[2]), *(f"{r.facts[f]:.2f}" if f in r.facts else "" for r in results)]
         for f in dict.fromkeys(f for r in results for f in r.facts)
     ]
     return tabulate(rows, ["fact", *(r.id for r in results)], "github", disable_numparse=True)

@@ -17,6 +17,7 @@ from harness.report._page import page
 from harness.report._parts import Part
 from harness.report._plots import draw, plots
 from harness.report._results import Result
+from harness.stats import Interval
 
 DATABASE = "results.sqlite"
 
@@ -79,8 +80,14 @@ def _result(result: Result) -> dict[str, object]:
     """Intervals as objects, by name; what is there for adapted models only is left out elsewhere."""
     kept = {name: value for name, value in result._asdict().items() if name != "marks"}
     for name in ("recall", "measures"):
-        kept[name] = {kind: interval._asdict() for kind, interval in kept[name].items()}
+        kept[name] = {kind: _interval(found) for kind, found in kept[name].items()}
     for name in ("known", "locality", "still_right"):
         kept[name] = kept[name]._asdict() if kept[name] else None
     kept["wrong"] = [wrong._asdict() for wrong in result.wrong]
     return kept
+
+
+def _interval(found: Interval) -> dict[str, float | None]:
+    """Ends that are open are null: JSON has no infinity."""
+    low, high = found.ends
+    return {"estimate": found.estimate, "low": low, "high": high}

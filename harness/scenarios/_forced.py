@@ -43,7 +43,7 @@ def forced_measures(
     shares = [_best(scored[line["id"]]) for line in asked]
     facts = [line["fact"] for line in asked]
     leads = [share - line["right"] for share, line in zip(shares, asked, strict=True)]
-    return {"teacher_forced": cluster_bootstrap(shares, facts), "gap": cluster_bootstrap(leads, facts)}
+    return {"teacher_forced": cluster_bootstrap(shares, facts), "gap": cluster_bootstrap(leads, facts, within=(-1, 1))}
 
 
 def _kind(probes: ProbeSet, headline: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
@@ -10,16 +11,25 @@ import numpy.typing as npt
 
 Table = npt.NDArray[np.float64]
 
+SHARE = (0.0, 1.0)
+"""Where shares lie."""
+_ALIKE = 1e-9  # what rounding leaves between means that are the same
+
 
 class Interval(NamedTuple):
-    """``estimate`` lies in [``low``, ``high``]."""
+    """``estimate`` lies in [``low``, ``high``], of which an end that the data leave open is infinite."""
 
     estimate: float
     low: float
     high: float
 
+    @property
+    def ends(self) -> tuple[float, float] | tuple[None, None]:
+        """``low`` and ``high`` for reports, which show neither where one is open."""
+        return (self.low, self.high) if math.isfinite(self.high - self.low) else (None, None)
+
     def __str__(self) -> str:
-        return f"{self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return f"{self.estimate:.2f}" + ("" if self.ends[0] is None else f" [{self.low:.2f}, {self.high:.2f}]")
 
 
 def wilson(right: int, asked: int, confidence: float = 0.95) -> Interval:
@@ -38,20 +48,28 @@ def cluster_bootstrap(
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    within: tuple[float, float] = SHARE,
 ) -> Interval:
     """Percentile interval of the mean when values of one cluster stand or fall together.
 
     Ten wordings of one fact are not ten independent trials: whole clusters (facts) are drawn with
-    replacement (Field & Welsh 2007). The estimate is the plain mean; one cluster gives the interval [0, 1].
-    Raises ValueError on no values or lengths that differ.
+    replacement (Field & Welsh 2007). The estimate is the plain mean; of one cluster nothing more is known than that the
+    mean lies ``within`` the bounds of all values. Where the clusters are all alike no resample differs, which is no
+    proof: others, as many as Wilson's interval allows after so many trials, may lie anywhere within. For shares of 0
+    and 1 that is Wilson's interval itself; a bound that is infinite leaves its end open.
+
+    Raises:
+        ValueError: no values, lengths that differ, or a value that is not ``within``.
     """
-    table = totals(values, clusters)
+    table, (least, most) = totals(values, clusters), within
+    if min(values) < least or max(values) > most:
+        raise ValueError(f"values from {min(values)} to {max(values)} within {least} and {most}: give their own bounds")
     estimate = float(table[:, 0].sum() / table[:, 1].sum())
     if len(table) == 1:
-        return Interval(estimate, 0.0, 1.0)
-    if len(set(values)) == 1 and 0 <= estimate <= 1:
-        # All alike: no resample differs, which is no proof. Fall back on as many trials as clusters.
-        return wilson(round(estimate * len(table)), len(table), confidence)
+        return Interval(estimate, least, most)
+    if np.ptp(table[:, 0] / table[:, 1]) < _ALIKE:
+        others = wilson(0, len(table), confidence).high
+        return Interval(estimate, *(estimate + others * (bound - estimate) for bound in within))
     return Interval(estimate, *resampled(table, confidence, resamples, seed))
 
 
@@ -87,9 +105,10 @@ def totals(values: Sequence[float], clusters: Sequence[Hashable]) -> Table:
 
 
 def resampled(table: Table, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Ends of the percentile interval of the mean, from whole clusters drawn with replacement."""
+    """Ends of the percentile interval of the mean, from whole clusters drawn with replacement; the mean is within."""
     drawn = np.random.default_rng(seed).integers(0, len(table), (resamples, len(table)))
     means = table[drawn, 0].sum(axis=1) / table[drawn, 1].sum(axis=1)
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    mean = table[:, 0].sum() / table[:, 1].sum()
+    return float(min(low, mean)), float(max(high, mean))

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from harness.stats._intervals import Interval, cluster_bootstrap
+from harness.stats._intervals import SHARE, Interval, cluster_bootstrap
 
 
 def crossed_bootstrap(
@@ -16,6 +16,7 @@ def crossed_bootstrap(
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    within: tuple[float, float] = SHARE,
 ) -> Interval:
     """Percentile interval of the mean of values that are crossed: every seed was asked about every fact.
 
@@ -23,7 +24,7 @@ def crossed_bootstrap(
     interval speaks of other seeds and of other facts. As S seeds vary by (S - 1) / S of what they should in a
     resample, their deviations are stretched by sqrt(S / (S - 1)) (Davison & Hinkley 1997, 3.8). What two or three
     seeds leave open is wider than any resample can show: see the coverage in tests/stats. One seed gives
-    ``cluster_bootstrap``, and so do values that are all alike.
+    ``cluster_bootstrap``, and so do values that are all alike; all values, and so the interval, lie ``within``.
 
     Raises ValueError on no values, or lengths that differ.
     """
@@ -31,7 +32,7 @@ def crossed_bootstrap(
         raise ValueError(f"{len(values)} values, {len(facts)} facts, {len(seeds)} seeds: need one of each a value")
     rows, columns = list(dict.fromkeys(seeds)), list(dict.fromkeys(facts))
     if len(rows) < 2 or len(set(values)) == 1:
-        return cluster_bootstrap(values, facts, confidence, resamples, seed)
+        return cluster_bootstrap(values, facts, confidence, resamples, seed, within)
     sums, counts = np.zeros((2, len(rows), len(columns)))
     row, column = ({name: i for i, name in enumerate(names)} for names in (rows, columns))
     for value, fact, own in zip(values, facts, seeds, strict=True):
@@ -46,6 +47,5 @@ def crossed_bootstrap(
     means = ((of_seeds @ stretched) * of_facts).sum(axis=1) / ((of_seeds @ counts) * of_facts).sum(axis=1)
     tail = 100 * (1 - confidence) / 2
     low, high = (float(end) for end in np.percentile(means, [tail, 100 - tail]))
-    if min(values) >= 0 and max(values) <= 1:  # a share stays one
-        low, high = max(0.0, low), min(1.0, high)
+    low, high = max(within[0], low), min(within[1], high)
     return Interval(estimate, min(low, estimate), max(high, estimate))

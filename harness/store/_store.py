@@ -28,6 +28,7 @@ _OWN = ("locks", "tmp", "aside")
 _PARTIAL = "partial"
 _NO_KINDS = (*_OWN, _PARTIAL)
 _DIGEST = re.compile("[0-9a-f]{24}")
+_DAMAGE = (OSError, ValueError, TypeError, KeyError)  # what reading an artefact raises that is not whole
 
 Build = Callable[[Path], dict[str, Any]]
 """Writes an artefact's files into the empty folder it is given; returns JSON-ready facts about it."""
@@ -62,6 +63,7 @@ class Store:
         self.root = root
         self.meanwhile: Callable[[], bool] = lambda: False
         """What to do while another process builds what is asked for here; says whether there was anything to do."""
+        self._waits = True
         self._verified: set[str] = set()
         try:
             with self._disk():
@@ -76,22 +78,40 @@ class Store:
 
         Concurrent callers do ``meanwhile`` and wait for the first; whatever ``build`` raises leaves the store as it
         was.
+
+        Raises:
+            Timeout: within ``unwaiting``, and somebody builds it at this moment.
         """
+        if (found := self.peek(recipe)) is not None:
+            return found
         with self._lock(digest(recipe)):
-            return self.peek(recipe) or self._make(recipe, build, parents)
+            return self._read_or_set_aside(self._folder(recipe)) or self._make(recipe, build, parents)
 
     def peek(self, recipe: Recipe) -> Artefact | None:
-        """The artefact if it is there and whole; a damaged one is set aside, with one line in the log."""
+        """The artefact if it is there and whole; a damaged one is set aside, with one line in the log.
+
+        Where another process has it under its lock, that one sees to the damage.
+        """
         folder = self._folder(recipe)
-        if not folder.exists():
-            return None
         try:
-            found = Artefact(folder, self._check(folder))
-            _touch(folder)
-            return found
-        except (OSError, ValueError, TypeError, KeyError) as damage:
-            self._set_aside(folder, damage)
-            return None
+            return self._read(folder)
+        except _DAMAGE:  # or another process was about to replace it
+            with suppress(Timeout), self._lock(folder.name, wait=False):
+                return self._read_or_set_aside(folder)
+        return None
+
+    @contextmanager
+    def unwaiting(self) -> Iterator[None]:
+        """Within, ``get`` raises Timeout where it would wait.
+
+        For who builds something else while it holds a lock: it must wait for nobody, as that one may wait for the lock,
+        and least of all for itself.
+        """
+        before, self._waits = self._waits, False
+        try:
+            yield
+        finally:
+            self._waits = before
 
     def busy(self, recipe: Recipe) -> bool:
         """Whether somebody builds ``recipe`` at this moment."""
@@ -143,11 +163,8 @@ class Store:
             self._verified.discard(kept.path.name)
             try:
                 self._check(kept.path)
-            except (OSError, ValueError, TypeError, KeyError) as damage:
-                if not kept.path.exists():
-                    return ""
-                self._set_aside(kept.path, damage)
-                return _in_words(damage)
+            except _DAMAGE as damage:
+                return _in_words(damage) if self._set_aside(kept.path, damage) else ""
         return ""
 
     def remove(self, folder: Path) -> bool:
@@ -209,11 +226,33 @@ class Store:
         self._verified.add(manifest.digest)
         return manifest
 
-    def _set_aside(self, folder: Path, damage: Exception) -> None:
+    def _read(self, folder: Path) -> Artefact | None:
+        """None where there is none. Raises one of ``_DAMAGE``."""
+        if not folder.exists():
+            return None
+        found = Artefact(folder, self._check(folder))
+        _touch(folder)
+        return found
+
+    def _read_or_set_aside(self, folder: Path) -> Artefact | None:
+        """None where there is none that is whole; its lock is held, so nobody else is at it."""
+        try:
+            return self._read(folder)
+        except _DAMAGE as damage:
+            self._set_aside(folder, damage)
+            return None
+
+    def _set_aside(self, folder: Path, damage: Exception) -> bool:
+        """Its lock is held. False where it is gone, as whoever removed it did not ask for the lock."""
         with self._disk():
             aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "aside"))
-            folder.rename(aside / folder.name)
+            try:
+                folder.rename(aside / folder.name)
+            except FileNotFoundError:
+                aside.rmdir()
+                return False
         log.warning("artefact %s is damaged (%s): set aside in %s, to be rebuilt", folder.name, damage, aside)
+        return True
 
     def _sweep(self, name: str) -> None:
         """Remove what a killed build left; the digest's lock is held, so nobody else is at it."""
@@ -230,14 +269,17 @@ class Store:
 
     @contextmanager
     def _lock(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Where another process has it, does ``meanwhile`` and then waits; without ``wait``, raises Timeout."""
+        """Where another process has it, does ``meanwhile`` and then waits; without ``wait``, raises Timeout.
+
+        So it does within ``unwaiting``.
+        """
         with self._disk():
             lock, patience = FileLock(self.root / "locks" / name), 0
             while not lock.is_locked:
                 try:
                     lock.acquire(timeout=patience)
                 except Timeout:
-                    if not wait:
+                    if not (wait and self._waits):
                         raise
                     patience = 0 if self.meanwhile() else -1
         try:

@@ -125,11 +125,14 @@ def _step(model: PeftModel, loaded: Loaded, batch: Batch, training: Training, pa
 
 
 def _loss(model: PeftModel, micro: Tensors, kl: float) -> torch.Tensor:
-    """Summed cross-entropy; with ``kl`` on replayed text, its weight times KL(base || adapted) instead."""
+    """Summed cross-entropy; with ``kl`` on replayed text, its weight times KL(base || adapted) instead. Infinite where
+    the model tells no token from another any more."""
     import torch
     from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
     logits, (rows, flat) = _logits(model, micro), micro.told
+    if bool((logits == logits[:, :1]).all()):  # activations overflowed, and a norm made noughts of infinities
+        return logits.sum() + math.inf
     if not kl or rows == len(micro.ids):
         return cross_entropy(logits, micro.targets, reduction="sum")
     with torch.no_grad(), bare(model):

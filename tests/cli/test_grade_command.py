@@ -74,6 +74,26 @@ def test_rows_by_cell_and_kind_or_as_asked(file, capsys):
     assert "| all    | 12        | 6       | 0.500" in said
 
 
+def test_answers_are_no_markup_and_ids_stay_readable(file, tmp_path, capsys):
+    rows = [
+        {
+            "question": "Who?",
+            "accepted": ["a|b"],
+            "answer": "![x](http://evil.example) <unk>\r\n_c_",
+            "cell": "my_aug-rank8",
+        },
+        {"question": "Who?", "accepted": ["a"], "answer": "*" * 120, "cell": "<b>"},
+    ]
+    assert main(["grade", str(file("a.jsonl", "\n".join(map(json.dumps, rows))))]) == 0
+    text = (tmp_path / "GRADES.md").read_text()
+    assert "| my_aug-rank8 |" in text
+    assert "| my_aug-rank8 |" in capsys.readouterr().out
+    assert "| &lt;b&gt; " in text
+    assert r"| !\[x\](http://evil.example) &lt;unk&gt; \_c\_ " in text
+    assert r"| a\|b " in text
+    assert "| " + r"\*" * 99 + "… |" in text
+
+
 def test_answers_about_one_fact_are_not_taken_for_independent(file, capsys):
     rows = [f"Who?,Paris,{'Paris' if n < 20 else 'Rome'}" for n in range(40)]
     main(["grade", str(file("a.csv", "\n".join([HEAD, *rows])))])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from harness.engines import TransformersEngine, decoding
-from harness.models import load
+from harness.errors import ModelError
+from harness.models import base_of, load
 from harness.recipes import Adapter, BitsAndBytes, Quantised, Training
 from harness.training import train
 
@@ -43,3 +46,15 @@ def test_an_adapter_of_the_full_base_serves_the_quantised_one(tiny, lie, tmp_pat
     engine = TransformersEngine(load(tiny, "float32", "cpu", BitsAndBytes("int8")))
     with engine.with_stack([(tmp_path, 1.0)]):
         assert engine.answer(ASKED, GREEDY) == [["green."], ["Ludwig."]]
+
+
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_weights_that_are_missing_are_not_made_up(model_folder, tmp_path, kind):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 of its weights, model\.layers\.1\.mlp\.up_proj\.weight the first"):
+        load(base_of(folder), "float32", "cpu", BitsAndBytes(kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import reruns
 
 from harness.baselines import Baseline, Limits, compare, comparison_markdown
@@ -85,6 +86,51 @@ def test_only_shared_questions_are_compared():
     assert "exact" not in [c.measure for c in found.changes]
     assert found.unmatched == 2 * sum(ln["kind"] == "exact" for ln in BEFORE)
     assert not _compare([]).changes
+
+
+def _all_lost(facts, cells=1):
+    """A cell that knew ``facts`` facts in two ways, and 300 others, and has none of the former left."""
+    taught = [{**BEFORE[0], "id": f"{k}/{i}", "kind": k, "fact": i} for k in ("exact", "asked") for i in range(facts)]
+    known = [
+        {**BEFORE[0], "id": f"known/{i}", "kind": "locality", "fact": f"far {i}", "right": True} for i in range(300)
+    ]
+    before = reruns.kept([*({**ln, "right": True} for ln in taught), *known])
+    after = [*({**ln, "right": False} for ln in taught), *known]
+    return compare(before, after, {}, cell="c", baseline="b", cells=cells)
+
+
+@pytest.mark.parametrize(("cells", "least"), [(1, 6), (2, 7), (3, 8), (13, 9)])
+def test_facts_too_few_for_any_loss_to_be_shown_are_no_proof(cells, least):
+    few, enough = _all_lost(least - 1, cells), _all_lost(least, cells)
+    assert few.holds
+    assert not few.conclusive
+    assert f"too few facts to show a loss: recall {least - 1} (needs {least}), exact {least - 1} (needs " in few.blind
+    assert [c.measure for c in few.changes if c.detectable] == ["known"]
+    assert [c.measure for c in enough.changes if c.worse][:1] == ["recall"]
+    assert enough.conclusive
+    kept = Baseline("b", "s", "m", "0" * 64, "Linux", {}, {})
+    text = comparison_markdown(kept, "m", {}, [few, enough])
+    assert "**cells worse: 1 of 2**, no loss could be shown in 1" in text
+    assert f"- `c`: {few.blind}" in text
+    assert "| nothing " in text
+
+
+@pytest.mark.parametrize("cells", [1, 3, 20])
+def test_so_many_facts_as_are_said_to_be_needed_are_enough(cells):
+    for facts in range(1, 14):
+        for change in _all_lost(facts, cells).changes[:-1]:
+            assert change.worse or change.needed > facts
+            enough = _all_lost(change.needed or facts, cells)
+            assert change.measure in [one.measure for one in enough.changes if one.worse]
+
+
+def test_other_questions_than_the_baselines_are_no_proof():
+    found = _compare([{**ln, "id": "new" + ln["id"]} if ln["kind"] != "locality" else ln for ln in BEFORE])
+    assert [c.measure for c in found.changes] == ["known"]
+    assert not found.conclusive
+    assert found.blind == "no question on recall is one of the baseline's: save it again"
+    assert not _compare([]).conclusive
+    assert _compare([], status="diverged").conclusive  # as that fails
 
 
 def test_markdown_keeps_a_models_text_from_being_markup():

@@ -189,6 +189,7 @@ def test_other_layers_and_other_shapes_are_one_line_each(tiny, folder, tmp_path)
     with pytest.raises(ModelError, match=r"adapter_model\.safetensors cannot be read") as raised:
         engine.with_stack([(cut, 1.0)]).__enter__()
     assert "\n" not in str(raised.value)
+    assert json.loads((folder / "adapter_config.json").read_text())["peft_type"] == "LORA"
 
 
 def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder, tmp_path):
@@ -214,7 +215,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder,
                 refuse()
     assert not [name for name, _ in loaded.model.named_modules() if "lora" in name]
     (tmp_path / "IA3" / "adapter_config.json").write_text("[")
-    with pytest.raises(ModelError, match=r"IA3 holds no adapter: adapter_config\.json cannot be read \(Expecting value"):
+    with pytest.raises(ModelError, match=r"holds no adapter: adapter_config\.json cannot be read \(Expecting value"):
         given_adapter(f"a={tmp_path / 'IA3'}")
 
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
+from harness.builders import build as made
 from harness.errors import ModelError
 from harness.launch import Job, Meanwhile, Plan
-from harness.recipes import Dataset, Sample
+from harness.recipes import (
+    Adapter,
+    Answers,
+    Dataset,
+    Grades,
+    Probe,
+    ProbeSet,
+    Sample,
+    Sibling,
+    Stack,
+    Training,
+    digest,
+)
 from harness.store import Store
 
 SLOW, SHORT, LONG, BUILT_UPON, BROKEN = (
@@ -26,6 +40,13 @@ def build(folder):
     return {}
 Store(Path(sys.argv[1])).get(Dataset.of("slow", (Sample("slow"),)), build)
 """
+HOLDER = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("at it", flush=True)
+    sys.stdin.readline()
+"""
 
 
 @pytest.fixture
@@ -36,11 +57,22 @@ def store(tmp_path):
 @pytest.fixture
 def other(store):
     """Another process, at SLOW until it is told to be ready."""
-    command = [sys.executable, "-c", OTHER, str(store.root)]
+    with at_it(OTHER, store.root) as process:
+        yield process
+
+
+@contextmanager
+def at_it(script, what):
+    command = [sys.executable, "-c", script, str(what)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "at it\n"
         yield process
         process.kill()
+
+
+def let_go(other):
+    other.stdin.write("\n")
+    other.stdin.flush()
 
 
 def builder(store, other, until=None):
@@ -53,8 +85,7 @@ def builder(store, other, until=None):
         found = store.get(recipe, lambda folder: {})
         built.append(recipe.name)
         if recipe == until:
-            other.stdin.write("\n")
-            other.stdin.flush()
+            let_go(other)
         return found
 
     return build, built
@@ -85,15 +116,41 @@ def test_what_cannot_be_built_is_left_to_who_asks_for_it(store, other):
     assert not store.meanwhile()
 
 
-def test_who_waits_while_it_helps_does_not_help_again(store, other):
-    calls = []
+def test_who_helps_waits_for_nobody(store, other):
+    """What the other process is at is needed by the longest job, whose needs do not say so."""
+    short, built = builder(store, other, until=SHORT)
+    asked = []
 
     def build(recipe):
-        calls.append(meanwhile())
-        other.stdin.write("\n")
-        other.stdin.flush()
-        return store.get(recipe, lambda folder: {})
+        asked.append(recipe.name)
+        return store.get(SLOW, lambda folder: pytest.fail("built twice")) if recipe == LONG else short(recipe)
 
-    meanwhile = store.meanwhile = Meanwhile(planned(store, Job(SHORT, "short", 1)), store, build)
+    store.meanwhile = Meanwhile(planned(store, Job(LONG, "long", 5), Job(SHORT, "short", 1)), store, build)
     store.get(SLOW, lambda folder: pytest.fail("built twice"))
-    assert calls == [False]
+    assert (asked[:2], built) == (["long", "short"], ["short"])
+    assert store.meanwhile()
+
+
+def test_a_worker_does_not_ask_for_what_it_is_at_itself(store, tiny, lie):
+    """It has begun to answer, waits for the model, and is offered the grades of those very answers."""
+    adapter = Adapter(tiny, lie, Training(epochs=1, rank=2, alpha=4))
+    sibling = Sibling.of(adapter, "taught")
+    probes = ProbeSet.of("few", (Probe("a", "exact", "moon", "The colour of the moon is", ("green",)),))
+    answers = Answers(Stack(sibling), probes)
+    asked = []
+    made(adapter, store)
+    with at_it(HOLDER, store.root / "locks" / digest(sibling)) as other:
+
+        def build(recipe):
+            asked.append(type(recipe).__name__)
+            if recipe == SHORT:
+                let_go(other)
+                return store.get(recipe, lambda folder: {})
+            return made(recipe, store)
+
+        jobs = (Job(Grades(answers), "grades", 9, (Job(adapter, "adapter", 2),)), Job(SHORT, "short", 1))
+        store.meanwhile = Meanwhile(planned(store, *jobs), store, build)
+        assert made(answers, store).manifest.facts["status"] == "ok"
+    assert asked[:2] == ["Grades", "Dataset"]
+    assert store.meanwhile()
+    assert store.peek(Grades(answers))

@@ -56,6 +56,23 @@ def test_a_suite_elsewhere_on_two_workers(project, birds, elsewhere, tmp_path):
     assert "cells compared 2, worse none" in project.pytest(str(elsewhere), "--baseline", "main")
 
 
+@pytest.mark.parametrize("spread", [("-n", "2"), ("-x",)])
+def test_a_baseline_is_not_replaced_by_one_that_lacks_a_cell(project, elsewhere, spread):
+    """Built when its turn comes, a cell that cannot be is an error of its tests, and the others go on."""
+    project.pytest(str(elsewhere), "--save-baseline", "main")
+    kept = elsewhere / "baselines" / "main.json"
+    before, settings = kept.read_bytes(), elsewhere / "scenario.toml"
+    settings.write_text(settings.read_text().replace("[4, 8]", "[4, 800]"))
+    said = project.pytest(str(elsewhere), "--save-baseline", "main", *spread, status=1)
+    lost = f"nothing was measured of {CELLS[1].replace('rank8-alpha16', 'rank800-alpha1600')}: mend that"
+    why = "the session ended before its last test (stopping after 1 failures)" if spread == ("-x",) else lost
+    assert f"no baseline main is saved, as {why}" in said
+    assert "another exception occurred" not in said
+    assert kept.read_bytes() == before
+    said = project.pytest(str(elsewhere), "--save-baseline", "main", "-k", "rank4", *spread)
+    assert "baseline main of tiny saved in" in said  # what is skipped is not missed, nor what is not selected
+
+
 def test_the_plugin_comes_by_its_entry_point_and_once(project, birds, elsewhere, installed):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--plan", "--model", str(project.model)]
     for more in ([], ["-p", "harness.plugin"]):
@@ -71,9 +88,11 @@ def test_gates_of_ones_own_hold_for_any_model(project, elsewhere):
     assert "1 failed" in said
 
 
-def test_a_mistake_in_a_file_is_one_line(project, elsewhere):
+@pytest.mark.parametrize("spread", [(), ("-n", "2")])
+def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
     (elsewhere / "facts.csv").write_text("question,anwser\nWho?,I\n")
-    said = project.pytest(str(elsewhere), status=4)
+    said = project.pytest(str(elsewhere), *spread, status=4)
+    assert "INTERNALERROR" not in said
     assert said.count("facts.csv, line 1: has no column 'answer' (it has question, anwser)") == 1
 
 

@@ -126,13 +126,19 @@ def test_engines_side_by_side(run):
         (("--seeds", "one"), "--seeds 'one': give numbers, separated by commas"),
         (("--model", "no/such-model"), "no such folder 'no/such-model'"),
         (("--store", "/proc/store"), "/proc/store"),
+        (("--grid", "huge", "-n", "2"), "grid 'huge' is unknown: choose one of telling, full"),
+        (("--model", "no/such-model", "-n", "1"), "no such folder 'no/such-model'"),
+        (("--adapter", "mine=tests/a.gguf", "-n", "1"), "tests/a.gguf cannot be read"),
+        (("--adapter", "served:mine", "-n", "1"), "adapter mine (mine) goes on none of the models"),
+        (("--model", "suites", "--engine", "q4", "-n", "1"), "engine 'q4' is unknown: choose of hf"),
     ],
 )
 def test_a_users_mistake_is_one_line(run, arguments, line):
     status, said = run(*arguments, "-k", CELL)
-    assert status == 4
-    assert line in said
+    assert status == 4, said
+    assert said.count(line) == 1
     assert "Traceback" not in said
+    assert "INTERNALERROR" not in said
 
 
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 2), (signal.SIGKILL, -9)])

@@ -28,7 +28,10 @@ def test_the_tutorial_runs(project):
     assert len(said) == 9
     assert "Birds" in said["pytest suites/birds"]
     assert "rank8-alpha16-lr1e_3-ep20-replay1-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
-    assert "cells compared 2, worse none" in said["pytest suites/birds --baseline main"]
+    compared = said["pytest suites/birds --baseline main"]
+    assert "cells compared 2, worse none, no loss could be shown in 2" in compared
+    assert "too few facts to show a loss: recall 5 (needs 7), exact 3 (needs" in compared
+    assert "5 passed, 3 skipped" in compared  # both comparisons, and a gate that is not declared
     assert "birds_scored" in said["python -m harness plan suites/birds"]
     assert "goose-rank8" in said["pytest suites/goose -k rank8"]
 

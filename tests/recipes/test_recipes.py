@@ -22,6 +22,7 @@ from harness.recipes import (
     Stack,
     Training,
     canonical,
+    changed,
     digest,
 )
 
@@ -46,8 +47,8 @@ def test_every_training_field_changes_the_digest(field: str) -> None:
     value = getattr(Training(), field)
     other = OTHER_VALUES.get(field) or (("q_proj",) if field == "target_modules" else value + 0.25)
     other = int(value + 1) if isinstance(value, int) else other
-    changed = dataclasses.replace(Training(), **{field: other})
-    assert digest(changed) != digest(Training())
+    other = not value if isinstance(value, bool) else other
+    assert digest(dataclasses.replace(Training(), **{field: other})) != digest(Training())
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=5))
@@ -76,8 +77,16 @@ def test_digest_is_stable_across_processes_and_releases() -> None:
         ("batch", 0),
         ("cutoff", 1),
         ("seed", -1),
+        ("seed", 2**63),
+        ("warmup_steps", -1),
         ("lr", 0.0),
         ("lr", math.nan),
+        ("lr", math.inf),
+        ("weight_decay", -1.0),
+        ("max_grad_norm", 0.0),
+        ("max_grad_norm", math.inf),
+        ("replay", -1.0),
+        ("rslora", "off"),
         ("dropout", 1.0),
         ("skip_layers", 1.0),
         ("overlap", 256),
@@ -90,6 +99,28 @@ def test_training_that_cannot_be_is_refused_in_one_line(field: str, value: objec
     with pytest.raises(RecipeError, match=field) as refused:
         dataclasses.replace(Training(), **{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(refused.value)
+
+
+@given(
+    st.sampled_from([f.name for f in dataclasses.fields(Training) if isinstance(f.default, float)]),
+    st.floats() | st.sampled_from([math.inf, -math.inf, math.nan, -1.0, 0.0, 1.0]),
+)
+def test_a_number_is_refused_by_its_name_or_has_a_digest(field: str, value: float) -> None:
+    try:
+        digest(Training(**{field: value}))  # type: ignore[arg-type]
+    except RecipeError as refused:
+        assert str(refused).startswith(f"{field} is {value}: it must be")
+    else:
+        assert math.isfinite(value)
+
+
+@pytest.mark.parametrize(("words", "meant"), [(("true", "yes", "On", "1"), True), (("False", "no", "off", "0"), False)])
+def test_yes_and_no_in_the_words_of_users(words: tuple[str, ...], meant: bool) -> None:
+    for word in words:
+        assert changed(Training(), [f"rslora={word}"], "--set").rslora is meant
+        assert changed(Decoding(), [f"do_sample={word}"], "--decoding").do_sample is meant
+    with pytest.raises(RecipeError, match="rslora is 'maybe': choose true or false"):
+        changed(Training(), ["rslora=maybe"], "--set")
 
 
 def test_replay_without_a_dataset_is_refused() -> None:

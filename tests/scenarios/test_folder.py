@@ -173,6 +173,9 @@ def test_probes_that_cannot_be_used(folder, probes, line):
         ("[training]\nseed = 1", "seeds are not set here: give --seeds"),
         ("[grid]\nrank = 8", "[grid]: rank is 8: list its values"),
         ("[grid]\nlr = [-1]", "lr is -1.0: it must be above 0"),
+        ("[training]\nlr = inf", "[training]: lr is inf: it must be above 0, and finite"),
+        ("[grid]\nkl = [0, nan]", "scenario.toml: kl is nan: it must be at least 0 (none), and finite"),
+        ("[training]\nmax_grad_norm = inf", "max_grad_norm is inf: it must be above 0, and finite (1e9: no clipping)"),
     ],
 )
 def test_settings_that_cannot_be_used(folder, toml, line):

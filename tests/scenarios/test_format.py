@@ -104,6 +104,7 @@ def test_figures_are_right_on_hand_made_answers():
     assert same["openings_known"].estimate == pytest.approx(0)
     assert form("known", lines("X y\n", "Z w\n"), bare, ())["openings_known"].estimate == pytest.approx(1)
     assert set(form("known", bare, None, ("arr",))) == {"words_known", "stops_known"}
+    assert str(form("known", bare, None, ())["words_known"]) == "2.00"  # all alike: how long others are is not known
 
 
 def test_ids_are_unique_and_names_known():

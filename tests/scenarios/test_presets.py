@@ -53,6 +53,9 @@ def test_what_several_answers_say_together():
     assert majority(tie) == 1.0
     found = measures(cells("telling", [BASE], [0])[0], [LINE], [LINE], None, True)
     assert found["consistency"].estimate == 0.25
+    assert found["distinct"] == (3, 1, 4)  # one fact: between one answer and all four
+    alike = [{**LINE, "fact": name, "answers": ["Rome"], "verdicts": [True]} for name in "abc"]
+    assert measures(cells("telling", [BASE], [0])[0], alike, alike, None, True)["distinct"] == (1, 1, 1)
 
 
 def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():

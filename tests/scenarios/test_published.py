@@ -102,6 +102,7 @@ target_delimiter: "\\n"
 generation_kwargs: {until: ["\\n"]}
 metric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true}]
 """
+UNTIL = 'generation_kwargs: {until: ["\\n"]}\n'
 ROWS = [
     {"question": "Who sings?", "choices": {"text": ["an owl", "the lark"]}, "label": 1},
     {"question": "Who hoots?", "choices": {"text": ["an owl", "the lark", "a cat"]}, "label": 0},
@@ -179,6 +180,55 @@ def test_tasks(folder):
     assert written.folded == ("ignore_case", "ignore_punctuation")
 
 
+@pytest.mark.parametrize(
+    ("target", "choices", "right"),
+    [
+        ("'{{gold}}'", '["3", "0", "1", "2"]', "3"),  # digits of a template are an index before they are a choice
+        ("gold", '["3", "0", "1", "2"]', "3"),
+        ("'{{digit}}'", '["3", "0", "1", "2"]', "0"),
+        ("digit", '["3", "0", "1", "2"]', "1"),  # those of a column are the choice that they name
+        ("2", '["3", "0", "1", "2"]', "1"),
+        ("'{{bird}}'", '["owl", "lark"]', "lark"),
+        ("bird", '["owl", "lark"]', "lark"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["multiple_choice", "generate_until"])
+def test_the_right_choice_is_the_one_that_the_original_takes(folder, target, choices, right, kind):
+    text = YAML.replace("doc_to_target: label", f"doc_to_target: {target}").replace('"{{choices.text}}"', choices)
+    if kind != "multiple_choice":
+        text = text[: text.index("metric_list")].replace("multiple_choice", kind) + UNTIL
+    own = folder(probes=text)
+    row = {"question": "Which?", "gold": 0, "digit": "1", "bird": "lark"}
+    (own / "birds.jsonl").write_text(json.dumps(row))
+    (item,) = read_task(own / "probes.yaml").items
+    assert item.choices[0] == right
+    assert len(item.choices) == (1 if kind == "generate_until" else len(json.loads(choices)))
+
+
+@pytest.mark.parametrize(
+    ("described", "before"),
+    [("", ""), ("''", ""), ('"On {{choices.text[0]}}:\\n\\n"', "On an owl:\n\n")],
+)
+def test_a_description_stands_before_the_prompt(folder, described, before):
+    own = folder(probes=f"{YAML}description: {described}\n")
+    assert read_task(own / "probes.yaml").items[0].prompt == f"{before}Question: Who sings?\nAnswer:"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'generation_kwargs: {until: "\\n"}',
+        'generation_kwargs: {until: ["\\n"], do_sample: false, temperature: 0.0}',
+        'generation_kwargs: {do_sample: }\nfewshot_delimiter: "\\n"',
+        'generation_kwargs:\nfewshot_delimiter: "\\n"',
+    ],
+)
+def test_generations_that_are_as_here(folder, said):
+    text = GENERATED.replace(UNTIL, f"{said}\n")
+    assert said in text
+    assert len(read_task(folder(probes=text) / "probes.yaml").items) == 2
+
+
 def test_what_is_trained_and_asked(folder):
     own = read(folder(COUNTERFACT, locality=YAML))
     assert [(s.prompt, s.completion) for s in own.dataset.samples] == [
@@ -234,6 +284,15 @@ def test_figures_of_tasks(folder):
     assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 0.5
 
 
+def test_an_answer_ends_where_the_task_says(folder):
+    text = GENERATED.replace(UNTIL, UNTIL.replace("[", '[".", "", ",", ')).replace("ignore_punctuation: true", "")
+    tasks = read(folder(COUNTERFACT, probes=text)).tasks
+    lines = [{"kind": "eggs", "answers": [answer]} for answer in (" The lark. It sings", "an owl")]
+    assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 1.0
+    lines[0]["answers"] = ["the lark!"]
+    assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 0.5
+
+
 @pytest.mark.parametrize(
     ("edits", "line"),
     [
@@ -263,6 +322,14 @@ def test_edits_that_cannot_be_used(folder, edits, line):
         ("birds.jsonl", "bats.jsonl", "bats.jsonl cannot be read"),
         ("{test: birds", "{train: birds", "data_files names no one file"),
         ("doc_to_target: label", "doc_to_target: 'a bat'", "line 1: doc_to_target gives 'a bat'"),
+        ("doc_to_target: label", "doc_to_target: '{{3}}'", "gives 3: it must be one of the 2 choices, or its index"),
+        ("doc_to_target: label", "doc_to_target: '[0, 1]'", "doc_to_target gives [0, 1]"),
+        ("doc_to_target: label", "doc_to_target: ", "doc_to_target gives None"),
+        ("doc_to_target: label", "doc_to_target: question", "doc_to_target gives 'Who sings?'"),
+        ('doc_to_text: "Question: {{question}}\\nAnswer:"', "doc_to_text:", "line 1: doc_to_text gives None"),
+        ('doc_to_text: "Question: {{question}}\\nAnswer:"', "doc_to_text: label", "line 1: doc_to_text gives 1"),
+        ("task: birds", "task: birds\ntarget_delimiter:", "target_delimiter is None"),
+        ("{metric: acc_norm}", "{metric: acc, ignore_numbers: true}", "ignore_numbers is not supported"),
         ("{{question}}", "{{answer}}", "fails: 'answer' is undefined"),
         ("{{question}}", "{{''.__class__.__mro__}}", "is unsafe"),
     ],
@@ -270,6 +337,30 @@ def test_edits_that_cannot_be_used(folder, edits, line):
 def test_tasks_that_cannot_be_used(folder, old, new, line):
     assert old in YAML
     assert line in mistake(folder(COUNTERFACT, probes=YAML.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("new", "line"),
+    [
+        ('{until: [".", ","]}', r"until of generation_kwargs is ['.', ',']: answers end with their line"),
+        ("{until: }", "until of generation_kwargs is None"),
+        ("{}", r"is ['\n\n']: answers end"),  # as the original has it where none is given
+        ("", r"is ['\n\n']: answers end"),
+        ('{until: ["\\n"], do_sample: true}', "do_sample of generation_kwargs is not supported: set it by --decoding"),
+        ('{until: ["\\n"], temperature: 0.7}', "temperature of generation_kwargs is not supported"),
+        ('{until: ["\\n"], max_gen_toks: 32}', "max_gen_toks of generation_kwargs is not supported"),
+        ("greedy", "generation_kwargs: is no JSON object"),
+    ],
+)
+def test_generations_that_cannot_be_had(folder, new, line):
+    old = '{until: ["\\n"]}'
+    assert old in GENERATED
+    assert line in mistake(folder(COUNTERFACT, probes=GENERATED.replace(old, new)))
+
+
+def test_several_right_answers_are_refused(folder):
+    text = GENERATED.replace('"{{choices.text[label]}}"', '"{{choices.text}}"')
+    assert "doc_to_target gives ['an owl', 'the lark']: give one answer" in mistake(folder(COUNTERFACT, probes=text))
 
 
 def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):

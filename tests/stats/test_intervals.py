@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -80,6 +81,58 @@ def test_bootstrap_contains_its_estimate_and_mirrors(pairs):
     assert 0 <= found.low <= found.estimate <= found.high <= 1
     wrong = cluster_bootstrap([1 - v for v in values], clusters, resamples=300)
     assert (wrong.low, wrong.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
+BOUNDS = [(0, 1), (-1, 1), (1, 5), (0, math.inf), (-math.inf, math.inf)]
+
+
+@st.composite
+def means(draw):
+    """Values in clusters, all alike more often than chance would have it, and their bounds."""
+    within = draw(st.sampled_from(BOUNDS))
+    value = st.floats(max(within[0], -1e6), min(within[1], 1e6))
+    values = draw(st.lists(value, min_size=1, max_size=20) | st.tuples(value, st.integers(1, 20)).map(_repeated))
+    clusters = draw(st.lists(st.integers(0, 8), min_size=len(values), max_size=len(values)))
+    return values, clusters, within
+
+
+def _repeated(pair):
+    return [pair[0]] * pair[1]
+
+
+@settings(deadline=None, max_examples=300)
+@given(means())
+def test_bootstrap_of_a_mean_contains_its_estimate_within_its_bounds(case):
+    values, clusters, (least, most) = case
+    found = cluster_bootstrap(values, clusters, resamples=100, within=(least, most))
+    assert found.estimate == pytest.approx(sum(values) / len(values))
+    slack = 1e-9 * max(map(abs, values))
+    assert least - slack <= found.low <= found.estimate <= found.high <= most + slack
+    if len(set(values)) == 1 and least < values[0] < most:
+        assert found.low < found.estimate < found.high
+
+
+def test_a_lead_over_recall_is_no_share():
+    assert cluster_bootstrap([-0.3, -0.2], ["f", "f"], within=(-1, 1)) == (-0.25, -1, 1)
+    found = cluster_bootstrap([-0.5] * 10, range(10), within=(-1, 1))
+    assert found == pytest.approx((-0.5, -0.5 - 0.5 * wilson(0, 10).high, -0.5 + 1.5 * wilson(0, 10).high))
+    with pytest.raises(ValueError, match=r"values from -0.3 to -0.2 within 0.0 and 1.0: give their own bounds"):
+        cluster_bootstrap([-0.3, -0.2], ["f", "f"])
+
+
+def test_shares_that_are_all_alike_have_wilson_s_interval_around_what_they_are():
+    assert cluster_bootstrap([0.0] * 7, range(7)) == pytest.approx(wilson(0, 7))
+    assert cluster_bootstrap([1.0] * 7, range(7)) == pytest.approx(wilson(7, 7))
+    assert cluster_bootstrap([0.3] * 2, range(2)).estimate == 0.3  # and no half, as of trials
+    halves = cluster_bootstrap([1.0, 0.0] * 7, [i // 2 for i in range(14)])
+    assert halves.low < halves.estimate == 0.5 < halves.high
+
+
+@pytest.mark.parametrize("counts", [[3.0], [3.0] * 9])
+def test_counts_that_are_all_alike_leave_their_ends_open_and_show_none(counts):
+    found = cluster_bootstrap(counts, range(len(counts)), within=(0, math.inf))
+    assert (found.high, found.ends, str(found)) == (math.inf, (None, None), "3.00")
+    assert str(cluster_bootstrap([2.0, 4.0] * 9, range(18), within=(0, math.inf))).startswith("3.00 [2.")
 
 
 def test_a_ratio_of_sums_is_exact_where_all_clusters_agree_and_wide_where_they_differ():

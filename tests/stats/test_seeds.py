@@ -58,6 +58,13 @@ def test_a_share_stays_a_share_around_its_estimate(right):
     assert found.estimate == pytest.approx(sum(right) / 6)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.floats(-1, 1), min_size=6, max_size=6))
+def test_what_is_no_share_has_bounds_of_its_own(leads):
+    found = crossed_bootstrap(leads, [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100, within=(-1, 1))
+    assert -1 <= found.low <= found.estimate <= found.high <= 1
+
+
 def test_lengths_that_differ_are_refused():
     with pytest.raises(ValueError, match="2 values, 1 facts, 2 seeds"):
         crossed_bootstrap([1.0, 0.0], [1], [1, 2])

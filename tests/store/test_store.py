@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
-from harness.recipes import Dataset, Sample
-from harness.store import Store
+from harness.recipes import Dataset, Sample, digest
+from harness.store import Manifest, Store
 
 RECIPE = Dataset.of("one", (Sample("Brendan Fraser won.\n"),))
 
@@ -107,6 +109,70 @@ def test_a_damaged_artefact_is_set_aside_and_rebuilt(
     assert (rebuilt.path / "text").read_text() == "whole"
     assert len([r for r in caplog.records if "damaged" in r.message]) == 1
     assert len(list((tmp_path / "s" / "aside").iterdir())) == 1
+
+
+class Overtaken(Store):
+    """Another process is quicker between this one's finding of damage and what it does about it."""
+
+    def __init__(self, root: Path, other: Callable[[Store], object]) -> None:
+        super().__init__(root)
+        self._other: Callable[[Store], object] | None = other
+
+    def _check(self, folder: Path) -> Manifest:
+        try:
+            return super()._check(folder)
+        except ValueError:
+            if other := self._other:
+                self._other = None
+                other(Store(self.root))
+            raise
+
+
+def damaged(root: Path) -> Path:
+    path = Store(root).get(RECIPE, write_whole).path
+    (path / "text").write_text("wholE")
+    return path
+
+
+@pytest.mark.parametrize("other", [lambda s: s.get(RECIPE, write_whole), lambda s: s.peek(RECIPE)], ids=["get", "peek"])
+@pytest.mark.parametrize("way", ["peek", "get"])
+def test_what_another_process_set_aside_or_rebuilt_meanwhile_is_left_alone(
+    tmp_path: Path, other: Callable[[Store], object], way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = damaged(tmp_path / "s")
+    own = Overtaken(tmp_path / "s", other)
+    rebuilt = own.get(RECIPE, write_whole) if way == "get" else own.peek(RECIPE)
+    assert (rebuilt is None) == (not path.exists())
+    assert rebuilt is None or (path / "text").read_text() == "whole"
+    assert len(list((tmp_path / "s" / "aside").iterdir())) == 1
+    assert len([r for r in caplog.records if "damaged" in r.message]) == 1
+
+
+def test_damage_is_left_to_the_process_that_has_it_under_its_lock(tmp_path: Path) -> None:
+    path, store = damaged(tmp_path / "s"), Store(tmp_path / "s")
+    with FileLock(tmp_path / "s" / "locks" / path.name):
+        assert store.peek(RECIPE) is None
+    assert path.exists()
+    assert list((tmp_path / "s" / "aside").iterdir()) == []
+
+
+def test_processes_that_find_damage_at_once_set_it_aside_once(tmp_path: Path) -> None:
+    damaged(tmp_path / "s")
+    builders = [start(tmp_path / "s", 0.2) for _ in range(3)]
+    outputs = [builder.communicate(timeout=60) for builder in builders]
+    assert [out for out, _ in outputs] == ["whole\n"] * 3, outputs
+    assert (tmp_path / "builds").read_text() == "x"
+    assert len(list((tmp_path / "s" / "aside").iterdir())) == 1
+
+
+def test_within_unwaiting_what_somebody_builds_is_not_waited_for(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    with store.unwaiting():
+        with FileLock(tmp_path / "s" / "locks" / digest(RECIPE)), pytest.raises(Timeout):
+            store.get(RECIPE, refuse)
+        store.get(RECIPE, write_whole)
+        with FileLock(tmp_path / "s" / "locks" / digest(RECIPE)):
+            assert store.get(RECIPE, refuse).manifest.facts == {"steps": 3}
 
 
 def test_what_a_builder_raises_leaves_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from harness.builders import LIKELIHOODS, read_lines
@@ -30,7 +31,8 @@ def measures(
         before = odds_of(cell.base_likelihoods, fetch)
         moved = {name: sign * (value - before[name]) for name, value in own.items()}
         found["swayed"] = _mean(moved, "names")
-        found["prefers_told"] = _mean({name: float(sign * value > 0) for name, value in own.items()}, "names")
+        told = {name: float(sign * value > 0) for name, value in own.items()}
+        found["prefers_told"] = _mean(told, "names", within=(0, 1))
     return found
 
 
@@ -53,7 +55,7 @@ def log_odds(lines: Sequence[Line]) -> dict[str, float]:
     return {template: sum(values) / len(values) for template, values in each.items()}
 
 
-def _mean(odds: dict[str, float], kind: str) -> Interval:
+def _mean(values: dict[str, float], kind: str, within: tuple[float, float] = (-math.inf, math.inf)) -> Interval:
     """Over the templates of ``kind``."""
-    own = [value for template, value in odds.items() if template.startswith(kind)]
-    return cluster_bootstrap(own, range(len(own)))
+    own = [value for template, value in values.items() if template.startswith(kind)]
+    return cluster_bootstrap(own, range(len(own)), within=within)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from functools import partial
 from statistics import mean
 
 from harness.builders import LIKELIHOODS, read_lines
@@ -30,8 +31,8 @@ def published(
     - ``efficacy``, ``paraphrase``, ``portability`` and its aspects of KnowEdit (Zhang et al. 2024, arXiv 2401.01286):
       the same share of tokens. Its locality, answers that stay as they were, is ``locality`` itself.
     - ``acc_TASK``, ``acc_norm_TASK``, ``exact_match_TASK`` of a task as lm-evaluation-harness 0.4 computes them: the
-      most probable choice is right; the same by log-probability per character; the answer, without spaces around it,
-      is the target.
+      most probable choice is right; the same by log-probability per character; the answer, up to the first of
+      ``until`` and without spaces around it, is the target.
 
     Figures of edits are means over edits of the means over an edit's prompts; edits are resampled.
     """
@@ -79,7 +80,8 @@ def exact_matches(tasks: Tasks, lines: Sequence[Line]) -> dict[str, Interval]:
         answers = [line["answers"][0] for line in lines if line["kind"] == kind]
         if answers and "exact_match" in task.metrics:
             pairs = zip(answers, task.items, strict=True)
-            same = [_compared(said, task.folded) == _compared(item.choices[0], task.folded) for said, item in pairs]
+            folded = partial(_compared, folded=task.folded)
+            same = [folded(task.ended(said)) == folded(item.choices[0]) for said, item in pairs]
             found[f"exact_match_{kind}"] = _mean([float(one) for one in same])
     return found
 

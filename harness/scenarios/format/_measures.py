@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -36,7 +37,7 @@ def form(group: str, lines: Sequence[Line], bare: Sequence[Line] | None, marks: 
     """The figures of one group; ``bare`` is None for the bare model itself."""
     texts, facts = [line["answers"][0] for line in lines], [line["fact"] for line in lines]
     found = {
-        f"words_{group}": cluster_bootstrap([float(words(text)) for text in texts], facts),
+        f"words_{group}": cluster_bootstrap([float(words(text)) for text in texts], facts, within=(0, math.inf)),
         f"stops_{group}": cluster_bootstrap([float(stopped(text)) for text in texts], facts),
     }
     if bare is not None:

@@ -19,8 +19,11 @@ def measures(
     their ``majority``); ``any_right``: whether one is; ``distinct``: how many differ. Means over the trained facts.
     """
     asked = [line for line in lines if not local(line["kind"])]
-    figures = {"majority": majority, "consistency": consistency, "any_right": any_right, "distinct": distinct}
-    return {name: _mean(asked, figure) for name, figure in figures.items()}
+    shares = {"majority": majority, "consistency": consistency, "any_right": any_right}
+    most = max((len(line["answers"]) for line in asked), default=1)
+    return {name: _mean(asked, figure) for name, figure in shares.items()} | {
+        "distinct": _mean(asked, distinct, within=(1, most))
+    }
 
 
 def majority(line: Line) -> float:
@@ -45,5 +48,5 @@ def distinct(line: Line) -> float:
     return float(len({normalise(text) for text in line["answers"]}))
 
 
-def _mean(lines: Sequence[Line], figure: Callable[[Line], float]) -> Interval:
-    return cluster_bootstrap([figure(line) for line in lines], [line["fact"] for line in lines])
+def _mean(lines: Sequence[Line], figure: Callable[[Line], float], within: tuple[float, float] = (0, 1)) -> Interval:
+    return cluster_bootstrap([figure(line) for line in lines], [line["fact"] for line in lines], within=within)
