@@ -65,13 +65,19 @@ class _Said(NamedTuple):
 
 def _one(answer: str, target: str, threshold: float) -> Verdict:
     names = [name.strip() for name in target.split(";") if name.strip()]
-    score = min((_found(_read(answer, own), own) for own in map(words, names)), default=0.0)
+    score = min((_found(_read(answer, own), own) for own in map(_name, names)), default=0.0)
     right = score >= threshold and not _names_more(answer, names, threshold)
     return Verdict(right, score, target)
 
 
+def _name(name: str) -> list[str]:
+    """Its words; *a* at the end is a letter, as in *Vitamin A*."""
+    found = words(name)
+    return [*found, "a"] if all_words(name)[-1:] == ["a"] != found else found
+
+
 def _read(answer: str, name: Sequence[str]) -> _Said:
-    """``answer`` as ``name`` is looked for in it: with its articles where the name ends in *a*, as *Vitamin A* does."""
+    """``answer`` as ``name`` is looked for in it: with its articles where the name ends in the letter *a*."""
     said = _Said([], [])
     for number, clause in enumerate(_clauses(answer)):
         own = all_words(clause) if name[-1:] == ["a"] else words(clause)
@@ -149,4 +155,4 @@ def _names_more(answer: str, names: list[str], threshold: float) -> bool:
     named = [chunk for chunk in chunks if _NAME.fullmatch(chunk) and not _ACRONYM.search(chunk)]
     if len(named) <= len(names):
         return False
-    return any(max(_found(_read(c, own), own) for own in map(words, names)) < threshold for c in named)
+    return any(max(_found(_read(c, own), own) for own in map(_name, names)) < threshold for c in named)

@@ -6,7 +6,6 @@ import re
 import unicodedata
 
 _ARTICLES = {"the", "a", "an"}
-_AT_THE_END = {"the", "an"}
 _JOINED = str.maketrans("", "", "'\u2019`")
 _TOKEN = re.compile(r"(?<![\w)\]])-?\d+(?:\.\d+)*\w*|\w+")
 """A word, or a number with its sign and its decimals; the hyphen of ``1990-1995`` is no sign."""
@@ -19,11 +18,9 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is ``dont``; numbers
-    keep sign and decimals and lose what groups their digits. ``a`` at the end is a letter, as in *Vitamin A*."""
+    keep sign and decimals and lose what groups their digits."""
     found = all_words(text)
-    return [word for word in found[:-1] if word not in _ARTICLES] + [
-        w for w in found[-1:] if w not in {"the", "an"}
-    ] or found
+    return [word for word in found if word not in _ARTICLES] or found
 
 
 def all_words(text: str) -> list[str]:
