@@ -46,15 +46,16 @@ def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:
 
 
 class _Draw(LogitsProcessor):
-    """Inverse transform sampling: the token in whose share of the probability a uniform number falls."""
+    """An exponential race (as ``torch.multinomial`` runs it): the token whose share of the probability over a number
+    drawn for it is largest. So two models that are asked the same with one seed part only where their probabilities do."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.dice = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """``scores``, rows by vocabulary, with all but one of each row at minus infinity."""
-        uniform = torch.stack([torch.rand(1, generator=dice, dtype=torch.float64) for dice in self.dice])
-        shares = scores.double().softmax(-1).cumsum(-1)
-        places = torch.searchsorted(shares, uniform.to(scores.device) * shares[:, -1:], right=True)
-        chosen = places.clamp(max=scores.shape[-1] - 1)
+        numbers = torch.empty(scores.shape, dtype=torch.float32)
+        for row, dice in zip(numbers, self.dice, strict=True):
+            row.exponential_(generator=dice)
+        chosen = (scores.float() - numbers.log().to(scores.device)).argmax(-1, keepdim=True)
         return torch.full_like(scores, -torch.inf).scatter_(-1, chosen, 0.0)  # type: ignore[return-value]

@@ -164,13 +164,14 @@ class Recorder:
         told = dict(report.user_properties)
         if report.skipped:
             self._own.left_out.add(report.nodeid)
+        measured = report.when == "call" or COMPARED in told  # what is compared in vain is skipped before its call
         if scenario := told.get(SCENARIO):
-            if report.skipped and isinstance(report.longrepr, tuple):
+            if report.skipped and isinstance(report.longrepr, tuple) and COMPARED not in told:
                 self._own.skipped[str(scenario)] = report.longrepr[2].removeprefix("Skipped: ")
-            elif report.when == "call":
+            elif measured:
                 self._own.asked.add(str(scenario))
-        if report.when != "call" and COMPARED not in told:
-            return  # what is compared and shows nothing is skipped before its call
+        if not measured:
+            return
         if isinstance(found := told.get(RAN), (list, tuple)):
             self._own.ran[(str(found[0]), str(found[1]))] = None
         if isinstance(found := told.get(COMPARED), (list, tuple)):

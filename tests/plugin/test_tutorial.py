@@ -32,6 +32,9 @@ def test_the_tutorial_runs(project):
     assert "cells compared 2, worse none, no loss could be shown in 2" in compared
     assert "too few facts to show a loss: recall 5 (needs 7), exact 3 (needs" in compared
     assert "5 passed, 3 skipped" in compared  # both comparisons, and a gate that is not declared
+    alone = project.pytest("suites/birds", "--baseline", "main", "-k", "not_worse")
+    assert "no loss could be shown in 2" in alone
+    assert "nothing was measured" not in alone
     assert "birds_scored" in said["python -m harness plan suites/birds"]
     assert "goose-rank8" in said["pytest suites/goose -k rank8"]
 
