@@ -47,7 +47,7 @@ def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:
 
 class _Draw(LogitsProcessor):
     """An exponential race (as ``torch.multinomial`` runs it): the token whose share of the probability over a number
-    drawn for it is largest. So two models that are asked the same with one seed part only where their probabilities do."""
+    drawn for it is largest. So two models that are asked the same with one seed part where their probabilities do."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.dice = [torch.Generator().manual_seed(seed) for seed in seeds]
