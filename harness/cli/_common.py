@@ -45,6 +45,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def selected(name: str, given: argparse.Namespace) -> list[Cell]:
     """The cells of the scenario ``name`` that the options of ``add_selection`` name."""
+    from harness.cells import told_apart
     from harness.engines import decoding, engine_specs, identify
     from harness.given import given_adapter
     from harness.judging import calibration_of
@@ -52,7 +53,7 @@ def selected(name: str, given: argparse.Namespace) -> list[Cell]:
     from harness.scenarios import scenario
     from harness.selection import cells, seeds
 
-    bases = [identify(model) for model in given.model or [SHIPPED]]
+    bases = told_apart(identify(model) for model in given.model or [SHIPPED])
     numbers, by = seeds(given.seeds), decoding(given.decoding)
     adapters = [given_adapter(text) for text in given.adapter]
     found = cells(scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
