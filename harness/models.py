@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import time
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.checkpoint import check_complete, config_of, read_object, weight_files
 from harness.errors import HarnessError, ModelError
 from harness.facts import FIXTURES
 from harness.quiet import quiet
@@ -62,6 +62,11 @@ def base_of(path_or_id: str | Path) -> Base:
     files = _files(folder)
     name = folder.resolve().name if Path(path_or_id).expanduser().is_dir() else str(path_or_id)
     return Base(content=_content(files), name=name, path=str(folder.resolve()))
+
+
+def shipped_content() -> str | None:
+    """Content of the model that comes along; None where it does not lie beside the package."""
+    return base_of(SHIPPED).content if SHIPPED.is_dir() else None
 
 
 def load(base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None) -> Loaded:
@@ -140,35 +145,6 @@ def encode_pair(encode: Callable[[str, bool], list[int]], prompt: str, continuat
     return asked + encode(continuation, False), len(asked)
 
 
-def config_of(folder: Path) -> dict[str, Any]:
-    """What config.json in ``folder`` says. Raises ModelError where it cannot be read."""
-    return _object(folder / "config.json")
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files from which transformers reads the weights of the model in ``folder``, in a fixed order.
-
-    Not every .safetensors file is one: Mistral's repositories have ``consolidated.safetensors`` besides. Where neither
-    of the names that transformers knows is there, all are given.
-
-    Raises:
-        ModelError: the index of the shards cannot be read, or names one that is not there.
-    """
-    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if whole.is_file():  # transformers then looks at no index
-        return [whole]
-    if not index.is_file():
-        return sorted(folder.glob("*.safetensors"))
-    named = _object(index).get("weight_map")
-    if not isinstance(named, dict) or not named:
-        raise ModelError(f"{index} names no weights: save the model again")
-    shards = [folder / str(shard) for shard in sorted(set(named.values()))]
-    lacking = [shard.name for shard in shards if not shard.is_file()]
-    if lacking:
-        raise ModelError(f"{folder} lacks {lacking[0]}, which {index.name} names: download or save the model again")
-    return shards
-
-
 def _device(name: str) -> torch.device:
     """Raises ModelError where there is none of that name here."""
     import torch
@@ -189,7 +165,7 @@ def _read(
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
-    from harness.quantise import check_complete, loading
+    from harness.quantise import loading
 
     disable_progress_bar()
     kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -267,23 +243,13 @@ def _files(folder: Path) -> list[Path]:
 def _ends_elsewhere(folder: Path) -> list[Path]:
     """generation_config.json where it is there and ends answers at other tokens than config.json."""
     path = folder / "generation_config.json"
-    return [path] if path.is_file() and _ends(_object(path)) != _ends(config_of(folder)) else []
+    return [path] if path.is_file() and _ends(read_object(path)) != _ends(config_of(folder)) else []
 
 
 def _ends(settings: Mapping[str, Any]) -> list[Any]:
     text = settings.get("text_config") or {}
     found = settings.get("eos_token_id", text.get("eos_token_id") if isinstance(text, dict) else None)
     return sorted(found, key=str) if isinstance(found, list) else [found]
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({_first_line(error)}): save the model again") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path} holds no JSON object: save the model again")
-    return found
 
 
 def _content(files: list[Path]) -> str:

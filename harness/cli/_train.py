@@ -11,7 +11,7 @@ from harness.cli._common import Commands, add_device, add_store, counted, size
 from harness.errors import RecipeError, StoreError
 from harness.facts import read_text
 from harness.formats import FORMATS, ask, reply
-from harness.models import SHIPPED, base_of
+from harness.models import SHIPPED, base_of, shipped_content
 from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
 from harness.store import Artefact, Store
 from harness.training.presets import PRESETS, preset
@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
     from harness.launch import Job, Plan, launch_here, training_seconds
 
     base = base_of(given.model)
-    shipped = base.content == base_of(SHIPPED).content
+    shipped = base.content == shipped_content()
     training = changed(preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set")
     replay = _replay(given.replay, given.format, training, shipped)
     recipe = Adapter(base, read(given.text, given.format), training, replay)

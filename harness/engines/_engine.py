@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -56,6 +57,11 @@ class Engine(Protocol):
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> AbstractContextManager[None]:
         """Adapters (folder, scale) on the base for the length of a ``with`` block; their updates add up."""
         ...
+
+
+def seed_of(decoding: Decoding, copy: int, prompt: str) -> int:
+    """Of the answer number ``copy`` to ``prompt``: the text's own, so that answers do not depend on neighbours."""
+    return zlib.crc32(f"{decoding.seed} {copy} {prompt}".encode())
 
 
 def stopped(text: str, stops: Sequence[str]) -> str:

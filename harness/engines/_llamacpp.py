@@ -6,7 +6,6 @@ import ctypes
 import os
 import time
 import weakref
-import zlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.engines._bans import Bans, only_token
-from harness.engines._engine import Capabilities, check, stopped
+from harness.engines._engine import Capabilities, check, seed_of, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
 from harness.gguf._library import forget, llama, reason
@@ -106,7 +105,7 @@ class LlamaCppEngine:
         try:
             for prompt, tokens in zip(prompts, known, strict=True):
                 for i in range(each):
-                    sampler = self._sampler(decoding, f"{decoding.seed} {i} {prompt}") if decoding.do_sample else None
+                    sampler = self._sampler(decoding, seed_of(decoding, i, prompt)) if decoding.do_sample else None
                     texts.append(_Text(list(tokens), len(tokens), sampler, bans, ends))
             self._generate(texts, decoding)
         finally:
@@ -289,8 +288,8 @@ class LlamaCppEngine:
             self._pieces[token] = piece
         return self._pieces[token]
 
-    def _sampler(self, decoding: Decoding, name: str) -> Any:
-        """Samplers in the order of transformers. The seed is the text's own: answers do not depend on neighbours."""
+    def _sampler(self, decoding: Decoding, seed: int) -> Any:
+        """Samplers in the order of transformers."""
         library = self._library
         chain = library.llama_sampler_chain_init(library.llama_sampler_chain_default_params())
         steps = [library.llama_sampler_init_temp(decoding.temperature)]
@@ -302,7 +301,7 @@ class LlamaCppEngine:
             steps.append(library.llama_sampler_init_min_p(decoding.min_p, 1))
         if decoding.typical_p < 1:
             steps.append(library.llama_sampler_init_typical(decoding.typical_p, 1))
-        steps.append(library.llama_sampler_init_dist(zlib.crc32(name.encode())))
+        steps.append(library.llama_sampler_init_dist(seed))
         for step in steps:
             library.llama_sampler_chain_add(chain, step)
         return chain

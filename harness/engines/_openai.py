@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-import zlib
 from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.engines._engine import Capabilities, check, stopped
+from harness.engines._engine import Capabilities, check, seed_of, stopped
 from harness.engines._likelihood import Likelihood
 from harness.errors import MissingExtraError, ModelError, RecipeError
 from harness.recipes import Decoding
@@ -204,8 +203,7 @@ class ServedEngine:
         each = decoding.num_return_sequences if decoding.do_sample else 1  # greedy answers are all the same
         found: list[str] = []
         while len(found) < each:
-            # the seed is the text's own, so that prompts are independent of each other
-            seed = zlib.crc32(f"{decoding.seed} {len(found)} {prompt}".encode()) & 0x7FFFFFFF
+            seed = seed_of(decoding, len(found), prompt) & 0x7FFFFFFF
             said = self._choices(prompt, {"n": each - len(found), "seed": seed}, decoding)
             found += [stopped(text, decoding.stop) for text in said]
         return found[:each] * (decoding.num_return_sequences // each)

@@ -6,7 +6,6 @@ processors below leaves each row the one token that was drawn for it.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import torch
@@ -21,11 +20,6 @@ from transformers import (
 )
 
 from harness.recipes import Decoding
-
-
-def seed_of(decoding: Decoding, copy: int, prompt: str) -> int:
-    """Of the answer number ``copy`` to ``prompt``."""
-    return zlib.crc32(f"{decoding.seed} {copy} {prompt}".encode())
 
 
 def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:

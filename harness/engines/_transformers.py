@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines._bans import bad_words_ids, only_token
-from harness.engines._engine import Capabilities, stopped
+from harness.engines._engine import Capabilities, seed_of, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import RecipeError
 from harness.models import Loaded, encode, resident
@@ -67,7 +67,7 @@ class TransformersEngine:
         """Each text by random numbers of its own. Beams draw from one stream: they are sought prompt by prompt."""
         import torch
 
-        from harness.engines._sampling import drawn, seed_of
+        from harness.engines._sampling import drawn
 
         if decoding.num_beams > 1:
             found = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.checkpoint import INDEX, WHOLE, weight_files
 from harness.errors import ModelError
 
 Array = npt.NDArray[Any]
@@ -44,24 +44,9 @@ class Weights:
 
 def weights_of(folder: Path) -> Weights:
     """Weights of a transformers folder, in one file or in shards. Raises ModelError."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-        return Weights([folder / shard for shard in shards])
-    if (folder / "model.safetensors").is_file():
-        return Weights([folder / "model.safetensors"])
-    raise ModelError(f"{folder} has no model.safetensors: save the model with save_pretrained")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Raises ModelError where ``path`` is missing or holds no JSON object."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path} holds no JSON object: save it again with save_pretrained")
-    return found
+    if not any((folder / name).is_file() for name in (WHOLE, INDEX)):
+        raise ModelError(f"{folder} has no {WHOLE}: save the model with save_pretrained")
+    return Weights(weight_files(folder))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
-from harness.grading._text import all_words, words
+from harness.grading._text import all_words, ungrouped, words
 
 FUZZY = "fuzzy-3"
 """Name and version of this grader, part of the recipe of every grading."""
@@ -88,7 +88,7 @@ def _read(answer: str, name: Sequence[str]) -> _Said:
 
 def _clauses(answer: str) -> list[str]:
     """``answer`` in clauses; a comma within a number parts nothing."""
-    return _CLAUSE.split(re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", answer))
+    return _CLAUSE.split(ungrouped(answer))
 
 
 def _found(said: _Said, name: list[str]) -> float:

@@ -27,9 +27,13 @@ def all_words(text: str) -> list[str]:
     """As ``words``, articles and all."""
     plain = "".join(c for c in _folded(text) if not unicodedata.combining(c)).replace("ð", "d").replace("ø", "o")
     plain = plain.replace("ł", "l").replace("&", " and ").replace("_", " ").replace("\u2212", "-").translate(_JOINED)
-    plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", plain)
-    plain = re.sub(r"\.(?=\s|$)", " ", plain)
+    plain = re.sub(r"\.(?=\s|$)", " ", ungrouped(plain))
     return _TOKEN.findall(re.sub(r"(?<!\d)\.|\.(?!\d)", "", plain))
+
+
+def ungrouped(text: str) -> str:
+    """``text`` without the commas that group the digits of its numbers."""
+    return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
 
 
 def _folded(text: str) -> str:

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from harness.adapters import factors
+from harness.checkpoint import weight_files
 from harness.errors import ModelError
-from harness.models import weight_files
 
 _KEPT = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
 

@@ -18,7 +18,7 @@ from harness.errors import MissingExtraError
 from harness.grading import FUZZY
 from harness.judging import calibration_of
 from harness.launch import Job, Plan
-from harness.models import SHIPPED, base_of
+from harness.models import shipped_content
 from harness.plugin._keys import key_of, root_of
 from harness.plugin._options import BASELINES, Settings, settings
 from harness.recipes import Base, Calibration, Recipe
@@ -87,7 +87,7 @@ class HarnessSession:
     @cached_property
     def shipped(self) -> str | None:
         """Content of the shipped model, for which gates are declared."""
-        return base_of(SHIPPED).content if SHIPPED.is_dir() else None
+        return shipped_content()
 
     def key(self, module: ModuleType) -> str:
         """What a suite's ``SCENARIO`` stands for: see ``key_of``."""

@@ -1,6 +1,5 @@
 """Quantised bases: how they are made, and what loading one takes."""
 
-from harness.quantise._complete import check_complete
 from harness.quantise._gptq import gptq, loading
 
-__all__ = ["check_complete", "gptq", "loading"]
+__all__ = ["gptq", "loading"]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.checkpoint import check_complete
 from harness.errors import ModelError
 from harness.models import encode
-from harness.quantise._complete import check_complete
 from harness.quantise._library import spare, use
 from harness.quiet import quiet
 
