@@ -13,7 +13,19 @@ from typing import NamedTuple
 
 from harness.errors import DataError
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped_folder(name: str) -> Path:
+    """The folder ``name`` (``fixtures`` or ``suites``) that comes along.
+
+    A checkout has it beside the package, a wheel inside it.
+    """
+    beside, inside = _PACKAGE.parent / name, _PACKAGE / name
+    return inside if inside.is_dir() else beside
+
+
+FIXTURES = shipped_folder("fixtures")
 TABLES = ("oscars", "countries", "elements", "novels", "paintings")
 
 

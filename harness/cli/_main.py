@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-from harness.cli import _answer, _compare, _grade, _judge, _model, _new, _plan, _report, _store, _train, _tune
+from harness.cli import _answer, _compare, _copy, _grade, _judge, _model, _new, _plan, _report, _store, _train, _tune
 from harness.errors import HarnessError
 
 MISTAKE = 2
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "python -m harness", description="What a LoRA can make a model remember: all but the tests.", epilog=_CODES
     )
     commands = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (_plan, _new, _train, _answer, _grade, _judge, _report, _compare, _tune, _store, _model):
+    for command in (_plan, _new, _copy, _train, _answer, _grade, _judge, _report, _compare, _tune, _store, _model):
         command.add(commands)
     return found
 
