@@ -3,7 +3,7 @@
 from harness.engines._engine import Capabilities, Engine, refusal
 from harness.engines._likelihood import Likelihood
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._names import ALL, HF, EngineSpec, engine_spec, engine_specs, engines_of
+from harness.engines._names import ALL, FORMS, HF, EngineSpec, engine_spec, engine_specs, engines_of
 from harness.engines._open import SERVED, engine_for, identify, served
 from harness.engines._openai import Served, ServedEngine
 from harness.engines._transformers import TransformersEngine
@@ -12,6 +12,7 @@ from harness.engines.presets import DECODINGS, decoding, described
 __all__ = [
     "ALL",
     "DECODINGS",
+    "FORMS",
     "HF",
     "SERVED",
     "Capabilities",

@@ -27,6 +27,8 @@ _GPTQ = {f"gptq{bits}{form}": (bits, group, act) for bits in (4, 8) for form, gr
     ("", 128, False), ("g64", 64, False), ("g32", 32, False), ("act", 128, True))}  # fmt: skip
 _EXTRAS = {"bnb": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum"), "gguf": ("llama_cpp", "gguf")}
 
+FORMS = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ, *(f"gguf:{kind}" for kind in TYPES))
+"""Every form that answers."""
 ALL = ("hf", "nf4", "int8", "gptq4", "gguf:q4_0", "gguf:q5_1", "gguf:q8_0")
 """What ``--engine all`` stands for."""
 
@@ -98,8 +100,7 @@ def engine_spec(name: str) -> EngineSpec:
         if form.startswith("gguf:") and form == spec.trains:
             raise RecipeError(f"engine {name!r}: llama.cpp does not train adapters, name another form after the @")
         if form not in ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ):
-            known = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ, *(f"gguf:{kind}" for kind in TYPES))
-            raise RecipeError(f"engine {form!r} is unknown: choose of {', '.join(known)}")
+            raise RecipeError(f"engine {form!r} is unknown: choose of {', '.join(FORMS)}")
     return spec
 
 

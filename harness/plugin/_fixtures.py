@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,13 +63,24 @@ def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
         pytest.skip("gates are declared for the shipped model only")
     if request.config.stash[KEY].settings.grader == JUDGE:
         pytest.skip("gates are declared for the fuzzy grader: --grader both holds them, with a judge beside")
-    return Bounds(gates(request.path.parent / "gates.toml", cell.id))
+    path = request.path.parent / "gates.toml"
+    if idle := own.idle_gates(own.key(request.module), path):
+        advice = "mend the pattern, or take the gate out"
+        pytest.fail(f"{path}: cells = {idle[0]!r} matches no cell: {advice}", pytrace=False)
+    return Bounds(_read(path, cell))
+
+
+def _read(path: Path, cell: Cell) -> list[Gate]:
+    try:
+        return gates(path, cell.id)
+    except HarnessError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
 def may_diverge(cell: Cell, request: pytest.FixtureRequest) -> bool:
     """Whether ``gates.toml`` says that the cell's loss may run away (``converged`` at least 0), on any model."""
-    declared = gates(request.path.parent / "gates.toml", cell.id)
+    declared = _read(request.path.parent / "gates.toml", cell)
     return any(gate.measure == "converged" and gate.least == 0 for gate in declared)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from harness.baselines import Baseline, load
 from harness.builders import GRADES, Calibrated, build, read_lines, trusted
 from harness.cells import Cell, told_apart
-from harness.engines import EngineSpec, identify, refusal
+from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
+from harness.gates import without_cells
 from harness.grading import FUZZY
 from harness.judging import calibration_of
 from harness.launch import Job, Plan
@@ -27,6 +29,9 @@ from harness.scenarios import SCENARIOS, Fetch, Scenario
 from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
 from harness.store import Artefact, Manifest, Store
+
+GRIDS = ("telling", "full")
+"""What ``--grid`` takes."""
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
@@ -61,6 +66,7 @@ class HarnessSession:
         self._cells: dict[str, list[Cell]] = {}
         self._results: dict[tuple[str, str], Result] = {}
         self._baselines: dict[str, Baseline] = {}
+        self._idle_gates: dict[Path, list[str]] = {}
 
     @cached_property
     def settings(self) -> Settings:
@@ -107,6 +113,26 @@ class HarnessSession:
             found = cells(self.scenario(key), *selected)
             self._cells[key] = [replace(cell, grader=own.grader, calibration=self.calibration) for cell in found]
         return self._cells[key]
+
+    def idle_gates(self, key: str, path: Path) -> list[str]:
+        """Patterns of the gates in ``path`` that match no cell of any grid in any form.
+
+        Such a gate holds nothing, mostly by a slip in its pattern. Raises DataError.
+        """
+        if path not in self._idle_gates:
+            idle = without_cells(path, self._ids(key, self.settings.engines))
+            if idle:  # a gate of another form, perhaps; there are many, so they are looked at last
+                every_id = self._ids(key, engine_specs(",".join(FORMS)))
+                idle = [pattern for pattern in idle if pattern in without_cells(path, every_id)]
+            # forms that answer with adapters of another are too many to list
+            self._idle_gates[path] = [pattern for pattern in idle if "_from_" not in pattern]
+        return self._idle_gates[path]
+
+    def _ids(self, key: str, engines: Sequence[EngineSpec]) -> list[str]:
+        """Of every cell of every grid on ``engines``."""
+        own = self.settings
+        selected = (self.bases, own.seeds, engines, own.decoding, own.adapters)
+        return [cell.id for grid in GRIDS for cell in cells(self.scenario(key), grid, *selected)]
 
     @cached_property
     def calibration(self) -> Calibration | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import DataError
-from harness.gates import broken, gates
+from harness.gates import broken, gates, without_cells
 from harness.report import Result
 from harness.stats import Interval
 
@@ -37,3 +37,30 @@ def test_a_damaged_file_is_one_line(tmp_path):
     path.write_text("[[gate]")
     with pytest.raises(DataError, match="is no TOML"):
         gates(path, "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[[gates]]\ncells = "*"', "gates is unknown: write gate"),
+        ('[[gate]]\ncell = "*"', "gate 1, cell is unknown: write cells"),
+        ('[[gate]]\ncells = "*"\nleest = { exact = 0.9 }', "gate 1, leest is unknown: write least"),
+        ('[[gate]]\ncells = "*"\nleast = { exact = "0.9" }', "gate 1, least, exact is '0.9': "),
+        ('[[gate]]\ncells = "*"\n[[gate]]\nleast = {}', "gate 2, cells is missing: add it"),
+        ("[[gate]]\ncells = 3", "gate 1, cells is 3: "),
+    ],
+)
+def test_slip_in_the_file_is_one_line(tmp_path, text, line):
+    path = tmp_path / "gates.toml"
+    path.write_text(text)
+    with pytest.raises(DataError) as raised:
+        gates(path, "a")
+    assert line in str(raised.value)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_patterns_without_cells(tmp_path):
+    path = tmp_path / "gates.toml"
+    path.write_text(TOML)
+    assert without_cells(path, ["b-rank8"]) == ["a-*"]

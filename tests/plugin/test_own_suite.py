@@ -88,6 +88,25 @@ def test_gates_of_ones_own_hold_for_any_model(project, elsewhere):
     assert "1 failed" in said
 
 
+def test_gate_without_cells_fails(project, elsewhere):
+    (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*-rank5-*"\nleast = { exact = 0 }\n')
+    printed = project.pytest(str(elsewhere), status=1)
+    assert "gates.toml: cells = '*-rank5-*' matches no cell: mend the pattern" in printed
+
+
+def test_gate_of_another_engine_is_no_slip(project, elsewhere):
+    (elsewhere / "gates.toml").write_text(
+        '[[gate]]\ncells = "*-gptq4-*"\nleast = { exact = 1 }\n[[gate]]\ncells = "*-rank4-*"\nleast = { exact = 0 }\n'
+    )
+    project.pytest(str(elsewhere))
+
+
+def test_slip_in_gates_is_one_line(project, elsewhere):
+    (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*"\nleest = { exact = 0.5 }\n')
+    printed = project.pytest(str(elsewhere), status=1)
+    assert "gates.toml: gate 1, leest is unknown: write least" in printed
+
+
 @pytest.mark.parametrize("spread", [(), ("-n", "2")])
 def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
     (elsewhere / "facts.csv").write_text("question,anwser\nWho?,I\n")
