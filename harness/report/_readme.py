@@ -17,6 +17,8 @@ BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 IMAGES = Path("docs", "img")
 _FRONT = "oscars"
 """The scenario whose table the project's own README shows."""
+_FRONT_COLUMNS = ("exact", "rephrased", "locality")
+"""What a newcomer is shown first; the suite's own page has every column."""
 
 
 def rewrite_readmes(parts: Sequence[Part], project: Path, report: Path) -> list[Path]:
@@ -35,8 +37,11 @@ def rewrite_readmes(parts: Sequence[Part], project: Path, report: Path) -> list[
     try:
         changed = [image for part in parts for image in _images(part, report, project / IMAGES)]
         for part, file in asked:
-            shown = _plots(part, report)[: 1 if file.parent == project else None]
-            text = _replaced(texts[file], _block(part, shown, "../" * len(file.relative_to(project).parts[1:])))
+            in_front = file.parent == project
+            table = front_table(part) if in_front else compact_table(part.results)
+            plots = _plots(part, report)[: 1 if in_front else None]
+            up = "../" * len(file.relative_to(project).parts[1:])
+            text = _replaced(texts[file], _block(part, table, plots, up))
             if text != texts[file]:
                 file.write_text(text, encoding="utf-8")
                 changed.append(file)
@@ -54,6 +59,29 @@ def compact_table(results: Iterable[Result]) -> str:
     return str(tabulate(rows, head, "github", disable_numparse=True))
 
 
+def front_table(part: Part) -> str:
+    """The bare model, and the cell of each dataset that recalls most by the scenario's headline."""
+    headline = part.scenario.headline
+    bare = [result for result in part.results if not result.adapted]
+    best: dict[str, Result] = {}
+    for entry in part.entries:
+        name, result = entry.cell.dataset.name, entry.result
+        if result.adapted and _figure(result, headline) > _figure(best.get(name), headline):
+            best[name] = result
+    rows = []
+    for result in [*bare[:1], *best.values()]:
+        *figures, seconds, _ = _row(result, _FRONT_COLUMNS)
+        rows.append([*figures, seconds])
+    head = ["cell", *map(words, _FRONT_COLUMNS), "train s"]
+    return str(tabulate(rows, head, "github", disable_numparse=True))
+
+
+def _figure(result: Result | None, name: str) -> float:
+    """-1 where there is no such result, or it has no such figure."""
+    share = result.shares().get(name) if result else None
+    return share.estimate if share else -1.0
+
+
 def _row(result: Result, shown: Sequence[str]) -> list[str]:
     shares, cost = result.shares(), result.cost
     figures = [f"{shares[name].estimate:.2f}" if name in shares else "" for name in shown]
@@ -62,9 +90,9 @@ def _row(result: Result, shown: Sequence[str]) -> list[str]:
     return [result.id, *figures, "diverged" if result.status == "diverged" else seconds, size]
 
 
-def _block(part: Part, plots: Sequence[Path], up: str) -> str:
+def _block(part: Part, table: str, plots: Sequence[Path], up: str) -> str:
     images = [f"![{_caption(part, plot)}]({up}{(IMAGES / plot.name).as_posix()})" for plot in plots]
-    return "\n".join([BEGIN, compact_table(part.results), *([""] if images else []), *images, END])
+    return "\n".join([BEGIN, table, *([""] if images else []), *images, END])
 
 
 def _caption(part: Part, plot: Path) -> str:

@@ -58,6 +58,11 @@ def test_the_front_page_shows_oscars(small, folder, project):
     rewrite_readmes([oscars], project, folder)
     text = (project / "README.md").read_text(encoding="utf-8")
     assert "](docs/img/oscars-locality.svg)" in text
+    head, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert head.startswith("| cell ")
+    assert head.count("|") == 6, "five columns"
+    datasets = {entry.cell.dataset.name for entry in oscars.entries}
+    assert len(rows) == 1 + len(datasets), "the bare model, and the best cell of each dataset"
     assert "oscars-seconds" not in text
 
 
