@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.errors import ModelError
+from harness.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+_PREFIX = "base_model.model."
 _KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+_NAMED = re.compile(r"\.(lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector)\.default(?=\.|$)")
+_WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+"""What torch.compile, FSDP and activation checkpointing put into names."""
+_LEAVE_BASE = (True, False, None, "gaussian", "orthogonal", "eva")
+"""Values of ``init_lora_weights`` that leave the base as it is."""
+_SAME_RESIDUAL = ("pissa", "olora")
+"""Those that take their beginning out of the base, by a computation that gives the same each time."""
+log = logging.getLogger("harness")
 
 
 class Factors(NamedTuple):
@@ -44,52 +54,192 @@ def scaling(config: Mapping[str, Any], module: str, rank: int) -> float:
 
 
 def lora_config(folder: Path) -> dict[str, Any]:
-    """What adapter_config.json in ``folder`` says. Raises ModelError where that cannot be read, or is not of a LoRA."""
+    """What adapter_config.json in ``folder`` says.
+
+    Raises:
+        ModelError: it cannot be read, is not of a LoRA, or holds a value that no LoRA can have.
+    """
     try:
-        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} holds no adapter: {CONFIG} cannot be read ({error})") from error
-    kind = found.get("peft_type") if isinstance(found, dict) else None
+    kind = config.get("peft_type") if isinstance(config, dict) else None
     if kind != "LORA":
         raise ModelError(f"{folder} is {kind}, not LORA: give a LoRA that PEFT saved")
-    return dict(found)
+    _check_numbers(folder, config)
+    return dict(config)
 
 
-def factors(folder: Path) -> dict[str, Factors]:
-    """By module. Raises ModelError where ``folder`` holds no LoRA of linear layers in safetensors."""
+def _check_numbers(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises ModelError: PEFT fails on these in many lines, or computes with them."""
+    rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
+    if type(rank) is not int or rank < 1:
+        raise ModelError(f"{folder}/{CONFIG} has r {rank!r}: write a whole number above 0")
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+        raise ModelError(f"{folder}/{CONFIG} has lora_alpha {alpha!r}: write a number")
+    for name in ("rank_pattern", "alpha_pattern"):
+        patterns = config.get(name) or {}
+        if not isinstance(patterns, dict):
+            raise ModelError(f"{folder}/{CONFIG} has {name} {patterns!r}: write a table of numbers")
+        for module, value in patterns.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                line = f"{folder}/{CONFIG} has {name} {value!r} for {module}"
+                raise ModelError(f"{line}: write a number above 0")
+    targets = config.get("target_modules")
+    listed = isinstance(targets, list) and targets and all(isinstance(name, str) for name in targets)
+    if not listed and not (isinstance(targets, str) and targets):
+        wanted = "a list of names, or one pattern"
+        raise ModelError(f"{folder}/{CONFIG} has target_modules {targets!r}: write {wanted}")
+
+
+def check_initialisation(folder: Path, config: Mapping[str, Any], quantised: bool) -> None:
+    """Whether the update of the adapter in ``folder`` is in its file.
+
+    PiSSA and OLoRA subtract their beginning from the base. PEFT computes it again when it loads
+    such an adapter, which is right on the base in full precision. Other beginnings are random, or
+    need data: what is loaded is then another model than the one that was trained.
+
+    Raises:
+        ModelError: it is not, so that no engine can put it on.
+    """
+    kind = config.get("init_lora_weights", True)
+    if kind in _LEAVE_BASE or (kind in _SAME_RESIDUAL and not quantised):
+        return
+    advice = "save it as plain LoRA (path_initial_model_for_weight_conversion of save_pretrained)"
+    where = "on a quantised base " if kind in _SAME_RESIDUAL else ""
+    raise ModelError(
+        f"{folder} has init_lora_weights {kind!r}, {where}which changes the base by what the adapter"
+        f" does not hold: {advice}"
+    )
+
+
+def standard_name(key: str) -> str:
+    """The name that PEFT itself gives a tensor that another tool saved as ``key``.
+
+    Known to occur: names without ``base_model.model.``, with the adapter's name in them
+    (``lora_A.default.weight``, a raw ``state_dict``), and with wrappers of torch.
+    """
+    for wrapper in _WRAPPERS:
+        key = key.replace(wrapper, "")
+    key = key.removeprefix("module.")
+    if not key.startswith(_PREFIX):
+        key = _PREFIX + key
+    return _NAMED.sub(r".\1", key)
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of the adapter in ``folder``, under PEFT's names, on the CPU.
+
+    Raises:
+        ModelError: there is no safetensors file, it is damaged or empty, two tensors have one name,
+            or one holds a number that is not finite.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    config = lora_config(folder)
+    if not (folder / WEIGHTS).is_file():
+        advice = "save it with save_pretrained, as pickle is unsafe"
+        raise ModelError(f"{folder} has no {WEIGHTS}: {advice}")
     try:
-        tensors = load_file(folder / WEIGHTS)
+        loaded = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{folder} holds no adapter: {WEIGHTS} cannot be read ({error})") from error
-    sides: dict[str, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        match = _KEY.fullmatch(key)
-        if match is None:
-            raise ModelError(f"tensor {key} of {folder} is no LoRA of a linear layer: merge plain LoRA adapters")
-        sides.setdefault(match["module"], {})[match["side"]] = tensor.float()
+        line = f"{WEIGHTS} cannot be read ({first_line(error)})"
+        raise ModelError(f"{folder} holds no adapter: {line}") from error
+    if not loaded:
+        raise ModelError(f"{folder} holds no adapter: {WEIGHTS} has no tensors, save it again")
+    named: dict[str, torch.Tensor] = {}
+    for key, tensor in loaded.items():
+        name = standard_name(key)
+        if name in named:
+            raise ModelError(f"{folder} has two tensors for {name}: save it again, as one adapter")
+        if not bool(tensor.isfinite().all()):
+            raise ModelError(f"tensor {key} of {folder} is not finite: its training went wrong")
+        named[name] = tensor
+    if renamed := [key for key in loaded if standard_name(key) != key]:
+        line = "adapter %s: %d tensors have names of another tool, %s is read as %s"
+        log.warning(line, folder, len(renamed), renamed[0], standard_name(renamed[0]))
+    return named
+
+
+def factors(folder: Path) -> dict[str, Factors]:
+    """By module. Raises ModelError where ``folder`` holds no plain LoRA of linear layers."""
+    config = lora_config(folder)
+    check_plain(folder, config)
     return {
-        module: Factors(side["A"], side["B"] * scaling(config, module, len(side["A"])))
-        for module, side in sides.items()
+        module: Factors(down.float(), up.float() * scaling(config, module, len(down)))
+        for module, (down, up) in pairs(folder, tensors(folder)).items()
     }
 
 
-def shapes(folder: Path, base: str) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Module, side (``A`` or ``B``) and shape of each LoRA tensor, from the header alone. Raises ModelError."""
-    from safetensors import SafetensorError, safe_open
+# What changes the update beside A and B, with the values that change nothing
+_BESIDE: dict[str, tuple[Any, ...]] = {
+    "use_dora": (False,),
+    "modules_to_save": ([],),
+    "bias": ("none",),
+    "lora_bias": (False,),
+    "fan_in_fan_out": (False,),
+    "trainable_token_indices": ([], {}),
+    "target_parameters": ([],),
+    "layer_replication": ([],),
+    "alora_invocation_tokens": ([],),
+    "use_qalora": (False,),
+}
+
+
+def check_plain(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises ModelError where the update is more than B @ A of linear layers on the base as it is."""
+    for name, harmless in _BESIDE.items():
+        value = config.get(name)
+        if value is not None and value not in harmless:
+            line = f"{folder} has {name} {value!r}: neither a merge nor a GGUF adapter can hold that"
+            raise ModelError(f"{line}, train without it")
+    kind = config.get("init_lora_weights", True)
+    if kind not in _LEAVE_BASE:
+        advice = "train with the default, or save it as plain LoRA"
+        raise ModelError(f"{folder} has init_lora_weights {kind!r}, which changes the base: {advice}")
+
+
+def pairs(folder: Path, named: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """A and B by module. Raises ModelError on a tensor that is neither, and on one without its other."""
+    sides: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in named.items():
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise ModelError(f"tensor {key} of {folder} is no LoRA of a linear layer: give a plain LoRA")
+        sides.setdefault(match["module"], {})[match["side"]] = tensor
+    for module, side in sides.items():
+        if len(side) != 2 or len(side["A"]) != side["B"].shape[1]:
+            raise ModelError(f"{module} of {folder} lacks a fitting lora_A or lora_B: save it again")
+    return {module: (side["A"], side["B"]) for module, side in sides.items()}
+
+
+def check_whole(folder: Path, config: Mapping[str, Any], modules: Iterable[str], adapted: Container[str]) -> None:
+    """Whether each of the linear ``modules`` of a base that ``config`` names is among ``adapted``.
+
+    Raises:
+        ModelError: one is not, so that a layer of the adapter would be missing.
+    """
+    from peft import LoraConfig
+    from peft.tuners.tuners_utils import check_target_module_exists
 
     try:
-        opened: Any = safe_open(folder / WEIGHTS, framework="pt")
-    except (OSError, SafetensorError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{folder} is no adapter for {base}: {WEIGHTS} cannot be read ({line})") from error
-    with opened as tensors:
-        for key in tensors.keys():  # noqa: SIM118  # it is no dictionary
-            if match := _KEY.fullmatch(key):
-                yield match["module"], match["side"], tuple(tensors.get_slice(key).get_shape())
+        settings = LoraConfig.from_pretrained(str(folder))
+    except (TypeError, ValueError, RuntimeError, re.error) as error:
+        line = first_line(error)
+        raise ModelError(f"{folder}/{CONFIG} is no config of a LoRA: {line}") from error
+    for module in modules:
+        if module not in adapted and check_target_module_exists(settings, module):
+            line = f"its config adapts {module}, of which its file has no lora_A"
+            raise ModelError(f"{folder} is no whole adapter: {line}, save it again")
+
+
+def shapes(
+    named: Mapping[str, torch.Tensor],
+) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Module, side (``A`` or ``B``) and shape of each LoRA tensor of a linear layer."""
+    for key, tensor in named.items():
+        if match := _KEY.fullmatch(key):
+            yield match["module"], match["side"], tuple(tensor.shape)
 
 
 def write(folder: Path, config: Mapping[str, Any], layers: Mapping[str, Factors]) -> None:

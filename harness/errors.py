@@ -8,6 +8,16 @@ def install(*extras: str) -> str:
     return f"python -m pip install 'lora-memory-harness[{','.join(extras)}]'"
 
 
+def first_line(error: BaseException) -> str:
+    """What ``error`` says, in one line.
+
+    The second line is added where the first only announces it, and the kind where it is a key.
+    """
+    text = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    first, *more = text.strip().splitlines() or [type(error).__name__]
+    return f"{first} {more[0].strip()}" if more and first.endswith(":") else first
+
+
 class HarnessError(Exception):
     """Anything a user can mend. The plugin prints its message without a traceback."""
 

@@ -7,15 +7,16 @@ import logging
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.checkpoint import check_complete, config_of, read_object, weight_files
-from harness.errors import HarnessError, ModelError
+from harness.errors import HarnessError, ModelError, first_line
 from harness.facts import FIXTURES
+from harness.pristine import Pristine
 from harness.quiet import quiet
 from harness.recipes import Base, BitsAndBytes
 
@@ -27,6 +28,7 @@ SHIPPED = FIXTURES / "models" / "pocket"
 """The model that comes along."""
 JUDGE = FIXTURES / "models" / "judge"
 """The judge that comes along, trained for that."""
+log = logging.getLogger("harness")
 DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = re.compile(r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)")
 _HUB_FILES = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "vocab.*"]
@@ -35,7 +37,7 @@ _HUB_TWICE = ["consolidated*"]
 
 
 class Loaded(NamedTuple):
-    """A base model in memory. Whoever wraps ``model`` in adapters takes them off again."""
+    """A base model in memory. What wraps ``model`` in adapters does so within ``borrowed``."""
 
     base: Base
     model: PreTrainedModel
@@ -43,6 +45,10 @@ class Loaded(NamedTuple):
     device: torch.device
     seconds: float
     """Time to read the weights and put them on the device; without that of importing libraries."""
+    pristine: Pristine
+    """How ``model`` was when it was loaded."""
+    dtype: str = "float32"
+    by: BitsAndBytes | None = None
 
     @property
     def context(self) -> int:
@@ -90,9 +96,37 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     except HarnessError:
         raise
     except Exception as error:  # what the libraries raise on damaged files shares no base class
-        raise ModelError(f"{base.path} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"{base.path} cannot be loaded: {first_line(error)}") from error
     model.requires_grad_(False).eval()
-    return Loaded(base, model, tokenizer, place, seconds)
+    return Loaded(base, model, tokenizer, place, seconds, Pristine(model), dtype, by)
+
+
+@contextmanager
+def borrowed(loaded: Loaded, modules: Iterable[str]) -> Iterator[Pristine]:
+    """Whatever is put on ``loaded.model`` within the block, on ``modules``, is off afterwards.
+
+    That holds after an exception and Ctrl-C, too. A base that is not bit for bit as it was is not
+    used again: the line that says so goes to the log, and ``renewed`` reads it anew.
+    """
+    pristine = loaded.pristine
+    pristine.restore()  # the end of the last block may have been interrupted
+    pristine.prepare(modules)
+    try:
+        yield pristine
+    finally:
+        pristine.restore()
+        pristine.changed = pristine.difference()
+        if pristine.changed:
+            resident.cache_clear()
+            line = "base %s was changed by an adapter (%s): it is read again"
+            log.warning(line, loaded.base.name, pristine.changed)
+
+
+def renewed(loaded: Loaded) -> Loaded:
+    """``loaded``, read again where an adapter changed it."""
+    if not loaded.pristine.changed:
+        return loaded
+    return resident(loaded.base, loaded.dtype, str(loaded.device), loaded.by)
 
 
 def load_folder(folder: Path) -> Loaded:
@@ -120,7 +154,7 @@ def _tokenizer(path: str) -> PreTrainedTokenizerBase:
             path, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # the tokenizers library raises no class of its own
-        raise ModelError(f"{path} has no tokenizer that can be loaded: {_first_line(error)}") from error
+        raise ModelError(f"{path} has no tokenizer that can be loaded: {first_line(error)}") from error
     return found
 
 
@@ -222,7 +256,7 @@ def _snapshot(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWICE))
     except Exception as error:  # the hub client's errors share no base class, and all mean the same here
-        raise ModelError(f"no such folder {name!r} and hub id not downloadable: {_first_line(error)}") from error
+        raise ModelError(f"no such folder {name!r} and hub id not downloadable: {first_line(error)}") from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -258,10 +292,3 @@ def _content(files: list[Path]) -> str:
         with path.open("rb") as stream:
             total.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
-
-
-def _first_line(error: BaseException) -> str:
-    """With the next, where it only announces that, and with its kind, where it is a key and no sentence."""
-    said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-    first, *more = said.strip().splitlines() or [type(error).__name__]
-    return f"{first} {more[0].strip()}" if more and first.endswith(":") else first

@@ -20,6 +20,7 @@ from harness.engines._bans import Bans, only_token
 from harness.engines._engine import Capabilities, check, seed_of, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
+from harness.gguf import check_file
 from harness.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
 
@@ -198,6 +199,11 @@ class LlamaCppEngine:
             loaded = self._library.llama_adapter_lora_init(self._model, os.fsencode(path))
             if not loaded:
                 raise ModelError(f"{path} is no adapter for {self.file.name}: {reason()}")
+            try:
+                check_file(path)
+            except ModelError:
+                self._library.llama_adapter_lora_free(loaded)
+                raise
             self._adapters[key] = loaded
         self._adapters.move_to_end(key)
         for old in list(self._adapters)[: max(0, len(self._adapters) - _KEPT)]:
@@ -212,7 +218,8 @@ class LlamaCppEngine:
         scales = (ctypes.c_float * len(used))(*used.values())
         if self._library.llama_set_adapters_lora(self._held["context"], handles, len(used), scales):
             raise ModelError(f"adapters cannot be put on {self.file.name}: {reason()}")
-        self._clear()
+        # with its numbers: an infinite value in a masked place spoils what is computed from it
+        self._library.llama_memory_clear(self._memory, True)
 
     def _prepare(self, sequences: int, length: int, outputs: int = 0) -> None:
         """A context with room for ``sequences`` texts of ``length`` tokens; a larger one is kept.
@@ -248,6 +255,7 @@ class LlamaCppEngine:
         self._apply()
 
     def _clear(self) -> None:
+        """Forget all texts. Their numbers stay in memory, masked."""
         self._library.llama_memory_clear(self._memory, False)
 
     def _tokens(self, prompt: str, new: int) -> list[int]:

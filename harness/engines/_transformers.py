@@ -13,9 +13,9 @@ from harness.engines._bans import bad_words_ids, only_token
 from harness.engines._engine import Capabilities, seed_of, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import RecipeError
-from harness.models import Loaded, encode, resident
+from harness.models import Loaded, borrowed, encode, renewed, resident
 from harness.recipes import Base, Decoding
-from harness.stack import switch_on, wrap
+from harness.stack import switch_on, touched, wrap
 
 _LOGITS = 1 << 26
 """Numbers of a batch's logits: a quarter of a GiB in float32."""
@@ -199,13 +199,16 @@ class TransformersEngine:
             return
         names = [f"adapter{i}" for i in range(len(adapters))]
         folders = {name: folder for name, (folder, _) in zip(names, adapters, strict=True)}
-        wrapped = wrap(self.loaded.model, folders, self.loaded.base.name)
+        scales = {name: scale for name, (_, scale) in zip(names, adapters, strict=True)}
+        model, base = self.loaded.model, self.loaded.base.name
         try:
-            switch_on(wrapped, {name: scale for name, (_, scale) in zip(names, adapters, strict=True)})
-            wrapped.eval()
-            yield
+            with borrowed(self.loaded, touched(model, [*folders.values()])) as pristine:
+                wrapped = wrap(model, folders, base, pristine)
+                switch_on(wrapped, scales)
+                wrapped.eval()
+                yield
         finally:
-            wrapped.unload()
+            self.loaded = renewed(self.loaded)
 
 
 def _arguments(decoding: Decoding) -> dict[str, Any]:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from harness.adapters import lora_config, scaling
+from harness.adapters import check_plain, check_whole, lora_config, pairs, scaling, tensors
 from harness.errors import ModelError
 from harness.gguf._base import Shape, shape_of, tensor_name
 from harness.gguf._files import Array, Weights, permuted, weights_of, written
 from harness.gguf._library import gguf
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-# What changes the update and has no place in a GGUF adapter, with the values that change nothing
-_REFUSED: dict[str, tuple[Any, ...]] = {
-    "use_dora": (False,),
-    "modules_to_save": ([],),
-    "bias": ("none",),
-    "lora_bias": (False,),
-    "fan_in_fan_out": (False,),
-    "trainable_token_indices": ([], {}),
-    "target_parameters": ([],),
-    "layer_replication": ([],),
-    "alora_invocation_tokens": ([],),
-    "use_qalora": (False,),
-}
-_CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 class Pair(NamedTuple):
@@ -53,11 +37,14 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
             modules_to_save), or one whose shapes are not those of ``base``.
     """
     config = lora_config(adapter)
-    _check(adapter, config)
-    weights = _weights(adapter)
+    check_plain(adapter, config)
     shape = shape_of(base)
-    pairs = _pairs(adapter, weights)
-    _check_shapes(base, pairs, weights_of(base))
+    converted = _pairs(adapter)
+    weights = weights_of(base)
+    _check_shapes(base, converted, weights)
+    linear = [name.removesuffix(".weight") for name, size in weights.shapes.items() if len(size) == 2]
+    known = [name for name in linear if name.rpartition(".")[2] in PROJECTIONS]
+    check_whole(adapter, config, known, converted)
     alpha = float(config.get("lora_alpha") or 0)
     if config.get("use_rslora"):
         alpha *= math.sqrt(config["r"])
@@ -68,7 +55,7 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
         writer.add_type(library.GGUFType.ADAPTER)
         writer.add_string(library.Keys.Adapter.TYPE, "lora")
         writer.add_float32(library.Keys.Adapter.LORA_ALPHA, alpha)
-        for module, pair in pairs.items():
+        for module, pair in converted.items():
             ratio = scaling(config, module, len(pair.down)) / (alpha / len(pair.down))
             name = tensor_name(f"{module}.weight", shape.layers)
             if name is None:
@@ -81,45 +68,40 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
         writer.close()
 
 
-def _check(adapter: Path, config: dict[str, Any]) -> None:
-    for name, harmless in _REFUSED.items():
-        value = config.get(name)
-        if value is not None and value not in harmless:
-            raise ModelError(f"{adapter} has {name} {value!r}: a GGUF adapter cannot hold that, train without it")
-    init = config.get("init_lora_weights")
-    if isinstance(init, str) and init.lower().startswith(_CHANGES_BASE):
-        raise ModelError(f"{adapter} has init_lora_weights {init!r}, which changes the base: train with the default")
-    if not int(config.get("r") or 0) > 0:
-        raise ModelError(f"{adapter} has rank {config.get('r')!r}: give an adapter saved by PEFT")
+def check_file(path: Path) -> None:
+    """What llama.cpp does not look at in the GGUF adapter ``path``: that it has tensors, all finite.
+
+    That each pair is whole, and fits a layer of the base, llama.cpp checks when it loads the file.
+
+    Raises:
+        ModelError: the file holds no adapter, no tensors, or a number that is not finite.
+    """
+    library = gguf()
+    try:
+        reader = library.GGUFReader(path)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is no GGUF file: {error}") from error
+    if not reader.tensors:
+        raise ModelError(f"{path} holds no adapter: it has no tensors, convert it again")
+    for tensor in reader.tensors:
+        rows = library.quants.dequantize(tensor.data, tensor.tensor_type)
+        if not np.isfinite(rows).all():
+            raise ModelError(f"tensor {tensor.name} of {path} is not finite: its training went wrong")
 
 
-def _weights(adapter: Path) -> Weights:
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            f"{adapter} has no adapter_model.safetensors: save it with save_pretrained, as pickle is unsafe"
-        )
-    return Weights([adapter / "adapter_model.safetensors"])
+def _pairs(adapter: Path) -> dict[str, Pair]:
+    named = tensors(adapter)
+    for module in pairs(adapter, named):
+        if module.rpartition(".")[2] not in PROJECTIONS:
+            line = f"{module} of {adapter} has no place in a GGUF adapter"
+            raise ModelError(f"{line}: target {', '.join(PROJECTIONS)}")
+    return {
+        module: Pair(down.float().numpy(), up.float().numpy()) for module, (down, up) in pairs(adapter, named).items()
+    }
 
 
-def _pairs(adapter: Path, weights: Weights) -> dict[str, Pair]:
-    sides: dict[str, dict[str, Array]] = {}
-    for key in weights.shapes:
-        match = _KEY.fullmatch(key)
-        if match is None or match["module"].rpartition(".")[2] not in PROJECTIONS:
-            raise ModelError(
-                f"tensor {key} of {adapter} has no place in a GGUF adapter: target {', '.join(PROJECTIONS)}"
-            )
-        sides.setdefault(match["module"], {})[match["side"]] = weights.read(key)
-    if not sides:
-        raise ModelError(f"{adapter} holds no LoRA tensors: save it again with save_pretrained")
-    for module, found in sides.items():
-        if len(found) != 2 or len(found["A"]) != found["B"].shape[1]:
-            raise ModelError(f"{module} of {adapter} lacks a fitting lora_A or lora_B: save it again")
-    return {module: Pair(found["A"], found["B"]) for module, found in sides.items()}
-
-
-def _check_shapes(base: Path, pairs: dict[str, Pair], weights: Weights) -> None:
-    for module, pair in pairs.items():
+def _check_shapes(base: Path, converted: dict[str, Pair], weights: Weights) -> None:
+    for module, pair in converted.items():
         name = f"{module}.weight"
         update = (pair.up.shape[0], pair.down.shape[1])
         if weights.shapes.get(name) != update:

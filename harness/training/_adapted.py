@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.adapters import tensors
 from harness.errors import ModelError
-from harness.models import Loaded
+from harness.models import Loaded, borrowed
+from harness.pristine import Pristine
 from harness.recipes import Training
-from harness.stack import read, switch_on
+from harness.stack import put_on, read, switch_on
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -47,19 +49,18 @@ def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> I
         use_rslora=training.rslora,
         init_lora_weights="orthogonal" if training.init == "orthogonal" else True,
     )
-    torch.manual_seed(training.seed)
-    model: Any = get_peft_model(loaded.model, config)
-    try:
+    modules = [name for name, _ in loaded.model.named_modules()]
+    targets = tuple(training.target_modules)
+    with borrowed(loaded, [name for name in modules if name.endswith(targets)]) as pristine:
+        torch.manual_seed(training.seed)
+        model: Any = get_peft_model(loaded.model, config)
         if beneath.start:
             _go_on(model, beneath.start, loaded.base.name)
         if beneath.under:
-            _lay_under(model, beneath.under, loaded.base.name)
+            _lay_under(model, beneath.under, loaded.base.name, pristine)
         if training.init == "keys":
             _keep_a(model)
         yield model
-    finally:
-        model.unload()
-        loaded.model.requires_grad_(False).eval()
 
 
 @contextmanager
@@ -91,22 +92,20 @@ def _keep_a(model: PeftModel) -> None:
 def _go_on(model: Any, folder: Path, base: str) -> None:
     """Give ``default`` the weights of ``folder``. Raises ModelError where some are missing or have no place."""
     from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
 
-    weights = read(folder, base, load_file, folder / "adapter_model.safetensors")
-    told = read(folder, base, set_peft_model_state_dict, model, weights, "default")
+    told = read(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
     if told.unexpected_keys or any(".default." in key for key in told.missing_keys):
         raise ModelError(f"{folder} is no adapter for {base}: it adapts other layers")
 
 
-def _lay_under(model: Any, adapters: Sequence[tuple[Path, float]], base: str) -> None:
+def _lay_under(model: Any, adapters: Sequence[tuple[Path, float]], base: str, pristine: Pristine) -> None:
     """Put frozen adapters on beside ``default``; their own dropout is for their own training."""
     import torch
     from peft.tuners.lora import LoraLayer
 
     scales = {f"under{i}": scale for i, (_, scale) in enumerate(adapters)}
     for name, (folder, _) in zip(scales, adapters, strict=True):
-        read(folder, base, model.load_adapter, str(folder), adapter_name=name)
+        put_on(model, model.get_base_model(), name, folder, base, pristine)
     switch_on(model, {"default": 1.0, **scales})
     for module in model.modules():
         if isinstance(module, LoraLayer):

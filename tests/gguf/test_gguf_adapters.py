@@ -122,8 +122,8 @@ def test_shapes_of_another_base(folders, make_adapter, tmp_path):
         ({"use_dora": True}, "has use_dora True"),
         ({"modules_to_save": ["norm"]}, "has modules_to_save"),
         ({"bias": "lora_only"}, "has bias 'lora_only'"),
-        ({"target_modules": ["q_proj", "embed_tokens"]}, "embed_tokens.* has no place"),
-        ({"target_modules": ["q_proj", "lm_head"]}, "lm_head.* has no place"),
+        ({"target_modules": ["q_proj", "embed_tokens"]}, "embed_tokens.* is no LoRA of a linear layer"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "lm_head.* is no LoRA of a linear layer"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights 'pissa'"),
     ],
 )
@@ -148,3 +148,93 @@ def test_folders_that_hold_no_lora(folders, make_adapter, tmp_path):
     config.write_text(json.dumps({**json.loads(config.read_text()), "peft_type": "IA3"}))
     with pytest.raises(ModelError, match="is IA3, not LORA"):
         convert_adapter(tmp_path / "adapter", folders["tiny"], tmp_path / "it.gguf")
+
+
+def changed(source, target, change):
+    """A copy of the adapter folder ``source`` with its tensors changed."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(source, target)
+    file = target / "adapter_model.safetensors"
+    tensors = change(load_file(file))
+    save_file(tensors, file)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda tensors: {}, "has no tensors"),
+        (
+            lambda tensors: {k: v for k, v in tensors.items() if "layers.1." not in k},
+            r"its config adapts model\.layers\.1",
+        ),
+        (lambda tensors: dict([*tensors.items()][1:]), "lacks a fitting lora_A or lora_B"),
+        (lambda tensors: {k: v * float("inf") for k, v in tensors.items()}, "is not finite"),
+    ],
+    ids=["empty", "no_layer", "no_pair", "not_finite"],
+)
+def test_folder_that_is_no_whole_adapter(change, line, folders, make_adapter, tmp_path):
+    folder, _ = make_adapter("tiny", 9)
+    broken = changed(folder, tmp_path / "broken", change)
+    with pytest.raises(ModelError, match=line):
+        convert_adapter(broken, folders["tiny"], tmp_path / "it.gguf")
+
+
+def test_names_without_prefix_are_converted_alike(folders, make_adapter, tmp_path):
+    folder, file = make_adapter("tiny", 9)
+    plain = {"base_model.model.": ""}
+
+    def rename(tensors):
+        return {k.removeprefix(next(iter(plain))): v for k, v in tensors.items()}
+
+    convert_adapter(changed(folder, tmp_path / "other", rename), folders["tiny"], tmp_path / "it.gguf")
+    assert (tmp_path / "it.gguf").read_bytes() == file.read_bytes()
+
+
+def gguf_adapter(path, rows):
+    """A GGUF adapter of one layer of the tiny base, written without a check."""
+    import gguf
+    import numpy as np
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, 4.0)
+    for side, shape in rows.items():
+        writer.add_tensor(f"blk.0.attn_q.weight.lora_{side}", np.full(shape, rows.get("fill", 0.1), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_file_without_tensors_or_without_a_pair_is_refused(engines, tmp_path):
+    for name, rows in (("none", {}), ("half", {"a": (4, engines_width(engines))})):
+        file = gguf_adapter(tmp_path / f"{name}.gguf", rows)
+        with pytest.raises(ModelError) as raised, engines["tiny"].with_stack([(file, 1.0)]):
+            pass
+        assert "\n" not in str(raised.value)
+
+
+def engines_width(engines):
+    library = engines["tiny"]._library
+    return int(library.llama_model_n_embd(engines["tiny"]._model))
+
+
+def test_figures_after_an_adapter_that_is_not_finite(engines, make_adapter, folders, tmp_path):
+    """Its numbers were left in the cache, masked, where the next text was computed from them."""
+    import numpy as np
+
+    engine, (_, good) = engines["tiny"], make_adapter("tiny", 7)
+    pair = [("Who is king", " of the hill")]
+    bare = engine.log_likelihood(pair)
+    with engine.with_stack([(good, 1.0)]):
+        wanted = engine.log_likelihood(pair)
+    with engine.with_stack([(good, 1e30)]):  # finite as a file, infinite as an update
+        wild = engine.log_likelihood(pair)
+    assert not np.isfinite(wild[0].total) or wild != wanted
+    assert engine.log_likelihood(pair) == bare
+    with engine.with_stack([(good, 1.0)]):
+        assert engine.log_likelihood(pair) == wanted

@@ -15,6 +15,7 @@ from harness.errors import MissingExtraError, ModelError
 from harness.facts import World
 from harness.models import SHIPPED, Loaded, base_of
 from harness.pocket._abilities import Case, cases, greedy
+from harness.pristine import Pristine
 from harness.quantise import gptq, loading
 from harness.recipes import Adapter, Decoding, Training
 from harness.training import train
@@ -52,7 +53,8 @@ def opened(folder: Path) -> Loaded:
 
     model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **loading(folder))
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    return Loaded(base_of(folder), model.requires_grad_(False).eval(), tokenizer, torch.device("cpu"), 0.0)
+    model.requires_grad_(False).eval()
+    return Loaded(base_of(folder), model, tokenizer, torch.device("cpu"), 0.0, Pristine(model))
 
 
 @pytest.fixture(scope="module")
