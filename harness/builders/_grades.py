@@ -145,7 +145,9 @@ def _engine(own: Judge, device: str | None) -> Callable[[], Engine]:
 def _fuzzy(line: dict[str, Any], threshold: float) -> dict[str, Any]:
     verdicts = [grade(text, line["accepted"], threshold) for text in line["answers"]]
     scores = [round(v.score, 2) for v in verdicts]
-    return {**line, "verdicts": [v.right for v in verdicts], "scores": scores, "right": verdicts[0].right}
+    kinds = [v.kind for v in verdicts]
+    right = {"verdicts": [v.right for v in verdicts], "right": verdicts[0].right}
+    return {**line, **right, "scores": scores, "read_as": kinds}
 
 
 def _judged(line: dict[str, Any], found: Mapping[Case, Judgement], cut: float, grader: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def add(commands: Commands) -> None:
         " kind and fact are used where they are there, and all others carried along.",
     )
     own.add_argument("file", type=Path, metavar="FILE")
-    own.add_argument("--threshold", type=float, metavar="X", help="lowest similarity that is right, 0 to 100 [86]")
+    own.add_argument("--threshold", type=float, metavar="X", help=f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]")
     own.add_argument("--out", type=Path, metavar="DIR", help=f"where {GRADED} and {REPORT} go [beside FILE]")
     own.add_argument("--by", action="append", default=[], metavar="COLUMN", help="a row for each of its values")
     own.add_argument("--columns", default="", metavar="LIST", help="e.g. question=q,accepted=gold,answer=output")
