@@ -20,11 +20,11 @@ _CGROUP = Path("/sys/fs/cgroup/cpu.max")
 class Threads(NamedTuple):
     """How many threads this process computes with, and why."""
 
-    count: int
+    number: int
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.count} {'thread' if self.count == 1 else 'threads'} ({self.reason})"
+        return f"{self.number} {'thread' if self.number == 1 else 'threads'} ({self.reason})"
 
 
 def choose_threads(processes: int = 1) -> Threads:
