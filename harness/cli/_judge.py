@@ -13,9 +13,10 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "judge",
         help="what a judge is worth",
-        description="Ask a judge about answers that are labelled right or wrong (fixtures/grading/pairs.csv), and say"
-        " how far it agrees: accuracy, Cohen's kappa, error rates. One half of the pairs sets the cut between same and"
-        " differ, the other tells what the judge is worth. Exit code 1 where that is less than --judge-kappa.",
+        description="Ask a judge about answers that are labelled right or wrong (fixtures/grading/pairs.csv and"
+        " kinds.csv), and say how far it agrees: accuracy, Cohen's kappa, error rates. One half of the pairs sets the"
+        " cut between same and differ, the other tells what the judge is worth, beside the fuzzy grader."
+        " Exit code 1 where kappa is less than --judge-kappa.",
     )
     own.add_argument(
         "model",
@@ -33,13 +34,14 @@ def run(given: argparse.Namespace) -> int:
     from harness.builders import VERDICTS, Calibrated, build, read_lines
     from harness.judging import calibration_of
     from harness.models import JUDGE
-    from harness.report import worth_table
+    from harness.report import contest, versus_table, warning, worth_table
     from harness.store import Store
 
     calibration = calibration_of(given.model or JUDGE)
     artefact = build(calibration, Store(given.store), given.device)
     found = Calibrated.of(artefact)
     print(f"judge {calibration.judge.name} (by {found.by}), cut {found.cut:.2f}\n\n{worth_table(found)}\n")
+    print("\n".join([versus_table(found), "", contest(found), *warning(found), ""]))
     print(missed([line for line in read_lines(artefact.path / VERDICTS) if line["held_out"]]))
     if found.held_out.kappa.estimate >= given.judge_kappa:
         return 0

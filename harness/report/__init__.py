@@ -4,7 +4,7 @@ from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
 from harness.report._escaped import escaped
-from harness.report._judging import Judging, corrected, judging, summary, worth_table
+from harness.report._judging import Judging, contest, corrected, judging, summary, versus_table, warning, worth_table
 from harness.report._markdown import table
 from harness.report._mlflow import Exported, MlflowStore
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
@@ -28,6 +28,7 @@ __all__ = [
     "against",
     "bare_result",
     "comparisons",
+    "contest",
     "corrected",
     "escaped",
     "first_manifest",
@@ -39,6 +40,8 @@ __all__ = [
     "rewrite_readmes",
     "summary",
     "table",
+    "versus_table",
+    "warning",
     "worth_table",
     "write",
 ]
