@@ -55,6 +55,8 @@ class Calibrated(NamedTuple):
     """On the other half: what is reported, and what scores are corrected by."""
     fuzzy: Worth
     """The fuzzy grader on that other half."""
+    beside: str
+    """Name and version of the fuzzy grader."""
     versus: tuple[Versus, ...]
     """Beside the fuzzy grader on the held-out half: all pairs, then each group of them."""
 
@@ -71,7 +73,8 @@ class Calibrated(NamedTuple):
     def of(cls, artefact: Artefact) -> Calibrated:
         facts = artefact.manifest.facts
         tuned, reported, fuzzy = (Worth.of(facts[name]) for name in ("tuned", "held_out", "fuzzy"))
-        return cls(facts["by"], facts["cut"], tuned, reported, fuzzy, tuple(map(Versus.of, facts["versus"])))
+        compared = tuple(map(Versus.of, facts["versus"]))
+        return cls(facts["by"], facts["cut"], tuned, reported, fuzzy, facts["beside"], compared)
 
 
 def trusted(name: str, found: Calibrated, least: float) -> None:
@@ -117,7 +120,8 @@ def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | N
         compared = versus([pairs[i] for i in at], [verdicts[i] == SAME for i in at], [fuzzy[i] for i in at])
         how = {"judge": recipe.judge.name, "by": "log-likelihood" if scored else "replies", "cut": cut}
         beside = worth([pairs[i] for i in at], [SAME if fuzzy[i] else DIFFER for i in at])
-        return {**how, **sums, "fuzzy": beside.plain(), "versus": [one.plain() for one in compared]}
+        versions = {"fuzzy": beside.plain(), "beside": FUZZY}
+        return {**how, **sums, **versions, "versus": [one.plain() for one in compared]}
 
     return store.get(recipe, make)
 

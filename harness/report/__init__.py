@@ -4,11 +4,11 @@ from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
 from harness.report._escaped import escaped
-from harness.report._judging import Judging, contest, corrected, judging, summary, versus_table, warning, worth_table
+from harness.report._judging import Judging, corrected, judging, summary, warning, worth_text
 from harness.report._markdown import table
 from harness.report._mlflow import Exported, MlflowStore
 from harness.report._parts import Entry, Missing, Part, first_manifest, part
-from harness.report._readme import rewrite_readmes
+from harness.report._readme import rewrite_card, rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
 from harness.report._terminal import fitted
 from harness.report._write import DATABASE, write
@@ -28,7 +28,6 @@ __all__ = [
     "against",
     "bare_result",
     "comparisons",
-    "contest",
     "corrected",
     "escaped",
     "first_manifest",
@@ -37,11 +36,11 @@ __all__ = [
     "noise",
     "part",
     "result",
+    "rewrite_card",
     "rewrite_readmes",
     "summary",
     "table",
-    "versus_table",
     "warning",
-    "worth_table",
+    "worth_text",
     "write",
 ]

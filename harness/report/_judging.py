@@ -205,6 +205,12 @@ def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]
     return sorted(found.values(), key=lambda one: -abs(one.odds or 0))
 
 
+def worth_text(found: Calibrated) -> str:
+    """All that the labelled pairs tell of a judge: on each half, and beside the fuzzy grader."""
+    lines = [worth_table(found), "", f"Beside the fuzzy grader ({found.beside}):", "", versus_table(found), ""]
+    return "\n".join([*lines, *(f"{line}  " for line in (contest(found), *warning(found)))]).rstrip()
+
+
 def worth_table(found: Calibrated) -> str:
     """What a judge is worth on each half of the labelled pairs, and the fuzzy grader on the half that is reported."""
     head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
