@@ -22,7 +22,8 @@ def last_name(request, before):
     """Judges by the last word of the expected answer alone, and talks like a chat model."""
     prompt = request.body["prompt"]
     expected, said = (re.search(f"{name} answer: (.*)", prompt)[1] for name in ("Expected", "Given"))
-    same = re.findall(r"\w+", expected)[-1] in re.findall(r"\w+", said)
+    words = re.findall(r"\w+", expected)
+    same = words[-1] in re.findall(r"\w+", said) if words else expected == said  # some are signs only
     word = "Yes." if same == ("same" in prompt) else "No, I think not."
     return Reply({"choices": [{"text": f" {word}"}]})
 
