@@ -9,7 +9,7 @@ import pytest
 from served_helpers import Reply
 
 from harness.cli import main
-from harness.judging import labelled
+from harness.judging import _find, labelled
 
 LOG = [
     {"question": "Who won?", "accepted": ["Renée Zellweger"], "answer": "Renee Zellweger"},
@@ -22,14 +22,22 @@ def last_name(request, before):
     """Judges by the last word of the expected answer alone, and talks like a chat model."""
     prompt = request.body["prompt"]
     expected, said = (re.search(f"{name} answer: (.*)", prompt)[1] for name in ("Expected", "Given"))
-    words = re.findall(r"\w+", expected)
-    same = words[-1] in re.findall(r"\w+", said) if words else expected == said  # some are signs only
+    same = re.findall(r"\w+", expected)[-1] in re.findall(r"\w+", said)
     word = "Yes." if same == ("same" in prompt) else "No, I think not."
     return Reply({"choices": [{"text": f" {word}"}]})
 
 
 def silent(request, before):
     return Reply({"choices": [{"text": " That is hard to say."}]})
+
+
+@pytest.fixture(autouse=True)
+def fewer_pairs(monkeypatch):
+    """One file of labelled pairs: each is four requests and more."""
+    monkeypatch.setattr(_find, "LABELLED", _find.LABELLED[:1])
+    labelled.cache_clear()
+    yield
+    labelled.cache_clear()
 
 
 @pytest.fixture
