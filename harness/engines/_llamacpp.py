@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+import unicodedata
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from harness.engines._bans import Bans, only_token
 from harness.engines._engine import Capabilities, check, seed_of, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
-from harness.gguf import check_file
+from harness.gguf import NORMALISER, check_file
 from harness.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
 
@@ -81,6 +82,7 @@ class LlamaCppEngine:
         self._finalizer = weakref.finalize(self, _release, library, self._held)
         self._vocab: Any = library.llama_model_get_vocab(self._model)
         self.vocabulary: int = library.llama_vocab_n_tokens(self._vocab)
+        self._normaliser: Any = self._setting(NORMALISER)
         known = int(library.llama_model_n_ctx_train(self._model))
         if context > known:
             raise ModelError(f"context is {context}: {file.name} takes at most {known} tokens, lower it")
@@ -274,10 +276,18 @@ class LlamaCppEngine:
     def _encode(self, text: str, special: bool) -> list[int]:
         """As the model's tokenizer does it, special tokens in the text included; BOS only where ``special`` is set."""
         self._check_open()
+        if self._normaliser:
+            text = unicodedata.normalize(self._normaliser, text)
         raw = text.encode()
         room = (ctypes.c_int32 * (len(raw) + 2))()
         count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
         return list(room[:count])
+
+    def _setting(self, key: str) -> str:
+        """A short text in the file's metadata; empty where it has none."""
+        room = ctypes.create_string_buffer(64)
+        length = self._library.llama_model_meta_val_str(self._model, key.encode(), room, len(room))
+        return room.value.decode() if length > 0 else ""
 
     def _plain(self, text: str) -> list[int]:
         return self._encode(text, False)

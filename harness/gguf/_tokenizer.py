@@ -9,6 +9,8 @@ from typing import Any
 from harness.errors import ModelError
 from harness.gguf._library import gguf
 
+NORMALISER = "harness.normaliser"
+"""A key of our own: the form of Unicode that text is brought to before it is split, as llama.cpp does not do it."""
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _LLAMA3 = _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
@@ -52,6 +54,8 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     writer.add_add_bos_token(_adds_bos(folder, tokenizer))
     writer.add_add_eos_token(False)  # prompts never end with EOS, see harness.models.encode
     writer.add_add_space_prefix(False)
+    if normaliser := _normaliser(folder, parts):
+        writer.add_string(NORMALISER, normaliser)
     if isinstance(tokenizer.chat_template, str):
         writer.add_chat_template(tokenizer.chat_template)
 
@@ -69,6 +73,16 @@ def _loaded(folder: Path) -> Any:
     return tokenizer
 
 
+def _normaliser(folder: Path, parts: dict[str, Any]) -> str:
+    """Empty where text stays as it is."""
+    kind = (parts.get("normalizer") or {}).get("type", "")
+    if kind not in ("", "NFC"):
+        raise ModelError(
+            f"the tokenizer of {folder} normalises text ({kind}): llama.cpp would not, it is not converted"
+        )
+    return str(kind)
+
+
 def _split(folder: Path, parts: dict[str, Any]) -> str:
     """The value of ``tokenizer.ggml.pre``."""
     model = parts["model"]
@@ -77,11 +91,6 @@ def _split(folder: Path, parts: dict[str, Any]) -> str:
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise ModelError(f"the tokenizer of {folder} has {name} {model[name]!r}: llama.cpp has no such setting")
-    if parts.get("normalizer"):
-        kind = parts["normalizer"].get("type")
-        raise ModelError(
-            f"the tokenizer of {folder} normalises text ({kind}): llama.cpp would not, it is not converted"
-        )
     steps = parts.get("pre_tokenizer") or {}
     steps = steps.get("pretokenizers", [steps])
     known = tuple(_step(step) for step in steps)
