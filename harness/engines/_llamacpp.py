@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-import unicodedata
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from harness.engines._bans import Bans, only_token
 from harness.engines._engine import Capabilities, check, seed_of, stopped
 from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
-from harness.gguf import NORMALISER, check_file
+from harness.gguf import check_file
 from harness.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
 
@@ -82,7 +81,8 @@ class LlamaCppEngine:
         self._finalizer = weakref.finalize(self, _release, library, self._held)
         self._vocab: Any = library.llama_model_get_vocab(self._model)
         self.vocabulary: int = library.llama_vocab_n_tokens(self._vocab)
-        self._normaliser: Any = self._setting(NORMALISER)
+        self._splitter: Any = self._huggingface()
+        self._begins = bool(library.llama_vocab_get_add_bos(self._vocab))
         known = int(library.llama_model_n_ctx_train(self._model))
         if context > known:
             raise ModelError(f"context is {context}: {file.name} takes at most {known} tokens, lower it")
@@ -276,18 +276,25 @@ class LlamaCppEngine:
     def _encode(self, text: str, special: bool) -> list[int]:
         """As the model's tokenizer does it, special tokens in the text included; BOS only where ``special`` is set."""
         self._check_open()
-        if self._normaliser:
-            text = unicodedata.normalize(self._normaliser, text)
+        if self._splitter is not None:
+            start = [self._library.llama_vocab_bos(self._vocab)] if special and self._begins else []
+            return [*start, *self._splitter.encode(text, add_special_tokens=False).ids]
         raw = text.encode()
         room = (ctypes.c_int32 * (len(raw) + 2))()
         count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
         return list(room[:count])
 
-    def _setting(self, key: str) -> str:
-        """A short text in the file's metadata; empty where it has none."""
-        room = ctypes.create_string_buffer(64)
-        length = self._library.llama_model_meta_val_str(self._model, key.encode(), room, len(room))
-        return room.value.decode() if length > 0 else ""
+    def _huggingface(self) -> Any:
+        """The tokenizer that the file holds beside llama.cpp's, as that one does not normalise text; None without."""
+        key, ask = b"tokenizer.huggingface.json", self._library.llama_model_meta_val_str
+        length = ask(self._model, key, ctypes.create_string_buffer(1), 1)
+        if length <= 0:
+            return None
+        from tokenizers import Tokenizer
+
+        room = ctypes.create_string_buffer(length + 1)
+        ask(self._model, key, room, len(room))
+        return Tokenizer.from_str(room.value.decode())
 
     def _plain(self, text: str) -> list[int]:
         return self._encode(text, False)

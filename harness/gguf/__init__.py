@@ -3,6 +3,5 @@
 from harness.gguf._adapter import check_file, convert_adapter
 from harness.gguf._base import convert_base
 from harness.gguf._quantise import TYPES, quantise
-from harness.gguf._tokenizer import NORMALISER
 
-__all__ = ["NORMALISER", "TYPES", "check_file", "convert_adapter", "convert_base", "quantise"]
+__all__ = ["TYPES", "check_file", "convert_adapter", "convert_base", "quantise"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from gguf_helpers import TEXTS, of_family, random_adapter
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
 
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import ModelError
@@ -77,6 +80,52 @@ def by_transformers(folder: Path, texts: tuple[str, ...], adapter: Path | None =
 def furthest(ours: list[Any], theirs: list[Any]) -> float:
     """The largest difference of any token."""
     return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.fixture(scope="module")
+def like_gemma() -> PreTrainedTokenizerFast:
+    """A tokenizer with the parts of Gemma's: spaces within tokens, bytes for what it does not know, BOS."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    trainer = trainers.BpeTrainer(vocab_size=1000, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator([text for text in TEXTS if text.isascii()] * 3, trainer)
+    parts = json.loads(tokenizer.to_str())
+    vocabulary = parts["model"]["vocab"]
+    vocabulary |= {f"<0x{byte:02X}>": len(vocabulary) + byte for byte in range(256)}
+    parts["model"] |= {"byte_fallback": True, "fuse_unk": True, "unk_token": "<unk>"}
+    whole = Tokenizer.from_str(json.dumps(parts))
+    whole.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    whole.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    whole.post_processor = processors.TemplateProcessing("<bos> $A", special_tokens=[("<bos>", 2)])
+    whole.add_tokens(["\u2581\u2581\u2581", "\n\n"])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=whole, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
+    )
+
+
+def test_a_tokenizer_like_gemmas(like_gemma, model_folder, tmp_path):
+    folder = of_family(model_folder, tmp_path / "model", "gemma", head_dim=32)
+    like_gemma.save_pretrained(folder)
+    convert_base(folder, tmp_path / "it.gguf")
+    engine = LlamaCppEngine(tmp_path / "it.gguf")
+    for text in (*TEXTS, "three   spaces,\n\ntwo lines, <eos> and the end "):
+        ids = like_gemma(text)["input_ids"]
+        assert engine._tokens(text, 0) == ids, text
+        pieces = b"".join(map(engine._piece, ids)).decode("utf-8", "replace")
+        assert pieces == like_gemma.decode(ids, skip_special_tokens=True), text
+    assert engine._encode("a", False) == like_gemma("a", add_special_tokens=False)["input_ids"]
+    engine.close()
+
+
+def test_a_tokenizer_like_llama_2s_is_refused(like_gemma, model_folder, tmp_path):
+    folder = of_family(model_folder, tmp_path / "model", "gemma", head_dim=32)
+    like_gemma.save_pretrained(folder)
+    parts = json.loads((folder / "tokenizer.json").read_text())
+    parts["decoder"]["decoders"].append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    (folder / "tokenizer.json").write_text(json.dumps(parts))
+    with pytest.raises(ModelError, match="does not treat spaces as Gemma's"):
+        convert_base(folder, tmp_path / "it.gguf")
 
 
 def test_a_family_is_as_in_transformers(folder, tmp_path):

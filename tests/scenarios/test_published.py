@@ -105,8 +105,20 @@ metric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true}
 """
 UNTIL = 'generation_kwargs: {until: ["\\n"]}\n'
 ROWS = [
-    {"question": "Who sings?", "choices": {"text": ["an owl", "the lark"]}, "label": 1},
-    {"question": "Who hoots?", "choices": {"text": ["an owl", "the lark", "a cat"]}, "label": 0},
+    {
+        "question": "Who sings?",
+        "choices": {"text": ["an owl", "the lark"]},
+        "label": 1,
+        "answer": ["the lark", "larks"],
+        "text": "The one who sings is the lark",
+    },
+    {
+        "question": "Who hoots?",
+        "choices": {"text": ["an owl", "the lark", "a cat"]},
+        "label": 0,
+        "answer": ["an owl"],
+        "text": "The one who hoots is an owl",
+    },
 ]
 
 
@@ -331,7 +343,7 @@ def test_edits_that_cannot_be_used(folder, edits, line):
         ('doc_to_text: "Question: {{question}}\\nAnswer:"', "doc_to_text: label", "line 1: doc_to_text gives 1"),
         ("task: birds", "task: birds\ntarget_delimiter:", "target_delimiter is None"),
         ("{metric: acc_norm}", "{metric: acc_norm, ignore_numbers: true}", "ignore_numbers is not supported"),
-        ("{{question}}", "{{answer}}", "fails: 'answer' is undefined"),
+        ("{{question}}", "{{asked}}", "fails: 'asked' is undefined"),
         ("{{question}}", "{{''.__class__.__mro__}}", "is unsafe"),
     ],
 )
@@ -521,7 +533,7 @@ def test_several_rephrased_probes(folder):
 
 
 def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
-    own = folder(COUNTERFACT + ZSRE + KNOWEDIT, probes=YAML, probes_2=GENERATED)
+    own = folder(COUNTERFACT + ZSRE + KNOWEDIT, probes=YAML, probes_2=GENERATED, probes_3=NQ, locality=LAMBADA)
     settings = "[training]\nepochs = 30\nlr = 0.01\nreplay = 0\nkl = 0\n[grid]\nrank = [8]\n"
     (own / "scenario.toml").write_text(settings)
     found = scenario(str(own))
@@ -529,6 +541,7 @@ def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
     shown = result(found, cell, partial(build, store=Store(tmp_path / "store"), device="cpu"))
     figures = shown.measures
     assert {"efficacy", "paraphrase", "neighbourhood", "portability", "acc_birds", "exact_match_eggs"} <= set(figures)
+    assert {"exact_match_nq", "acc_locality_words", "perplexity_locality_words"} <= set(figures)
     assert figures["efficacy"].estimate > 0.9
     assert shown.recall["exact"].estimate > 0.9
 
