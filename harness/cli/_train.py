@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
 from harness.errors import RecipeError, StoreError
@@ -14,6 +16,7 @@ from harness.formats import FORMATS, ask, reply
 from harness.models import SHIPPED, base_of, shipped_content
 from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
 from harness.store import Artefact, Store
+from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
 
 KNOWN = "known"
@@ -59,20 +62,45 @@ def run(given: argparse.Namespace) -> int:
     free(given.out)
     store = Store(given.store)
 
-    def make(recipe: Recipe) -> Artefact:
-        return build(recipe, store, given.device)
+    def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
+        return build(recipe, store, given.device, on_step)
 
     job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
-    launch_here(Plan.of([job], store), make)
+    plan = Plan.of([job], store)
+    if plan.todo:
+        print(f"computing with {given.threads}", file=sys.stderr)
+    launch_here(plan, make)
     artefact = make(recipe)
     facts = artefact.manifest.facts
     if facts["status"] == "diverged":
-        print(f"the training diverged at step {facts['steps']}: lower lr (it was {training.lr:g}) or alpha/rank")
+        print(_diverged(facts, training))
         return DIVERGED
     copy(artefact, given.out)
+    if targets := _targets(facts, training):
+        print(targets)
     print(f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss {facts['final_loss']:.3f} at the end")
     print(f"adapter of {size(facts['adapter_bytes'])}: {given.out}")
     return 0
+
+
+def _diverged(facts: dict[str, Any], training: Training) -> str:
+    """What happened, and what helps."""
+    last, first = facts["final_loss"], facts.get("first_loss")
+    loss = "no number" if last is None else f"{last:.3g}"
+    before = "" if first is None else f" (before the first update {first:.3g})"
+    return (
+        f"the training diverged at step {facts['steps']}: its loss is {loss}{before};"
+        f" lower lr (it was {training.lr:g}) or alpha/rank"
+    )
+
+
+def _targets(facts: dict[str, Any], training: Training) -> str:
+    """Which layers are adapted, where the setting does not name them."""
+    names = facts.get("target_modules", list(training.target_modules))
+    if names == list(training.target_modules):
+        return ""
+    left = ", and not its experts, which are no linear layers" if facts["fused_experts"] else ""
+    return f"adapted are all linear layers but the head ({', '.join(names)}){left}"
 
 
 def read(path: Path, form: str) -> Dataset:

@@ -22,6 +22,8 @@ from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
 from harness.gguf import check_file
 from harness.gguf._library import forget, llama, reason
+from harness.machine import processors
+from harness.machine import threads as computing_threads
 from harness.recipes import Decoding
 
 _SEQUENCES = 32
@@ -70,7 +72,7 @@ class LlamaCppEngine:
         began = time.perf_counter()
         self._library = library = llama()
         self.file = file
-        self.threads = threads or _processors()
+        self.threads = threads or min(computing_threads(), processors())
         params = library.llama_model_default_params()
         params.check_tensors = True
         forget()
@@ -428,14 +430,3 @@ def _release(library: Any, held: dict[str, Any]) -> None:
         library.llama_free(held.pop("context"))
     if "model" in held:
         library.llama_model_free(held.pop("model"))
-
-
-def _processors() -> int:
-    """Those this process may use; ``OMP_NUM_THREADS`` of them where it says so, as it does to a worker of xdist.
-
-    Threads of llama.cpp wait for each other at every layer: two processes with two threads each on two cores took two
-    to three times as long as with one each.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return min(allowed, int(asked)) if asked.isdigit() and int(asked) else allowed
