@@ -1,4 +1,4 @@
-"""exact_match of lm-evaluation-harness: where an answer ends, what is taken of it, how it is compared."""
+"""exact_match of lm-evaluation-harness: where an answer ends, and how it is compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _GREEDY = ("do_sample", "temperature")
 _FLAGS = ("ignore_case", "ignore_punctuation", "ignore_numbers")
 OF_METRIC = ("metric", "aggregation", "higher_is_better")
 """What every entry of ``metric_list`` may have."""
-_REGEX: dict[str, Any] = {"regex_pattern": r"#### (\-?[0-9\.\,]+)", "group_select": 0, "fallback": "[invalid]"}
+_REGEX: dict[str, Any] = {
+    "regex_pattern": r"#### (\-?[0-9\.\,]+)",
+    "group_select": 0,
+    "fallback": "[invalid]",
+}
 """Settings of the filter ``regex``, and what they are where a task does not say."""
 _PLAIN: dict[str, Callable[[str], str]] = {
     "remove_whitespace": str.strip,
@@ -51,9 +55,9 @@ class Match(NamedTuple):
     """Whether an answer is one of its targets."""
 
     until: tuple[str, ...] = ()
-    """Strings of which the first one ends an answer; a line's end is one of them where answers are generated."""
+    """Strings of which the first one ends an answer; a line's end is one of them."""
     filters: tuple[Step, ...] | None = None
-    """None where the task has none: blanks around an answer and around its targets do not count then."""
+    """None where the task has none: blanks around answer and targets do not count then."""
     regexes: tuple[str, ...] = ()
     """What they match is left out before answer and target are compared."""
     ignored: tuple[str, ...] = ()
@@ -74,29 +78,34 @@ class Match(NamedTuple):
             text = re.sub(regex, "", text)
         if "ignore_case" in self.ignored:
             text = text.lower()
-        for flag, left_out in (("ignore_punctuation", string.punctuation), ("ignore_numbers", string.digits)):
-            if flag in self.ignored:
-                text = text.translate(str.maketrans("", "", left_out))
-        return text
+        if "ignore_punctuation" in self.ignored:
+            text = _without(text, string.punctuation)
+        return _without(text, string.digits) if "ignore_numbers" in self.ignored else text
+
+
+def _without(text: str, characters: str) -> str:
+    return text.translate(str.maketrans("", "", characters))
 
 
 def read_match(task: Record, metrics: Sequence[Record]) -> Match:
-    """How ``task`` compares; ``metrics`` are the entries of its ``metric_list``. Raises DataError."""
+    """How ``task`` compares; ``metrics`` is its ``metric_list``. Raises DataError."""
     return Match(_until(task), _filters(task), *_settings(metrics))
 
 
 def _until(task: Record) -> tuple[str, ...]:
-    """Raises DataError on all but greedy answers that end with their line or before; a silent task's do not."""
-    settings = task.record("generation_kwargs").fields if task.fields.get("generation_kwargs") else {}
-    for name, value in settings.items():
-        if name != "until" and (value or name not in _GREEDY):
-            raise DataError(f"{task.where} {name} of generation_kwargs is not supported: set it by --decoding instead")
+    """Raises DataError on all but greedy answers that end with their line or before."""
+    name = "generation_kwargs"
+    settings = task.record(name).fields if task.fields.get(name) else {}
+    for setting, value in settings.items():
+        if setting != "until" and (value or setting not in _GREEDY):
+            line = f"{task.where} {setting} of {name} is not supported"
+            raise DataError(f"{line}: set it by --decoding instead")
     until = settings.get("until", [task.fields.get("fewshot_delimiter", "\n\n")])
     until = [until] if isinstance(until, str) else until
-    if not isinstance(until, list) or not all(isinstance(one, str) for one in until) or "\n" not in until:
-        raise DataError(
-            f'{task.where} until of generation_kwargs is {until!r}: answers end with their line here, add "\\n"'
-        )
+    texts = isinstance(until, list) and all(isinstance(one, str) for one in until)
+    if not texts or "\n" not in until:
+        line = f"{task.where} until of {name} is {until!r}"
+        raise DataError(f'{line}: answers end with their line here, add "\\n"')
     return tuple(filter(None, until))
 
 
@@ -106,12 +115,13 @@ def _filters(task: Record) -> tuple[Step, ...] | None:
     if not pipelines:
         return None
     if len(pipelines) > 1:
-        raise DataError(f"{task.where} filter_list has {len(pipelines)} pipelines: keep the one whose figure you want")
+        line = f"{task.where} filter_list has {len(pipelines)} pipelines"
+        raise DataError(f"{line}: keep the one whose figure you want")
     steps = pipelines[0].records("filter")
-    if [step.text("function") for step in steps if step.text("function") == "take_first"] != ["take_first"] or (
-        steps[-1].text("function") != "take_first"
-    ):
-        raise DataError(f"{pipelines[0].where} take_first is not its last filter: put it there, once")
+    names = [step.text("function") for step in steps]
+    if names.count("take_first") != 1 or names[-1] != "take_first":
+        line = f"{pipelines[0].where} take_first is not its last filter"
+        raise DataError(f"{line}: put it there, once")
     return tuple(_step(step) for step in steps[:-1])
 
 
@@ -123,12 +133,14 @@ def _step(step: Record) -> Step:
     settings = {key: value for key, value in step.fields.items() if key != "function"}
     for key in settings:
         if name != "regex" or key not in _REGEX:
-            raise DataError(f"{step.where} {key} of the filter {name!r} is not supported: leave it out")
+            line = f"{step.where} {key} of the filter {name!r} is not supported"
+            raise DataError(f"{line}: leave it out")
     if name != "regex":
         return Step(name)
     pattern, place, fallback = ({**_REGEX, **settings}[key] for key in _REGEX)
     if place not in (0, -1):
-        raise DataError(f"{step.where} group_select is {place!r}: only 0, the first match, and -1, the last, are")
+        line = f"{step.where} group_select is {place!r}"
+        raise DataError(f"{line}: write 0 for the first match, or -1 for the last")
     return Step(name, _regex(step, pattern), place, str(fallback))
 
 
@@ -144,7 +156,8 @@ def _settings(metrics: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ..
     regexes = metric.fields.get("regexes_to_ignore") or []
     if not isinstance(regexes, list):
         raise DataError(f"{metric.where} regexes_to_ignore is {regexes!r}: write a list of them")
-    return tuple(_regex(metric, one) for one in regexes), tuple(flag for flag in _FLAGS if metric.fields.get(flag))
+    ignored = tuple(flag for flag in _FLAGS if metric.fields.get(flag))
+    return tuple(_regex(metric, one) for one in regexes), ignored
 
 
 def _regex(record: Record, pattern: Any) -> str:

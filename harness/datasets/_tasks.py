@@ -14,7 +14,11 @@ from harness.errors import DataError
 from harness.tables import decoded
 
 CHOICE, GENERATE, LIKELIHOOD = "multiple_choice", "generate_until", "loglikelihood"
-METRICS = {CHOICE: ("acc", "acc_norm"), GENERATE: ("exact_match",), LIKELIHOOD: ("acc", "perplexity")}
+METRICS = {
+    CHOICE: ("acc", "acc_norm"),
+    GENERATE: ("exact_match",),
+    LIKELIHOOD: ("acc", "perplexity"),
+}
 _DEFAULTS = {CHOICE: ("acc",), GENERATE: ("exact_match",), LIKELIHOOD: ("perplexity", "acc")}
 """Metrics of a task that names none."""
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
@@ -109,7 +113,8 @@ def _metrics(given: Record, kind: str) -> tuple[str, ...]:
     for one in asked:
         usual = "perplexity" if one.text("metric") == "perplexity" else "mean"
         if one.fields.get("aggregation", usual) != usual:
-            raise DataError(f"{one.where} aggregation is {one.fields['aggregation']!r}: it is always {usual} here")
+            line = f"{one.where} aggregation is {one.fields['aggregation']!r}"
+            raise DataError(f"{line}: it is always {usual} here")
         settings = () if kind == GENERATE else sorted(one.fields.keys() - set(OF_METRIC))
         if settings:
             raise DataError(f"{one.where} {settings[0]} is not supported: leave it out")
@@ -184,7 +189,8 @@ def _check_targets(given: Record, documents: list[Record]) -> None:
             target = _target(given, document)
             if isinstance(target, list) != several:
                 first = "a list" if several else "one answer"
-                raise DataError(f"{document.where} doc_to_target gives {target!r}: the first question has {first}")
+                line = f"{document.where} doc_to_target gives {target!r}"
+                raise DataError(f"{line}: the first question has {first}")
 
 
 def _generated(given: Record, document: Record) -> Item:
@@ -193,9 +199,12 @@ def _generated(given: Record, document: Record) -> Item:
     else:
         choices = _choices(given, document)
         target = choices[_gold(given, document, choices)]
-    targets = target if isinstance(target, list) else [str(target) if isinstance(target, (int, float)) else target]
+    if isinstance(target, (int, float)):
+        target = str(target)
+    targets = target if isinstance(target, list) else [target]
     if not targets or not all(isinstance(one, str) and one.strip() for one in targets):
-        raise DataError(f"{document.where} doc_to_target gives {target!r}: give one answer, or a list of them")
+        line = f"{document.where} doc_to_target gives {target!r}"
+        raise DataError(f"{line}: give one answer, or a list of them")
     accepted = tuple(dict.fromkeys(one.strip() for one in targets if ";" not in one))
     if not accepted:
         _scorable(document, targets[0])

@@ -287,7 +287,7 @@ class LlamaCppEngine:
         return list(room[:count])
 
     def _huggingface(self) -> Any:
-        """The tokenizer that the file holds beside llama.cpp's, as that one does not normalise text; None without."""
+        """The tokenizer that the file holds beside llama.cpp's; None without."""
         key, ask = b"tokenizer.huggingface.json", self._library.llama_model_meta_val_str
         length = ask(self._model, key, ctypes.create_string_buffer(1), 1)
         if length <= 0:

@@ -23,11 +23,13 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
     """Write the model of ``folder`` to ``out``; ``kind`` is one of TYPES.
 
     Keys and tensor names are those of the GGUF specification
-    (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) and of llama.cpp's convert_hf_to_gguf.py. Where
-    llama.cpp has no sliding attention for a family, the context ends at the window.
+    (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) and of llama.cpp's
+    convert_hf_to_gguf.py. Where llama.cpp has no sliding attention for a family, the context ends
+    at the window.
 
     Raises:
-        ModelError: no model in ``folder``, one outside FAMILIES, or settings that llama.cpp does not know.
+        ModelError: no model in ``folder``, one outside FAMILIES, or settings that llama.cpp does
+            not know.
     """
     check_kind(kind)
     if kind not in _DIRECT:
@@ -73,8 +75,8 @@ def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
             continue  # derived, and a copy of the embedding
         new = shape.tensor_name(name) if name in expected else None
         if new is None:
-            arch = shape.family.arch
-            raise ModelError(f"tensor {name} of {folder} has no place in llama.cpp's {arch}: it is not converted")
+            line = f"tensor {name} of {folder} has no place in llama.cpp's {shape.family.arch}"
+            raise ModelError(f"{line}: it is not converted")
         names[name] = new
     missing = sorted(expected - names.keys())
     if missing:
@@ -100,7 +102,9 @@ def _settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
     writer.add_quantization_version(gguf().GGML_QUANT_VERSION)
     writer.add_block_count(shape.layers)
     context = config.max_position_embeddings
-    writer.add_context_length(context if shape.family.windows else min(context, shape.window or context))
+    if not shape.family.windows:
+        context = min(context, shape.window or context)
+    writer.add_context_length(context)
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(shape.heads)

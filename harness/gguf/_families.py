@@ -99,7 +99,7 @@ class Shape(NamedTuple):
     config: Any
 
     def heads_of(self, name: str) -> int:
-        """Heads whose rows llama.cpp orders otherwise in the tensor ``name``; 0 where it does not."""
+        """Heads whose rows llama.cpp orders otherwise in the tensor ``name``; 0: none."""
         if not self.family.neighbours:
             return 0
         return self.heads if ".q_proj." in name else self.groups if ".k_proj." in name else 0
@@ -109,7 +109,7 @@ class Shape(NamedTuple):
         return self.family.norm_offset if name.endswith("norm.weight") else 0.0
 
     def tensor_name(self, name: str) -> str | None:
-        """llama.cpp's name of a tensor of transformers, with its suffix; None where the family has no such tensor."""
+        """llama.cpp's name of a tensor of transformers, with its suffix; None: it has no such."""
         names = _names(self.family.arch, self.layers)
         new: str | None = names.get_name(name, try_suffixes=(".weight", ".bias"))
         return new
@@ -131,7 +131,7 @@ class Shape(NamedTuple):
         return kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
 
     def rope(self, layers: str = "full_attention") -> dict[str, Any]:
-        """Rotary settings as transformers 5 keeps them; older files are brought to this form by AutoConfig."""
+        """Rotary settings as transformers 5 keeps them; AutoConfig brings older files to this form."""
         rope = dict(getattr(self.config, "rope_parameters", None) or {})
         rope = dict(rope.get(layers, rope))
         rope.setdefault("rope_type", "default")
@@ -170,12 +170,14 @@ def shape_of(folder: Path) -> Shape:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json: give the folder of a transformers model")
     try:
-        config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        config: Any = AutoConfig.from_pretrained(str(folder), **local)
     except (OSError, ValueError, KeyError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{folder}/config.json cannot be read: {line}") from error
     if config.model_type not in FAMILIES:
-        raise ModelError(f"{folder} is a {config.model_type} model: only {', '.join(FAMILIES)} become GGUF")
+        line = f"{folder} is a {config.model_type} model"
+        raise ModelError(f"{line}: only {', '.join(FAMILIES)} become GGUF")
     if getattr(config, "quantization_config", None) is not None:
         raise ModelError(f"{folder} is quantised already: convert the model that it was made from")
     heads = int(config.num_attention_heads)
@@ -212,7 +214,7 @@ def _rope_mistakes(shape: Shape) -> Iterator[str]:
         yield f"rotary settings {rope}, which are not converted: only {', '.join(rotations)} are"
     sliding = shape.rope("sliding_attention")
     if shape.family.windows and sliding["rope_type"] != "default":
-        yield f"rotary settings {sliding} of sliding layers, which are not converted: only default is"
+        yield f"rotary settings {sliding} of sliding layers, which are not converted: give default"
 
 
 def _attention_mistakes(shape: Shape) -> Iterator[str]:
@@ -230,7 +232,8 @@ def _attention_mistakes(shape: Shape) -> Iterator[str]:
     divisor = config.hidden_size // shape.heads if shape.layers == family.largest else shape.width
     if scaled != divisor:
         yield f"query_pre_attn_scalar {scaled}: llama.cpp's {family.arch} has {divisor}"
-    if family.windows and any(
-        (kind == "full_attention") != ((i + 1) % shape.period == 0) for i, kind in enumerate(config.layer_types)
-    ):
+    if not family.windows:
+        return
+    whole = [kind == "full_attention" for kind in config.layer_types]
+    if whole != [(i + 1) % shape.period == 0 for i in range(len(whole))]:
         yield f"layer_types that do not repeat every {shape.period} layers: llama.cpp's do"

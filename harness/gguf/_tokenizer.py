@@ -1,7 +1,8 @@
 """A BPE tokenizer as GGUF metadata, such that the same text has the same tokens.
 
-llama.cpp splits text as byte-level BPE does that changes no text. Where a tokenizer normalises it (Qwen's NFC, Gemma's
-spaces), the file also holds ``tokenizer.huggingface.json``, by which the engine splits.
+llama.cpp splits text as byte-level BPE does that changes no text. Where a tokenizer normalises it
+(Qwen's NFC, Gemma's spaces), the file also holds ``tokenizer.huggingface.json``, by which the engine
+splits.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _TO_SPACE = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
 _FROM_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
 _PIECES = [_TO_SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}]
-"""How sentencepiece's tokens become text where llama.cpp does it alike; Llama 2's leave a space out."""
+"""How pieces become text where llama.cpp does it alike; Llama 2's leave a space out."""
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _LLAMA3 = _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
@@ -43,7 +44,7 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
         ModelError: not a BPE, or one whose splits or spaces llama.cpp is not known to reproduce.
     """
     if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"{folder} has no tokenizer.json: save the tokenizer again with save_pretrained")
+        raise ModelError(f"{folder} has no tokenizer.json: save its tokenizer with save_pretrained")
     tokenizer = _loaded(folder)
     parts = json.loads(tokenizer.backend_tokenizer.to_str())
     _check_model(folder, parts["model"])
@@ -91,7 +92,8 @@ def _loaded(folder: Path) -> Any:
 
 def _check_model(folder: Path, model: dict[str, Any]) -> None:
     if model["type"] != "BPE":
-        raise ModelError(f"the tokenizer of {folder} is {model['type']}, not BPE: it is not converted")
+        line = f"the tokenizer of {folder} is {model['type']}, not BPE"
+        raise ModelError(f"{line}: it is not converted")
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise ModelError(f"the tokenizer of {folder} has {name} {model[name]!r}: llama.cpp has no such setting")
@@ -101,9 +103,8 @@ def _check_pieces(folder: Path, parts: dict[str, Any]) -> None:
     """Raises ModelError where tokens of sentencepiece become another text than in llama.cpp."""
     decoder = parts.get("decoder") or {}
     if parts.get("normalizer") != _FROM_SPACE or decoder.get("decoders") != _PIECES:
-        raise ModelError(
-            f"the tokenizer of {folder} is sentencepiece's, but does not treat spaces as Gemma's: it is not converted"
-        )
+        line = f"the tokenizer of {folder} does not treat spaces as Gemma's"
+        raise ModelError(f"{line}: it is not converted")
 
 
 def _merges(model: dict[str, Any]) -> list[str]:
@@ -160,7 +161,8 @@ def _tokens(folder: Path, parts: dict[str, Any], size: int) -> tuple[list[str], 
         tokens[i] = text
         types[i] = int(kinds.BYTE if bytewise and _BYTE.fullmatch(text) else kinds.NORMAL)
         if i in added:
-            if not parts.get("normalizer") and any(added[i].get(flag) for flag in ("lstrip", "rstrip", "single_word")):
+            strips = any(added[i].get(flag) for flag in ("lstrip", "rstrip", "single_word"))
+            if strips and not parts.get("normalizer"):
                 raise ModelError(f"token {text!r} of {folder} strips its neighbours: llama.cpp would not")
             types[i] = int(kinds.CONTROL if added[i]["special"] else kinds.USER_DEFINED)
             if bytewise and not added[i]["special"]:

@@ -32,9 +32,10 @@ def published(
       the same share of tokens. Its locality, answers that stay as they were, is ``locality`` itself.
     - ``acc_TASK``, ``acc_norm_TASK``, ``exact_match_TASK`` of a task as lm-evaluation-harness 0.4 computes them: the
       most probable choice is right; the same by log-probability per character; the answer, up to the first of
-      ``until`` and as its filters leave it, is one of the targets. Without filters, blanks around either do not count.
-    - ``acc_TASK``, ``perplexity_TASK`` of its ``loglikelihood`` tasks: each token of the text is the most probable
-      one; exp of minus the mean log-likelihood of a text.
+      ``until`` and as its filters leave it, is one of the targets. Without filters, blanks around
+      either do not count.
+    - ``acc_TASK``, ``perplexity_TASK`` of its ``loglikelihood`` tasks: each token of the text is
+      the most probable one; exp of minus the mean log-likelihood of a text.
 
     Figures of edits are means over edits of the means over an edit's prompts; edits are resampled.
     """
@@ -46,7 +47,8 @@ def published(
     asked = [(probe, scored[probe.id]) for probe in material.scored.probes]
     choices = [(probe, each) for probe, each in asked if probe.kind in material.tasks]
     edits = [(probe, each) for probe, each in asked if probe.kind not in material.tasks]
-    return found | edit_figures(edits) | choice_figures(material.tasks, choices) | word_figures(material.tasks, choices)
+    found |= edit_figures(edits) | choice_figures(material.tasks, choices)
+    return found | word_figures(material.tasks, choices)
 
 
 Scored = Sequence[tuple[Probe, Sequence[Line]]]
@@ -76,7 +78,7 @@ def choice_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
 
 
 def word_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
-    """``acc`` and ``perplexity`` of ``loglikelihood``; no perplexity where the loss ran away, as it has no bound."""
+    """``acc`` and ``perplexity`` of ``loglikelihood``; the latter is missing after a divergence."""
     figures = {}
     for kind, task in tasks.items():
         scores = [scored[0] if scored else None for probe, scored in asked if probe.kind == kind]
@@ -88,7 +90,7 @@ def word_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
         totals = [score["total"] for score in scores if score is not None]
         if "perplexity" in task.metrics and totals:
             logs = cluster_bootstrap(totals, range(len(totals)), within=(-inf, 0.0))
-            ends = (logs.estimate, logs.high, logs.low)  # the least probable text has the highest perplexity
+            ends = (logs.estimate, logs.high, logs.low)  # improbable text has a high perplexity
             figures[f"perplexity_{kind}"] = Interval(*(_exp(-log) for log in ends))
     return figures
 

@@ -37,7 +37,7 @@ def asked_of_tasks(tasks: Tasks) -> Iterator[Asked]:
 
 
 def scored_of_tasks(tasks: Tasks) -> Iterator[Probe]:
-    """Every choice of every question, the right one first; of ``loglikelihood`` what is right alone."""
+    """Every choice of every question, the right one first; or the right one alone."""
     for kind, task in tasks.items():
         for number, item in enumerate(task.items):
             if task.kind != GENERATE:
