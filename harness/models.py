@@ -115,10 +115,10 @@ def borrowed(loaded: Loaded, modules: Iterable[str]) -> Iterator[Pristine]:
     try:
         yield pristine
     finally:
+        pristine.changed = "its restoration was interrupted"  # stays where a second Ctrl-C comes
         pristine.restore()
         pristine.changed = pristine.difference()
         if pristine.changed:
-            resident.cache_clear()
             line = "base %s was changed by an adapter (%s): it is read again"
             log.warning(line, loaded.base.name, pristine.changed)
 
@@ -135,10 +135,18 @@ def load_folder(folder: Path) -> Loaded:
     return resident(base_of(folder))
 
 
-@lru_cache(maxsize=1)
-def resident(base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None) -> Loaded:
+def resident(
+    base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None
+) -> Loaded:
     """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""
-    return load(base, dtype, device, by)
+    loaded = _resident(base, dtype, device, by)
+    if loaded.pristine.changed:
+        _resident.cache_clear()
+        loaded = _resident(base, dtype, device, by)
+    return loaded
+
+
+_resident = lru_cache(maxsize=1)(load)
 
 
 def count_tokens(base: Base, text: str) -> int:
