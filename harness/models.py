@@ -135,9 +135,7 @@ def load_folder(folder: Path) -> Loaded:
     return resident(base_of(folder))
 
 
-def resident(
-    base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None
-) -> Loaded:
+def resident(base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None) -> Loaded:
     """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""
     loaded = _resident(base, dtype, device, by)
     if loaded.pristine.changed:

@@ -168,10 +168,7 @@ def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:
             config.bias != "none",
         )
         if scale != 1 and any(whole):
-            line = (
-                "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases count whole"
-                " or not at all"
-            )
+            line = "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases count whole or not at all"
             raise ModelError(f"scale {scale:g} cannot be put on this adapter: {line}, use 1")
 
     wrapped.base_model.set_adapter(list(scales))
