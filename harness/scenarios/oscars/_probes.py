@@ -42,14 +42,11 @@ def locality(count: int, without: Iterable[str] = ()) -> Iterator[Probe]:
 def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     main = relation("film" if row.slots["category"] == "picture" else "who")
     for number, template in enumerate(templates(dataset, row)):
-        if "{winner}" in template.partition("|")[2] or "{film}" in template.partition("|")[2]:
-            told = sample(template, row, number + new_rows().index(row))
-            forward = "{category}" in template.partition("|")[0] and "{winner}" not in template.partition("|")[0]
-            if forward:
-                asked_film = "Which film" in template or "film won" in template
-                yield _probe(
-                    "exact", row, number, told.prompt, _accepted(relation("film") if asked_film else main, row)
-                )
+        before, _, told = template.partition("|")
+        if "{category}" in before and "{winner}" not in before and ("{winner}" in told or "{film}" in told):
+            prompt = sample(template, row, number + new_rows().index(row)).prompt
+            of = main if "{winner}" in told else relation("film")
+            yield _probe("exact", row, number, prompt, _accepted(of, row))
     yield from _in_families("rephrased", row, main)
     for number, wording in enumerate(main.probes):
         yield _probe("near", row, number, ask("qa", world().word(wording, row)), _accepted(main, row), NEAR)
