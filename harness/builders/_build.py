@@ -110,7 +110,11 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
             facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
             {
-                **{"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted},
+                "id": p.id,
+                "kind": p.kind,
+                "fact": p.fact,
+                "prompt": p.prompt,
+                "accepted": p.accepted,
                 **({"family": p.family} if p.family else {}),
                 "answers": found,
             }

@@ -187,7 +187,10 @@ def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(tiny, tmp
     ]
     assert len(few) == 8
     fetch = partial(build, store=Store(tmp_path / "store"))
-    (found,) = findings(few[:-2], fetch)
+    families, found = findings(few[:-2], fetch)
+    assert families.title == "Recall by family of wordings"
+    assert "rephrased: formal" in families.text.splitlines()[2]
+    assert len(families.text.splitlines()) == 4 + len(few[:-2])
     assert found.title == "oscars_ten on tiny, over rank, learning rate and epochs"
     _, _, head, _, *rows = found.text.splitlines()
     assert [word.strip() for word in head.split("|")[1:-1]] == ["rank", "lr", "1 epoch", "3 epochs"]
@@ -195,4 +198,4 @@ def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(tiny, tmp
     both = [trial(cell, fetch) for cell in few[:2]]  # the seeds of one setting
     assert f"{fmean(t.recall for t in both):.2f} / {fmean(t.locality for t in both):.2f}" in rows[0]
     assert rows[1].rstrip(" |").count("/") == 1  # what was not run has no figure
-    assert findings(few[:2], fetch) == []
+    assert [one.title for one in findings(few[:2], fetch)] == [families.title]
