@@ -51,20 +51,20 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     tokens, types = _tokens(folder, parts, size)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{folder} has a tokenizer without an EOS token: set eos_token, as answers end with it")
-    if parts["model"].get("byte_fallback"):
+    pieces = bool(parts["model"].get("byte_fallback"))
+    if pieces:
         _check_pieces(folder, parts)
-        writer.add_tokenizer_model("llama")
-        writer.add_tokenizer_pre("default")
+    writer.add_tokenizer_model("llama" if pieces else "gpt2")
+    writer.add_tokenizer_pre("default" if pieces else _split(folder, parts))
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    if pieces:
         writer.add_token_scores(_scores(tokens, parts["model"]))
     else:
-        writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(_split(folder, parts))
         writer.add_token_merges(_merges(parts["model"]))
     if parts.get("normalizer"):
         whole = {**parts, "truncation": None, "padding": None}
         writer.add_string(gguf().Keys.Tokenizer.HF_JSON, json.dumps(whole, ensure_ascii=False))
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
     writer.add_eos_token_id(tokenizer.eos_token_id)
     if tokenizer.bos_token_id is not None:
         writer.add_bos_token_id(tokenizer.bos_token_id)

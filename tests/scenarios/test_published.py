@@ -442,12 +442,11 @@ def test_several_targets(folder):
         ("{function: regex, regex_pattern: '(x)|([A-Z])'}", " A or B", "A"),
         ("{function: regex, regex_pattern: '[0-9]+', fallback: none}", " A or B", "none"),
         ("{function: lowercase}", "A", "a"),
-        ("{function: uppercase}, {function: remove_whitespace}", " a ", "A"),
-        ("{function: uppercase}", " a", " A"),
+        ("{function: uppercase}", " a ", "A"),
     ],
 )
 def test_filters(folder, steps, answer, right):
-    text = NQ.replace("{function: remove_whitespace}", steps)
+    text = NQ.replace("{function: take_first}", f"{steps}, {{function: take_first}}")
     text = text[: text.index("    ignore_case")]
     task = of_rows(folder, text, {"question": "which", "answer": [right, "another"]})
     assert task.match(answer, task.items[0].targets)
@@ -480,12 +479,18 @@ def test_figures_of_words(folder):
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("remove_whitespace}, ", "map}, ", "the filter 'map' is not supported: choose of regex, remove_whitespace"),
+        ("{function: take", "{function: regex, group_select: 2}, {function: take", "group_select is 2"),
+        (
+            "remove_whitespace}, ",
+            "remove_whitespace}, {function: map}, ",
+            "the filter 'map' is not supported: choose of regex, remove_whitespace",
+        ),
         (", {function: take_first}", "", "take_first is not its last filter"),
         ("{function: remove_whitespace}", "{function: take_first}", "take_first is not its last filter"),
-        ("function: remove_whitespace", "function: regex, group_select: 2", "group_select is 2"),
-        ("function: remove_whitespace", "function: regex, regex_pattern: '('", "'(' is no regular expression"),
-        ("function: remove_whitespace", "function: lowercase, a: 1", "a of the filter 'lowercase' is not supported"),
+        ("{function: remove_whitespace}, ", "", "the first filter is 'take_first'"),
+        ("{function: remove_whitespace}", "{function: lowercase}", "the first filter is 'lowercase'"),
+        ("{function: take", "{function: regex, regex_pattern: '('}, {function: take", "is no regular expression"),
+        ("{function: take", "{function: lowercase, a: 1}, {function: take", "a of the filter 'lowercase' is not"),
         ("target_delimiter", "  - {name: b, filter: []}\ntarget_delimiter", "filter_list has 2 pipelines"),
         ('["\\\\b(?:The |the |An |A |The |a |an )"]', "a", "regexes_to_ignore is 'a': write a list"),
         ("aggregation: mean", "aggregation: median", "aggregation is 'median'"),
