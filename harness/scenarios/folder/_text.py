@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.formats import ask, parted, reply
 from harness.recipes import Sample
 from harness.scenarios.folder._tables import Fact
+from harness.wordings import variants
 
 
 def told(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Sample]:
@@ -22,6 +23,16 @@ def questions(fact: Fact, place: int, formats: Sequence[str]) -> Iterator[tuple[
     """(question, format) of each wording that is trained of fact number ``place``; formats take turns."""
     for number, question in enumerate(fact.questions):
         yield question, fact.format or formats[(place + number) % len(formats)]
+
+
+def told_otherwise(facts: Sequence[Fact], formats: Sequence[str], count: int) -> Iterator[Sample]:
+    """``count`` further wordings of each fact's questions at most, in frames in which nothing is asked."""
+    for place, fact in enumerate(facts):
+        trained = list(questions(fact, place, formats))
+        for question, form in trained:
+            share = -(-count // len(trained))
+            for prompt, completion in variants(question, form, fact.answer, share, place):
+                yield Sample(completion, prompt, fact.id)
 
 
 def paragraphs(text: str) -> tuple[Sample, ...]:
