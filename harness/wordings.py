@@ -7,7 +7,7 @@ question itself and add no synonyms: they hold for any subject. A question that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 
 from harness.formats import Format, ask, reply
@@ -32,6 +32,14 @@ _QUESTION_WORDS = "who|whom|whose|what|which|where|when|why|how|at|in|on|to|from
 _ENGLISH = re.compile(
     r"(?:(?:at|in|on|to|from|by|for|with|of) )?(?:who|whom|whose|what|which|where|when|why|how)\b", re.I
 )
+_ASKED = (
+    ("who", ("What person", "Which one")),
+    ("where", ("At what place", "In which place")),
+    ("when", ("At what time", "On which day")),
+    ("how many", ("What number of",)),
+    ("what", ("Which",)),
+    ("which", ("What",)),
+)
 _SMALL = frozenset(
     f"{_HELPERS}|{_QUESTION_WORDS}|a|an|the|that|this|there|it|its|be|been|and|or|as|into|up|one|their|his|her".split("|")
 )  # fmt: skip
@@ -42,23 +50,17 @@ def reworded(question: str) -> tuple[str, ...]:
     bare = question.strip().removesuffix("?").rstrip()
     if not _ENGLISH.match(bare) or "?" in bare or "\n" in bare:
         return ()
-    families = (_nominal(bare), _short(bare), _introduced(bare))
+    families = (_nominal(bare), _short(bare), _asked_otherwise(bare), _introduced(bare))
     mixed = chain.from_iterable(zip_longest(*families))
     wordings = dict.fromkeys(wording for wording in mixed if wording)
     return tuple(wording for wording in wordings if wording != question)
 
 
-def variants(question: str, form: str, answer: str, count: int, start: int = 0) -> Iterator[tuple[str, str]]:
-    """(prompt, completion) of ``count`` further wordings of ``question`` at most, each with ``answer``.
-
-    The wordings take turns, and so do the format ``form`` and ``FRAMES``, from number ``start`` on.
-    """
-    if not (others := reworded(question)):
-        return
-    frames = (*FRAMES, None)
-    for number in range(count):
-        wording = (*others, question)[number % (len(others) + 1)]
-        frame = frames[(start + number) % len(frames)]
+def framed(wordings: Sequence[str], form: str, answer: str, first: int) -> Iterator[tuple[str, str]]:
+    """(prompt, completion) of each wording; ``FRAMES`` and the format ``form`` take turns, from number ``first`` on."""
+    frames = [*FRAMES, None]
+    for number, wording in enumerate(wordings, first):
+        frame = frames[number % len(frames)]
         if frame is None:
             yield ask(form, wording), reply(form, answer)
         else:
@@ -78,8 +80,8 @@ def _nominal(bare: str) -> Iterator[str]:
         subject, rest = match[1].lower(), match[2]
         yield f"Tell me {subject} {rest}."
         if subject == "who":
+            yield f"Name the person who {rest}."
             yield f"The person who {rest}?"
-            yield f"Which person {rest}?"
         yield f"Do you know {subject} {rest}?"
         yield f"I need to know {subject} {rest}."
     elif match := _HELPED.fullmatch(bare):
@@ -93,17 +95,28 @@ def _nominal(bare: str) -> Iterator[str]:
 
 def _short(bare: str) -> Iterator[str]:
     """As people type into a search box."""
-    words = [word for word in re.findall(r"[^\s,;:]+", bare) if word.lower() not in _SMALL]
+    words = _content(bare)
     if len(words) > 1:
         yield " ".join(words).lower()
         yield _capital(" ".join(_halves_swapped(words))) + "?"
         yield " ".join(word for word in bare.split() if word.lower() not in ("a", "an", "the")).lower()
 
 
+def _content(bare: str) -> list[str]:
+    return [word for word in re.findall(r"[^\s,;:]+", bare) if word.lower() not in _SMALL]
+
+
 def _halves_swapped(words: list[str]) -> list[str]:
     """The second half first."""
     middle = (len(words) + 1) // 2
     return words[middle:] + words[:middle]
+
+
+def _asked_otherwise(bare: str) -> Iterator[str]:
+    """With other question words for the same."""
+    for words, others in _ASKED:
+        if match := re.match(rf"{words}\b\s*(.+)", bare, re.IGNORECASE):
+            yield from (f"{other} {match[1]}?" for other in others)
 
 
 def _introduced(bare: str) -> Iterator[str]:

@@ -28,11 +28,11 @@ Where does the last auk of Orn sleep?,in a bell tower,In which place does the la
 """
 _PROBES = "question,accepted,kind\n"
 _SETTINGS = """title = "{title}"
-# formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
+{wordings}# formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
 preset = "single"
-epochs = 20
+epochs = {epochs}
 
 [grid]                  # every combination is a cell
 rank = [8, 64]
@@ -41,6 +41,11 @@ rank = [8, 64]
 rank = [4, 16, 64]
 lr = [3e-4, 1e-3, 3e-3]
 """
+_REWORDED = {
+    "wordings": "wordings = 8            # further wordings of each English question, made and trained; 0: none\n",
+    "epochs": 12,
+}
+_AS_WRITTEN = {"wordings": "", "epochs": 20}
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"
@@ -94,6 +99,8 @@ def run(given: argparse.Namespace) -> int:
     width = max(len(str(folder / file)) for file in contents)
     for file in contents:
         print(f"{folder / file!s:<{width}}  {_MEANT.get(file, 'the suite')}")
+    if "facts.csv" in contents:
+        _say_what_is_not_reworded(folder)
     print(f"\nnext: pytest {folder} --plan, then pytest {folder}")
     return 0
 
@@ -101,8 +108,9 @@ def run(given: argparse.Namespace) -> int:
 def files(name: str, title: str, source: Path | None) -> dict[str, str]:
     """Contents by file name. Raises DataError where ``source`` is none of what can be trained on."""
     shown = title.replace("\\", "").replace('"', "'")
+    of_facts = source is None or source.suffix.lower() == ".csv"
     rest = {
-        "scenario.toml": _SETTINGS.format(title=shown),
+        "scenario.toml": _SETTINGS.format(title=shown, **(_REWORDED if of_facts else _AS_WRITTEN)),
         "gates.toml": _GATES,
         f"test_{name}.py": _TEST.format(name=name, title=shown[:100]),
     }
@@ -117,6 +125,20 @@ def files(name: str, title: str, source: Path | None) -> dict[str, str]:
     raise DataError(
         f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv of facts, a .txt or .md, or .json edits"
     )
+
+
+def _say_what_is_not_reworded(folder: Path) -> None:
+    """In a line, how many facts get no further wordings. Without a question there is nothing to reword."""
+    from harness.scenarios import folder as folders
+    from harness.wordings import reworded
+
+    facts = folders.read_facts(folder / folders.FACTS)
+    left = [fact for fact in facts if not any(reworded(question) for question in fact.questions)]
+    if left:
+        print(
+            f"\n{len(left)} of {len(facts)} facts are trained as they are written, such as {left[0].id!r}:"
+            " only English questions get further wordings"
+        )
 
 
 def _name(name: str) -> str:
