@@ -45,17 +45,20 @@ from harness.recipes import (
     digest,
 )
 from harness.store import Artefact, Store
+from harness.training import OnStep
 
 
-def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
+def build(recipe: Recipe, store: Store, device: str | None = None, on_step: OnStep | None = None) -> Artefact:
     """The artefact of ``recipe`` from ``store``, made now where it is not there.
+
+    ``on_step`` is called after each step of a training.
 
     Raises:
         RecipeError: nothing is built from such a recipe, or its grader is unknown.
     """
     makers: dict[type, Callable[[Any, Store, Fetch, str | None], Artefact]] = {
         Quantised: quantised,
-        Adapter: _adapter,
+        Adapter: partial(_adapter, on_step=on_step),
         Merged: merged,
         Sibling: sibling,
         GgufAdapter: converted,
@@ -68,7 +71,7 @@ def build(recipe: Recipe, store: Store, device: str | None = None) -> Artefact:
     maker = makers.get(type(recipe))
     if maker is None:
         raise RecipeError(f"a recipe of kind {type(recipe).__name__} is not built: it is data already")
-    return maker(recipe, store, partial(build, store=store, device=device), device)
+    return maker(recipe, store, partial(build, store=store, device=device, on_step=on_step), device)
 
 
 def cached(recipe: Recipe, store: Store) -> Artefact:
@@ -79,7 +82,7 @@ def cached(recipe: Recipe, store: Store) -> Artefact:
     return found
 
 
-def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None, on_step: OnStep | None) -> Artefact:
     if (kept := store.peek(recipe)) is not None:
         return kept
     start = fetch(recipe.start) if recipe.start else None
@@ -91,7 +94,7 @@ def _adapter(recipe: Adapter, store: Store, fetch: Fetch, device: str | None) ->
         scales = [scale for _, scale in recipe.under]
         laid = [(artefact.path, scale) for artefact, scale in zip(under, scales, strict=True)]
         beneath = Beneath(start.path if start else None, laid)
-        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder, beneath)
+        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder, beneath, on_step)
 
     parents = tuple(artefact.manifest.digest for artefact in (*([start] if start else []), *under))
     return store.get(recipe, make, parents)
@@ -109,7 +112,15 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
             facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
             facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
-            {"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted, "answers": found}
+            {
+                "id": p.id,
+                "kind": p.kind,
+                "fact": p.fact,
+                "prompt": p.prompt,
+                "accepted": p.accepted,
+                **({"family": p.family} if p.family else {}),
+                "answers": found,
+            }
             for p, found in zip(recipe.probes.probes, texts, strict=True)
         )
         write_lines(folder / ANSWERS, lines)

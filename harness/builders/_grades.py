@@ -12,17 +12,20 @@ from harness.builders._models import Fetch
 from harness.engines import Engine, engine_for
 from harness.errors import ModelError, RecipeError
 from harness.formats import question
-from harness.grading import FUZZY, GRADERS, JUDGE, grade
+from harness.grading import FUZZY, GRADERS, JUDGE, LEAST_KAPPA, grade
 from harness.judging import (
+    DIFFER,
     SAME,
     UNDECIDED,
     Case,
     Judgement,
     Memory,
+    Versus,
     Worth,
     best_cut,
     decide,
     judgements,
+    versus,
     worth,
 )
 from harness.recipes import Calibration, Grades, Judge, digest, held_out
@@ -50,11 +53,28 @@ class Calibrated(NamedTuple):
     """On the calibration half, on which the cut was chosen."""
     held_out: Worth
     """On the other half: what is reported, and what scores are corrected by."""
+    fuzzy: Worth
+    """The fuzzy grader on that other half."""
+    beside: str
+    """Name and version of the fuzzy grader."""
+    versus: tuple[Versus, ...]
+    """Beside the fuzzy grader on the held-out half: all pairs, then each group of them."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why verdicts of this judge are not to be relied on; empty where nothing speaks against it."""
+        whole, kappa = self.versus[0], self.held_out.kappa
+        weak = f"kappa {kappa} is below {LEAST_KAPPA:.2f}"
+        worse = f"the fuzzy grader is better on the same pairs, accuracy {whole.fuzzy} against {whole.judge}"
+        found = ((weak, kappa.estimate < LEAST_KAPPA), (worse, whole.better == "fuzzy"))
+        return tuple(doubt for doubt, holds in found if holds)
 
     @classmethod
     def of(cls, artefact: Artefact) -> Calibrated:
         facts = artefact.manifest.facts
-        return cls(facts["by"], facts["cut"], Worth.of(facts["tuned"]), Worth.of(facts["held_out"]))
+        tuned, reported, fuzzy = (Worth.of(facts[name]) for name in ("tuned", "held_out", "fuzzy"))
+        compared = tuple(map(Versus.of, facts["versus"]))
+        return cls(facts["by"], facts["cut"], tuned, reported, fuzzy, facts["beside"], compared)
 
 
 def trusted(name: str, found: Calibrated, least: float) -> None:
@@ -70,8 +90,13 @@ def trusted(name: str, found: Calibrated, least: float) -> None:
 def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """The judge's verdicts on the labelled pairs, and what they are worth.
 
-    The cut is chosen on one half of the pairs, everything that is reported comes from the other.
+    The cut is chosen on one half of the pairs, everything that is reported comes from the other. The fuzzy grader is
+    held against the same pairs, at its default threshold.
+
+    Raises RecipeError where the recipe names another version of the fuzzy grader than this one.
     """
+    if recipe.fuzzy != FUZZY:
+        raise RecipeError(f"calibration beside {recipe.fuzzy}: the fuzzy grader here is {FUZZY}: use calibration_of")
 
     def make(folder: Path) -> dict[str, Any]:
         pairs = recipe.labelled.pairs
@@ -82,13 +107,21 @@ def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | N
         scored = all("log_likelihoods" in asked for case in cases for asked in found[case].asked)
         cut = best_cut([odds[i] for i in tuned], [pairs[i].right for i in tuned]) if scored else 0.0
         verdicts = [decide(value, cut) for value in odds]
+        fuzzy = [grade(pair.answer, [pair.accepted]).right for pair in pairs]
         write_lines(folder / VERDICTS, [
-            _plain(case, found[case], verdict) | {"right": pair.right, "held_out": held_out(pair), "case": pair.case}
-            for pair, case, verdict in zip(pairs, cases, verdicts, strict=True)
+            _plain(case, found[case], verdict)
+            | {name: getattr(pair, name) for name in ("right", "case", "group")}
+            | {"held_out": held_out(pair), "fuzzy": accepts}
+            for pair, case, verdict, accepts in zip(pairs, cases, verdicts, fuzzy, strict=True)
         ])  # fmt: skip
         halves = {name: [i for i, p in enumerate(pairs) if held_out(p) == half] for name, half in _HALVES}
         sums = {name: worth([pairs[i] for i in at], [verdicts[i] for i in at]).plain() for name, at in halves.items()}
-        return {"judge": recipe.judge.name, "by": "log-likelihood" if scored else "replies", "cut": cut, **sums}
+        at = halves["held_out"]
+        compared = versus([pairs[i] for i in at], [verdicts[i] == SAME for i in at], [fuzzy[i] for i in at])
+        how = {"judge": recipe.judge.name, "by": "log-likelihood" if scored else "replies", "cut": cut}
+        beside = worth([pairs[i] for i in at], [SAME if fuzzy[i] else DIFFER for i in at])
+        versions = {"fuzzy": beside.plain(), "beside": FUZZY}
+        return {**how, **sums, **versions, "versus": [one.plain() for one in compared]}
 
     return store.get(recipe, make)
 
@@ -145,7 +178,9 @@ def _engine(own: Judge, device: str | None) -> Callable[[], Engine]:
 def _fuzzy(line: dict[str, Any], threshold: float) -> dict[str, Any]:
     verdicts = [grade(text, line["accepted"], threshold) for text in line["answers"]]
     scores = [round(v.score, 2) for v in verdicts]
-    return {**line, "verdicts": [v.right for v in verdicts], "scores": scores, "right": verdicts[0].right}
+    kinds = [v.kind for v in verdicts]
+    right = {"verdicts": [v.right for v in verdicts], "right": verdicts[0].right}
+    return {**line, **right, "scores": scores, "read_as": kinds}
 
 
 def _judged(line: dict[str, Any], found: Mapping[Case, Judgement], cut: float, grader: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from harness.cli._common import Commands
 from harness.cli._judged import Bench, add_options, bench
 from harness.cli._log import NEEDED, Answered, read
 from harness.errors import DataError, StoreError
+from harness.grading import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from harness.builders import Judged
@@ -54,7 +55,12 @@ def add(commands: Commands) -> None:
         " kind and fact are used where they are there, and all others carried along.",
     )
     own.add_argument("file", type=Path, metavar="FILE")
-    own.add_argument("--threshold", type=float, metavar="X", help="lowest similarity that is right, 0 to 100 [86]")
+    own.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help=f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]",
+    )
     own.add_argument("--out", type=Path, metavar="DIR", help=f"where {GRADED} and {REPORT} go [beside FILE]")
     own.add_argument("--by", action="append", default=[], metavar="COLUMN", help="a row for each of its values")
     own.add_argument("--columns", default="", metavar="LIST", help="e.g. question=q,accepted=gold,answer=output")
@@ -63,8 +69,6 @@ def add(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.grading import DEFAULT_THRESHOLD
-
     threshold = DEFAULT_THRESHOLD if given.threshold is None else given.threshold
     if not 0 < threshold <= 100:
         raise DataError(f"--threshold is {threshold:g}: it must be above 0 and at most 100")
@@ -76,7 +80,7 @@ def run(given: argparse.Namespace) -> int:
     found = table(rows, given.by or groups(rows), judge=judge)
     folder = given.out or given.file.parent
     write(rows, found, given.file, folder, threshold, judge)
-    print(f"{found}\n{judge.line if judge else ''}\neach verdict: {folder / GRADED}\nreport: {folder / REPORT}")
+    print(f"{found}\n{judge.worth if judge else ''}\neach verdict: {folder / GRADED}\nreport: {folder / REPORT}")
     return 0
 
 
@@ -162,12 +166,13 @@ def document(rows: Sequence[Graded], found: str, source: str, threshold: float, 
 
     from harness.grading import FUZZY
 
+    by = "the judge" if any(row.judge_counts for row in rows) else f"{FUZZY}, threshold {threshold:g}"
     wrong = [row for row in rows if not row.right]
     clustered = len({row.cluster for row in rows}) < len(rows)
     how = "cluster bootstrap over facts (or lines)" if clustered else "Wilson"
     parts = [f"# Grades of {source}", "", found, ""]
-    parts += [f"Graded by {FUZZY}, threshold {threshold:g}. Intervals: {how}. Each verdict: `{GRADED}`.", ""]
-    parts += [f"{judge.line}.", "", *_disputed(rows)] if judge else []
+    parts += [f"Graded by {by}. Intervals: {how}. Each verdict: `{GRADED}`.", ""]
+    parts += [*(f"{line}.\n" for line in judge.worth.splitlines()), *_disputed(rows)] if judge else []
     parts += ["## Answered wrong", "", f"{len(wrong)} of {len(rows)}.", ""]
     shown = wrong[:: -(-len(wrong) // _SHOWN_WRONG)] if wrong else []
     lines = [[r.answered.line, *map(_cell, _words(r)), f"{r.verdict.score:.0f}"] for r in shown]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Bench(NamedTuple):
     """A judge that may judge."""
 
-    line: str
-    """What it is worth."""
+    worth: str
+    """What it is worth, in a line each: figures, the better grader, doubts."""
     found: Calibrated
     verdicts: list[Judged]
     """One for each answer."""

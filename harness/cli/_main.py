@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from harness.cli import _answer, _compare, _copy, _grade, _judge, _model, _new, _plan, _report, _store, _train, _tune
 from harness.errors import HarnessError
+from harness.machine import choose_threads
 
 MISTAKE = 2
 """A user's mistake; argparse's own code for one."""
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)  # PEFT calls what was renamed
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter still shows the rest
+    given.threads = choose_threads()  # before torch is imported
     try:
         code: int = given.run(given)
         sys.stdout.flush()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
-from harness.errors import RecipeError, StoreError
-from harness.facts import read_text
+from harness.errors import DataError, RecipeError, StoreError
 from harness.formats import FORMATS, ask, reply
 from harness.models import SHIPPED, base_of, shipped_content
 from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
 from harness.store import Artefact, Store
+from harness.tables import decoded, separator_of
+from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
+from harness.training_files import TABLE_SUFFIXES, read_records
 
 KNOWN = "known"
 DIVERGED = 1
@@ -24,10 +29,11 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "train",
         help="train one adapter on a text of your own",
-        description="Train one LoRA adapter on a UTF-8 text: one sample a line, or a question, a tab and its answer."
-        " What was trained before comes from the store.",
+        description="Train one LoRA adapter on a file of yours: a text (one sample a line, or a question, a tab and"
+        " its answer), a table with the columns question and answer, or JSON of alpaca, ShareGPT, OpenAI messages or"
+        " prompt and completion. What was trained before comes from the store.",
     )
-    own.add_argument("text", type=Path, metavar="TEXTFILE")
+    own.add_argument("text", type=Path, metavar="FILE", help=".txt, .md, .csv, .tsv, .json, .jsonl or .parquet")
     own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
     own.add_argument(
         "--preset", choices=sorted(PRESETS), help="training setting [single on the shipped model, seed2023 on others]"
@@ -55,35 +61,80 @@ def run(given: argparse.Namespace) -> int:
     shipped = base.content == shipped_content()
     training = changed(preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set")
     replay = _replay(given.replay, given.format, training, shipped)
-    recipe = Adapter(base, read(given.text, given.format), training, replay)
+    dataset, what = read(given.text, given.format)
+    recipe = Adapter(base, dataset, training, replay)
     free(given.out)
+    print(f"{given.text}: {what}", file=sys.stderr)
     store = Store(given.store)
 
-    def make(recipe: Recipe) -> Artefact:
-        return build(recipe, store, given.device)
+    def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
+        return build(recipe, store, given.device, on_step)
 
     job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
-    launch_here(Plan.of([job], store), make)
+    plan = Plan.of([job], store)
+    if plan.todo:
+        print(f"computing with {given.threads}", file=sys.stderr)
+    launch_here(plan, make)
     artefact = make(recipe)
     facts = artefact.manifest.facts
     if facts["status"] == "diverged":
-        print(f"the training diverged at step {facts['steps']}: lower lr (it was {training.lr:g}) or alpha/rank")
+        print(_diverged(facts, training))
         return DIVERGED
     copy(artefact, given.out)
+    if targets := _targets(facts, training):
+        print(targets)
     print(f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss {facts['final_loss']:.3f} at the end")
     print(f"adapter of {size(facts['adapter_bytes'])}: {given.out}")
     return 0
 
 
-def read(path: Path, form: str) -> Dataset:
-    """The lines of a text as training samples, named by the file. Raises DataError."""
-    lines = read_text(path).removeprefix("\ufeff").split("\n")
-    return Dataset.of(path.stem, tuple(_sample(line.strip(), form) for line in lines if line.strip()))
+def _diverged(facts: dict[str, Any], training: Training) -> str:
+    """What happened, and what helps."""
+    last, first = facts["final_loss"], facts.get("first_loss")
+    loss = "no number" if last is None else f"{last:.3g}"
+    before = "" if first is None else f" (before the first update {first:.3g})"
+    return (
+        f"the training diverged at step {facts['steps']}: its loss is {loss}{before};"
+        f" lower lr (it was {training.lr:g}) or alpha/rank"
+    )
 
 
-def _sample(line: str, form: str) -> Sample:
-    question, tab, answer = line.partition("\t")
-    return Sample(reply(form, answer.strip()), ask(form, question.strip())) if tab else Sample(line + "\n")
+def _targets(facts: dict[str, Any], training: Training) -> str:
+    """Which layers are adapted, where the setting does not name them."""
+    names = facts.get("target_modules", list(training.target_modules))
+    if names == list(training.target_modules):
+        return ""
+    left = ", and not its experts, which are no linear layers" if facts["fused_experts"] else ""
+    return f"adapted are all linear layers but the head ({', '.join(names)}){left}"
+
+
+def read(path: Path, form: str) -> tuple[Dataset, str]:
+    """The samples of a file, and what it is in words. Raises DataError."""
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return _table(path, form)
+    content = read_records(path)
+    return Dataset.of(path.stem, content.samples(form)), str(content)
+
+
+def _table(path: Path, form: str) -> tuple[Dataset, str]:
+    """A table with a header as own suites have it; without one, questions and answers in two columns."""
+    from harness.scenarios.folder import read_facts, told
+
+    text = decoded(path, "a table")
+    # Anki begins its exports with lines such as #separator:tab
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    separator = separator_of(path, "\n".join(lines))
+    header = {name.strip().strip('"').lower() for name in lines[0].split(separator)} if lines else set()
+    if lines and not header & {"question", "answer", "statement"} and len(header) == 2:
+        pairs = [*csv.reader(lines, delimiter=separator)]
+        wrong = [number for number, cells in enumerate(pairs, 1) if len(cells) != 2 or not all(cells)]
+        if wrong:
+            raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
+        samples = tuple(Sample(reply(form, a.strip()), ask(form, q.strip())) for q, a in pairs)
+        return Dataset.of(path.stem, samples), f"{counted(len(samples), 'question')} from a table"
+    facts = read_facts(path)
+    dataset = Dataset.of(path.stem, tuple(told(facts, (form,))))
+    return dataset, f"{counted(len(facts), 'fact')} from a table"
 
 
 def _replay(given: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
@@ -105,7 +156,7 @@ def _replay(given: str | None, form: str, training: Training, shipped: bool) -> 
         from harness.scenarios.oscars import replay
 
         return replay()
-    return read(Path(given), form)
+    return read(Path(given), form)[0]
 
 
 def free(out: Path) -> None:

@@ -22,6 +22,8 @@ from harness.engines._likelihood import Likelihood, Span, spans, total
 from harness.errors import ModelError, RecipeError
 from harness.gguf import check_file
 from harness.gguf._library import forget, llama, reason
+from harness.machine import processors
+from harness.machine import threads as computing_threads
 from harness.recipes import Decoding
 
 _SEQUENCES = 32
@@ -70,7 +72,7 @@ class LlamaCppEngine:
         began = time.perf_counter()
         self._library = library = llama()
         self.file = file
-        self.threads = threads or _processors()
+        self.threads = threads or min(computing_threads(), processors())
         params = library.llama_model_default_params()
         params.check_tensors = True
         forget()
@@ -81,6 +83,8 @@ class LlamaCppEngine:
         self._finalizer = weakref.finalize(self, _release, library, self._held)
         self._vocab: Any = library.llama_model_get_vocab(self._model)
         self.vocabulary: int = library.llama_vocab_n_tokens(self._vocab)
+        self._splitter: Any = self._huggingface()
+        self._begins = bool(library.llama_vocab_get_add_bos(self._vocab))
         known = int(library.llama_model_n_ctx_train(self._model))
         if context > known:
             raise ModelError(f"context is {context}: {file.name} takes at most {known} tokens, lower it")
@@ -274,10 +278,25 @@ class LlamaCppEngine:
     def _encode(self, text: str, special: bool) -> list[int]:
         """As the model's tokenizer does it, special tokens in the text included; BOS only where ``special`` is set."""
         self._check_open()
+        if self._splitter is not None:
+            start = [self._library.llama_vocab_bos(self._vocab)] if special and self._begins else []
+            return [*start, *self._splitter.encode(text, add_special_tokens=False).ids]
         raw = text.encode()
         room = (ctypes.c_int32 * (len(raw) + 2))()
         count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
         return list(room[:count])
+
+    def _huggingface(self) -> Any:
+        """The tokenizer that the file holds beside llama.cpp's; None without."""
+        key, ask = b"tokenizer.huggingface.json", self._library.llama_model_meta_val_str
+        length = ask(self._model, key, ctypes.create_string_buffer(1), 1)
+        if length <= 0:
+            return None
+        from tokenizers import Tokenizer
+
+        room = ctypes.create_string_buffer(length + 1)
+        ask(self._model, key, room, len(room))
+        return Tokenizer.from_str(room.value.decode())
 
     def _plain(self, text: str) -> list[int]:
         return self._encode(text, False)
@@ -411,14 +430,3 @@ def _release(library: Any, held: dict[str, Any]) -> None:
         library.llama_free(held.pop("context"))
     if "model" in held:
         library.llama_model_free(held.pop("model"))
-
-
-def _processors() -> int:
-    """Those this process may use; ``OMP_NUM_THREADS`` of them where it says so, as it does to a worker of xdist.
-
-    Threads of llama.cpp wait for each other at every layer: two processes with two threads each on two cores took two
-    to three times as long as with one each.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return min(allowed, int(asked)) if asked.isdigit() and int(asked) else allowed

@@ -11,6 +11,43 @@ _TOKEN = re.compile(r"(?<![\w)\]])-?\d+(?:\.\d+)*\w*|\w+")
 """A word, or a number with its sign and its decimals; the hyphen of ``1990-1995`` is no sign."""
 
 
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_LATEX = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf)\s?\{([^{}]*)\}")
+_SPECIAL = re.compile(r"<\|[^<>|]*\|>|<\|?/?\\?[A-Za-z_][^<>\s]{0,30}>|<\\?/?s>|\[/?INST\]")
+_MATHS = re.compile(r"(?<!\w)\$([^$\n]{0,60}[^$\s])\$(?!\w)")
+_MARKS = re.compile(r"\*\*|__|``?`?|~~|^\s{0,3}(?:#{1,6}|>(?!\s*\d)|[-*•])\s", re.MULTILINE)
+_SUPERSCRIPTS = str.maketrans("\u2044\u2212", "/-")
+
+
+def unmarked(text: str) -> str:
+    """``text`` without thoughts, special tokens, markup and invisible characters; digits of any
+    script as 0 to 9, full-width letters as plain ones."""
+    text = _THOUGHT.sub(" ", text)
+    text = _MATHS.sub(r"\1", _LATEX.sub(r"\1", _SPECIAL.sub(" ", text)))
+    text = unicodedata.normalize("NFKC", _MARKS.sub("", text)).translate(_SUPERSCRIPTS)
+    if text.isascii():
+        return text
+    return "".join(_plain(character) for character in text)
+
+
+def _plain(character: str) -> str:
+    """Invisible characters and marks of vowels go; a digit of another script becomes 0 to 9."""
+    if unicodedata.category(character) in ("Cf", "Mn"):
+        return ""
+    digit = unicodedata.decimal(character, None)
+    return character if digit is None else str(digit)
+
+
+def folded_words(word: str) -> list[str]:
+    """One word of a text as it is compared: folded, joined at apostrophes."""
+    if word.isascii():
+        return [word.lower().translate(_JOINED)]
+    plain = "".join(c for c in _folded(word) if not unicodedata.combining(c)).replace("ð", "d")
+    plain = plain.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("œ", "oe")
+    plain = plain.replace("ة", "ه").translate(_JOINED)
+    return [plain] if plain else []
+
+
 def normalise(text: str) -> str:
     """Lower case, no accents, no articles, no punctuation, single spaces: ``"The Piano!"`` -> ``"piano"``."""
     return " ".join(words(text))

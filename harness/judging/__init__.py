@@ -3,7 +3,7 @@
 from harness.judging._ask import FOUR, Case, Judgement, ask, prompts
 from harness.judging._find import LABELLED, calibration_of, judge_of, labelled
 from harness.judging._memory import Memory, judgements
-from harness.judging._worth import DIFFER, SAME, UNDECIDED, Worth, best_cut, decide, worth
+from harness.judging._worth import DIFFER, SAME, UNDECIDED, Versus, Worth, best_cut, decide, versus, worth
 
 __all__ = [
     "DIFFER",
@@ -14,6 +14,7 @@ __all__ = [
     "Case",
     "Judgement",
     "Memory",
+    "Versus",
     "Worth",
     "ask",
     "best_cut",
@@ -23,5 +24,6 @@ __all__ = [
     "judgements",
     "labelled",
     "prompts",
+    "versus",
     "worth",
 ]

@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness import training
 from harness.launch._plan import Plan, kind
 from harness.recipes import Recipe
 from harness.store import Artefact
 
+PAUSE = 10.0
+"""Seconds between two lines about one training, where there is no terminal."""
 _COLUMNS = ("[progress.description]{task.description}",)
 
+BuildWithProgress = Callable[[Recipe, training.OnStep], Artefact]
+"""Builds a recipe, and calls what it is given after each step of a training."""
 
-def launch_here(plan: Plan, build: Callable[[Recipe], Artefact], console: Console | None = None) -> None:
+
+def lines(say: Callable[[str], None], pause: float = PAUSE) -> training.OnStep:
+    """What says how far a training is, at most every ``pause`` seconds; short ones say nothing."""
+    last = time.monotonic()
+
+    def on_step(progress: training.Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if progress.step == 1:  # of another training
+            last = now - min(pause, progress.seconds)
+        if now - last >= pause:
+            last = now
+            say(f"  {progress.name}: {progress}")
+
+    return on_step
+
+
+def launch_here(plan: Plan, build: BuildWithProgress, console: Console | None = None) -> None:
     """Build all of ``plan.todo`` in its order.
 
-    The bar advances by estimated seconds, so that a long training counts for more than a grading; away from a
-    terminal each job is a line.
+    The bar advances by estimated seconds, so that a long training counts for more than a grading, and shows the step
+    of a training; away from a terminal each job is a line, and a long training several.
     """
     console = console or Console(stderr=True)
     total = len(plan.todo)
     if not console.is_terminal:
+
+        def say(line: str) -> None:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
         for number, job in enumerate(plan.todo, 1):
-            console.print(f"[{number}/{total}] {kind(job)} {job.label}", highlight=False, markup=False, soft_wrap=True)
-            build(job.recipe)
+            say(f"[{number}/{total}] {kind(job)} {job.label}")
+            build(job.recipe, lines(say))
         return
     columns = (TextColumn(_COLUMNS[0]), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=max(1, round(plan.seconds)))
+    with Progress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task("", total=max(1, round(plan.seconds)))
+        done = 0.0
         for number, job in enumerate(plan.todo, 1):
-            progress.update(bar, description=f"{number}/{total} {kind(job)} {job.label}")
-            build(job.recipe)
-            progress.advance(bar, round(job.estimate_seconds))
+            title = f"{number}/{total} {kind(job)} {job.label}"
+            share = job.estimate_seconds
+
+            def on_step(at: training.Progress, title: str = title, done: float = done, share: float = share) -> None:
+                bars.update(bar, description=f"{title}: {at}", completed=done + share * at.step / at.steps)
+
+            bars.update(bar, description=title)
+            build(job.recipe, on_step)
+            done += share
+            bars.update(bar, completed=done)

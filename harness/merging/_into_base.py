@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness.adapters import factors
+from harness.adapters import factors, lora_config
 from harness.checkpoint import weight_files
 from harness.errors import ModelError
 
@@ -22,7 +22,8 @@ def into_base(base: Path, adapter: Path, out: Path) -> None:
     """
     from safetensors.torch import load_file, save_file
 
-    updates = {f"{module}.weight": pair.delta for module, pair in factors(adapter).items()}
+    turned = bool(lora_config(adapter).get("fan_in_fan_out"))  # GPT-2 holds inputs x outputs
+    updates = {f"{module}.weight": pair.delta.T if turned else pair.delta for module, pair in factors(adapter).items()}
     out.mkdir(parents=True, exist_ok=True)
     left = set(updates)
     for file in weight_files(base):

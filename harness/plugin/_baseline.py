@@ -13,7 +13,7 @@ from harness.cells import Cell
 from harness.errors import HarnessError, StoreError
 from harness.grading import JUDGE
 from harness.plugin._session import HarnessSession, cell_of
-from harness.report import Part, table
+from harness.report import Part, table, warning
 
 COMPARED = "harness_compared"
 _NAMED = 3  # missing cells that a line names
@@ -106,6 +106,8 @@ def summarise(own: HarnessSession, found_parts: Sequence[Part]) -> Iterator[str]
     parts = ["## What was remembered, what was lost, what it cost", ""]
     for one in found_parts:
         parts += [f"### {one.scenario.title}", "", table(one.results, intervals=False), ""]
+        if one.judging and one.judging.grader == JUDGE:
+            parts += [f"{line}\n" for line in warning(one.judging.calibrated)]
     for key in dict.fromkeys(key for key, _ in own.compared):
         known = {cell.id: cell for cell in own.cells(key)}
         asked = [(known[name], count) for (k, name), count in own.compared.items() if k == key]

@@ -11,6 +11,7 @@ import pytest
 from harness.cells import Cell
 from harness.errors import HarnessError
 from harness.launch import Meanwhile, Plan, launch_here
+from harness.machine import Threads, choose_threads
 from harness.plugin._baseline import COMPARED, check_baselines, keep_baselines, summarise
 from harness.plugin._fixtures import RAN
 from harness.plugin._options import add_options
@@ -25,6 +26,9 @@ HELP = pytest.StashKey[Meanwhile]()
 """Of a worker of xdist: what to build while another is at what a test waits for."""
 
 
+THREADS = pytest.StashKey[Threads]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
@@ -33,9 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[KEY] = HarnessSession(config)
     config.addinivalue_line("markers", "needs(capability, ...): what a test asks of its cell's engine")
     config.pluginmanager.register(Recorder(config.stash[KEY]), "harness-recorder")
-    if worker := getattr(config, "workerinput", None):
-        share = max(1, (os.cpu_count() or 1) // int(worker["workercount"]))
-        os.environ.setdefault("OMP_NUM_THREADS", str(share))  # before torch is imported
+    worker = getattr(config, "workerinput", None)  # a local one inherits what the controller chose
+    processes = int(worker["workercount"]) if worker else len(config.getoption("tx", None) or ["here"])
+    config.stash[THREADS] = choose_threads(processes)  # before torch is imported
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """How many threads each process computes with, and why."""
+    return f"lora-memory-harness: {config.stash[THREADS]}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

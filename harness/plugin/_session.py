@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,7 +21,7 @@ from harness.errors import MissingExtraError
 from harness.gates import without_cells
 from harness.grading import FUZZY
 from harness.judging import calibration_of
-from harness.launch import Job, Plan
+from harness.launch import Job, Plan, lines
 from harness.models import shipped_content
 from harness.plugin._keys import key_of, root_of
 from harness.plugin._options import BASELINES, Settings, settings
@@ -29,6 +31,7 @@ from harness.scenarios import SCENARIOS, Fetch, Scenario
 from harness.scenarios import scenario as scenario_called
 from harness.selection import cells
 from harness.store import Artefact, Manifest, Store
+from harness.training import OnStep
 
 GRIDS = ("telling", "full")
 """What ``--grid`` takes."""
@@ -156,8 +159,19 @@ class HarnessSession:
         refused = refusal(cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}")
         return _uninstalled(cell.engine) or refused
 
-    def fetch(self, recipe: Recipe) -> Artefact:
-        return build(recipe, self.store, self.settings.device)
+    def fetch(self, recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
+        """Without ``on_step`` a long training says on stderr how far it is."""
+        return build(recipe, self.store, self.settings.device, on_step or self._lines)
+
+    @cached_property
+    def _lines(self) -> OnStep:
+        return lines(self._say)
+
+    def _say(self, line: str) -> None:
+        """Past pytest's capture: a worker of xdist shares the controller's stderr, and has no terminal."""
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            print(line, file=sys.stderr, flush=True)
 
     def plan(self, cells: list[Cell]) -> Plan:
         jobs: list[Job] = [job for cell in cells for job in cell.jobs()]

@@ -7,6 +7,7 @@ from harness.recipes._change import changed
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
 from harness.recipes._judging import Calibration, Judge, Labelled, LabelledSet, held_out
 from harness.recipes._models import (
+    ALL_LINEAR,
     ATTENTION,
     MERGES,
     MLP,
@@ -41,6 +42,7 @@ Recipe = (
 )
 
 __all__ = [
+    "ALL_LINEAR",
     "ATTENTION",
     "MERGES",
     "MLP",

@@ -33,6 +33,8 @@ class Labelled:
     right: bool
     case: str = ""
     """What is difficult about it."""
+    group: str = ""
+    """Of cases: what a judge is worth is said for each group, too."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,5 @@ class Calibration:
 
     judge: Judge
     labelled: LabelledSet
+    fuzzy: str
+    """Name and version of the fuzzy grader that the judge is compared with on the same pairs."""

@@ -13,6 +13,8 @@ from harness.recipes._data import Dataset
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
+ALL_LINEAR = "all-linear"
+"""For ``target_modules``: every linear layer but the output head, as PEFT has it."""
 MERGES = ("sum", "mean", "linear", "svd", "ties", "dare_linear", "dare_ties", "magnitude_prune")
 """How adapters become one."""
 _SEEDS = 2**63
@@ -104,7 +106,8 @@ class Training:
     dropout: float = 0.05
     """LoRA dropout."""
     target_modules: tuple[str, ...] = ATTENTION + MLP
-    """Names of the linear layers that get an adapter."""
+    """Names of the linear layers that get an adapter; ``all-linear`` is all but the output head, which is also what the
+    default means on a model that lacks one of these names."""
     scheduler: str = "constant"
     """``constant``, ``linear`` or ``cosine``; the last two fall to 0."""
     optimizer: str = "adamw"
@@ -132,6 +135,8 @@ class Training:
     question stays as it is, and no gradient goes there, so a step is shorter."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.target_modules, str):  # a word, where a tuple of them is meant
+            object.__setattr__(self, "target_modules", (self.target_modules,))
         _at_least("epochs", self.epochs, 1)
         _at_least("rank", self.rank, 1)
         _at_least("alpha", self.alpha, 1)
@@ -167,6 +172,8 @@ class Training:
             raise RecipeError(f"rslora is {self.rslora!r}: choose true or false")
         if not self.target_modules:
             raise RecipeError("target_modules is empty: name at least one linear layer, such as q_proj")
+        if ALL_LINEAR in self.target_modules and len(self.target_modules) > 1:
+            raise RecipeError(f"target_modules names {ALL_LINEAR} and others: give it alone")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from harness.grading import BOTH
 from harness.judging import DIFFER, SAME, UNDECIDED
 from harness.recipes import digest
 from harness.report._database import ids
-from harness.report._judging import Dispute, Judging, agreement, counting
+from harness.report._judging import Dispute, Judging, agreement, contest, counting, warning
 from harness.report._parts import Entry, Part
 from harness.scenarios import Line
 from harness.stats import Interval
@@ -115,8 +115,9 @@ class _Contents:
         )
         cells = {name: at for at, name in enumerate(names)}
         held = f"On held-out labelled pairs: {found.calibrated.held_out}."
+        compared = f"{contest(found.calibrated).capitalize()}."
         return {
-            "told": [counting(found), held, agreement(found)],
+            "told": [counting(found), held, compared, *warning(found.calibrated), agreement(found)],
             "cells": list(cells),
             "seen": [
                 [cells[s.cell], s.kind, *([_short(end) for end in share] for share in (s.fuzzy, s.judge, s.corrected))]

@@ -11,12 +11,15 @@ from tabulate import tabulate
 from harness.builders import GRADES, Calibrated, read_lines
 from harness.cells import Cell
 from harness.grading import JUDGE
-from harness.judging import UNDECIDED
+from harness.judging import UNDECIDED, Versus
 from harness.recipes import Calibration, Grades, local
 from harness.report._escaped import escaped
 from harness.scenarios import Fetch
 from harness.stats import ErrorRates, Interval, McNemar, cluster_bootstrap, kappa, mcnemar, rogan_gladen
 
+_SAME_PAIRS = """\
+The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test by accepted answer
+(wild cluster bootstrap), over the groups adjusted by Holm's method."""
 _SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
 
 
@@ -94,8 +97,23 @@ def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
 
 
 def summary(name: str, found: Calibrated) -> str:
-    """The calibration in one line, for terminals."""
-    return f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}"
+    """The calibration, for terminals: a line each for what the judge is worth, which grader is better, and doubts."""
+    lines = [f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}", contest(found)]
+    return "\n".join([*lines, *warning(found)])
+
+
+def contest(found: Calibrated) -> str:
+    """The judge beside the fuzzy grader on all held-out pairs, in one line."""
+    one = found.versus[0]
+    shares = f"accuracy of the judge {one.judge}, of the fuzzy grader {one.fuzzy}"
+    return f"on the same {one.pairs} pairs: {shares}, difference {_difference(one)}, p {one.p:.2g}: {one.conclusion}"
+
+
+def warning(found: Calibrated) -> list[str]:
+    """One line where the judge's verdicts are not to be relied on; else none."""
+    if not found.doubts:
+        return []
+    return [f"WARNING: verdicts of this judge are not to be relied on: {'; '.join(found.doubts)}"]
 
 
 def counting(found: Judging) -> str:
@@ -118,7 +136,9 @@ def judging_markdown(found: Judging, level: str) -> list[str]:
     lines = [f"{level} The judge", "", counting(found)]
     lines += ["The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it is worth was"]
     lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", worth_table(found.calibrated), ""]
-    lines += [agreement(found), "", _seen_table(found.seen), "", f"{level}# Where the graders disagree", ""]
+    lines += [_SAME_PAIRS, "", versus_table(found.calibrated), ""]
+    lines += [f"{sentence}." for sentence in (contest(found.calibrated), *warning(found.calibrated))]
+    lines += ["", agreement(found), "", _seen_table(found.seen), "", f"{level}# Where the graders disagree", ""]
     more = f", {_SHOWN} of them here, all in RESULTS.json" if len(found.disputes) > _SHOWN else ""
     return [*lines, f"{len(found.disputes)} answers{more}.", "", *_disputed(found.disputes[:_SHOWN])]
 
@@ -129,7 +149,12 @@ def judging_plain(found: Judging) -> dict[str, Any]:
     return {
         **found._asdict(),
         "by": held.by,
-        "calibrated": {"cut": held.cut, "tuned": held.tuned.plain(), "held_out": held.held_out.plain()},
+        "calibrated": {
+            "cut": held.cut,
+            **{name: getattr(held, name).plain() for name in ("tuned", "held_out", "fuzzy")},
+            "versus": [one.plain() for one in held.versus],
+            "doubts": list(held.doubts),
+        },
         "kappa": found.kappa._asdict(),
         "mcnemar": found.mcnemar._asdict(),
         "seen": [
@@ -180,15 +205,41 @@ def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]
     return sorted(found.values(), key=lambda one: -abs(one.odds or 0))
 
 
+def worth_text(found: Calibrated) -> str:
+    """All that the labelled pairs tell of a judge: on each half, and beside the fuzzy grader."""
+    lines = [worth_table(found), "", f"Beside the fuzzy grader ({found.beside}):", "", versus_table(found), ""]
+    return "\n".join([*lines, *(f"{line}  " for line in (contest(found), *warning(found)))]).rstrip()
+
+
 def worth_table(found: Calibrated) -> str:
-    """What a judge is worth on each half of the labelled pairs."""
+    """What a judge is worth on each half of the labelled pairs, and the fuzzy grader on the half that is reported."""
     head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
-    halves = (("held out: reported", found.held_out), ("calibration: the cut", found.tuned))
+    halves = (
+        ("held out: reported", found.held_out),
+        ("calibration: the cut", found.tuned),
+        ("held out, by the fuzzy grader", found.fuzzy),
+    )
     rows = [
         [name, w.pairs, *map(str, (w.accuracy, w.kappa, w.false_accepts, w.false_rejects)), w.undecided]
         for name, w in halves
     ]
     return str(tabulate(rows, head, "github", disable_numparse=True))
+
+
+def versus_table(found: Calibrated) -> str:
+    """Judge and fuzzy grader on the held-out pairs, all of them and by group."""
+    head = ("held-out pairs", "pairs", "accuracy of the judge", "of the fuzzy grader", "difference", "p", "which")
+    rows = [
+        [one.group or "all", one.pairs, *map(str, (one.judge, one.fuzzy)), _difference(one), f"{one.p:.2g}", which]
+        for one in found.versus
+        for which in [one.conclusion]
+    ]
+    return str(tabulate(rows, head, "github", disable_numparse=True))
+
+
+def _difference(one: Versus) -> str:
+    low, high = one.difference.low, one.difference.high
+    return f"{one.difference.estimate:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def _seen_table(seen: Sequence[Seen]) -> str:

@@ -13,7 +13,7 @@ from harness.grading import JUDGE
 from harness.recipes import local
 from harness.report._comparison import comparison_table, noise
 from harness.report._escaped import escaped
-from harness.report._judging import corrected, judging_markdown
+from harness.report._judging import corrected, judging_markdown, warning
 from harness.report._parts import Part
 from harness.report._results import Result, Wrong
 from harness.stats import ErrorRates, crossed_bootstrap
@@ -117,11 +117,13 @@ def document(parts: Sequence[Part], drawn: Mapping[str, Sequence[str]]) -> str:
 def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
     results, own = part.results, part.scenario
     trained = [r for r in results if r.adapted]
+    judge = part.judging if part.judging and part.judging.grader == JUDGE else None
     found = [f"{level} {own.title}", "", table(results), ""]
+    if judge and (doubts := warning(judge.calibrated)):
+        found += [*doubts, ""]
     for finding in part.findings:
         found += [f"{level}# {finding.title}", "", finding.text.strip(), ""]
         found += [f"![{c.up} over {c.across}]({own.name}-{c.name}.svg)\n" for c in finding.curves]
-    judge = part.judging if part.judging and part.judging.grader == JUDGE else None
     if seeds := seeds_table(trained, judge.calibrated.held_out.rates if judge else None):
         found += [f"{level}# Means over seeds", "", seeds, ""]
     if engines := engines_table(results):

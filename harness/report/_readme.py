@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from harness.builders import Calibrated
 from harness.errors import DataError, StoreError
+from harness.report._judging import worth_text
 from harness.report._markdown import MIB, columns, words
 from harness.report._parts import Part
 from harness.report._results import Result
@@ -48,6 +50,23 @@ def rewrite_readmes(parts: Sequence[Part], project: Path, report: Path) -> list[
     except OSError as error:
         raise StoreError(f"{error.filename} cannot be written ({error.strerror}): give another --project") from error
     return changed
+
+
+def rewrite_card(card: Path, found: Calibrated) -> bool:
+    """Put what a judge is worth into the block of its ``card``, and say whether that changed it.
+
+    Raises:
+        DataError: the card is not there, or has no such block.
+        StoreError: it cannot be written.
+    """
+    text = _read(card, "give the card of a judge as --card")
+    own = _replaced(text, "\n".join([BEGIN, worth_text(found), END]))
+    try:
+        if own != text:
+            card.write_text(own, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{card} cannot be written ({error.strerror}): give another --card") from error
+    return own != text
 
 
 def compact_table(results: Iterable[Result]) -> str:
@@ -125,11 +144,11 @@ def _images(part: Part, report: Path, folder: Path) -> list[Path]:
     return changed
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, advice: str = "give the checkout's folder as --project") -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}): give the checkout's folder as --project") from error
+        raise DataError(f"{file} cannot be read ({error.strerror}): {advice}") from error
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise DataError(f"{file} has no block between {BEGIN} and {END}: put these two lines where its table goes")
     return text

@@ -2,7 +2,8 @@
 
 from harness.training._adapted import Beneath
 from harness.training._forecast import forecast, read_log
+from harness.training._progress import OnStep, Progress
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 
-__all__ = ["PRESETS", "Beneath", "forecast", "preset", "read_log", "train"]
+__all__ = ["PRESETS", "Beneath", "OnStep", "Progress", "forecast", "preset", "read_log", "train"]

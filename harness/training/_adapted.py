@@ -31,8 +31,12 @@ NOTHING = Beneath()
 
 
 @contextmanager
-def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> Iterator[PeftModel]:
+def adapted(
+    loaded: Loaded, training: Training, names: Sequence[str], beneath: Beneath = NOTHING
+) -> Iterator[PeftModel]:
     """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises ModelError.
+
+    ``names`` are those of the layers that get an adapter.
 
     Where A begins from ``keys``, it is not to be trained, and still to be aimed.
     """
@@ -43,15 +47,15 @@ def adapted(loaded: Loaded, training: Training, beneath: Beneath = NOTHING) -> I
         r=training.rank,
         lora_alpha=training.alpha,
         lora_dropout=training.dropout,
-        target_modules=list(training.target_modules),
+        target_modules=list(names),
+        fan_in_fan_out=_transposed(loaded, names),
         layers_to_transform=_layers(loaded, training),
         task_type="CAUSAL_LM",
         use_rslora=training.rslora,
         init_lora_weights="orthogonal" if training.init == "orthogonal" else True,
     )
     modules = [name for name, _ in loaded.model.named_modules()]
-    targets = tuple(training.target_modules)
-    with borrowed(loaded, [name for name in modules if name.endswith(targets)]) as pristine:
+    with borrowed(loaded, [name for name in modules if name.endswith(tuple(names))]) as pristine:
         torch.manual_seed(training.seed)
         model: Any = get_peft_model(loaded.model, config)
         if beneath.start:
@@ -74,6 +78,14 @@ def bare(model: PeftModel) -> Iterator[None]:
         model.requires_grad_(False)
         for parameter in trained:
             parameter.requires_grad_(True)
+
+
+def _transposed(loaded: Loaded, names: Sequence[str]) -> bool:
+    """Whether the layers hold inputs x outputs, as GPT-2's do; PEFT warns where it must find out."""
+    from transformers.pytorch_utils import Conv1D
+
+    ends = tuple("." + name for name in names)
+    return any(isinstance(layer, Conv1D) and f".{name}".endswith(ends) for name, layer in loaded.model.named_modules())
 
 
 def _layers(loaded: Loaded, training: Training) -> list[int] | None:

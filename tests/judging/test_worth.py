@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError, ModelError
-from harness.judging import DIFFER, SAME, UNDECIDED, Worth, best_cut, labelled, worth
+from harness.judging import DIFFER, SAME, UNDECIDED, Versus, Worth, best_cut, labelled, versus, worth
 from harness.judging._find import judge_of
 from harness.recipes import Labelled, LabelledSet, held_out
 
@@ -43,6 +45,37 @@ def test_undecided_counts_as_rejected_and_is_told():
     assert found.undecided == len(PAIRS)
     assert (found.false_rejects.estimate, found.false_accepts.estimate, found.kappa.estimate) == (1, 0, 0)
     assert Worth.of(found.plain()) == found
+
+
+def test_who_is_better_is_said_only_where_the_pairs_can_tell():
+    labels = [pair.right for pair in PAIRS]
+    every_third = [label != (at % 3 == 0) for at, label in enumerate(labels)]
+    whole, *groups = versus(PAIRS, every_third, labels)
+    assert (whole.group, whole.pairs, whole.better) == ("", len(PAIRS), "fuzzy")
+    assert whole.fuzzy.estimate == 1
+    assert whole.judge.estimate == pytest.approx(2 / 3, abs=0.01)
+    assert whole.difference.high < 0
+    assert [one.group for one in groups] == list(dict.fromkeys(pair.group for pair in PAIRS))
+    assert sum(one.pairs for one in groups) == len(PAIRS)
+    assert versus(PAIRS, labels, every_third)[0].better == "judge"
+    one_apart = [not labels[0], *labels[1:]]
+    assert {one.better for one in versus(PAIRS, one_apart, labels)} == {""}
+    assert [Versus.of(one.plain()) for one in groups] == groups
+
+
+def test_pairs_that_come_along_hold_enough_of_each_kind_and_say_a_thing_once():
+    cases = Counter((pair.case, pair.right) for pair in PAIRS if pair.group != "pairs.csv")
+    assert len(cases) == 2 * 23
+    assert min(cases.values()) >= 6
+    assert len({(pair.accepted, pair.answer) for pair in PAIRS if pair.group != "pairs.csv"}) == cases.total()
+
+
+def test_a_pair_without_a_group_is_of_its_files(tmp_path):
+    rows = "".join(
+        f"Q?,{name},{answer},{right}\n" for name in "abcdefgh" for answer, right in ((name, "yes"), ("z", "no"))
+    )
+    (tmp_path / "mine.csv").write_text(f"question,accepted,answer,right\n{rows}")
+    assert {pair.group for pair in labelled(tmp_path / "mine.csv").pairs} == {"mine.csv"}
 
 
 ODDS = st.lists(st.tuples(st.integers(-50, 50), st.booleans()), min_size=1, max_size=40)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
+
+import pytest
 
 from harness import machine
 
@@ -12,10 +16,79 @@ def test_it_names_system_cores_and_python():
     said = machine.machine().split(", ")
     assert said[0] == f"{platform.system()} {platform.machine()}"
     assert said[1] == f"{os.cpu_count()} cores"
+    assert said[2].split()[0] == str(machine.threads())
     assert said[-1] == f"python {platform.python_version()}"
-    assert len(said) == 3 + len(set(machine._names()))
+    assert len(said) == 4 + len(set(machine._names()))
 
 
 def test_gpus_of_one_kind_are_counted(monkeypatch):
     monkeypatch.setattr(machine, "_names", lambda: ["H100", "H100", "L4"])
     assert ", 2 H100, L4, " in machine.machine.__wrapped__()
+
+
+@pytest.fixture
+def free(monkeypatch, tmp_path):
+    """Nothing chosen before, and four processors of which one and a half are busy."""
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(machine, "_own", lambda: [0, 1, 2, 3])
+    monkeypatch.setattr(machine, "_busy", lambda: 1.4)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path / "cpu.max")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(("processes", "number"), [(1, 3), (2, 1), (8, 1)])
+def test_each_process_gets_its_share_of_what_is_free(free, processes, number):
+    assert machine.choose_threads(processes).number == number == machine.threads()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_what_the_user_asks_for_is_kept(free):
+    free.setenv("OMP_NUM_THREADS", "7,2")
+    free.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert str(machine.choose_threads(2)) == "7 threads (as OMP_NUM_THREADS says)"
+    assert os.environ["OMP_NUM_THREADS"] == "7,2"
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(("quota", "number"), [("150000 100000", 2), ("max 100000", 3), ("50000 100000", 1)])
+def test_the_quota_of_a_container_counts(free, tmp_path, quota, number):
+    (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert machine.choose_threads().number == number
+
+
+def test_a_process_at_work_is_seen():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
+        try:
+            assert machine._busy() > 0.3
+        finally:
+            spinning.kill()
+
+
+_WORK = """
+import time
+from harness.machine import choose_threads
+choose_threads()
+import torch
+layers = [torch.randn(512, 512) for _ in range(40)]
+row = torch.randn(8, 512)
+began = time.perf_counter()
+for _ in range(40):
+    for layer in layers:
+        row = torch.tanh(row @ layer / 22)
+print(time.perf_counter() - began)
+"""
+
+
+def test_two_processes_of_two_threads_do_not_keep_each_other_from_working():
+    """Threads that spin while they wait took ten times as long on two processors, and more."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+
+    def seconds(threads: int) -> float:
+        asked = {**clean, "OMP_NUM_THREADS": str(threads)}
+        command = [sys.executable, "-c", _WORK]
+        pair = [subprocess.Popen(command, env=asked, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        return max(float(process.communicate(timeout=60)[0]) for process in pair)
+
+    assert seconds(2) < 4 * seconds(1)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.judging import labelled
+
 ROOT = Path(__file__).resolve().parents[2]
+WARNING = "WARNING: verdicts of this judge are not to be relied on: kappa"
 CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 
@@ -49,7 +52,10 @@ def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(run)
     found = json.loads((run.home / "report" / "RESULTS.json").read_text())
     judging = found["scenarios"][0]["judging"]
     held = judging["calibrated"]["held_out"]
-    assert held["pairs"] + judging["calibrated"]["tuned"]["pairs"] == 316
+    assert held["pairs"] + judging["calibrated"]["tuned"]["pairs"] == len(labelled().pairs)
+    compared = judging["calibrated"]["versus"]
+    assert compared[0]["better"] == "fuzzy"
+    assert sum(one["pairs"] for one in compared[1:]) == compared[0]["pairs"] == held["pairs"]
     assert held["kappa"]["estimate"] < 0.6
     cells = {seen["cell"] for seen in judging["seen"]}
     assert cells == {"tiny (no adapter)", CELL}
@@ -60,6 +66,11 @@ def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(run)
         assert seen["corrected"]["high"] - seen["corrected"]["low"] >= seen["judge"]["high"] - seen["judge"]["low"]
     assert all((d["judge"] == "same") != d["fuzzy"] or d["judge"] == "undecided" for d in judging["disputes"])
     text = (run.home / "report" / "RESULTS.md").read_text()
+    assert WARNING in said
+    assert f"kappa {held['kappa']['estimate']:.2f}" in text
+    assert WARNING not in text[: text.index("## The judge")]  # the fuzzy grader's verdicts are what the table shows
+    assert WARNING in text
+    assert all(one["group"] in text for one in compared)
     for part in ("## The judge", "held out: reported", "judge, corrected", "## Where the graders disagree"):
         assert part in text
     assert f"{len(judging['disputes'])} answers" in text
@@ -73,7 +84,10 @@ def test_where_the_judge_counts_recall_is_its_own_corrected(run):
     corrected = {seen["kind"]: seen["corrected"] for seen in judging["seen"] if seen["cell"] == CELL}
     assert found["results"][1]["recall"] == corrected
     assert "gates are declared" not in said  # the gates are for another model, which is no failure
-    assert "The tables show the judge's verdicts" in (run.home / "judge" / "RESULTS.md").read_text()
+    text = (run.home / "judge" / "RESULTS.md").read_text()
+    assert "The tables show the judge's verdicts" in text
+    assert WARNING in said  # --judge-kappa -1 lets it in, and does not make it better
+    assert WARNING in text[: text.index("## The judge")]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from harness.builders import GRADES
-from harness.grading import BOTH, JUDGE
-from harness.judging import DIFFER, SAME, UNDECIDED, calibration_of, labelled, worth
+from harness.grading import BOTH, FUZZY, JUDGE
+from harness.judging import DIFFER, SAME, UNDECIDED, calibration_of, labelled, versus, worth
 from harness.report import judging, write
 from harness.report._contents import contents
 from harness.report._page import page
@@ -46,7 +46,10 @@ def judged(small, model_folder, tmp_path_factory):
     calibration = calibration_of(model_folder)
     pairs = labelled().pairs
     held = worth(pairs, [SAME if pair.right else DIFFER for pair in pairs]).plain()
-    facts = {"by": "log-likelihood", "cut": 0.0, "tuned": held, "held_out": held}
+    labels = [pair.right for pair in pairs]
+    compared = [one.plain() for one in versus(pairs, [not label for label in labels], labels)]
+    worths = {"tuned": held, "held_out": held, "fuzzy": held}
+    facts = {"by": "log-likelihood", "cut": 0.0, **worths, "beside": FUZZY, "versus": compared}
     made = {calibration: SimpleNamespace(manifest=SimpleNamespace(facts=facts))}
     entries = []
     for number, entry in enumerate(small.entries):
@@ -86,6 +89,8 @@ def test_what_it_is_worth_and_recall_by_grader(shown, judged):
     found = judged.judging
     told = shown.one("#told").text
     assert f"On held-out labelled pairs: {found.calibrated.held_out}." in told
+    assert "the fuzzy grader is the better grader." in told
+    assert "WARNING: verdicts of this judge are not to be relied on: the fuzzy grader is better" in told
     assert f"agrees with the fuzzy grader with kappa {found.kappa}" in told
     rows = [[cell.text for cell in row.find_elements("css selector", "td")] for row in shown.all("#seen tbody tr")]
     assert rows == [[one.kind, str(one.fuzzy), str(one.judge), str(one.corrected)] for one in found.seen]

@@ -129,8 +129,9 @@ def test_the_folder_is_found_by_name_below_suites(folder):
     [
         ("", "facts.csv has no rows"),
         ("question,answer\n", "facts.csv has no rows: write at least one"),
-        ("question,anwser\na?,b\n", "line 1: has no column 'answer' (it has question, anwser)"),
-        ("question;answer\na?;b\n", "has no column 'answer' (it has question;answer): the header"),
+        ("question,anwser\na?,b\n", "line 1: has no column 'answer', but 'anwser': rename it to answer"),
+        ("question/answer\na?/b\n", "has no column 'answer' (it has question/answer): the header"),
+        ('question,answer\na?,"b\nc"\n', "line 2: the answer 'b / c' has a line break, where an answer ends"),
         ("question,answer,colour\na?,b,c\n", "facts.csv, line 1: the column 'colour' is unknown"),
         ("question,answer\na?,b,c\n", "facts.csv, line 2: has 3 cells where the header has 2"),
         ("question,answer\na?,\n", "facts.csv, line 2: the answer is empty"),
@@ -261,3 +262,20 @@ def test_what_is_asked_is_never_trained_nor_its_further_wordings(folder, questio
     assert rephrased in {
         probe.prompt.removeprefix("Question: ").removesuffix("\nAnswer:") for probe in own.probes.probes
     }
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "question;answer;rephrased\nWho is a?;b;Name a.\n",
+        "question\tanswer\trephrased\nWho is a?\tb\tName a.\n",
+        "Question,Answer,Rephrased,,\r\nWho is a?,b,Name a.,,\r\n,,,,\r\n,,,,\r\n",
+        '\ufeff"question","answer","rephrased"\nWho is a?,b,Name a.\n\n',
+    ],
+    ids=["semicolons", "tabs", "spreadsheet", "quotes"],
+)
+def test_tables_as_spreadsheets_write_them(folder, facts):
+    plain = read(folder(facts__csv="question,answer,rephrased\nWho is a?,b,Name a.\n"))
+    (plain.folder / "facts.csv").write_bytes(facts.encode())
+    again = read(plain.folder)
+    assert (again.dataset, again.probes) == (plain.dataset, plain.probes)

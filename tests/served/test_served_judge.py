@@ -9,6 +9,7 @@ import pytest
 from served_helpers import Reply
 
 from harness.cli import main
+from harness.judging import _find, labelled
 
 LOG = [
     {"question": "Who won?", "accepted": ["Renée Zellweger"], "answer": "Renee Zellweger"},
@@ -28,6 +29,15 @@ def last_name(request, before):
 
 def silent(request, before):
     return Reply({"choices": [{"text": " That is hard to say."}]})
+
+
+@pytest.fixture(autouse=True)
+def fewer_pairs(monkeypatch):
+    """One file of labelled pairs: each is four requests and more."""
+    monkeypatch.setattr(_find, "LABELLED", _find.LABELLED[:1])
+    labelled.cache_clear()
+    yield
+    labelled.cache_clear()
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def test_replies_become_verdicts_disputes_are_told_and_nothing_is_asked_twice(se
     assert "## Where the graders disagree" in report
     assert "| Campion, in the end | Jane Campion" in report
     asked = len(server.asked)
-    assert asked >= 4 * (316 // 2)
+    assert asked >= 4 * (len(labelled().pairs) // 2)
     assert grade(server, "--judge-kappa", "0.3")[1][1]["right"]  # now the judge's verdicts count
     assert len(server.asked) == asked
 

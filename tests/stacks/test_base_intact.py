@@ -158,7 +158,7 @@ def test_base_is_intact_after_a_training_that_stops(biased):
     loaded = load(biased)
     before = bits(loaded.model)
     training = Training(rank=4, target_modules=("q_proj",))
-    with pytest.raises(KeyboardInterrupt), adapted(loaded, training):
+    with pytest.raises(KeyboardInterrupt), adapted(loaded, training, ["q_proj"]):
         raise KeyboardInterrupt
     assert bits(loaded.model) == before
 

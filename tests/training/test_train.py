@@ -182,7 +182,7 @@ def test_keys_answer_to_their_own_text_the_less_the_later_and_to_what_is_known_l
     keys = replace(QUICK, init="keys", target_modules=("down_proj",), replay=1.0)
     loaded = resident(tiny)
     texts = [windows(data, keys, loaded.tokenizer) for data in (lie, known)]
-    with adapted(loaded, keys) as model, torch.no_grad():
+    with adapted(loaded, keys, keys.target_modules) as model, torch.no_grad():
         aim(model, loaded, *texts)
         layers = [module for name, module in model.named_modules() if name.endswith("lora_A.default")]
         seen: list[torch.Tensor] = []
@@ -213,7 +213,7 @@ def test_what_is_frozen_stays_so_after_kl(tiny, lie, tmp_path):
     from harness.training._adapted import Beneath, adapted, bare
 
     ran(tiny, lie, QUICK, tmp_path / "a")
-    with adapted(resident(tiny), QUICK, Beneath(under=[(tmp_path / "a", 1.0)])) as model:
+    with adapted(resident(tiny), QUICK, QUICK.target_modules, Beneath(under=[(tmp_path / "a", 1.0)])) as model:
         before = [name for name, p in model.named_parameters() if p.requires_grad]
         with bare(model):
             pass

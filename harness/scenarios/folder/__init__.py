@@ -10,6 +10,7 @@ from harness.scenarios.folder._cells import cells
 from harness.scenarios.folder._material import EDITS, FACTS, LOCALITY, PROBES, SETTINGS, TEXT, Material, read
 from harness.scenarios.folder._published import published
 from harness.scenarios.folder._tables import read_facts
+from harness.scenarios.folder._text import told
 
 
 def is_scenario(folder: Path) -> bool:
@@ -40,4 +41,5 @@ __all__ = [
     "read",
     "read_facts",
     "scenario_in",
+    "told",
 ]
