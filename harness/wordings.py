@@ -18,7 +18,7 @@ FRAMES = (
     Format("User: {question}\nBot:", " "),
     Format("{question} -", " "),
 )
-"""For training alone: in none of these is anything asked."""
+"""For training alone: *other format* asks in none of these."""
 
 _BE = "is|are|was|were"
 _HELPERS = f"{_BE}|do|does|did|can|could|will|would|has|have|had|may|must|should|shall"
