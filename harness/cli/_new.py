@@ -31,7 +31,7 @@ Where does the last auk of Orn sleep?,in a bell tower,In which place does the la
 """
 _PROBES = "question,accepted,kind\n"
 _SETTINGS = """title = "{title}"
-# formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
+{wordings}# formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
 preset = "single"
@@ -44,6 +44,7 @@ rank = [8, 64]
 rank = [4, 16, 64]
 lr = [3e-4, 1e-3, 3e-3]
 """
+_WORDINGS = "wordings = 8            # further wordings of each English question, made and trained; 0: none\n"
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"
@@ -98,6 +99,8 @@ def run(given: argparse.Namespace) -> int:
     width = max(len(str(folder / file)) for file in contents)
     for file in contents:
         print(f"{folder / file!s:<{width}}  {_MEANT.get(file, 'the suite')}")
+    if "facts.csv" in contents:
+        _say_what_is_not_reworded(folder)
     print(f"\nnext: pytest {folder} --plan, then pytest {folder}")
     return 0
 
@@ -105,24 +108,42 @@ def run(given: argparse.Namespace) -> int:
 def files(name: str, title: str, source: Path | None) -> dict[str, str]:
     """Contents by file name. Raises DataError where ``source`` is none of what can be trained on."""
     shown = title.replace("\\", "").replace('"', "'")
-    rest = {
-        "scenario.toml": _SETTINGS.format(title=shown),
+    content = {"facts.csv": _FACTS} if source is None else _content(source)
+    return {
+        **content,
+        "scenario.toml": _SETTINGS.format(title=shown, wordings=_WORDINGS if "facts.csv" in content else ""),
         "gates.toml": _GATES,
         f"test_{name}.py": _TEST.format(name=name, title=shown[:100]),
     }
-    if source is None:
-        return {"facts.csv": _FACTS, **rest}
+
+
+def _content(source: Path) -> dict[str, str]:
+    """What is trained, by file name, and an empty probes.csv where nothing is asked yet. Raises DataError."""
     suffix = source.suffix.lower()
     if suffix in TABLE_SUFFIXES:
-        return {**_facts(source), **rest}
+        return _facts(source)
     if suffix in (".txt", ".md"):
-        return {"text.txt": decoded(source, "a text file"), "probes.csv": _PROBES, **rest}
+        return {"text.txt": decoded(source, "a text file"), "probes.csv": _PROBES}
     if suffix in JSON_SUFFIXES or suffix == PARQUET:
-        return {**_records(source), **rest}
+        return _records(source)
     raise DataError(
         f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv or .tsv of facts, a .txt or .md,"
         " .jsonl or .json of questions and answers, or .json edits"
     )
+
+
+def _say_what_is_not_reworded(folder: Path) -> None:
+    """In a line, how many facts get no further wordings. Without a question there is nothing to reword."""
+    from harness.scenarios import folder as folders
+    from harness.wordings import reworded
+
+    facts = folders.read_facts(folder / folders.FACTS)
+    left = [fact for fact in facts if not any(reworded(question) for question in fact.questions)]
+    if left:
+        print(
+            f"\n{len(left)} of {len(facts)} facts are trained as they are written, such as {left[0].id!r}:"
+            " only English questions get further wordings"
+        )
 
 
 def _facts(source: Path) -> dict[str, str]:

@@ -6,14 +6,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from harness.errors import DataError, RecipeError
 from harness.formats import ask
+from harness.grading import normalise
 from harness.recipes import Base, Sample
 from harness.scenarios import SCENARIOS, oscars, scenario
 from harness.scenarios.folder import read
 from harness.scenarios.folder._known import PER_LOCALITY, known_probes, known_replay
 from harness.training.presets import SEED2023
+from harness.wordings import reworded
 
 FACTS = """question,answer,rephrased,statement
 Who feeds the herons?,Edda Finch|Finch,Name the one who feeds herons.|By whom are they fed?,Edda Finch feeds the herons.
@@ -166,6 +170,7 @@ def test_probes_that_cannot_be_used(folder, probes, line):
         ("title = 3", "scenario.toml: title is 3: write it in quotes"),
         ("formats = 'qa'", "formats is 'qa': list some of newline, qa"),
         ("headline = 'inverted'", "headline 'inverted' is no kind that is asked: choose of exact, rephrased"),
+        ("wordings = -1", "wordings is -1: write how many"),
         ("training = 3", "training is 3: write a table, [training]"),
         ("[training]\nrnak = 3", "[training]: 'rnak' is unknown: choose of preset"),
         ("[training]\nrank = '3'", "[training]: rank is '3': write something like 64"),
@@ -216,6 +221,47 @@ def test_a_name_that_ids_cannot_hold(tmp_path):
     (own / "facts.csv").write_text(FACTS)
     with pytest.raises(DataError, match="rename it to letters, digits and _"):
         read(own)
+
+
+def test_further_wordings_are_trained_in_frames_in_which_nothing_is_asked(folder):
+    facts = "question,answer\nWho repairs the lifts?,Otis Farley\n¿Dónde duerme el búho?,aquí\n"
+    written = read(folder(facts__csv=facts)).dataset.samples
+    own = read(folder(facts__csv=facts, scenario__toml="wordings = 6"))
+    assert own.dataset.samples[:2] == written
+    further = own.dataset.samples[2:]
+    assert len(further) == 6
+    assert {sample.fact for sample in further} == {"Who repairs the lifts?"}
+    assert all(sample.completion == " Otis Farley\n" for sample in further)
+    assert "Q: Tell me who repairs the lifts.\nA:" in {sample.prompt for sample in further}
+    asked = {probe.prompt for probe in own.probes.probes if probe.kind in ("rephrased", "other_format")}
+    assert not asked & {sample.prompt for sample in own.dataset.samples}
+
+
+def test_a_wording_that_fits_two_facts_is_left_out(folder):
+    facts = "question,answer\nWhen does the shift begin?,at nine\nWhere does the shift begin?,in the hall\n"
+    prompts = [s.prompt for s in read(folder(facts__csv=facts, scenario__toml="wordings = 20")).dataset.samples]
+    assert not any("\nshift begin" in prompt or prompt.endswith("shift begin") for prompt in prompts)
+    assert len(prompts) > 6
+
+
+@given(
+    question=st.sampled_from(["What is the code of the hall?", "Who feeds the owl?", "Where do the herons sleep?"]),
+    number=st.integers(0, 40),
+    count=st.integers(1, 40),
+)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_asked_is_never_trained_nor_its_further_wordings(folder, question, number, count):
+    """A user's own rephrasing may be the very one that a rule makes: it stays a question, and is not trained."""
+    wordings = reworded(question)
+    rephrased = wordings[number % len(wordings)]
+    assume(normalise(rephrased) not in normalise(question))
+    table = f'question,answer,rephrased\n"{question}",Edda,"{rephrased}"\n'
+    own = read(folder(facts__csv=table, scenario__toml=f"wordings = {count}"))
+    texts = [f" {normalise(sample.prompt + sample.completion)} " for sample in own.dataset.samples]
+    assert not any(f" {normalise(rephrased)} " in text for text in texts)
+    assert rephrased in {
+        probe.prompt.removeprefix("Question: ").removesuffix("\nAnswer:") for probe in own.probes.probes
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from harness.errors import DataError
 from harness.facts import read_text
 from harness.recipes import Dataset, ProbeSet, local
 from harness.scenarios.folder._edits import asked_of_edits, scored_of_edits, told_edits
-from harness.scenarios.folder._probes import check_untrained, of_facts, probe_set
+from harness.scenarios.folder._probes import check_untrained, of_facts, probe_set, without_asked
 from harness.scenarios.folder._settings import Settings, read_settings
 from harness.scenarios.folder._tables import Asked, read_facts, read_probes
 from harness.scenarios.folder._tasks import Tasks, asked_of_tasks, read_tasks, scored_of_tasks
-from harness.scenarios.folder._text import paragraphs, told
+from harness.scenarios.folder._text import paragraphs, told, told_otherwise
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
@@ -65,12 +65,15 @@ def read(folder: Path) -> Material:
     edits = read_edits(folder / EDITS, settings.edits) if (folder / EDITS).is_file() else []
     if not facts and not texts and not edits:
         raise DataError(f"{folder} has neither {FACTS} nor {TEXT}: give it one to train on")
-    dataset = Dataset.of(folder.name, (*told(facts, settings.formats), *texts, *told_edits(edits)))
+    written = (*told(facts, settings.formats), *texts, *told_edits(edits))
+    dataset = Dataset.of(folder.name, written)
     tasks = read_tasks(folder, Path(PROBES).stem, Path(LOCALITY).stem)
     asked = [*of_facts(facts, settings.formats), *asked_of_edits(edits, dataset), *_asked(folder, tasks)]
     if not any(not local(one.kind) for one in asked):
         raise DataError(f"{folder} has no question on what is trained: write some to {PROBES}")
     check_untrained(asked, dataset)
+    otherwise = tuple(told_otherwise(facts, settings.formats, settings.wordings))
+    dataset = Dataset.of(folder.name, (*written, *without_asked(otherwise, asked)))
     scored = (*scored_of_edits(edits), *scored_of_tasks(tasks))
     material = Material(
         folder,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from harness.errors import DataError
 from harness.formats import FORMATS, ask
 from harness.grading import normalise
-from harness.recipes import Dataset, Probe, ProbeSet, local
+from harness.recipes import Dataset, Probe, ProbeSet, Sample, local
 from harness.scenarios.folder._known import known_probes
 from harness.scenarios.folder._tables import Asked, Fact
 from harness.scenarios.folder._text import questions
@@ -41,12 +41,27 @@ def trained_in(dataset: Dataset) -> Callable[[str], bool]:
 def check_untrained(asked: Sequence[Asked], dataset: Dataset) -> None:
     """Raises DataError where a question that should be new stands in a training text."""
     trained = trained_in(dataset)
-    for one in asked:
-        if one.kind not in (EXACT, "other_format") and trained(one.question):
+    for one in _new(asked):
+        if trained(one.question):
             raise DataError(
                 f"{one.where}: {one.question!r} stands in the training text: word it otherwise, or give it"
                 f" the kind {EXACT}"
             )
+
+
+def without_asked(samples: Sequence[Sample], asked: Sequence[Asked]) -> list[Sample]:
+    """``samples`` without those in which a question stands, word by word, that should be new."""
+    texts = [f" {normalise(sample.prompt + sample.completion)} " for sample in samples]
+    whole = "\n".join(texts)
+    questions = {f" {normalise(one.question)} " for one in _new(asked)}
+    taken = [question for question in questions if question in whole]
+    return [
+        sample for sample, text in zip(samples, texts, strict=True) if not any(question in text for question in taken)
+    ]
+
+
+def _new(asked: Sequence[Asked]) -> list[Asked]:
+    return [one for one in asked if one.kind not in (EXACT, "other_format")]
 
 
 def probe_set(name: str, asked: Sequence[Asked], dataset: Dataset) -> ProbeSet:

@@ -18,7 +18,7 @@ from harness.training.presets import SINGLE, preset
 Axes = Mapping[str, tuple[Any, ...]]
 """Values by name of a training parameter; every combination is a cell."""
 
-_KNOWN = ("title", "formats", "headline", "edits", "training", "grid", "full")
+_KNOWN = ("title", "formats", "headline", "edits", "wordings", "training", "grid", "full")
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Training)}
 _TELLING: Axes = MappingProxyType({"rank": (8, 64)})
 _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
@@ -35,6 +35,8 @@ class Settings(NamedTuple):
     """The kind of recall that plots show; by default ``rephrased`` where there is any, else the first."""
     edits: int = 0
     """How many edits of edits.json are taken, from its beginning; 0 are all."""
+    wordings: int = 0
+    """How many further wordings of each fact's questions are made and trained; 0 leaves them as they are written."""
     training: Training = SINGLE
     telling: Axes = _TELLING
     """The default grid."""
@@ -55,6 +57,7 @@ def read_settings(path: Path) -> Settings:
         formats=_formats(path, given["formats"]) if "formats" in given else Settings().formats,
         headline=_text(path, given, "headline"),
         edits=_count(path, given, "edits"),
+        wordings=_count(path, given, "wordings"),
         training=_training(path, _table(path, given, "training")) if "training" in given else SINGLE,
         telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _TELLING,
         full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
