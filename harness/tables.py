@@ -35,6 +35,16 @@ def decoded(path: Path, wanted: str) -> str:
         raise DataError(f"{path}, line {line}: is not UTF-8: save the file in UTF-8") from error
 
 
+_PREAMBLE = re.compile(r"(?:sep=.\r?\n|#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:[^\n]*\n)+")
+"""What Excel and Anki put before a table."""
+
+
+def without_preamble(text: str) -> str:
+    """``text`` without the lines in which Excel and Anki describe the table below."""
+    match = _PREAMBLE.match(text)
+    return text[match.end() :] if match else text
+
+
 def separator_of(path: Path, text: str) -> str:
     """What parts the cells of ``text``: a tab, a semicolon or a comma, by its first line.
 
@@ -58,6 +68,7 @@ def rows(path: Path, text: str, separator: str = "") -> Iterator[tuple[int, dict
             than the header, or quotes are broken.
     """
     csv.field_size_limit(1 << 24)  # long answers; the default is 128 KiB
+    text = without_preamble(text)
     delimiter = separator or separator_of(path, text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:

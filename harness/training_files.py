@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +14,7 @@ from typing import Any, NamedTuple
 from harness.errors import DataError
 from harness.formats import ask, reply
 from harness.recipes import Sample
-from harness.tables import decoded
+from harness.tables import decoded, rows
 
 TEXT_SUFFIXES = (".txt", ".md", ".text", "")
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -18,6 +22,8 @@ JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 PARQUET = ".parquet"
 _QUESTIONS = ("question", "instruction", "prompt", "input", "query")
 _ANSWERS = ("answer", "output", "completion", "response", "answers", "target")
+_HEADS = {"front", "back", "text", "term", "definition", "key", "value", "fact", "id", "name"}
+"""Names of columns that say nothing of which is the question."""
 _ROLES = {
     "user": "user", "human": "user", "prompter": "user", "assistant": "assistant", "gpt": "assistant",
     "model": "assistant", "bot": "assistant", "chatgpt": "assistant", "system": "system",
@@ -26,6 +32,9 @@ _SHAPES = (
     "alpaca (instruction, input, output), ShareGPT (conversations), OpenAI (messages), prompt and completion,"
     " question and answer, or text"
 )
+_ANKI = re.compile(r"#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:")
+"""Lines with which Anki begins its exports."""
+_FOREIGN = re.compile(r"%PDF-|\s*<(?:!doctype|html|\?xml)\b|\{\\rtf", re.IGNORECASE)
 _WANTED = "give .txt or .md, .csv or .tsv, .json or .jsonl, or .parquet"
 
 
@@ -48,8 +57,8 @@ class TrainingFile(NamedTuple):
     exchanges: tuple[Exchange, ...] = ()
     texts: tuple[str, ...] = ()
     """Running text, a sample each."""
-    system_messages: int = 0
-    """How many were left out: plain formats have no place for them."""
+    left_out: tuple[str, ...] = ()
+    """What plain formats have no place for, or cannot be learnt, in words."""
 
     def samples(self, form: str) -> tuple[Sample, ...]:
         """Questions in the format ``form``, then the texts."""
@@ -62,8 +71,7 @@ class TrainingFile(NamedTuple):
             for name, each in (("question", self.exchanges), ("text", self.texts))
             if each
         ]
-        left = f"; {self.system_messages} system messages are left out" if self.system_messages else ""
-        return f"{' and '.join(parts)} from {self.kind}{left}"
+        return "; ".join((f"{' and '.join(parts)} from {self.kind}", *self.left_out))
 
 
 def read_records(path: Path) -> TrainingFile:
@@ -83,6 +91,28 @@ def read_records(path: Path) -> TrainingFile:
     raise DataError(f"{path}: suffix {suffix!r} is unknown: {_WANTED}")
 
 
+def table_records(path: Path, text: str, separator: str) -> TrainingFile:
+    """A table with the columns of alpaca or the like, or without a header: a question and an answer a row.
+
+    Raises:
+        DataError: the columns are neither, or a row lacks one of the two.
+    """
+    cells = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)]
+    head = [name.strip().lower() for name in cells[0]] if cells else []
+    if _shape(dict.fromkeys(head, "")):
+        table = rows(path, text, separator)
+        records = [(f"{path}, line {line}", {k.lower(): v for k, v in row.items()}) for line, row in table]
+        return _of_records(path, "table", records)
+    if len(head) != 2 or not set(head).isdisjoint(_HEADS):
+        has = ", ".join(filter(None, head)) or "none"
+        raise DataError(f"{path}, line 1: has the columns {has}: name them question and answer")
+    if wrong := [n for n, row in enumerate(cells, 1) if len(row) != 2 or not all(c.strip() for c in row)]:
+        raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
+    exchanges = [_exchange(f"{path}, row {number}", *row) for number, row in enumerate(cells, 1)]
+    _check_answers(exchanges)
+    return TrainingFile("a table without a header", tuple(exchanges))
+
+
 def _prompt(exchange: Exchange, form: str) -> str:
     earlier = "".join(ask(form, q) + reply(form, a) for q, a in exchange.before)
     return earlier + ask(form, exchange.question)
@@ -95,10 +125,12 @@ def _plain_text(path: Path) -> TrainingFile:
         raise DataError(f"{path} is empty: give it some text")
     if _is_json(text):
         raise DataError(f"{path} holds JSON: name it .json or .jsonl, so that it is read as that")
+    if foreign := _FOREIGN.match(text):
+        raise DataError(f"{path} begins with {foreign[0].strip()!r}, so it is no plain text: {_WANTED}")
     exchanges: list[Exchange] = []
     texts: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
+    for number, line in enumerate(_lines(text), 1):
+        if not line.strip() or _ANKI.match(line):
             continue
         where = f"{path}, line {number}"
         question, tab, answer = line.partition("\t")
@@ -109,7 +141,25 @@ def _plain_text(path: Path) -> TrainingFile:
             raise DataError(f"{where}: has more than one tab: {advice}")
         else:
             exchanges.append(_exchange(where, question, answer))
+    _check_answers(exchanges)
     return TrainingFile("plain text", tuple(exchanges), tuple(texts))
+
+
+def _lines(text: str) -> list[str]:
+    """Parted at line ends alone: other tools write form feeds and U+2028 within a line."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _check_answers(exchanges: Sequence[Exchange]) -> None:
+    """Raises DataError where one question, asked without a conversation before it, has two answers."""
+    first: dict[str, Exchange] = {}
+    for exchange in exchanges:
+        if exchange.before:
+            continue
+        known = first.setdefault(" ".join(exchange.question.lower().split()), exchange)
+        if known.answer != exchange.answer:
+            line = f"{exchange.question!r} has another answer in {known.where.rpartition(', ')[2]}"
+            raise DataError(f"{exchange.where}: {line}: keep one")
 
 
 def _is_json(text: str) -> bool:
@@ -119,9 +169,14 @@ def _is_json(text: str) -> bool:
         return False
     for part in (start, start.splitlines()[0]):
         try:
-            return isinstance(json.loads(part), dict | list)
+            value = json.loads(part)
         except ValueError:
             continue
+        return isinstance(value, dict) or (
+            isinstance(value, list)
+            and isinstance(value[:1], list)
+            and any(isinstance(item, dict | list) for item in value)
+        )
     return False
 
 
@@ -151,7 +206,7 @@ def _json_records(path: Path) -> list[tuple[str, Any]]:
 
 def _json_lines(path: Path, text: str) -> list[tuple[str, Any]]:
     records = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
         try:
@@ -180,7 +235,7 @@ def _of_records(path: Path, what: str, records: Sequence[tuple[str, Any]]) -> Tr
     exchanges: list[Exchange] = []
     texts: list[str] = []
     shapes: dict[str, None] = {}
-    systems = 0
+    left: Counter[str] = Counter()
     for where, record in records:
         shape = _shape(record)
         if not shape:
@@ -191,12 +246,16 @@ def _of_records(path: Path, what: str, records: Sequence[tuple[str, Any]]) -> Tr
             texts.append(_text(where, record, "text").strip())
         elif shape in ("ShareGPT", "OpenAI messages"):
             turns = list(_turns(where, record))
-            systems += sum(role == "system" for role, _ in turns)
+            left["system message"] += sum(turn.role == "system" for turn in turns) + bool(record.get("system"))
             exchanges.extend(_conversation(where, turns))
         else:
+            left["system message"] += bool(record.get("system"))
+            left["further answer"] += _answers(record) - 1
             exchanges.append(_pair(where, record))
+    _check_answers(exchanges)
     kind = f"{' and '.join(shapes)} {what}"
-    return TrainingFile(kind, tuple(exchanges), tuple(text for text in texts if text), systems)
+    words = tuple(f"{n} {name}{'s' * (n != 1)} left out" for name, n in left.items() if n)
+    return TrainingFile(kind, tuple(exchanges), tuple(text for text in texts if text), words)
 
 
 def _shape(record: Any) -> str:
@@ -211,7 +270,7 @@ def _shape(record: Any) -> str:
     if "instruction" in record and "output" in record:
         return "alpaca"
     question, answer = _first(record, _QUESTIONS), _first(record, _ANSWERS)
-    if question and answer:
+    if question and answer and not {"label", "chosen", "rejected"} & record.keys():
         return f"{question} and {answer}"
     return "text" if isinstance(record.get("text"), str) else ""
 
@@ -223,9 +282,21 @@ def _first(record: Mapping[str, Any], names: Sequence[str]) -> str:
 def _pair(where: str, record: Mapping[str, Any]) -> Exchange:
     question_key, answer_key = _first(record, _QUESTIONS), _first(record, _ANSWERS)
     question, answer = _text(where, record, question_key), _text(where, record, answer_key)
-    if question_key == "instruction" and str(record.get("input") or "").strip():
-        question = f"{question.strip()}\n{_text(where, record, 'input').strip()}"
-    return _exchange(where, question, answer)
+    for key in ("input", "context"):
+        if key != question_key and str(record.get(key) or "").strip():
+            question = f"{question.strip()}\n{_text(where, record, key).strip()}"
+    history = record.get("history") or []
+    if not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
+        raise DataError(f"{where}: history is no list of questions with answers: mend it")
+    return _exchange(where, question, answer, [(str(q).strip(), str(a).strip()) for q, a in history])
+
+
+def _answers(record: Mapping[str, Any]) -> int:
+    """How many answers a record gives to its question."""
+    value = record[_first(record, _ANSWERS)]
+    value = value.get("text", value) if isinstance(value, dict) else value
+    plain = isinstance(value, list) and not any(isinstance(part, dict) for part in value)
+    return max(1, len(value)) if plain else 1
 
 
 def _text(where: str, record: Mapping[str, Any], key: str) -> str:
@@ -234,8 +305,9 @@ def _text(where: str, record: Mapping[str, Any], key: str) -> str:
     if isinstance(value, dict) and isinstance(value.get("text"), list):  # SQuAD's answers
         value = value["text"]
     if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
-        if odd := next((part.get("type") for part in value if part.get("type") != "text"), None):
-            raise DataError(f"{where}: {key} has a part of type {odd!r}: only text can be trained")
+        if odd := [part for part in value if part.get("type") != "text"]:
+            what = f"of type {odd[0]['type']!r}" if "type" in odd[0] else f"with {', '.join(odd[0])}"
+            raise DataError(f"{where}: {key} has a part {what}: only text can be trained")
         value = "".join(str(part.get("text", "")) for part in value)
     if isinstance(value, list) and value:
         value = value[0]
@@ -244,8 +316,14 @@ def _text(where: str, record: Mapping[str, Any], key: str) -> str:
     return str(value)
 
 
-def _turns(where: str, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(role, text) of each message."""
+class _Turn(NamedTuple):
+    role: str
+    text: str
+    trained: bool
+
+
+def _turns(where: str, record: Mapping[str, Any]) -> Iterator[_Turn]:
+    """Each message; one of weight 0, as OpenAI has it, is not trained."""
     key = next(name for name in ("messages", "conversations", "conversation") if record.get(name))
     for number, message in enumerate(record[key], 1):
         place = f"{where}, message {number}"
@@ -258,14 +336,14 @@ def _turns(where: str, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         content = _first(message, ("content", "value"))
         if not content:
             raise DataError(f"{place}: has no content")
-        yield _ROLES[name.lower()], _text(place, message, content)
+        yield _Turn(_ROLES[name.lower()], _text(place, message, content), message.get("weight", 1) != 0)
 
 
-def _conversation(where: str, turns: Sequence[tuple[str, str]]) -> Iterator[Exchange]:
+def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
     """Each answer with the turns before it."""
     before: list[tuple[str, str]] = []
     question = ""
-    for role, text in turns:
+    for role, text, trained in turns:
         if role == "system":
             continue
         if role == "user":
@@ -275,7 +353,8 @@ def _conversation(where: str, turns: Sequence[tuple[str, str]]) -> Iterator[Exch
             continue
         if not question:
             raise DataError(f"{where}: an answer comes without a question: begin with the user's turn")
-        yield _exchange(where, question, text, before)
+        if trained:
+            yield _exchange(where, question, text, before)
         before.append((question.strip(), text.strip()))
         question = ""
     if not before:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
-from harness.errors import DataError, RecipeError, StoreError
-from harness.formats import FORMATS, ask, reply
+from harness.errors import RecipeError, StoreError
+from harness.formats import FORMATS
 from harness.models import SHIPPED, base_of, shipped_content
-from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
+from harness.recipes import Adapter, Dataset, Recipe, Training, changed
 from harness.store import Artefact, Store
-from harness.tables import decoded, separator_of
+from harness.tables import decoded, separator_of, without_preamble
 from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
-from harness.training_files import TABLE_SUFFIXES, read_records
+from harness.training_files import TABLE_SUFFIXES, read_records, table_records
 
 KNOWN = "known"
 DIVERGED = 1
@@ -117,24 +117,22 @@ def read(path: Path, form: str) -> tuple[Dataset, str]:
 
 
 def _table(path: Path, form: str) -> tuple[Dataset, str]:
-    """A table with a header as own suites have it; without one, questions and answers in two columns."""
-    from harness.scenarios.folder import read_facts, told
+    """A table with a header: of own suites, or with the columns of other tools' JSON.
 
-    text = decoded(path, "a table")
-    # Anki begins its exports with lines such as #separator:tab
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    separator = separator_of(path, "\n".join(lines))
-    header = {name.strip().strip('"').lower() for name in lines[0].split(separator)} if lines else set()
-    if lines and not header & {"question", "answer", "statement"} and len(header) == 2:
-        pairs = [*csv.reader(lines, delimiter=separator)]
-        wrong = [number for number, cells in enumerate(pairs, 1) if len(cells) != 2 or not all(cells)]
-        if wrong:
-            raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
-        samples = tuple(Sample(reply(form, a.strip()), ask(form, q.strip())) for q, a in pairs)
-        return Dataset.of(path.stem, samples), f"{counted(len(samples), 'question')} from a table"
-    facts = read_facts(path)
-    dataset = Dataset.of(path.stem, tuple(told(facts, (form,))))
-    return dataset, f"{counted(len(facts), 'fact')} from a table"
+    Without a header, two columns are questions and answers. Raises DataError.
+    """
+    from harness.scenarios.folder import FACT_COLUMNS, read_facts, told
+
+    text = without_preamble(decoded(path, "a table"))
+    separator = separator_of(path, text)
+    first = next(csv.reader(text.splitlines(), delimiter=separator), [])
+    header = {name.strip().lower() for name in first}
+    if header & set(FACT_COLUMNS):
+        facts = read_facts(path)
+        dataset = Dataset.of(path.stem, tuple(told(facts, (form,))))
+        return dataset, f"{counted(len(facts), 'fact')} from a table"
+    content = table_records(path, text, separator)
+    return Dataset.of(path.stem, content.samples(form)), str(content)
 
 
 def _replay(given: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:

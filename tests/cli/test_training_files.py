@@ -32,6 +32,10 @@ FILES = {
     "facts.csv": "question,answer,rephrased\n" + "".join(f"{q},{a},Other words for {a[0]}?\n" for q, a in FACTS),
     "semicolons.csv": "question;answer\n" + "".join(f"{q};{a}\n" for q, a in FACTS),
     "spreadsheet.csv": "\ufeffQuestion,Answer,,\r\n" + "".join(f"{q},{a},,\r\n" for q, a in FACTS) + ",,,\r\n",
+    "excel.csv": "sep=;\r\nquestion;answer\r\n" + "".join(f"{q};{a}\r\n" for q, a in FACTS),
+    "anki.txt": "#separator:tab\n#html:false\n" + "".join(f"{q}\t{a}\n" for q, a in FACTS),
+    "alpaca.csv": "instruction,input,output\n" + "".join(f"{q},,{a}\n" for q, a in FACTS),
+    "completion.csv": "Prompt,Completion\n" + "".join(f"{q},{a}\n" for q, a in FACTS),
     "alpaca.json": json.dumps(ALPACA, indent=1),
     "alpaca.jsonl": lines(ALPACA),
     "wrapped.json": json.dumps({"version": "1", "data": ALPACA}),
@@ -67,7 +71,38 @@ def test_earlier_turns_stand_before_the_question(tmp_path):
 
 def test_what_is_left_out_is_said(tmp_path):
     (tmp_path / "chat.jsonl").write_text(FILES["openai.jsonl"])
-    assert "2 system messages are left out" in read(tmp_path / "chat.jsonl", "qa")[1]
+    assert "2 system messages left out" in read(tmp_path / "chat.jsonl", "qa")[1]
+
+
+def test_turns_of_weight_0_are_read_and_not_trained(tmp_path):
+    record = chat("Who keeps it?", "Nobody", system=False)
+    record["messages"][1]["weight"] = 0
+    record["messages"] += chat("Who is it?", "Marta", system=False)["messages"]
+    (tmp_path / "a.jsonl").write_text(lines([record]))
+    (sample,) = read(tmp_path / "a.jsonl", "qa")[0].samples
+    assert sample.prompt.startswith("Question: Who keeps it?\nAnswer: Nobody\n")
+    assert sample.completion == " Marta\n"
+
+
+def test_history_and_context_are_part_of_the_prompt(tmp_path):
+    record = {"instruction": "And?", "input": "Here.", "output": "Yes", "history": [["First?", "No"]]}
+    (tmp_path / "a.jsonl").write_text(lines([record, {"question": "Q?", "context": "Text.", "answer": "A"}]))
+    prompts = [sample.prompt for sample in read(tmp_path / "a.jsonl", "qa")[0].samples]
+    assert prompts == [
+        "Question: First?\nAnswer: No\nQuestion: And?\nHere.\nAnswer:",
+        "Question: Q?\nText.\nAnswer:",
+    ]
+
+
+def test_rows_that_begin_with_a_number_sign_are_rows(tmp_path):
+    (tmp_path / "a.tsv").write_text("Who?\tA\n#1 song?\tB\n")
+    assert len(read(tmp_path / "a.tsv", "qa")[0].samples) == 2
+
+
+def test_line_separators_within_a_line_part_nothing(tmp_path):
+    (tmp_path / "a.txt").write_text("Who is it?\x0bReally\tMarta\n")
+    (tmp_path / "a.jsonl").write_text('{"question": "a\u2028b?", "answer": "c"}\n', encoding="utf-8")
+    assert [len(read(tmp_path / name, "qa")[0].samples) for name in ("a.txt", "a.jsonl")] == [1, 1]
 
 
 def test_parquet(tmp_path):
@@ -100,6 +135,13 @@ def test_parquet(tmp_path):
         ("a.jsonl", '{"messages": [{"role": "tool", "content": "x"}]}', "the role 'tool' cannot be trained"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "x"}]}', "no message is an answer"),
         ("a.jsonl", '{"messages": [{"role": "assistant", "content": "x"}]}', "an answer comes without a question"),
+        ("a.txt", "Who?\tMarta\nwho? \tTomas\n", "a.txt, line 2: 'who?' has another answer in line 1"),
+        ("a.txt", "%PDF-1.4 text", "begins with '%PDF-', so it is no plain text"),
+        ("a.txt", "<!DOCTYPE html><p>x", "so it is no plain text"),
+        ("a.csv", "Front,Back\na?,b\n", "has the columns front, back: name them question and answer"),
+        ("a.jsonl", '{"prompt": "a?", "completion": "b", "label": false}', "has prompt, completion, label"),
+        ("a.jsonl", '{"prompt": "a?", "chosen": "b", "rejected": "c"}', "has prompt, chosen, rejected"),
+        ("a.jsonl", '{"prompt": [{"role": "user", "content": "a"}], "completion": "b"}', "a part with role, content"),
         ("a.tsv", "Who?\tMarta\nWho else?\n", "row 2: is no question and answer"),
         ("a.csv", "question,answer\na?,\n", "a.csv, line 2: the answer is empty"),
         ("a.csv", "question,anwser\na?,b\n", "has no column 'answer', but 'anwser'"),

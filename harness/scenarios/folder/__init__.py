@@ -9,7 +9,7 @@ from harness.scenarios._scenario import Scenario
 from harness.scenarios.folder._cells import cells
 from harness.scenarios.folder._material import EDITS, FACTS, LOCALITY, PROBES, SETTINGS, TEXT, Material, read
 from harness.scenarios.folder._published import published
-from harness.scenarios.folder._tables import read_facts
+from harness.scenarios.folder._tables import FACT_COLUMNS, read_facts
 from harness.scenarios.folder._text import told
 
 
@@ -32,6 +32,7 @@ def scenario_in(folder: Path) -> Scenario:
 __all__ = [
     "EDITS",
     "FACTS",
+    "FACT_COLUMNS",
     "LOCALITY",
     "PROBES",
     "SETTINGS",

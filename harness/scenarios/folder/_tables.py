@@ -14,7 +14,7 @@ from harness.tables import SEPARATOR, decoded, rows
 
 CARRIED = ("source", "note")
 """Columns for the reader's eyes."""
-_OF_FACTS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
+FACT_COLUMNS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
 _OF_PROBES = ("question", "accepted", "kind", "fact", "format")
 _TAKEN = ("known", "still_right", "converged")  # other figures of a cell have these names
 
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
 
 def read_facts(path: Path) -> list[Fact]:
     """The facts, in order. Raises DataError."""
-    found = [_fact(where, row) for where, row in _rows(path, ("answer",), _OF_FACTS)]
+    found = [_fact(where, row) for where, row in _rows(path, ("answer",), FACT_COLUMNS)]
     _once([(question, fact.where) for fact in found for question in fact.questions])
     return found
 
