@@ -31,8 +31,10 @@ def unmarked(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Invisible characters and marks of vowels go; a digit of another script becomes 0 to 9."""
-    if unicodedata.category(character) in ("Cf", "Mn"):
+    """Invisible characters go, and the marks of vowels in Hebrew and Arabic, which few write; a
+    digit of another script becomes 0 to 9."""
+    category = unicodedata.category(character)
+    if category == "Cf" or (category == "Mn" and "\u0591" <= character <= "\u06ed"):
         return ""
     digit = unicodedata.decimal(character, None)
     return character if digit is None else str(digit)
@@ -56,8 +58,8 @@ def normalise(text: str) -> str:
 def words(text: str) -> list[str]:
     """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is ``dont``; numbers
     keep sign and decimals and lose what groups their digits."""
-    found = all_words(text)
-    return [word for word in found if word not in _ARTICLES] or found
+    every = all_words(text)
+    return [word for word in every if word not in _ARTICLES] or every
 
 
 def all_words(text: str) -> list[str]:
