@@ -12,6 +12,7 @@ from harness.cli._common import Commands
 from harness.cli._judged import Bench, add_options, bench
 from harness.cli._log import NEEDED, Answered, read
 from harness.errors import DataError, StoreError
+from harness.grading import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
     from harness.builders import Judged
@@ -54,7 +55,9 @@ def add(commands: Commands) -> None:
         " kind and fact are used where they are there, and all others carried along.",
     )
     own.add_argument("file", type=Path, metavar="FILE")
-    own.add_argument("--threshold", type=float, metavar="X", help=f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]")
+    own.add_argument(
+        "--threshold", type=float, metavar="X", help=f"lowest similarity that is right [{DEFAULT_THRESHOLD:g}]"
+    )
     own.add_argument("--out", type=Path, metavar="DIR", help=f"where {GRADED} and {REPORT} go [beside FILE]")
     own.add_argument("--by", action="append", default=[], metavar="COLUMN", help="a row for each of its values")
     own.add_argument("--columns", default="", metavar="LIST", help="e.g. question=q,accepted=gold,answer=output")
@@ -63,8 +66,6 @@ def add(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.grading import DEFAULT_THRESHOLD
-
     threshold = DEFAULT_THRESHOLD if given.threshold is None else given.threshold
     if not 0 < threshold <= 100:
         raise DataError(f"--threshold is {threshold:g}: it must be above 0 and at most 100")

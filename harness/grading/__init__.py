@@ -10,7 +10,18 @@ BOTH = "both-1"
 GRADERS = {"fuzzy": FUZZY, "judge": JUDGE, "both": BOTH}
 """By what a user calls them."""
 LEAST_KAPPA = 0.6
-"""Agreement with people that a judge must have, unless the user says otherwise: *substantial* begins there in
-Landis and Koch, The Measurement of Observer Agreement for Categorical Data (1977)."""
+"""Agreement with people that a judge must have, unless the user says otherwise: *substantial*
+begins there in Landis and Koch, The Measurement of Observer Agreement for Categorical Data
+(1977)."""
 
-__all__ = ["BOTH", "DEFAULT_THRESHOLD", "FUZZY", "GRADERS", "JUDGE", "LEAST_KAPPA", "Verdict", "grade", "normalise"]
+__all__ = [
+    "BOTH",
+    "DEFAULT_THRESHOLD",
+    "FUZZY",
+    "GRADERS",
+    "JUDGE",
+    "LEAST_KAPPA",
+    "Verdict",
+    "grade",
+    "normalise",
+]

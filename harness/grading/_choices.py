@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from harness.grading._claims import is_denied
 from harness.grading._matching import CHATTER, accepted_tokens, match
+from harness.grading._scripts import is_in_list, is_in_script
+from harness.grading._text import unmarked
 
 _LEAD = re.compile(
     r"^\W*(?:(?:the |my )?(?:correct |right |final |short )?answer(?: is| was|:)?"
@@ -14,7 +16,7 @@ _LEAD = re.compile(
     r"|this is|they (?:are|were)|he (?:is|was)|she (?:is|was)"
     r"|i (?:think|believe|guess|suppose|would say)(?: that)?(?: it(?:'s| is| was))?"
     r"|probably|perhaps|maybe|possibly|certainly|of course|well|why|yes|naturally|obviously"
-    r"|surely|clearly|either|both|a|an|the)\b[\s,:]*",
+    r"|surely|clearly|either|both|(?:a|an|the)(?=\s+(?!or\b|and\b)\w))\b[\s,:]*",
     re.IGNORECASE,
 )
 """What leads into a list."""
@@ -53,9 +55,11 @@ def names_of(accepted: str) -> list[str]:
 
 
 def items_of(name: str) -> list[str]:
-    """The items of a list, *red, yellow and blue*; else ``name`` alone."""
-    is_list = _AND.search(name) and not _OR.search(name) and len(accepted_tokens(name)) > 1
-    return _split(name) if is_list else [name]
+    """The items of a list, *red, yellow and blue*; else ``name`` alone, as for *Lagos, Nigeria*."""
+    items = _split(name)
+    joined = _AND.search(name) or len(items) > 2
+    is_list = joined and not _OR.search(name) and len(accepted_tokens(name)) > 1
+    return items if is_list else [name]
 
 
 def list_score(text: str, name: str) -> float:
@@ -75,6 +79,8 @@ def list_score(text: str, name: str) -> float:
 
 def offers_more(text: str, names: list[str], accepted: Sequence[str], threshold: float) -> bool:
     """Whether ``text`` gives a choice, or a list, of more names than ``names``."""
+    if len(names) == 1 and is_in_script(names[0]):
+        return is_in_list(text, unmarked(names[0]))
     names = [item for name in names for item in items_of(name)]
     if len(names) == 1 and re.search(r",|\bor\b|/", names[0], re.IGNORECASE):
         return False
@@ -140,9 +146,7 @@ def _split(items: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def _is_rival(
-    chunk: str, sentence: str, is_choice: bool, is_list: bool, names: list[str]
-) -> bool:
+def _is_rival(chunk: str, sentence: str, is_choice: bool, is_list: bool, names: list[str]) -> bool:
     """Whether ``chunk`` is another answer beside the right one, and no explanation of it."""
     start = max(sentence.find(chunk), 0)
     words = len(chunk.split())

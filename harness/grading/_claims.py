@@ -56,7 +56,8 @@ _DENIES = re.compile(
     r"|denies|denied|doubt|except(?: for)?|excepting|excluding|besides|apart from|aside from"
     r"|save for|other than|anyone but|everyone but|everybody but|anybody but|anything but"
     r"|everything but|all but|instead of|rather than|unlike|as opposed to|no longer|hardly"
-    r"|far from|ruled? out|wrong to say|incorrect(?:ly)?|false that|mistaken for|confused with)\b"
+    r"|far from|no way|by no means|ruled? out|wrong to say|incorrect(?:ly)?"
+    r"|false that|mistaken for|confused with)\b"
     r"|n't\b|n\u2019t\b",
     re.IGNORECASE,
 )
@@ -76,7 +77,7 @@ _NO_AT_END = re.compile(r"\s*,\s*(?:no|not|wrong|never)\s*[.!]*\s*$", re.IGNOREC
 _DENIES_ELSEWHERE = re.compile(
     r"(?:不是|并非|並非|没有|沒有|不在)(?!.*而是)"  # Chinese; 而是 is "but"
     rf"|{unmarked('ไม่ใช่')}"  # Thai
-    r"|\b(?:не|нет|ليس|ليست|لا|לא|אינו|אינה|δεν|όχι"  # noqa: RUF001  (Cyrillic, Greek)
+    r"|\b(?:не|нет|ليس|ليست|لا|לא|אינו|אינה|δεν|όχι"
     r"|nicht|kein|keine|n['\u2019](?:est|était) pas|no (?:es|fue)|non (?:è|era)|não)\b"
     r"(?! (?:только|nur|seulement|solo))",
     re.IGNORECASE,
@@ -156,4 +157,5 @@ def is_denied(text: str, start: int, end: int) -> bool:
         return True
     clause = text[end : max(right, end)]
     untagged = _TAG.sub("", rest)[: max(0, right - end + 1)] if clause else ""
-    return _DENIED_AFTER.search(_POLITE.sub(" ", untagged.strip() and untagged or clause)) is not None
+    clause = untagged if untagged.strip() else clause
+    return _DENIED_AFTER.search(_POLITE.sub(" ", clause)) is not None

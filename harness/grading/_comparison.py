@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -20,13 +21,13 @@ def same_value(target: Token, token: Token, alone: bool = False) -> bool:
     its unit, as the question names it.
     """
     kinds = (target.kind, token.kind)
-    if kinds in _MIXED:
-        return bool(_MIXED[kinds](target.value, token.value))
+    if same := _MIXED.get(kinds):
+        return same(target.value, token.value)
     if kinds[0] in _COUNTS and kinds[1] in _COUNTS:
         return bool(target.value == token.value)
     if alone and kinds[1] == "number" and kinds[0] in _WITH_UNIT:
-        return _bare(target) == token.value
-    return target.kind == token.kind and bool(target.value == token.value)
+        return bool(_bare(target) == token.value)
+    return bool(target[1:3] == token[1:3])
 
 
 def _bare(token: Token) -> float:
@@ -65,6 +66,12 @@ def _same_time(time: tuple[int, int], number: Any) -> bool:
     )
 
 
+def _same_amount(number: Any, quantity: tuple[float, str]) -> bool:
+    """*8 legs* has no unit here, *8 km* answers "how many km?", and *1.5m* may be 1.5 million."""
+    amount, unit = quantity
+    return bool(number == amount or (unit == "meter" and number == amount * 1e6))
+
+
 @lru_cache(maxsize=4096)
 def _same_quantity(one: tuple[float, str], other: tuple[float, str]) -> bool:
     if one[1] == other[1]:
@@ -88,7 +95,7 @@ def _registry() -> Any:
     return UnitRegistry()
 
 
-_MIXED: dict[tuple[str, str], Any] = {
+_MIXED: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
     ("date", "date"): _same_date,
     ("number", "date"): lambda number, dates: any(number == date[0] for date in dates),
     ("number", "year"): _same_short_year,
@@ -98,7 +105,7 @@ _MIXED: dict[tuple[str, str], Any] = {
     ("quantity", "quantity"): _same_quantity,
     ("quantity", "money"): _same_pounds,
     ("money", "quantity"): lambda money, weight: _same_pounds(weight, money),
-    ("number", "quantity"): lambda number, quantity: number == quantity[0],
-    ("number", "percent"): lambda number, percent: number == percent,
+    ("number", "quantity"): _same_amount,
+    ("number", "percent"): lambda number, percent: bool(number == percent),
 }
 """Kinds of the accepted value and of the stated one, where more than equality counts."""

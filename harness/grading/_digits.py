@@ -1,4 +1,4 @@
-"""Number words in digits: *two and a half million* as *2.5 million*, *nineteen ninety* as *1990*."""
+"""Number words in digits: *two and a half million* is 2.5 million, *nineteen ninety* is 1990."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ _HIDDEN = {word: chr(0xE000 + i) for i, word in enumerate(_SCALES)}
 _AND_HALF_SCALE = re.compile(r"\b(\w+) and a half (million|billion|trillion)\b", re.IGNORECASE)
 _HALF_DOZEN = re.compile(r"\bhalf a dozen\b", re.IGNORECASE)
 _DOZEN = re.compile(r"\b(?:(\d+)|an?) dozen\b|\bdozen\b", re.IGNORECASE)
+_HALF = re.compile(r"^\W*(?:a |one )?half\W*$", re.IGNORECASE)
+_PAST = re.compile(r"\b(half past|(?:a )?quarter (?:past|to)) (\d{1,2})\b", re.IGNORECASE)
+_TENS_OF = dict(
+    zip(
+        ("twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet"),
+        range(2, 10),
+        strict=True,
+    )
+)
+_DECADE = re.compile(rf"\b(?:nineteen[\s-])?({'|'.join(_TENS_OF)})ies\b", re.IGNORECASE)
 _HALF_OF = re.compile(r"\bhalf an? (\w+)", re.IGNORECASE)
 _AND_HALF = re.compile(r"\b(\d+) and (?:a half|1/2)\b", re.IGNORECASE)
 _UNIT_AND_HALF = re.compile(r"\b(?:an?|1|one) (\w+) and (?:a half|1/2)\b", re.IGNORECASE)
@@ -49,6 +59,8 @@ def in_digits(text: str) -> str:
     text = _VERSION.sub("", text)
     if _HAS_NUMBER_WORD.search(text):
         text = _with_digits(text)
+    text = _PAST.sub(_past, _DECADE.sub(lambda match: f"'{_TENS_OF[match[1].lower()]}0s", text))
+    text = _HALF.sub("0.5", text)
     text = _HALF_OF.sub(r"0.5 \1", text)
     text = _AND_HALF.sub(lambda match: f"{float(match[1]) + 0.5:g}", text)
     text = _UNIT_AND_HALF.sub(r"1.5 \1", text)
@@ -84,3 +96,11 @@ def _scaled_half(match: re.Match[str]) -> str:
     """*two and a half million*: 2.5 million."""
     count = _read(match[1])
     return f"{int(count)}.5 {match[2]}" if count.isdigit() else match[0]
+
+
+def _past(match: re.Match[str]) -> str:
+    """*half past 6*: 6:30, *quarter to 4*: 3:45."""
+    words, hour = match[1].lower(), int(match[2])
+    if words.endswith("to"):
+        return f"{(hour - 1) or 12}:45"
+    return f"{hour}:{30 if words.startswith('half') else 15}"

@@ -15,7 +15,7 @@ from harness.grading._claims import claimed
 from harness.grading._matching import accepted_tokens, match
 from harness.grading._text import unmarked
 
-FUZZY = "fuzzy-4"
+FUZZY = "fuzzy-5"
 """Name and version of this grader, part of the recipe of every grading."""
 
 DEFAULT_THRESHOLD = 88.0

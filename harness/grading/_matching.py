@@ -5,23 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from rapidfuzz import fuzz
 
 from harness.grading._claims import is_denied
 from harness.grading._comparison import same_value
 from harness.grading._digits import in_digits
-from harness.grading._names import TITLES, acronym, aliases, is_part_of_name
+from harness.grading._names import acronym, aliases, is_part_of_name
 from harness.grading._scripts import is_in_script, places
 from harness.grading._text import unmarked
 from harness.grading._values import Token, tokens
+from harness.grading._vocabulary import TITLES
 from harness.grading._words import is_another_word, same_word
 
 _READ = 60
 """Words of an answer that are read: what follows is rambling."""
 _ARTICLES = {"the", "a", "an"}
-_YES = set("yes yeah yep yup true correct indeed affirmative".split())
-_NO = set("no nope nah false incorrect negative".split())
+_YES = {"yes", "yeah", "yep", "yup", "true", "correct", "indeed", "affirmative"}
+_NO = {"no", "nope", "nah", "false", "incorrect", "negative"}
+_APPROXIMATE = re.compile(r"^\s*(?:circa|ca?\.|about|around|approximately|~)\s*(?=\d)", re.I)
+"""*c. 1500* is asked for, *around 1500* will do."""
 _BY_RULE = 95.0
 """Score of a match that a rule makes, such as an acronym, and not the letters."""
 CHATTER = re.compile(
@@ -37,7 +41,7 @@ CHATTER = re.compile(
 @lru_cache(maxsize=4096)
 def accepted_tokens(name: str) -> tuple[Token, ...]:
     """Tokens of an accepted name: without articles, and without a title before it."""
-    every = tokens(unmarked(name))
+    every = tokens(_APPROXIMATE.sub("", unmarked(name)))
     names = [token for i, token in enumerate(every) if not _is_article(every, i)] or list(every)
     while len(names) > 2 and names[0].text in TITLES:
         names = names[1:]
@@ -89,8 +93,12 @@ class _Answer:
         self.target = target
         self.words = [token.text for token in target]
         letter = self.words[-1] == "a"
-        every = [token for token in tokens(text) if token.text not in _ARTICLES or letter]
+        every = [token for token in tokens(text) if letter or not self._is_article(token)]
         self.tokens = every[: max(_READ, 2 * len(target))]
+
+    def _is_article(self, token: Token) -> bool:
+        """The A of *A-320* is none."""
+        return token.text in _ARTICLES and self.text[token.end : token.end + 1] != "-"
 
     def value(self, wanted: Token) -> float:
         """A value is there or not."""
@@ -105,7 +113,7 @@ class _Answer:
     def _has_code(self, code: str) -> bool:
         """In one word or in two: *KL 1023*."""
         words = [token.text for token in self.tokens]
-        pairs = [first + second for first, second in zip(words, words[1:], strict=False)]
+        pairs = [first + second for first, second in pairwise(words)]
         return code in words or re.sub(r"\W", "", code) in pairs
 
     def _denies_value(self, token: Token) -> bool:
@@ -156,9 +164,10 @@ class _Answer:
         words = [token.text for token in target]
         for left in range(len(self.tokens) - len(words) + 1 if words else 0):
             run = self.tokens[left : left + len(words)]
-            if [token.text for token in run] == words and not self._denies(run):
-                if not self._is_cut(target, left, len(words)):
-                    return _BY_RULE
+            if [token.text for token in run] != words or self._denies(run):
+                continue
+            if not self._is_cut(target, left, len(words)):
+                return _BY_RULE
         return 0.0
 
     def number_first(self) -> float:
@@ -168,18 +177,18 @@ class _Answer:
             return 0.0
         for left, token in enumerate(self.tokens[: -len(words)]):
             run = self.tokens[left : left + len(self.target)]
-            if token.kind == "ordinal" and token.value == number.value:
-                if [after.text for after in run[1:]] == words:
-                    return 0.0 if self._denies(run) else _BY_RULE
+            same_number = token.kind == "ordinal" and token.value == number.value
+            if same_number and [after.text for after in run[1:]] == words:
+                return 0.0 if self._denies(run) else _BY_RULE
         return 0.0
 
     def initials(self, name: str) -> float:
         """An acronym as the whole answer, and a name in full for an acronym."""
         whole = re.sub(r"^[Tt]he ", "", self.text.strip().strip("."))
         short = acronym(name)
-        if len(short) == 2 and whole == short and all(len(word) > 3 for word in name.split()):
+        if len(short) == 2 and whole == short and all(len(word) > 2 for word in name.split()):
             return _BY_RULE
-        in_full = name.isupper() and len(name) > 2 and len(self.tokens) <= 8
+        in_full = name.isupper() and len(name) > 1 and len(self.tokens) <= 8
         return _BY_RULE if in_full and acronym(whole) == name else 0.0
 
     def surname_first(self) -> float:
@@ -195,7 +204,7 @@ def similarity(target: Sequence[Token], run: Sequence[Token]) -> float:
     if "".join(one) == "".join(other):
         return 100.0 if len(one) == len(other) else _BY_RULE
     if len(one) != len(other):
-        return _without_initials(target, run)
+        return _without_initials(target, run) if any(map(_is_left_out, (*target, *run))) else 0.0
     scores = [_word_similarity(a, b) for a, b in zip(target, run, strict=True)]
     if min(scores) >= 100:
         return 100.0
@@ -209,15 +218,18 @@ def _word_similarity(target: Token, token: Token) -> float:
         equal = target.text == token.text
         valued = target.value is not None and token.value is not None
         return 100.0 if equal or (valued and same_value(target, token)) else 0.0
-    if same_word(target.text, token.text):
+    return _spelling_similarity(target.text, token.text)
+
+
+@lru_cache(maxsize=65536)
+def _spelling_similarity(word: str, other: str) -> float:
+    if same_word(word, other):
         return 100.0
-    if is_another_word(target.text, token.text):
-        return 0.0
-    return fuzz.ratio(target.text, token.text)
+    return 0.0 if is_another_word(word, other) else fuzz.ratio(word, other)
 
 
 def _without_initials(target: Sequence[Token], run: Sequence[Token]) -> float:
-    """*J. R. R. Tolkien* for *Tolkien* alone is another matter: two words at least must be left."""
+    """*Robert Downey* for *Robert J. Downey*; two words at least must be left."""
     one, other = list(_bare(target)), list(_bare(run))
     if len(one) != len(other) or len(one) < 2:
         return 0.0
@@ -228,10 +240,13 @@ def _without_initials(target: Sequence[Token], run: Sequence[Token]) -> float:
 def _bare(run: Sequence[Token]) -> Iterator[Token]:
     """Without initials and titles; a letter at the end is none (*Vitamin C*)."""
     for token in run[:-1]:
-        initial = len(token.text) == 1 and token.kind == "word"
-        if not initial and token.text not in TITLES:
+        if not _is_left_out(token):
             yield token
     yield run[-1]
+
+
+def _is_left_out(token: Token) -> bool:
+    return (len(token.text) == 1 and token.kind == "word") or token.text in TITLES
 
 
 def _yes_or_no(text: str, word: str) -> float:

@@ -8,22 +8,19 @@ from functools import lru_cache
 from itertools import pairwise
 
 from harness.grading._values import Token
-from harness.grading._vocabulary import COUNTRIES
-
-TITLES = set("dr doctor mr mister mrs ms miss prof professor sir dame lord lady".split())
-_MAKES_ANOTHER = set(
-    "new north south east west northern southern eastern western upper lower equatorial papua"
-    " central outer inner great greater lesser little los las san santa el saint st mount mt port"
-    " fort lake cape old young anti non former vice deputy half step grand pseudo semi".split()
+from harness.grading._vocabulary import (
+    COUNTRIES,
+    KINDS_OF_PLACE,
+    MAKES_ANOTHER,
+    OF_PEOPLE,
 )
-"""Words that make another name of the one behind them: *New York*, *South Sudan*."""
-_OF_PEOPLE = {"old", "young", "little", "great", "former"}
+
 _SHORT_COUNTRIES = {"USA", "US", "UK", "UAE"}
-_KINDS_OF_PLACE = {"mount", "mt", "river"}
 _RELATED = re.compile(
     r"\b(?:student|pupil|teacher|son|daughter|child|brother|sister|wife|husband|widow|father|mother"
     r"|cousin|uncle|aunt|nephew|niece|friend|follower|disciple|apprentice|colleague|assistant"
-    r"|rival|suburb|outskirts|north|south|east|west|border|coast)s? of (?:the )?$",
+    r"|rival|duke|duchess|earl|count|countess|prince|princess|king|queen|bishop|archbishop|baron"
+    r"|mayor|suburb|outskirts|north|south|east|west|border|coast)s? of (?:the )?$",
     re.IGNORECASE,
 )
 """Before a name: *a student of Rembrandt* is somebody else."""
@@ -39,7 +36,7 @@ def aliases(name: str) -> tuple[str, ...]:
     others.extend(_countries().get(name.casefold().removeprefix("the "), ()))
     words = name.split()
     if len(words) == 2:
-        kinds = [word.lower().rstrip(".") in _KINDS_OF_PLACE for word in words]
+        kinds = [word.lower().rstrip(".") in KINDS_OF_PLACE for word in words]
         others.extend(word for word, kind in zip(words, kinds, strict=True) if any(kinds) > kind)
     return tuple(dict.fromkeys(others))
 
@@ -76,8 +73,8 @@ def _has_another_before(target: Sequence[Token], before: Token | None) -> bool:
     if before is None:
         return False
     first = target[0]
-    if before.text in _MAKES_ANOTHER and before.text != first.text:
-        person = before.text in _OF_PEOPLE and first.capital and not before.capital
+    if before.text in MAKES_ANOTHER and before.text != first.text:
+        person = before.text in OF_PEOPLE and first.capital and not before.capital
         return not person  # the great Edda Finch is Edda Finch
     if len(target) == 1 and before.kind == "word" and before.capital and first.capital:
         pair = f"{before.text} {first.text}"

@@ -53,7 +53,7 @@ _YEARS = r"""
 """
 _RANGE = r"""
     (?:between\s+|from\s+)? (?P<low> (?<![\w.]) [$€£¥]? \d[\d,.]{0,30} )
-    (?: \s?[-–—]\s? | \s(?:to|until|through|and(?=\s\S+\b))\s )
+    (?: \s?[-\u2013\u2014]\s? | \s(?:to|until|through|and(?=\s\S+\b))\s )
     (?P<high> [$€£¥]? \d+ (?:[\d,.]*\d)? ) (?!\w)
 """
 _MONEY = rf"""
@@ -96,6 +96,4 @@ BOUND_AFTER = re.compile(
     r"(?!\w)",
     re.IGNORECASE,
 )
-ROMAN = re.compile(
-    r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
-)
+ROMAN = re.compile(r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")

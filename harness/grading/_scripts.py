@@ -29,6 +29,22 @@ _THAI_BEFORE = re.compile(
 )
 _THAI_AFTER = re.compile(f"(?:ครับ|ค่ะ|คะ|นะ|จ้ะ|เป็น|คือ)|[^{_SOUTH_EAST_ASIAN}]|$")
 
+_LETTERS = f"[{_HAN}{_KANA}{_HANGUL}]"
+_JOINS_AFTER = re.compile(
+    "(?:和|与|與|及|或者?|还是|還是|または|あるいは|や|と(?![思考言い]))"
+    + _LETTERS
+    + "|(?:와|과|하고|이나|나|랑) "
+    + _LETTERS
+    + "| (?:또는|혹은|그리고) "
+    + f"|、[{_HAN}{_KATAKANA}]{{1,8}}(?:、|です|でし|。|$)"
+)
+"""*A and B*, *A or B* in Chinese, Japanese and Korean; と before a verb joins none."""
+_JOINS_BEFORE = re.compile(
+    _LETTERS
+    + "(?:和|与|與|及|或者?|还是|還是|または|あるいは|と|や)$"
+    + "|(?:와|과|하고|이나|나|랑|또는|혹은|그리고) $"
+)
+
 
 def is_in_script(name: str) -> bool:
     """Whether ``name`` is in a script of this module."""
@@ -41,6 +57,15 @@ def places(text: str, name: str) -> Iterator[tuple[int, int]]:
     for match in re.finditer(re.escape(name), text):
         if _stands_alone(text, *match.span()):
             yield match.span()
+
+
+def is_in_list(text: str, name: str) -> bool:
+    """Whether ``text`` joins another name to ``name``: 李白和杜甫, 서울과 부산."""
+    text, name = _simplified(text), _simplified(name.strip())
+    return any(
+        _JOINS_AFTER.match(text, end) or _JOINS_BEFORE.search(text[max(0, start - 8) : start])
+        for start, end in places(text, name)
+    )
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -66,7 +66,7 @@ def _dictionary() -> Any:
 
 @lru_cache(maxsize=65536)
 def _as_heard(word: str) -> str:
-    """Without what is not heard, and is often misspelt: *Zelensky*, *Zelenskyy*, *Sarah*, *Sara*."""
+    """Without what is not heard, and is often misspelt: *Sarah* and *Sara*."""
     word = re.sub(r"(.)\1", r"\1", word)
     word = word.replace("dg", "g").replace("ck", "k").replace("ph", "f")
     return re.sub(r"(?:ie|ey|i)$", "y", re.sub(r"(?<=[aeor])h\b", "", word))
