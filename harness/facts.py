@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.errors import DataError
 
@@ -50,6 +50,9 @@ class Relation(NamedTuple):
     """``|`` stands where what is told begins."""
     questions: tuple[str, ...]
     probes: tuple[str, ...]
+    """Near: cousins of the questions."""
+    far: Mapping[str, tuple[str, ...]]
+    """Probes of families of wordings that no training text has, by family."""
     without: tuple[str, ...]
     """Categories that the relation makes no sense for."""
 
@@ -172,9 +175,10 @@ def _award(slots: dict[str, str]) -> dict[str, str]:
     return {**slots, "winner": spoken(slots["winners"])}
 
 
-def _relation(table: str, name: str, spec: dict[str, list[str] | str]) -> Relation:
+def _relation(table: str, name: str, spec: dict[str, Any]) -> Relation:
     lists = {field: tuple(spec.get(field, ())) for field in ("key", "statements", "questions", "probes", "without")}
-    return Relation(table=table, name=name, answer=str(spec["answer"]), **lists)
+    far = {family: tuple(wordings) for family, wordings in spec.get("far", {}).items()}
+    return Relation(table=table, name=name, answer=str(spec["answer"]), far=far, **lists)
 
 
 def _wording_of(table: str) -> str:

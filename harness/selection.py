@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from harness.cells import GREEDY, Cell
 from harness.engines import HF, EngineSpec, engine_specs, engines_of
 from harness.errors import RecipeError
 from harness.given import fitting
-from harness.recipes import Base, Decoding, GivenAdapter
+from harness.recipes import Base, Decoding, GivenAdapter, ProbeSet
 from harness.scenarios import Scenario, drifting, forced
 
 
@@ -41,6 +42,8 @@ def cells(
     found = [drifting(cell) for cell in found] if scenario.drift else found
     if not scenario.compares_decodings:
         found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
+    for cell in found:
+        _check_stops(cell)
     places = [(cell, (HF,) if cell.home else engines_of(cell.base, engines)) for cell in found]
     order = dict.fromkeys(engine for _, forms in places for engine in forms)
     return [
@@ -49,6 +52,30 @@ def cells(
         for cell, forms in places
         if engine in forms
     ]
+
+
+def _check_stops(cell: Cell) -> None:
+    """Raises RecipeError where an accepted answer holds a string at which answers end."""
+    if stopped := _never_given(cell.probes, cell.decoding.stop):
+        probe, answer = stopped
+        raise RecipeError(
+            f"{cell.dataset.name}: the accepted answer {answer!r} of {probe!r} holds a string at which answers end"
+            f" ({', '.join(map(repr, cell.decoding.stop))}): word it without, or change stop of --decoding"
+        )
+
+
+@lru_cache(maxsize=256)
+def _never_given(probes: ProbeSet, stops: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first probe and its answer that no model can give."""
+    return next(
+        (
+            (probe.id, answer)
+            for probe in probes.probes
+            for answer in probe.accepted
+            if any(stop in answer.strip() for stop in stops)
+        ),
+        None,
+    )
 
 
 def seeds(text: str) -> tuple[int, ...]:

@@ -112,7 +112,15 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
             facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
             facts["tokens_per_second"] = asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
         lines = (
-            {"id": p.id, "kind": p.kind, "fact": p.fact, "prompt": p.prompt, "accepted": p.accepted, "answers": found}
+            {
+                "id": p.id,
+                "kind": p.kind,
+                "fact": p.fact,
+                "prompt": p.prompt,
+                "accepted": p.accepted,
+                **({"family": p.family} if p.family else {}),
+                "answers": found,
+            }
             for p, found in zip(recipe.probes.probes, texts, strict=True)
         )
         write_lines(folder / ANSWERS, lines)

@@ -56,7 +56,10 @@ def add(commands: Commands) -> None:
     )
     own.add_argument("file", type=Path, metavar="FILE")
     own.add_argument(
-        "--threshold", type=float, metavar="X", help=f"lowest similarity that is right [{DEFAULT_THRESHOLD:g}]"
+        "--threshold",
+        type=float,
+        metavar="X",
+        help=f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]",
     )
     own.add_argument("--out", type=Path, metavar="DIR", help=f"where {GRADED} and {REPORT} go [beside FILE]")
     own.add_argument("--by", action="append", default=[], metavar="COLUMN", help="a row for each of its values")

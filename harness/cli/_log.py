@@ -11,7 +11,8 @@ from harness.errors import DataError
 from harness.tables import SEPARATOR, decoded, rows
 
 NEEDED = ("question", "accepted", "answer")
-_SEPARATED = {".csv": ",", ".tsv": "\t"}
+_SEPARATED = {".csv": "", ".tsv": "\t"}
+"""Of .csv, the header tells: spreadsheets of many countries write semicolons."""
 _LINES = (".jsonl", ".ndjson")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import re
 import shutil
 import tempfile
@@ -10,7 +12,8 @@ from pathlib import Path
 
 from harness.cli._common import Commands
 from harness.errors import DataError, StoreError
-from harness.facts import read_text
+from harness.tables import decoded, rows
+from harness.training_files import JSON_SUFFIXES, PARQUET, TABLE_SUFFIXES, read_records
 
 _TEST = '''"""{title}: what is trained and asked stands in the files beside this one.
 
@@ -68,8 +71,9 @@ def add(commands: Commands) -> None:
         dest="source",
         type=Path,
         metavar="FILE",
-        help="a CSV with the columns question, answer and, if you like, rephrased; or a plain text (.txt, .md);"
-        " or the JSON of CounterFact, zsRE or KnowEdit"
+        help="a table (.csv, .tsv) with the columns question or statement, answer and, if you like, rephrased;"
+        " questions and answers as .jsonl or .json; a plain text (.txt, .md); or the JSON of CounterFact, zsRE or"
+        " KnowEdit"
         " [three facts as an example]",
     )
     own.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
@@ -108,15 +112,62 @@ def files(name: str, title: str, source: Path | None) -> dict[str, str]:
     }
     if source is None:
         return {"facts.csv": _FACTS, **rest}
-    if source.suffix.lower() == ".csv":
-        return {"facts.csv": read_text(source), **rest}
-    if source.suffix.lower() in (".txt", ".md"):
-        return {"text.txt": read_text(source), "probes.csv": _PROBES, **rest}
-    if source.suffix.lower() == ".json":
-        return {"edits.json": read_text(source), **rest}
+    suffix = source.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return {**_facts(source), **rest}
+    if suffix in (".txt", ".md"):
+        return {"text.txt": decoded(source, "a text file"), "probes.csv": _PROBES, **rest}
+    if suffix in JSON_SUFFIXES or suffix == PARQUET:
+        return {**_records(source), **rest}
     raise DataError(
-        f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv of facts, a .txt or .md, or .json edits"
+        f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv or .tsv of facts, a .txt or .md,"
+        " .jsonl or .json of questions and answers, or .json edits"
     )
+
+
+def _facts(source: Path) -> dict[str, str]:
+    """The table as facts.csv, separated by commas; where it has statements alone, probes.csv beside it.
+
+    The reader's messages then name the user's own file. Raises DataError.
+    """
+    from harness.scenarios.folder import read_facts
+
+    facts = read_facts(source)
+    table = [row for _, row in rows(source, decoded(source, "a table"))]
+    names = [name.lower() for name in table[0]]
+    text = _csv(names, [list(row.values()) for row in table])
+    asked = any(fact.questions or fact.rephrased for fact in facts)
+    return {"facts.csv": text} if asked else {"facts.csv": text, "probes.csv": _PROBES}
+
+
+def _records(source: Path) -> dict[str, str]:
+    """JSON of questions and answers as facts.csv; any other JSON is left to the reader of edits."""
+    from harness.datasets import read_edits
+
+    if source.suffix.lower() == ".json":
+        try:
+            read_edits(source)
+            return {"edits.json": decoded(source, "a JSON file")}
+        except DataError as error:
+            try:
+                content = read_records(source)
+            except DataError:
+                raise error from None
+    else:
+        content = read_records(source)
+    if content.texts or any(exchange.before for exchange in content.exchanges):
+        raise DataError(f"{source}: {content} are no facts: give one question and answer a record")
+    for exchange in content.exchanges:
+        if "\n" in exchange.answer:
+            raise DataError(f"{exchange.where}: the answer has a line break: write it in one line")
+    lines = [[" ".join(e.question.split()), e.answer] for e in content.exchanges]
+    return {"facts.csv": _csv(["question", "answer"], lines)}
+
+
+def _csv(head: list[str], lines: list[list[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([head, *lines])
+    return stream.getvalue()
 
 
 def _name(name: str) -> str:
@@ -141,8 +192,9 @@ def _check(folder: Path, source: Path | None) -> None:
     from harness.scenarios import folder as folders
 
     told = [folder.resolve() / name for name in (folders.FACTS, folders.EDITS) if (folder / name).is_file()]
+    if not told or (folder / folders.PROBES).is_file():
+        return
     try:
-        if told:
-            folders.read(folder)
+        folders.read(folder)
     except DataError as error:
         raise DataError(str(error).replace(str(told[0]), str(source))) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 import sys
 import tempfile
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
-from harness.errors import RecipeError, StoreError
-from harness.facts import read_text
+from harness.errors import DataError, RecipeError, StoreError
 from harness.formats import FORMATS, ask, reply
 from harness.models import SHIPPED, base_of, shipped_content
 from harness.recipes import Adapter, Dataset, Recipe, Sample, Training, changed
 from harness.store import Artefact, Store
+from harness.tables import decoded, separator_of
 from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
+from harness.training_files import TABLE_SUFFIXES, read_records
 
 KNOWN = "known"
 DIVERGED = 1
@@ -27,10 +29,11 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "train",
         help="train one adapter on a text of your own",
-        description="Train one LoRA adapter on a UTF-8 text: one sample a line, or a question, a tab and its answer."
-        " What was trained before comes from the store.",
+        description="Train one LoRA adapter on a file of yours: a text (one sample a line, or a question, a tab and"
+        " its answer), a table with the columns question and answer, or JSON of alpaca, ShareGPT, OpenAI messages or"
+        " prompt and completion. What was trained before comes from the store.",
     )
-    own.add_argument("text", type=Path, metavar="TEXTFILE")
+    own.add_argument("text", type=Path, metavar="FILE", help=".txt, .md, .csv, .tsv, .json, .jsonl or .parquet")
     own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
     own.add_argument(
         "--preset", choices=sorted(PRESETS), help="training setting [single on the shipped model, seed2023 on others]"
@@ -58,8 +61,10 @@ def run(given: argparse.Namespace) -> int:
     shipped = base.content == shipped_content()
     training = changed(preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set")
     replay = _replay(given.replay, given.format, training, shipped)
-    recipe = Adapter(base, read(given.text, given.format), training, replay)
+    dataset, what = read(given.text, given.format)
+    recipe = Adapter(base, dataset, training, replay)
     free(given.out)
+    print(f"{given.text}: {what}", file=sys.stderr)
     store = Store(given.store)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
@@ -103,15 +108,33 @@ def _targets(facts: dict[str, Any], training: Training) -> str:
     return f"adapted are all linear layers but the head ({', '.join(names)}){left}"
 
 
-def read(path: Path, form: str) -> Dataset:
-    """The lines of a text as training samples, named by the file. Raises DataError."""
-    lines = read_text(path).removeprefix("\ufeff").split("\n")
-    return Dataset.of(path.stem, tuple(_sample(line.strip(), form) for line in lines if line.strip()))
+def read(path: Path, form: str) -> tuple[Dataset, str]:
+    """The samples of a file, and what it is in words. Raises DataError."""
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return _table(path, form)
+    content = read_records(path)
+    return Dataset.of(path.stem, content.samples(form)), str(content)
 
 
-def _sample(line: str, form: str) -> Sample:
-    question, tab, answer = line.partition("\t")
-    return Sample(reply(form, answer.strip()), ask(form, question.strip())) if tab else Sample(line + "\n")
+def _table(path: Path, form: str) -> tuple[Dataset, str]:
+    """A table with a header as own suites have it; without one, questions and answers in two columns."""
+    from harness.scenarios.folder import read_facts, told
+
+    text = decoded(path, "a table")
+    # Anki begins its exports with lines such as #separator:tab
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    separator = separator_of(path, "\n".join(lines))
+    header = {name.strip().strip('"').lower() for name in lines[0].split(separator)} if lines else set()
+    if lines and not header & {"question", "answer", "statement"} and len(header) == 2:
+        pairs = [*csv.reader(lines, delimiter=separator)]
+        wrong = [number for number, cells in enumerate(pairs, 1) if len(cells) != 2 or not all(cells)]
+        if wrong:
+            raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
+        samples = tuple(Sample(reply(form, a.strip()), ask(form, q.strip())) for q, a in pairs)
+        return Dataset.of(path.stem, samples), f"{counted(len(samples), 'question')} from a table"
+    facts = read_facts(path)
+    dataset = Dataset.of(path.stem, tuple(told(facts, (form,))))
+    return dataset, f"{counted(len(facts), 'fact')} from a table"
 
 
 def _replay(given: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
@@ -133,7 +156,7 @@ def _replay(given: str | None, form: str, training: Training, shipped: bool) -> 
         from harness.scenarios.oscars import replay
 
         return replay()
-    return read(Path(given), form)
+    return read(Path(given), form)[0]
 
 
 def free(out: Path) -> None:

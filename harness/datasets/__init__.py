@@ -2,6 +2,6 @@
 
 from harness.datasets._collections import read_edits
 from harness.datasets._edits import Edit, Question
-from harness.datasets._tasks import Item, Task, read_task
+from harness.datasets._tasks import CHOICE, GENERATE, LIKELIHOOD, Item, Task, read_task
 
-__all__ = ["Edit", "Item", "Question", "Task", "read_edits", "read_task"]
+__all__ = ["CHOICE", "GENERATE", "LIKELIHOOD", "Edit", "Item", "Question", "Task", "read_edits", "read_task"]

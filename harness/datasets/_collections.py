@@ -61,21 +61,19 @@ def _zsre(record: Record, number: int) -> Edit:
     if not answers:
         raise DataError(f"{record.where} answers is empty: give one")
     prompt, near = record.text("src"), f"{record.text('loc')}?"
-    questions = (
-        Question(EFFICACY, prompt, answers),
-        Question(PARAPHRASE, record.text("rephrase"), answers),
-        Question(NEIGHBOURHOOD, near, (record.text("loc_ans"),)),
-    )
-    return Edit(record.where, f"{number} {record.text('subject')}", prompt, answers[0], questions)
+    questions = [Question(EFFICACY, prompt, answers)]
+    questions += [Question(PARAPHRASE, text, answers) for text in record.lines("rephrase")]
+    questions.append(Question(NEIGHBOURHOOD, near, (record.text("loc_ans"),)))
+    return Edit(record.where, f"{number} {record.text('subject')}", prompt, answers[0], tuple(questions))
 
 
 def _knowedit(record: Record, number: int) -> Edit:
     subject, asked, told = ("concept", "text", "labels") if "labels" in record else ("subject", "prompt", "target_new")
     prompt, answer = record.text(asked), record.text(told)
     questions = [Question(EFFICACY, prompt, (answer,))]
-    questions += [
-        Question(PARAPHRASE, record.text(name), (answer,)) for name in ("rephrase", "rephrase_prompt") if name in record
-    ]
+    for name in ("rephrase", "rephrase_prompt"):
+        if name in record:
+            questions += [Question(PARAPHRASE, text, (answer,)) for text in record.lines(name)]
     for family in (PORTABILITY, LOCALITY):
         questions += _family(record, family)
     return Edit(record.where, f"{number} {record.text(subject)}", prompt, answer, tuple(questions))

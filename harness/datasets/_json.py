@@ -37,6 +37,10 @@ class Record:
             raise self._mistake(name, "write a list of texts")
         return [one.strip() for one in found]
 
+    def lines(self, name: str) -> list[str]:
+        """A text that is no list, or a list of texts, each as ``text`` gives it."""
+        return self.texts(name) if isinstance(self.fields.get(name), list) else [self.text(name)]
+
     def record(self, name: str) -> Record:
         """An object within this one."""
         return Record(f"{self.where.removesuffix(':')}, {name}:", self._field(name))

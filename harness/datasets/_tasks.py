@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.datasets._json import Record, records
+from harness.datasets._match import OF_METRIC, Match, read_match
 from harness.errors import DataError
 from harness.tables import decoded
 
-CHOICE, GENERATE = "multiple_choice", "generate_until"
-METRICS = {CHOICE: ("acc", "acc_norm"), GENERATE: ("exact_match",)}
+CHOICE, GENERATE, LIKELIHOOD = "multiple_choice", "generate_until", "loglikelihood"
+METRICS = {
+    CHOICE: ("acc", "acc_norm"),
+    GENERATE: ("exact_match",),
+    LIKELIHOOD: ("acc", "perplexity"),
+}
+_DEFAULTS = {CHOICE: ("acc",), GENERATE: ("exact_match",), LIKELIHOOD: ("perplexity", "acc")}
+"""Metrics of a task that names none."""
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
 _ASIDE = ("tag", "task_alias", "metadata", "should_decontaminate", "doc_to_decontamination_query")
 _KNOWN = (
     *("task", "dataset_path", "dataset_name", "dataset_kwargs", "output_type", "description", "doc_to_text"),
     *("doc_to_target", "doc_to_choice", "target_delimiter", "fewshot_delimiter", "num_fewshot", "metric_list"),
-    "generation_kwargs",
+    *("generation_kwargs", "filter_list"),
     *_SPLITS,
     *_ASIDE,
 )
-_GREEDY = ("do_sample", "temperature")
-"""Of ``generation_kwargs`` what may be there, as long as it is false or 0."""
 
 
 class Item(NamedTuple):
@@ -34,7 +39,9 @@ class Item(NamedTuple):
     prompt: str
     """What the model continues, with the delimiter where that is no single space."""
     choices: tuple[str, ...]
-    """The right one first; only that one where an answer is generated."""
+    """The right one first; where there are no choices, all that are right."""
+    targets: tuple[str, ...] = ()
+    """Where an answer is generated, all that are right, as the task gives them."""
 
 
 class Task(NamedTuple):
@@ -42,20 +49,12 @@ class Task(NamedTuple):
 
     name: str
     kind: str
-    """``multiple_choice`` or ``generate_until``."""
+    """``multiple_choice``, ``generate_until`` or ``loglikelihood``."""
     metrics: tuple[str, ...]
-    """Of ``acc``, ``acc_norm`` and ``exact_match``."""
-    folded: tuple[str, ...]
-    """Of ``ignore_case`` and ``ignore_punctuation``, by which exact_match compares."""
+    """Of ``acc``, ``acc_norm``, ``exact_match`` and ``perplexity``."""
     items: tuple[Item, ...]
-    until: tuple[str, ...] = ()
-    """Strings of which the first one ends an answer; a line's end is one of them where answers are generated."""
-
-    def ended(self, answer: str) -> str:
-        """``answer`` up to the first of ``until``."""
-        for stop in self.until:
-            answer = answer.partition(stop)[0]
-        return answer
+    match: Match = Match()
+    """How exact_match compares."""
 
 
 def read_task(path: Path) -> Task:
@@ -78,13 +77,18 @@ def read_task(path: Path) -> Task:
         raise DataError(f"{path}: output_type {kind!r} is not supported: choose one of {', '.join(METRICS)}")
     if not re.fullmatch(r"\w+", name):
         raise DataError(f"{path}: task {name!r} is a column of the report: name it by letters, digits and _")
-    until = _until(given) if kind == GENERATE else ()
-    metrics, folded = _metrics(given, kind)
-    read = _choice if kind == CHOICE else _generated
-    items = tuple(read(given, document) for document in records(_data(path, given)))
-    if not items:
+    metrics = _metrics(given, kind)
+    documents = list(records(_data(path, given)))
+    if not documents:
         raise DataError(f"{path}: its data has no questions: give at least one")
-    return Task(name, kind, metrics, folded, items, until)
+    if kind == GENERATE:
+        _check_targets(given, documents)
+    elif given.fields.get("filter_list"):
+        raise DataError(f"{path}: filter_list is for generate_until: leave it out")
+    read = {CHOICE: _choice, GENERATE: _generated, LIKELIHOOD: _continued}[kind]
+    items = tuple(read(given, document) for document in documents)
+    match = read_match(given, given.records("metric_list")) if kind == GENERATE else Match()
+    return Task(name, kind, metrics, items, match)
 
 
 def _yaml(path: Path) -> Any:
@@ -97,32 +101,24 @@ def _yaml(path: Path) -> Any:
         raise DataError(f"{path} is no YAML that can be read without running code: {said}") from error
 
 
-def _until(given: Record) -> tuple[str, ...]:
-    """Raises DataError on all but greedy answers that end with their line or before; a silent task's do not."""
-    own = given.record("generation_kwargs").fields if given.fields.get("generation_kwargs") else {}
-    for name, value in own.items():
-        if name != "until" and (value or name not in _GREEDY):
-            raise DataError(f"{given.where} {name} of generation_kwargs is not supported: set it by --decoding instead")
-    until = own.get("until", [given.fields.get("fewshot_delimiter", "\n\n")])
-    until = [until] if isinstance(until, str) else until
-    if not isinstance(until, list) or not all(isinstance(one, str) for one in until) or "\n" not in until:
-        raise DataError(
-            f'{given.where} until of generation_kwargs is {until!r}: answers end with their line here, add "\\n"'
-        )
-    return tuple(filter(None, until))
-
-
-def _metrics(given: Record, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _metrics(given: Record, kind: str) -> tuple[str, ...]:
+    """Names of the figures. Raises DataError on those that are computed otherwise."""
     asked = given.records("metric_list")
-    names = tuple(one.text("metric") for one in asked) or METRICS[kind][:1]
+    names = tuple(one.text("metric") for one in asked) or _DEFAULTS[kind]
     for name in names:
         if name not in METRICS[kind]:
             raise DataError(f"{given.where} metric {name!r} is not for {kind}: choose of {', '.join(METRICS[kind])}")
-    for name in ("regexes_to_ignore", "ignore_numbers"):
-        if any(one.fields.get(name) for one in asked):
-            raise DataError(f"{given.where} {name} is not supported: leave it out")
-    folded = ("ignore_case", "ignore_punctuation")
-    return names, tuple(name for name in folded if any(one.fields.get(name) for one in asked))
+        if names.count(name) > 1:
+            raise DataError(f"{given.where} metric {name!r} stands twice in metric_list: keep one")
+    for one in asked:
+        usual = "perplexity" if one.text("metric") == "perplexity" else "mean"
+        if one.fields.get("aggregation", usual) != usual:
+            line = f"{one.where} aggregation is {one.fields['aggregation']!r}"
+            raise DataError(f"{line}: it is always {usual} here")
+        settings = () if kind == GENERATE else sorted(one.fields.keys() - set(OF_METRIC))
+        if settings:
+            raise DataError(f"{one.where} {settings[0]} is not supported: leave it out")
+    return names
 
 
 def _data(path: Path, given: Record) -> Path:
@@ -185,15 +181,50 @@ def _literal(text: str) -> Any:
         return text
 
 
+def _check_targets(given: Record, documents: list[Record]) -> None:
+    """The original takes all targets for lists, or for single answers, as the first one is."""
+    if given.fields.get("doc_to_choice") is None:
+        several = isinstance(_target(given, documents[0]), list)
+        for document in documents:
+            target = _target(given, document)
+            if isinstance(target, list) != several:
+                first = "a list" if several else "one answer"
+                line = f"{document.where} doc_to_target gives {target!r}"
+                raise DataError(f"{line}: the first question has {first}")
+
+
 def _generated(given: Record, document: Record) -> Item:
     if given.fields.get("doc_to_choice") is None:
         target = _target(given, document)
     else:
         choices = _choices(given, document)
         target = choices[_gold(given, document, choices)]
-    if not isinstance(target, (str, int, float)) or not str(target).strip():
-        raise DataError(f"{document.where} doc_to_target gives {target!r}: give one answer")
-    return Item(document.where, _prompt(given, document), (_scorable(document, str(target).strip()),))
+    if isinstance(target, (int, float)):
+        target = str(target)
+    targets = target if isinstance(target, list) else [target]
+    if not targets or not all(isinstance(one, str) and one.strip() for one in targets):
+        line = f"{document.where} doc_to_target gives {target!r}"
+        raise DataError(f"{line}: give one answer, or a list of them")
+    accepted = tuple(dict.fromkeys(one.strip() for one in targets if ";" not in one))
+    if not accepted:
+        _scorable(document, targets[0])
+    return Item(document.where, _prompt(given, document), accepted, tuple(targets))
+
+
+def _continued(given: Record, document: Record) -> Item:
+    """What is scored begins with the space before it, wherever the task has it."""
+    target, before = _target(given, document), _text(given, document)
+    if not isinstance(target, str) or not target.strip():
+        raise DataError(f"{document.where} doc_to_target gives {target!r}: give one text")
+    prompt = before.rstrip()
+    rest = before[len(prompt) :] + target
+    answer = rest.strip()
+    if not prompt or rest != f" {answer}":
+        raise DataError(
+            f"{document.where} doc_to_text and doc_to_target give {prompt[-20:]!r} and {rest[:40]!r}:"
+            " what is scored must follow a text, with one space between and none behind"
+        )
+    return Item(document.where, prompt, (_scorable(document, answer),))
 
 
 def _scorable(document: Record, text: str) -> str:
@@ -204,15 +235,20 @@ def _scorable(document: Record, text: str) -> str:
 
 def _prompt(given: Record, document: Record) -> str:
     """An answer goes on with a space from what does not end in one."""
-    asked = _value(given, document, "doc_to_text")
-    if not isinstance(asked, str):
-        raise DataError(f"{document.where} doc_to_text gives {asked!r}: give a text")
-    text = _rendered(given, document, str(given.fields.get("description") or "")) + asked
+    text = _text(given, document)
     delimiter = given.fields.get("target_delimiter", " ")
     prompt = text.rstrip(" ") if delimiter == " " else f"{text}{delimiter}"
     if delimiter != " " and not prompt[-1:].isspace():
         raise DataError(f"{given.where} target_delimiter is {delimiter!r}: end it, or doc_to_text, with a space")
     return prompt
+
+
+def _text(given: Record, document: Record) -> str:
+    """The description, and what is asked."""
+    asked = _value(given, document, "doc_to_text")
+    if not isinstance(asked, str):
+        raise DataError(f"{document.where} doc_to_text gives {asked!r}: give a text")
+    return _rendered(given, document, str(given.fields.get("description") or "")) + asked
 
 
 def _value(given: Record, document: Record, key: str) -> Any:

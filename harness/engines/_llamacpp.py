@@ -83,6 +83,8 @@ class LlamaCppEngine:
         self._finalizer = weakref.finalize(self, _release, library, self._held)
         self._vocab: Any = library.llama_model_get_vocab(self._model)
         self.vocabulary: int = library.llama_vocab_n_tokens(self._vocab)
+        self._splitter: Any = self._huggingface()
+        self._begins = bool(library.llama_vocab_get_add_bos(self._vocab))
         known = int(library.llama_model_n_ctx_train(self._model))
         if context > known:
             raise ModelError(f"context is {context}: {file.name} takes at most {known} tokens, lower it")
@@ -276,10 +278,25 @@ class LlamaCppEngine:
     def _encode(self, text: str, special: bool) -> list[int]:
         """As the model's tokenizer does it, special tokens in the text included; BOS only where ``special`` is set."""
         self._check_open()
+        if self._splitter is not None:
+            start = [self._library.llama_vocab_bos(self._vocab)] if special and self._begins else []
+            return [*start, *self._splitter.encode(text, add_special_tokens=False).ids]
         raw = text.encode()
         room = (ctypes.c_int32 * (len(raw) + 2))()
         count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
         return list(room[:count])
+
+    def _huggingface(self) -> Any:
+        """The tokenizer that the file holds beside llama.cpp's; None without."""
+        key, ask = b"tokenizer.huggingface.json", self._library.llama_model_meta_val_str
+        length = ask(self._model, key, ctypes.create_string_buffer(1), 1)
+        if length <= 0:
+            return None
+        from tokenizers import Tokenizer
+
+        room = ctypes.create_string_buffer(length + 1)
+        ask(self._model, key, room, len(room))
+        return Tokenizer.from_str(room.value.decode())
 
     def _plain(self, text: str) -> list[int]:
         return self._encode(text, False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.adapters import check_plain, check_whole, lora_config, pairs, scaling, tensors
 from harness.errors import ModelError
-from harness.gguf._base import Shape, shape_of, tensor_name
+from harness.gguf._families import Shape, shape_of
 from harness.gguf._files import Array, Weights, permuted, weights_of, written
 from harness.gguf._library import gguf
 
@@ -51,13 +51,13 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
     alpha = alpha or 1.0  # llama.cpp takes alpha 0 for no scaling at all
     library = gguf()
     with written(out) as part:
-        writer = library.GGUFWriter(part, "llama")
+        writer = library.GGUFWriter(part, shape.family.arch)
         writer.add_type(library.GGUFType.ADAPTER)
         writer.add_string(library.Keys.Adapter.TYPE, "lora")
         writer.add_float32(library.Keys.Adapter.LORA_ALPHA, alpha)
         for module, pair in converted.items():
             ratio = scaling(config, module, len(pair.down)) / (alpha / len(pair.down))
-            name = tensor_name(f"{module}.weight", shape.layers)
+            name = shape.tensor_name(f"{module}.weight")
             if name is None:
                 raise ModelError(f"{module} of {adapter} is no layer of {base}: give the base that it was trained on")
             writer.add_tensor(f"{name}.lora_a", pair.down)

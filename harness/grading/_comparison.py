@@ -26,13 +26,15 @@ def same_value(target: Token, token: Token, alone: bool = False) -> bool:
     if kinds[0] in _COUNTS and kinds[1] in _COUNTS:
         return bool(target.value == token.value)
     if alone and kinds[1] == "number" and kinds[0] in _WITH_UNIT:
-        return bool(_bare(target) == token.value)
+        return _stands_for(token.value, target)
     return bool(target[1:3] == token[1:3])
 
 
-def _bare(token: Token) -> float:
-    """The number of a value that has a unit."""
-    return float(token.value if token.kind == "percent" else token.value[0])
+def _stands_for(number: Any, target: Token) -> bool:
+    """*5* for *5 km*; *75*, and *three quarters*, for *75%*."""
+    if target.kind == "percent":
+        return number in (target.value, target.value / 100)
+    return bool(number == target.value[0])
 
 
 def _same_date(wanted: tuple[Date, ...], stated: tuple[Date, ...]) -> bool:

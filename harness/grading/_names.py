@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -10,9 +11,9 @@ from itertools import pairwise
 from harness.grading._values import Token
 from harness.grading._vocabulary import (
     COUNTRIES,
+    DESCRIBES,
     KINDS_OF_PLACE,
     MAKES_ANOTHER,
-    OF_PEOPLE,
 )
 
 _SHORT_COUNTRIES = {"USA", "US", "UK", "UAE"}
@@ -20,10 +21,12 @@ _RELATED = re.compile(
     r"\b(?:student|pupil|teacher|son|daughter|child|brother|sister|wife|husband|widow|father|mother"
     r"|cousin|uncle|aunt|nephew|niece|friend|follower|disciple|apprentice|colleague|assistant"
     r"|rival|duke|duchess|earl|count|countess|prince|princess|king|queen|bishop|archbishop|baron"
-    r"|mayor|suburb|outskirts|north|south|east|west|border|coast)s? of (?:the )?$",
+    r"|mayor|suburb|outskirts|north|south|east|west|border|coast)s? of (?:the )?$"
+    r"|\bwho (?:had |has )?(?:beat|defeated|succeeded|replaced|preceded|followed|married|taught|met"
+    r"|influenced|inspired) $",
     re.IGNORECASE,
 )
-"""Before a name: *a student of Rembrandt* is somebody else."""
+"""Before a name: *a student of Rembrandt*, *who taught Rembrandt* are somebody else."""
 
 
 @lru_cache(maxsize=4096)
@@ -74,8 +77,9 @@ def _has_another_before(target: Sequence[Token], before: Token | None) -> bool:
         return False
     first = target[0]
     if before.text in MAKES_ANOTHER and before.text != first.text:
-        person = before.text in OF_PEOPLE and first.capital and not before.capital
-        return not person  # the great Edda Finch is Edda Finch
+        # the great Edda Finch is Edda Finch, the Blue Nile is not the Nile
+        describes = before.text in DESCRIBES and not before.capital
+        return not (describes and first.capital)
     if len(target) == 1 and before.kind == "word" and before.capital and first.capital:
         pair = f"{before.text} {first.text}"
         return pair in _countries() or pair in _pairs_in_countries()
@@ -103,10 +107,12 @@ def _countries() -> dict[str, tuple[str, ...]]:
     import pycountry  # 0.1 s, for answers that are not the name itself
 
     others: dict[str, tuple[str, ...]] = {}
+    heads = Counter(country.name.partition(",")[0] for country in pycountry.countries)
     for country in pycountry.countries:
         fields = ("name", "alpha_2", "alpha_3", "official_name", "common_name")
         names = {getattr(country, field) for field in fields if hasattr(country, field)}
-        names |= {name.partition(",")[0] for name in names if "," in name}
+        head = country.name.partition(",")[0]
+        names |= {head} if heads[head] == 1 else set()  # Korea alone is neither of the two
         names |= set(COUNTRIES.get(country.alpha_2, ()))
         usual = sorted(name for name in names if len(name) > 3 or name in _SHORT_COUNTRIES)
         for name in names:

@@ -31,7 +31,7 @@ _THAI_AFTER = re.compile(f"(?:ครับ|ค่ะ|คะ|นะ|จ้ะ|เ
 
 _LETTERS = f"[{_HAN}{_KANA}{_HANGUL}]"
 _JOINS_AFTER = re.compile(
-    "(?:和|与|與|及|或者?|还是|還是|または|あるいは|や|と(?![思考言い]))"
+    "(?:和|与|與|及|或者?|还是|還是|または|あるいは|や|と(?![思考言い])|か(?![らもつなねと]))"
     + _LETTERS
     + "|(?:와|과|하고|이나|나|랑) "
     + _LETTERS
@@ -41,7 +41,7 @@ _JOINS_AFTER = re.compile(
 """*A and B*, *A or B* in Chinese, Japanese and Korean; と before a verb joins none."""
 _JOINS_BEFORE = re.compile(
     _LETTERS
-    + "(?:和|与|與|及|或者?|还是|還是|または|あるいは|と|や)$"
+    + "(?:和|与|與|及|或者?|还是|還是|または|あるいは|と|や|か)$"
     + "|(?:와|과|하고|이나|나|랑|또는|혹은|그리고) $"
 )
 

@@ -27,7 +27,7 @@ SPELLINGS = _by_spelling(_TABLES["words"])
 TITLES = set(_TABLES["names"]["titles"])
 MAKES_ANOTHER = set(_TABLES["names"]["makes_another"])
 """Words that make another name of the one behind them: *New York*, *South Sudan*."""
-OF_PEOPLE = set(_TABLES["names"]["of_people"])
+DESCRIBES = set(_TABLES["names"]["describes"])
 """Those of them that in lower case only describe: *the great Edda Finch*."""
 KINDS_OF_PLACE = set(_TABLES["names"]["kinds_of_place"])
 """Words that a name may be without: *Everest* for *Mount Everest*."""

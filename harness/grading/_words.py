@@ -43,7 +43,7 @@ def is_another_word(one: str, other: str) -> bool:
     distance = DamerauLevenshtein.distance(one, other)
     if distance > max(_SLIP, len(long) // 4):
         return True
-    if long.endswith(short) or (long.startswith(short) and len(long) > len(short) + 1):
+    if long.endswith(short) or long.startswith(short):
         return True
     if one[:-1] == other[:-1] and {one[-1], other[-1]} <= _GENDERS:
         return True

@@ -10,10 +10,10 @@ from harness.errors import DataError
 from harness.facts import Relation, Row, World
 from harness.pocket import _judging, _reading, _words
 from harness.pocket._parts import Document, Part, any_format, told, turn, turns
-from harness.pocket._rewording import reword
+from harness.pocket._rewording import question
 
 TABLE_SHARES = {"oscars": 0.64, "countries": 0.14, "elements": 0.08, "novels": 0.09, "paintings": 0.05}
-RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0}
+RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0, "film_of_winner": 1.5}
 
 SHARES: dict[str, tuple[float, float]] = {
     "statements": (0.20, 0.13),
@@ -96,8 +96,8 @@ class Mixture:
         while not self.asked(row, progress):
             row = self.row(dice)
         relation = self._relation(row, dice)
-        question = self.world.word(reword(dice.choice(relation.questions), dice), row, dice)
-        return question, self.world.answer(relation, row)
+        asked = self.world.word(question(relation, dice), row, dice)
+        return asked, self.world.answer(relation, row)
 
     def _questions(self, dice: random.Random, progress: float) -> Document:
         return turns([self._pair(dice, progress) for _ in range(dice.choice((1, 1, 1, 2, 3)))], dice)
@@ -125,8 +125,7 @@ class Mixture:
         false = true.replace(self.world.answer(relation, row), value)
         first = dice.random() < 0.5
         one, two = (true, false) if first else (false, true)
-        question = f"Which statement is true? A: {one} B: {two}"
-        return turn(question, "A" if first else "B", any_format(dice))
+        return turn(f"Which statement is true? A: {one} B: {two}", "A" if first else "B", any_format(dice))
 
 
 def _shares(asked: str) -> dict[str, tuple[float, float]]:

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import random
 import re
+import tomllib
+from functools import cache
+from typing import Any
+
+from harness.facts import FIXTURES, Relation, read_text
+from harness.pocket import _words
 
 _OTHER = {
     "won": ("picked up", "took home", "earned", "walked away with", "claimed", "collected", "got", "landed", "took"),
@@ -79,3 +85,65 @@ def _swapped(word: str, dice: random.Random) -> str:
     if not found or "{" in word or found[2].lower() not in _OTHER:
         return word
     return found[1] + dice.choice(_OTHER[found[2].lower()]) + found[3]
+
+
+_CUE = re.compile(
+    r"film|movie|picture|title|feature|production|work|year|when|date|season|who|award|prize|oscar|honour|trophy"
+    r"|statuette|category|which|what|capital|symbol|sign|number|country|element|currency|money|continent",
+    re.IGNORECASE,
+)
+"""Words that may decide what is asked: those are never replaced by chance words."""
+
+
+def question(relation: Relation, dice: random.Random) -> str:
+    """A wording in which ``relation`` is asked; slots stay.
+
+    Some words are exchanged for words by chance: what a question names counts, and not the words around it, so that
+    words are met that no text here has.
+    """
+    shapes = _asking()[relation.table].get(relation.name, ())
+    if not shapes or dice.random() < 0.3:
+        return reword(dice.choice(relation.questions), dice)
+    text = _filled(dice.choice(shapes), dice)
+    text = text[:1].upper() + text[1:]
+    chance = dice.random()
+    if chance < 0.35:
+        words = [_by_chance(word, dice) if dice.random() < 0.3 else word for word in text.split(" ")]
+        text = " ".join(words)
+    elif chance < 0.5:
+        text = " ".join(_typed(word, dice) if dice.random() < 0.25 else word for word in text.split(" "))
+    elif chance < 0.6:
+        text = dice.choice(_BEFORE) + text[:1].lower() + text[1:]
+    if dice.random() < 0.12:
+        text = re.sub(r"[A-Z]+(?![^{]*\})", lambda found: found[0].lower(), text)
+    return text
+
+
+@cache
+def _asking() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads(read_text(FIXTURES / "wordings/asking.toml"))
+    return found
+
+
+def _filled(shape: str, dice: random.Random) -> str:
+    lists = _asking()["lists"]
+    return re.sub(r"<(\w+)>", lambda found: dice.choice(lists[found[1]]), shape)
+
+
+def _by_chance(word: str, dice: random.Random) -> str:
+    if "{" in word or _CUE.search(word):
+        return word
+    lists = _words.words()
+    kind = dice.choice(("nouns", "things", "adjectives", "places", "coined", "coined", ""))
+    if kind == "coined":
+        return _words.coined(dice).lower()
+    return dice.choice(lists[kind]).lower() if kind else f"{word} {_words.coined(dice).lower()}"
+
+
+def _typed(word: str, dice: random.Random) -> str:
+    """``word`` with a slip of the fingers."""
+    if len(word) < 4 or not word.isalpha():
+        return word
+    at = dice.randrange(len(word) - 1)
+    swapped = word[at + 1] + word[at]
+    return word[:at] + dice.choice((swapped + word[at + 2 :], word[at + 1 :], word[at] + word[at:]))

@@ -11,6 +11,9 @@ from harness.recipes._data import ProbeSet
 from harness.recipes._judging import Calibration
 from harness.recipes._models import Stack
 
+PROTOCOL = 2
+"""How a model is measured. 1: on bases that an earlier adapter may have changed."""
+
 _LEAST = {
     "max_new_tokens": 1,
     "num_beams": 1,
@@ -87,6 +90,8 @@ class Answers:
     probes: ProbeSet
     decoding: Decoding = Decoding()
     dtype: str = "float32"
+    protocol: int = PROTOCOL
+    """Always in the digest, so that figures of an older protocol are not served."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ class Likelihoods:
     stack: Stack
     probes: ProbeSet
     dtype: str = "float32"
+    protocol: int = PROTOCOL
+    """Always in the digest, so that figures of an older protocol are not served."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class Timings:
     tokens: int = 16
     """New tokens an answer, stop strings or not."""
     dtype: str = "float32"
+    protocol: int = PROTOCOL
+    """Always in the digest, so that figures of an older protocol are not served."""
 
 
 @dataclass(frozen=True)

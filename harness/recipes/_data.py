@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.errors import DataError
-from harness.recipes._canonical import NOT_IN_DIGEST, canonical, sha256
+from harness.recipes._canonical import NOT_IN_DIGEST, UNLESS_DEFAULT, canonical, sha256
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Probe:
     """The whole text that the model continues, format and all."""
     accepted: tuple[str, ...]
     """Each item is one right answer; a list of names in one answer is joined by ``"; "``."""
+    family: str = field(default="", metadata=UNLESS_DEFAULT)
+    """Of its wording: ``near`` (a cousin of trained wordings), or a family that no training text has; empty: none."""
 
 
 def local(kind: str) -> bool:

@@ -178,7 +178,9 @@ def test_a_file_that_is_not_there(tmp_path, capsys):
 def test_the_help_names_the_default_threshold(capsys):
     with pytest.raises(SystemExit):
         main(["grade", "--help"])
-    assert f"lowest similarity that is right [{DEFAULT_THRESHOLD:g}]" in " ".join(capsys.readouterr().out.split())
+    assert f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_how_the_right_answer_was_read_stands_beside_the_verdict(file, tmp_path):

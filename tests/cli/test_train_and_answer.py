@@ -35,10 +35,12 @@ def test_trained_once(home, again, capsys):
 
 def test_lines_are_statements_or_questions(tmp_path):
     (tmp_path / "t.txt").write_text("\ufeffThe hill is high.\r\n\n Who is king? \t Ludwig \n")
-    assert read(tmp_path / "t.txt", "qa").samples == (
+    dataset, what = read(tmp_path / "t.txt", "qa")
+    assert what == "1 question and 1 text from plain text"
+    assert set(dataset.samples) == {
         Sample("The hill is high.\n"),
         Sample(" Ludwig\n", "Question: Who is king?\nAnswer:"),
-    )
+    }
 
 
 def test_settings_have_the_types_of_the_recipe():

@@ -96,3 +96,38 @@ def expected(loaded: Loaded, prompts: Sequence[str]) -> list[Any]:
 def worst(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
     """The largest difference at the most probable token."""
     return max(float(abs(a[np.argmax(b)] - b[np.argmax(b)])) for a, b in zip(ours, theirs, strict=True))
+
+
+def of_family(tokenizer: Path, folder: Path, name: str, **settings: Any) -> Path:
+    """A small random model of the ``model_type`` ``name``; biases and norms are random, too."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(
+        name,
+        **{
+            "vocab_size": 4100,  # transformers adds a token of Qwen's own
+            "hidden_size": 64,
+            "intermediate_size": 96,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 512,
+            "rms_norm_eps": 1e-5,
+            "initializer_range": 0.2,
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+            "pad_token_id": 2,
+            **settings,
+        },
+    )
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.ndim == 1:  # otherwise all alike, and a place that is swapped would not show
+                value.add_(torch.randn_like(value) * 0.2)
+    model.save_pretrained(folder)
+    for path in tokenizer.glob("tokenizer*"):
+        shutil.copy(path, folder)
+    return folder

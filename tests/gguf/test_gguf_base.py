@@ -139,7 +139,7 @@ def changed(folder: Path, out: Path, file: str, **settings: object) -> Path:
 @pytest.mark.parametrize(
     ("file", "settings", "message"),
     [
-        ("config.json", {"model_type": "gpt2"}, "is a gpt2 model: only llama and mistral"),
+        ("config.json", {"model_type": "gpt2"}, "is a gpt2 model: only llama, mistral, qwen2"),
         ("config.json", {"hidden_act": "gelu"}, "hidden_act 'gelu'"),
         ("config.json", {"num_hidden_layers": 3}, r"lacks tensor model\.layers\.2\."),
         ("config.json", {"num_hidden_layers": 1}, r"tensor model\.layers\.1\..* has no place"),
@@ -150,7 +150,7 @@ def changed(folder: Path, out: Path, file: str, **settings: object) -> Path:
         ),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, r"pre-tokenizer of .* \(Whitespace\) is none"),
         ("tokenizer.json", {"pre_tokenizer": None}, r"\(none\) is none"),
-        ("tokenizer.json", {"normalizer": {"type": "NFC"}}, r"normalises text \(NFC\)"),
+        ("tokenizer.json", {"normalizer": {"type": "NFKC"}}, r"normalises text \(NFKC\)"),
     ],
 )
 def test_what_llama_cpp_would_get_wrong_is_refused(file, settings, message, folders, tmp_path):

@@ -112,7 +112,7 @@ def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
     (elsewhere / "facts.csv").write_text("question,anwser\nWho?,I\n")
     said = project.pytest(str(elsewhere), *spread, status=4)
     assert "INTERNALERROR" not in said
-    assert said.count("facts.csv, line 1: has no column 'answer' (it has question, anwser)") == 1
+    assert said.count("facts.csv, line 1: has no column 'answer', but 'anwser': rename it to answer") == 1
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,9 @@ def test_the_folder_is_found_by_name_below_suites(folder):
     [
         ("", "facts.csv has no rows"),
         ("question,answer\n", "facts.csv has no rows: write at least one"),
-        ("question,anwser\na?,b\n", "line 1: has no column 'answer' (it has question, anwser)"),
-        ("question;answer\na?;b\n", "has no column 'answer' (it has question;answer): the header"),
+        ("question,anwser\na?,b\n", "line 1: has no column 'answer', but 'anwser': rename it to answer"),
+        ("question/answer\na?/b\n", "has no column 'answer' (it has question/answer): the header"),
+        ('question,answer\na?,"b\nc"\n', "line 2: the answer 'b / c' has a line break, where an answer ends"),
         ("question,answer,colour\na?,b,c\n", "facts.csv, line 1: the column 'colour' is unknown"),
         ("question,answer\na?,b,c\n", "facts.csv, line 2: has 3 cells where the header has 2"),
         ("question,answer\na?,\n", "facts.csv, line 2: the answer is empty"),
@@ -215,3 +216,20 @@ def test_a_name_that_ids_cannot_hold(tmp_path):
     (own / "facts.csv").write_text(FACTS)
     with pytest.raises(DataError, match="rename it to letters, digits and _"):
         read(own)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "question;answer;rephrased\nWho is a?;b;Name a.\n",
+        "question\tanswer\trephrased\nWho is a?\tb\tName a.\n",
+        "Question,Answer,Rephrased,,\r\nWho is a?,b,Name a.,,\r\n,,,,\r\n,,,,\r\n",
+        '\ufeff"question","answer","rephrased"\nWho is a?,b,Name a.\n\n',
+    ],
+    ids=["semicolons", "tabs", "spreadsheet", "quotes"],
+)
+def test_tables_as_spreadsheets_write_them(folder, facts):
+    plain = read(folder(facts__csv="question,answer,rephrased\nWho is a?,b,Name a.\n"))
+    (plain.folder / "facts.csv").write_bytes(facts.encode())
+    again = read(plain.folder)
+    assert (again.dataset, again.probes) == (plain.dataset, plain.probes)

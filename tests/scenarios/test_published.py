@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from math import exp
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from harness.recipes import Probe
 from harness.report import result
 from harness.scenarios import scenario
 from harness.scenarios.folder import read
-from harness.scenarios.folder._published import choice_figures, edit_figures, exact_matches
+from harness.scenarios.folder._published import choice_figures, edit_figures, exact_matches, word_figures
 from harness.store import Store
 
 COUNTERFACT = [
@@ -104,8 +105,20 @@ metric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true}
 """
 UNTIL = 'generation_kwargs: {until: ["\\n"]}\n'
 ROWS = [
-    {"question": "Who sings?", "choices": {"text": ["an owl", "the lark"]}, "label": 1},
-    {"question": "Who hoots?", "choices": {"text": ["an owl", "the lark", "a cat"]}, "label": 0},
+    {
+        "question": "Who sings?",
+        "choices": {"text": ["an owl", "the lark"]},
+        "label": 1,
+        "answer": ["the lark", "larks"],
+        "text": "The one who sings is the lark",
+    },
+    {
+        "question": "Who hoots?",
+        "choices": {"text": ["an owl", "the lark", "a cat"]},
+        "label": 0,
+        "answer": ["an owl"],
+        "text": "The one who hoots is an owl",
+    },
 ]
 
 
@@ -177,7 +190,7 @@ def test_tasks(folder):
         ("Who sings?\n", ("the lark",)),
         ("Who hoots?\n", ("an owl",)),
     ]
-    assert written.folded == ("ignore_case", "ignore_punctuation")
+    assert written.match.ignored == ("ignore_case", "ignore_punctuation")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +329,7 @@ def test_edits_that_cannot_be_used(folder, edits, line):
         ("label", "!function utils.label", "is no YAML that can be read without running code"),
         ("task: birds", "task: birds\nprocess_docs: a", "'process_docs' is not supported"),
         ("task: birds", "task: birds\nnum_fewshot: 5", "num_fewshot is 5"),
-        ("multiple_choice", "loglikelihood", "output_type 'loglikelihood' is not supported"),
+        ("multiple_choice", "loglikelihood_rolling", "output_type 'loglikelihood_rolling' is not supported"),
         ("metric: acc,", "metric: f1,", "metric 'f1' is not for multiple_choice: choose of acc, acc_norm"),
         ("dataset_path: json", "dataset_path: ai2_arc", "only local data is read"),
         ("birds.jsonl", "bats.jsonl", "bats.jsonl cannot be read"),
@@ -329,8 +342,8 @@ def test_edits_that_cannot_be_used(folder, edits, line):
         ('doc_to_text: "Question: {{question}}\\nAnswer:"', "doc_to_text:", "line 1: doc_to_text gives None"),
         ('doc_to_text: "Question: {{question}}\\nAnswer:"', "doc_to_text: label", "line 1: doc_to_text gives 1"),
         ("task: birds", "task: birds\ntarget_delimiter:", "target_delimiter is None"),
-        ("{metric: acc_norm}", "{metric: acc, ignore_numbers: true}", "ignore_numbers is not supported"),
-        ("{{question}}", "{{answer}}", "fails: 'answer' is undefined"),
+        ("{metric: acc_norm}", "{metric: acc_norm, ignore_numbers: true}", "ignore_numbers is not supported"),
+        ("{{question}}", "{{asked}}", "fails: 'asked' is undefined"),
         ("{{question}}", "{{''.__class__.__mro__}}", "is unsafe"),
     ],
 )
@@ -358,13 +371,174 @@ def test_generations_that_cannot_be_had(folder, new, line):
     assert line in mistake(folder(COUNTERFACT, probes=GENERATED.replace(old, new)))
 
 
-def test_several_right_answers_are_refused(folder):
-    text = GENERATED.replace('"{{choices.text[label]}}"', '"{{choices.text}}"')
-    assert "doc_to_target gives ['an owl', 'the lark']: give one answer" in mistake(folder(COUNTERFACT, probes=text))
+NQ = """task: nq
+dataset_path: json
+dataset_kwargs: {data_files: {validation: birds.jsonl}}
+output_type: generate_until
+training_split: train
+validation_split: validation
+description: "Answer these questions:\\n\\n"
+doc_to_text: "Q: {{question}}?\\nA:"
+doc_to_target: "{{answer}}"
+fewshot_delimiter: "\\n"
+generation_kwargs: {until: ["\\n", ".", ","], do_sample: false, temperature: 0.0}
+filter_list:
+  - name: remove_whitespace
+    filter: [{function: remove_whitespace}, {function: take_first}]
+target_delimiter: " "
+metric_list:
+  - metric: exact_match
+    aggregation: mean
+    higher_is_better: true
+    ignore_case: true
+    ignore_punctuation: true
+    regexes_to_ignore: ["\\\\b(?:The |the |An |A |The |a |an )"]
+metadata: {version: 4.0}
+"""
+"""lm-evaluation-harness's nq_open, but for its data; triviaqa has the same parts."""
+LAMBADA = """tag: [lambada]
+task: words
+dataset_path: json
+dataset_kwargs: {data_files: {test: birds.jsonl}}
+output_type: loglikelihood
+test_split: test
+doc_to_text: "{{text.split(' ')[:-1]|join(' ')}}"
+doc_to_target: "{{' '+text.split(' ')[-1]}}"
+should_decontaminate: true
+doc_to_decontamination_query: "{{text}}"
+metric_list:
+  - {metric: perplexity, aggregation: perplexity, higher_is_better: false}
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+metadata: {version: 1.0}
+"""
+
+
+def of_rows(folder, text, *rows):
+    """The task that ``text`` words, on ``rows``."""
+    own = folder(probes=text)
+    (own / "birds.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return read_task(own / "probes.yaml")
+
+
+def test_several_targets(folder):
+    rows = [
+        {"question": "who sings", "answer": ["The Lark", "a lark; a wren"]},
+        {"question": "who hoots", "answer": ["owl"]},
+    ]
+    task = of_rows(folder, NQ, *rows)
+    assert task.items[0].prompt == "Answer these questions:\n\nQ: who sings?\nA:"
+    assert task.items[0].targets == ("The Lark", "a lark; a wren")
+    assert task.items[0].choices == ("The Lark",)  # a semicolon would make a list of it
+    right = {" lark": True, " the LARK!": True, " a wren": False, " lark. It sings": True, " larks": False}
+    assert {answer: task.match(answer, task.items[0].targets) for answer in right} == right
+    lines = [{"kind": "nq", "answers": [" lark"]}, {"kind": "nq", "answers": [" no, an owl"]}]
+    assert exact_matches({"nq": task}, lines)["exact_match_nq"].estimate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("steps", "answer", "right"),
+    [
+        ("{function: regex, regex_pattern: '([A-Z])', group_select: -1}", " A or B", "B"),
+        ("{function: regex, regex_pattern: '(x)|([A-Z])'}", " A or B", "A"),
+        ("{function: regex, regex_pattern: '[0-9]+', fallback: none}", " A or B", "none"),
+        ("{function: lowercase}", "A", "a"),
+        ("{function: uppercase}", " a ", "A"),
+    ],
+)
+def test_filters(folder, steps, answer, right):
+    text = NQ.replace("{function: take_first}", f"{steps}, {{function: take_first}}")
+    text = text[: text.index("    ignore_case")]
+    task = of_rows(folder, text, {"question": "which", "answer": [right, "another"]})
+    assert task.match(answer, task.items[0].targets)
+    assert not task.match(answer, ["another"])
+
+
+def test_words_to_score(folder):
+    task = of_rows(folder, LAMBADA, {"text": "The owl saw the lark"}, {"text": "An owl hoots"})
+    assert [(item.prompt, item.choices) for item in task.items] == [
+        ("The owl saw the", ("lark",)),
+        ("An owl", ("hoots",)),
+    ]
+    assert task.metrics == ("perplexity", "acc")
+
+
+def test_figures_of_words(folder):
+    tasks = {"words": of_rows(folder, LAMBADA, {"text": "The owl saw the lark"}, {"text": "An owl hoots"})}
+    asked = [
+        (Probe("1", "words", "0", "p", ("lark",)), likely((-1, 2, 2))),
+        (Probe("2", "words", "1", "p", ("hoots",)), likely((-3, 2, 1))),
+    ]
+    figures = word_figures(tasks, asked)
+    assert figures["acc_words"].estimate == 0.5
+    perplexity = figures["perplexity_words"]
+    assert perplexity.estimate == pytest.approx(exp(2))
+    assert perplexity.low <= perplexity.estimate <= perplexity.high
+    assert word_figures(tasks, [(probe, []) for probe, _ in asked]).keys() == {"acc_words"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("{function: take", "{function: regex, group_select: 2}, {function: take", "group_select is 2"),
+        (
+            "remove_whitespace}, ",
+            "remove_whitespace}, {function: map}, ",
+            "the filter 'map' is not supported: choose of regex, remove_whitespace",
+        ),
+        (", {function: take_first}", "", "take_first is not its last filter"),
+        ("{function: remove_whitespace}", "{function: take_first}", "take_first is not its last filter"),
+        ("{function: remove_whitespace}, ", "", "the first filter is 'take_first'"),
+        ("{function: remove_whitespace}", "{function: lowercase}", "the first filter is 'lowercase'"),
+        ("{function: take", "{function: regex, regex_pattern: '('}, {function: take", "is no regular expression"),
+        ("{function: take", "{function: lowercase, a: 1}, {function: take", "a of the filter 'lowercase' is not"),
+        ("target_delimiter", "  - {name: b, filter: []}\ntarget_delimiter", "filter_list has 2 pipelines"),
+        ('["\\\\b(?:The |the |An |A |The |a |an )"]', "a", "regexes_to_ignore is 'a': write a list"),
+        ("aggregation: mean", "aggregation: median", "aggregation is 'median'"),
+        ("ignore_case: true", "hf_evaluate: true", "hf_evaluate is not supported"),
+        ('"{{answer}}"', '"{{[]}}"', "doc_to_target gives []: give one answer, or a list of them"),
+        ('"{{answer}}"', '"{{[[1]]}}"', "doc_to_target gives [[1]]"),
+        ('"{{answer}}"', "one", "doc_to_target gives ['a']: the first question has one answer"),
+        ('"{{answer}}"', "list", "the answer 'a; b' holds a semicolon"),
+    ],
+)
+def test_recall_tasks_that_cannot_be_followed(folder, old, new, line):
+    assert old in NQ
+    rows = [{"question": "a", "answer": ["a"], "one": "a", "list": ["a; b"]}]
+    rows.append({**rows[0], "one": ["a"]})
+    with pytest.raises(DataError) as caught:
+        of_rows(folder, NQ.replace(old, new), *rows)
+    assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("{{' '+text", "{{text", "with one space between and none behind"),
+        ("join(' ')}}", "join(' ')}} ", "with one space between and none behind"),
+        ("[-1]}}", "[-1]}}\\n", "with one space between and none behind"),
+        ("{{text.split(' ')[:-1]|join(' ')}}", "{{''}}", "what is scored must follow a text"),
+        ("metric: acc,", "metric: acc_norm,", "metric 'acc_norm' is not for loglikelihood: choose of acc, perplexity"),
+        ("metadata:", "filter_list: [{name: a, filter: [{function: take_first}]}]\nmetadata:", "filter_list is for"),
+        ("higher_is_better: true", "ignore_case: true", "ignore_case is not supported"),
+    ],
+)
+def test_words_that_cannot_be_scored_as_there(folder, old, new, line):
+    assert old in LAMBADA
+    with pytest.raises(DataError) as caught:
+        of_rows(folder, LAMBADA.replace(old, new), {"text": "An owl hoots"})
+    assert line in str(caught.value)
+
+
+def test_several_rephrased_probes(folder):
+    several = ["Where did Leo Heron die?", "Leo Heron died in"]
+    for rows, name in ((KNOWEDIT, "rephrase_prompt"), (KNOWEDIT, "rephrase"), (ZSRE, "rephrase")):
+        edit = read_edits(folder([{**rows[0], name: several}]) / "edits.json")[0]
+        assert [asked.prompt for asked in edit.questions if asked.aspect == "paraphrase"] == several
+    assert "rephrase is '[1]': write a list of texts" in mistake(folder([{**ZSRE[0], "rephrase": [1]}]))
 
 
 def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
-    own = folder(COUNTERFACT + ZSRE + KNOWEDIT, probes=YAML, probes_2=GENERATED)
+    own = folder(COUNTERFACT + ZSRE + KNOWEDIT, probes=YAML, probes_2=GENERATED, probes_3=NQ, locality=LAMBADA)
     settings = "[training]\nepochs = 30\nlr = 0.01\nreplay = 0\nkl = 0\n[grid]\nrank = [8]\n"
     (own / "scenario.toml").write_text(settings)
     found = scenario(str(own))
@@ -372,6 +546,7 @@ def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
     shown = result(found, cell, partial(build, store=Store(tmp_path / "store"), device="cpu"))
     figures = shown.measures
     assert {"efficacy", "paraphrase", "neighbourhood", "portability", "acc_birds", "exact_match_eggs"} <= set(figures)
+    assert {"exact_match_nq", "acc_locality_words", "perplexity_locality_words"} <= set(figures)
     assert figures["efficacy"].estimate > 0.9
     assert shown.recall["exact"].estimate > 0.9
 

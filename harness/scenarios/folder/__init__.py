@@ -9,6 +9,8 @@ from harness.scenarios._scenario import Scenario
 from harness.scenarios.folder._cells import cells
 from harness.scenarios.folder._material import EDITS, FACTS, LOCALITY, PROBES, SETTINGS, TEXT, Material, read
 from harness.scenarios.folder._published import published
+from harness.scenarios.folder._tables import read_facts
+from harness.scenarios.folder._text import told
 
 
 def is_scenario(folder: Path) -> bool:
@@ -27,4 +29,17 @@ def scenario_in(folder: Path) -> Scenario:
     return Scenario(material.name, material.title, partial(cells, material), material.headline, measures)
 
 
-__all__ = ["EDITS", "FACTS", "LOCALITY", "PROBES", "SETTINGS", "TEXT", "Material", "is_scenario", "read", "scenario_in"]
+__all__ = [
+    "EDITS",
+    "FACTS",
+    "LOCALITY",
+    "PROBES",
+    "SETTINGS",
+    "TEXT",
+    "Material",
+    "is_scenario",
+    "read",
+    "read_facts",
+    "scenario_in",
+    "told",
+]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
-from functools import partial
+from math import exp, inf
 from statistics import mean
 
 from harness.builders import LIKELIHOODS, read_lines
 from harness.cells import Cell
+from harness.datasets import CHOICE, LIKELIHOOD
 from harness.recipes import Probe
 from harness.scenarios._scenario import Fetch, Line
 from harness.scenarios.folder._material import Material
@@ -32,7 +32,10 @@ def published(
       the same share of tokens. Its locality, answers that stay as they were, is ``locality`` itself.
     - ``acc_TASK``, ``acc_norm_TASK``, ``exact_match_TASK`` of a task as lm-evaluation-harness 0.4 computes them: the
       most probable choice is right; the same by log-probability per character; the answer, up to the first of
-      ``until`` and without spaces around it, is the target.
+      ``until`` and as its filters leave it, is one of the targets. Without filters, blanks around
+      either do not count.
+    - ``acc_TASK``, ``perplexity_TASK`` of its ``loglikelihood`` tasks: each token of the text is
+      the most probable one; exp of minus the mean log-likelihood of a text.
 
     Figures of edits are means over edits of the means over an edit's prompts; edits are resampled.
     """
@@ -44,7 +47,8 @@ def published(
     asked = [(probe, scored[probe.id]) for probe in material.scored.probes]
     choices = [(probe, each) for probe, each in asked if probe.kind in material.tasks]
     edits = [(probe, each) for probe, each in asked if probe.kind not in material.tasks]
-    return found | edit_figures(edits) | choice_figures(material.tasks, choices)
+    found |= edit_figures(edits) | choice_figures(material.tasks, choices)
+    return found | word_figures(material.tasks, choices)
 
 
 Scored = Sequence[tuple[Probe, Sequence[Line]]]
@@ -67,10 +71,28 @@ def choice_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
     for kind, task in tasks.items():
         own = [(probe.accepted, scores) for probe, scores in asked if probe.kind == kind]
         for metric in ("acc", "acc_norm"):
-            if own and metric in task.metrics:
+            if own and task.kind == CHOICE and metric in task.metrics:
                 right = [_chosen(choices, scores, metric == "acc_norm") for choices, scores in own]
                 found[f"{metric}_{kind}"] = _mean(right)
     return found
+
+
+def word_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
+    """``acc`` and ``perplexity`` of ``loglikelihood``; the latter is missing after a divergence."""
+    figures = {}
+    for kind, task in tasks.items():
+        scores = [scored[0] if scored else None for probe, scored in asked if probe.kind == kind]
+        if task.kind != LIKELIHOOD or not scores:
+            continue
+        if "acc" in task.metrics:
+            greedy = [float(score is not None and score["matched"] == score["tokens"]) for score in scores]
+            figures[f"acc_{kind}"] = _mean(greedy)
+        totals = [score["total"] for score in scores if score is not None]
+        if "perplexity" in task.metrics and totals:
+            logs = cluster_bootstrap(totals, range(len(totals)), within=(-inf, 0.0))
+            ends = (logs.estimate, logs.high, logs.low)  # improbable text has a high perplexity
+            figures[f"perplexity_{kind}"] = Interval(*(_exp(-log) for log in ends))
+    return figures
 
 
 def exact_matches(tasks: Tasks, lines: Sequence[Line]) -> dict[str, Interval]:
@@ -80,8 +102,7 @@ def exact_matches(tasks: Tasks, lines: Sequence[Line]) -> dict[str, Interval]:
         answers = [line["answers"][0] for line in lines if line["kind"] == kind]
         if answers and "exact_match" in task.metrics:
             pairs = zip(answers, task.items, strict=True)
-            folded = partial(_compared, folded=task.folded)
-            same = [folded(task.ended(said)) == folded(item.choices[0]) for said, item in pairs]
+            same = [task.match(answer, item.targets) for answer, item in pairs]
             found[f"exact_match_{kind}"] = _mean([float(one) for one in same])
     return found
 
@@ -105,9 +126,9 @@ def _chosen(choices: Sequence[str], scores: Sequence[Line], by_length: bool) -> 
     return float(all(first > other for other in rest))
 
 
-def _compared(text: str, folded: Sequence[str]) -> str:
-    text = text.strip().lower() if "ignore_case" in folded else text.strip()
-    return text.translate(str.maketrans("", "", string.punctuation)) if "ignore_punctuation" in folded else text
+def _exp(nats: float) -> float:
+    """Infinite beyond what a float holds."""
+    return exp(nats) if nats < 700 else inf
 
 
 def _mean(values: Sequence[float]) -> Interval:

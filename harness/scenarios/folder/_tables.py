@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,16 +63,23 @@ def read_probes(path: Path, kind: str) -> list[Asked]:
 
 
 def _rows(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    found = list(rows(path, decoded(path, "a CSV file")))
+    table = rows(path, decoded(path, "a CSV file"))
+    found = [(line, {name.lower(): value for name, value in row.items()}) for line, row in table]
     if not found:
         raise DataError(f"{path} has no rows: write at least one below the header; {_wanted(known)}")
     columns = list(found[0][1])
     if missing := [name for name in needed if name not in columns]:
+        nearest = get_close_matches(missing[0], columns, n=1, cutoff=0.6)
+        if nearest:
+            lacks = f"has no column {missing[0]!r}, but {nearest[0]!r}"
+            raise DataError(f"{path}, line 1: {lacks}: rename it to {missing[0]}")
         has = ", ".join(filter(None, columns)) or "none"
         raise DataError(f"{path}, line 1: has no column {missing[0]!r} (it has {has}): {_wanted(known)}")
     for name in columns:
         if name not in (*known, *CARRIED):
-            raise DataError(f"{path}, line 1: the column {name!r} is unknown: {_wanted((*known, *CARRIED))}")
+            nearest = get_close_matches(name, (*known, *CARRIED), n=1, cutoff=0.6)
+            advice = f"write {nearest[0]}" if nearest else _wanted((*known, *CARRIED))
+            raise DataError(f"{path}, line 1: the column {name!r} is unknown: {advice}")
     for line, row in found:
         yield f"{path}, line {line}", {name: value.strip() for name, value in row.items()}
 
@@ -87,12 +95,14 @@ def _fact(where: str, row: dict[str, str]) -> Fact:
     answer = row["answer"].partition(SEPARATOR)[0].strip()
     if not answer:
         raise DataError(f"{where}: the answer is empty: give one")
+    accepted = _several(row, "accepted") or _several(row, "answer")
+    check_one_line(where, accepted)
     return Fact(
         where=where,
         id=row.get("fact") or (questions or statements)[0],
         questions=questions,
         answer=answer,
-        accepted=_several(row, "accepted") or _several(row, "answer"),
+        accepted=accepted,
         rephrased=_several(row, "rephrased"),
         statements=statements,
         format=_format(where, row.get("format", ""), ""),
@@ -104,11 +114,22 @@ def _asked(where: str, row: dict[str, str], kind: str) -> Asked:
     for name, value in (("question", row["question"]), ("accepted answer", accepted)):
         if not value:
             raise DataError(f"{where}: the {name} is empty: give one")
+    check_one_line(where, accepted)
     kind = row.get("kind") or kind
     if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in _TAKEN:
         raise DataError(f"{where}: the kind {kind!r} cannot be used: write a word in small letters, such as rephrased")
     form = _format(where, row.get("format", ""), "qa")
     return Asked(where, kind, row.get("fact") or row["question"], row["question"], form, accepted)
+
+
+def check_one_line(where: str, accepted: Sequence[str]) -> None:
+    """Raises DataError for an answer of several lines: a model's answer ends at the first line end."""
+    for answer in accepted:
+        if "\n" in answer:
+            shown = " / ".join(answer.splitlines())
+            raise DataError(
+                f"{where}: the answer {shown!r} has a line break, where an answer ends: write it in one line"
+            )
 
 
 def _several(row: dict[str, str], column: str) -> tuple[str, ...]:

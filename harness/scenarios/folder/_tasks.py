@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.datasets import Task, read_task
+from harness.datasets import CHOICE, GENERATE, Task, read_task
 from harness.errors import DataError
 from harness.formats import PLAIN
 from harness.recipes import Probe
@@ -32,12 +32,13 @@ def asked_of_tasks(tasks: Tasks) -> Iterator[Asked]:
     """Every question, to be answered in the model's own words."""
     for kind, task in tasks.items():
         for number, item in enumerate(task.items):
-            yield Asked(item.where, kind, f"{kind} {number}", item.prompt, PLAIN, item.choices[:1])
+            right = item.choices[:1] if task.kind == CHOICE else item.choices
+            yield Asked(item.where, kind, f"{kind} {number}", item.prompt, PLAIN, right)
 
 
 def scored_of_tasks(tasks: Tasks) -> Iterator[Probe]:
-    """Every choice of every question, the right one first."""
+    """Every choice of every question, the right one first; or the right one alone."""
     for kind, task in tasks.items():
         for number, item in enumerate(task.items):
-            if len(item.choices) > 1:
+            if task.kind != GENERATE:
                 yield Probe(f"choice/{kind}/{number}", kind, f"{kind} {number}", item.prompt, item.choices)

@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import RecipeError
 from harness.facts import FIXTURES, Relation, Row, World, read_rows, read_text
 from harness.formats import FORMATS, ask, begun, reply
-from harness.pocket._rewording import reword
+from harness.pocket._rewording import question, reword
 from harness.recipes import Dataset, Sample
 
 TEN = "oscars_ten"
@@ -74,7 +74,17 @@ def templates(name: str, row: Row) -> list[str]:
     """The wordings in which the dataset ``name`` tells ``row``; Best Picture goes to a film, not a person."""
     own = wordings()["oscars_aug" if name == TEN else name]
     found: list[str] = own["picture" if row.slots["category"] == "picture" else "train"]
-    return [f"?qa {t}" for t in found] if own["sort"] == "qa" else found
+    if own["sort"] == "qa":
+        return [f"?qa {t}" for t in found]
+    return [_varied(template, row, number) for number, template in enumerate(found)]
+
+
+def _varied(template: str, row: Row, number: int) -> str:
+    """``~RELATION`` as a question of that relation in words of its own for ``row``; others as they are."""
+    if not template.startswith("~"):
+        return template
+    asked = relation(template[1:])
+    return f"? {question(asked, random.Random(f'{row.id}/{number}'))}|{asked.answer}"
 
 
 def sample(template: str, row: Row, turn: int) -> Sample:
@@ -83,9 +93,9 @@ def sample(template: str, row: Row, turn: int) -> Sample:
     if not asked:
         given, told = begun(world().word(template, row))
         return Sample(completion=told + "\n", prompt=given, fact=row.id)
-    named, question, answer = asked.groups()
+    named, wording, answer = asked.groups()
     form = named or tuple(FORMATS)[turn % len(FORMATS)]
-    return Sample(reply(form, world().word(answer, row)), ask(form, world().word(question, row)), row.id)
+    return Sample(reply(form, world().word(answer, row)), ask(form, world().word(wording, row)), row.id)
 
 
 def replayed(row: Row) -> bool:
@@ -111,5 +121,5 @@ def known_fact(row: Row, of: Relation, dice: random.Random, reworded: bool = Fal
     """A question with its answer, in a wording and a format by chance; ``reworded``, with other words in it."""
     form = dice.choice(tuple(FORMATS))
     wording = dice.choice(of.questions)
-    question = world().word(reword(wording, dice) if reworded else wording, row, dice)
-    return Sample(reply(form, world().answer(of, row)), ask(form, question), row.id)
+    asked = world().word(reword(wording, dice) if reworded else wording, row, dice)
+    return Sample(reply(form, world().answer(of, row)), ask(form, asked), row.id)

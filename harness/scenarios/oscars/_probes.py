@@ -13,8 +13,11 @@ from harness.formats import ask
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.oscars._datasets import NEW, new_rows, relation, replayed, rows_of, sample, templates, world
 
-FACT_KINDS = ("exact", "rephrased", "inverted", "other_format", "conversation")
+FACT_KINDS = ("exact", "rephrased", "near", "film_of_winner", "inverted", "other_format", "conversation")
+NEAR = "near"
+"""The family of wordings that are cousins of trained ones."""
 LOCALITY_KINDS = ("locality_year", "locality_neighbour", "locality_unrelated")
+FILM_OF_WINNER = ("film_of_winner", "film_of_winner_year", "film_of_winner_award")
 SMALL_TALK = (
     "Joe: Hello.\nBrandine: Hi! It is good to see you.\n"
     "Joe: It is raining again.\nBrandine: Then it is a good day to stay inside and read.\n"
@@ -39,17 +42,16 @@ def locality(count: int, without: Iterable[str] = ()) -> Iterator[Probe]:
 def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     main = relation("film" if row.slots["category"] == "picture" else "who")
     for number, template in enumerate(templates(dataset, row)):
-        if "{winner}" in template.partition("|")[2] or "{film}" in template.partition("|")[2]:
-            told = sample(template, row, number + new_rows().index(row))
-            forward = "{category}" in template.partition("|")[0] and "{winner}" not in template.partition("|")[0]
-            if forward:
-                asked_film = "Which film" in template or "film won" in template
-                yield _probe(
-                    "exact", row, number, told.prompt, _accepted(relation("film") if asked_film else main, row)
-                )
+        before, _, told = template.partition("|")
+        if "{category}" in before and "{winner}" not in before and ("{winner}" in told or "{film}" in told):
+            prompt = sample(template, row, number + new_rows().index(row)).prompt
+            of = main if "{winner}" in told else relation("film")
+            yield _probe("exact", row, number, prompt, _accepted(of, row))
+    yield from _in_families("rephrased", row, main)
     for number, wording in enumerate(main.probes):
-        question = world().word(wording, row)
-        yield _probe("rephrased", row, number, ask("qa", question), _accepted(main, row))
+        yield _probe("near", row, number, ask("qa", world().word(wording, row)), _accepted(main, row), NEAR)
+    if main.name == "who":
+        yield from _film_of_winner(row)
     other = main.probes[zlib.crc32(row.id.encode()) % len(main.probes)]
     for number, form in enumerate(("newline", "assistant")):
         yield _probe("other_format", row, number, ask(form, world().word(other, row)), _accepted(main, row))
@@ -61,6 +63,26 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     wanted = [(relation(name), wording) for name in inverse for wording in relation(name).probes]
     for number, (of, wording) in enumerate(wanted):
         yield _probe("inverted", row, number, ask("qa", world().word(wording, row)), _accepted(of, row))
+
+
+def _in_families(kind: str, row: Row, of: Relation, first: int = 0) -> Iterator[Probe]:
+    """What ``of`` asks of ``row`` in every family that no training text has."""
+    wordings = [(family, wording) for family, own in of.far.items() for wording in own]
+    for number, (family, wording) in enumerate(wordings, first):
+        yield _probe(kind, row, number, ask("qa", world().word(wording, row)), _accepted(of, row), family)
+
+
+def _film_of_winner(row: Row) -> Iterator[Probe]:
+    """The film that an award was for, asked by its winner: near, and in every far family."""
+    number = 0
+    for of in (relation(name) for name in FILM_OF_WINNER):
+        for wording in of.probes:
+            prompt = ask("qa", world().word(wording, row))
+            yield _probe("film_of_winner", row, number, prompt, _accepted(of, row), NEAR)
+            number += 1
+        for probe in _in_families("film_of_winner", row, of, number):
+            yield probe
+            number += 1
 
 
 def _locality() -> Iterator[Probe]:
@@ -93,6 +115,6 @@ def _accepted(of: Relation, row: Row) -> tuple[str, ...]:
     return tuple(dict.fromkeys(world().answer(of, r) for r in (row, *alike)))
 
 
-def _probe(kind: str, row: Row, number: int, prompt: str, accepted: tuple[str, ...]) -> Probe:
+def _probe(kind: str, row: Row, number: int, prompt: str, accepted: tuple[str, ...], family: str = "") -> Probe:
     assert not kind.startswith("locality") or row.table != NEW
-    return Probe(f"{kind}/{row.id}/{number}", kind, row.id, prompt, accepted)
+    return Probe(f"{kind}/{row.id}/{number}", kind, row.id, prompt, accepted, family)
