@@ -29,6 +29,20 @@ _ONCE_BELIEVED = re.compile(
     re.IGNORECASE,
 )
 """*I used to think it was A, but it was B*; *I thought A, but I am not sure* is a hedge."""
+_NO_LONGER = re.compile(r"\bused to be\b[^\n]{0,80}?(?:,|\bbut)\s(?:but )?now\b", re.IGNORECASE)
+_HEARSAY = re.compile(
+    r"\b(?:many|most|some|others|people)(?: people)? (?:say|think|believe|assume|claim)\b",
+    re.IGNORECASE,
+)
+"""Denies what follows where something else stands before: *B, although many say A*."""
+_ANSWERED = re.compile(
+    r"\s*(?!(?:Well|Sure|Okay|Yes|No|Hello|Hi|Thanks|Right|Correct)\b)"
+    r"[A-Z][\w'-]{2,}(?: [A-Z][\w'-]+){0,2}\.\s"
+)
+"""A name that is a sentence by itself is the answer: *B. A is the capital, though.*"""
+_IS_SUBJECT = re.compile(
+    r"\s+(?:is|was|has|had)\b(?! (?:the )?(?:right|correct|answer|my|it))", re.IGNORECASE
+)
 _TAG = re.compile(
     r",?\s*(?:is|was|are|were|does|did|do|has|have|would|could|isn't|wasn't|aren't|weren't"
     r"|doesn't|didn't|don't)(?:\s(?:it|he|she|they|that|there|you))(?:\s+not)?\s*\?"
@@ -99,8 +113,9 @@ def claimed(text: str) -> str:
         start = max(text.rfind(mark, 0, match.start()) for mark in (".", "!", "\n")) + 1
         text = _blanked(text, start, match.end())
         after_doubt = match.end()
-    for match in _ONCE_BELIEVED.finditer(text):
-        text = _blanked(text, *match.span())
+    for pattern in (_ONCE_BELIEVED, _NO_LONGER):
+        for match in pattern.finditer(text):
+            text = _blanked(text, *match.span())
     for match in _TAKEN_BACK.finditer(text):
         before = text[after_doubt : match.start()].strip(" \t,.;:!-\u2014\u2013")
         after = text[match.end() :].strip(" .!")
@@ -152,7 +167,12 @@ def is_denied(text: str, start: int, end: int) -> bool:
     before = _POLITE.sub(" ", text[left:start])
     if _DENIES.search(before) or _NO.search(before) or _DENIES_ELSEWHERE.search(before):
         return True
+    if _HEARSAY.search(before) and text[:left].strip():
+        return True
     rest = text[end:]
+    answered = _ANSWERED.match(text)
+    if answered and start >= answered.end() and _IS_SUBJECT.match(rest):
+        return True
     if _NO_AT_END.match(rest) or _DENIED_AFTER_ELSEWHERE.match(rest):
         return True
     clause = text[end : max(right, end)]

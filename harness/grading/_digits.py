@@ -18,11 +18,12 @@ _YEAR = re.compile(
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "eighth": 8, "tenth": 10}
 _COUNTS = {"one": 1, "a": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _FRACTION = re.compile(
-    rf"\b({'|'.join(_COUNTS)})[\s-]({'|'.join(_PARTS)})s?\b(?!\s+million)", re.IGNORECASE
+    rf"\b({'|'.join(_COUNTS)})[\s-]({'|'.join(_PARTS)})s?\b(?!\s(?:million|past|to\b))",
+    re.IGNORECASE,
 )
 _HAS_NUMBER_WORD = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty"
-    r"|hundred|thousand|million|billion|trillion|zero|first|second|third|[a-z]+th|dozen)\b",
+    r"|hundred|thousand|million|billion|trillion|zero|first|second|third|[a-z]+th|dozen|half|quarter)\b",
     re.IGNORECASE,
 )
 _SCALES = ("hundred", "thousand", "million", "billion", "trillion")

@@ -16,8 +16,8 @@ from harness.grading._names import acronym, aliases, is_part_of_name
 from harness.grading._scripts import is_in_script, places
 from harness.grading._text import unmarked
 from harness.grading._values import Token, tokens
-from harness.grading._vocabulary import TITLES
-from harness.grading._words import is_another_word, same_word
+from harness.grading._vocabulary import RULERS, TITLES
+from harness.grading._words import is_another_word, is_plural, same_word
 
 _READ = 60
 """Words of an answer that are read: what follows is rambling."""
@@ -43,9 +43,14 @@ def accepted_tokens(name: str) -> tuple[Token, ...]:
     """Tokens of an accepted name: without articles, and without a title before it."""
     every = tokens(_APPROXIMATE.sub("", unmarked(name)))
     names = [token for i, token in enumerate(every) if not _is_article(every, i)] or list(every)
-    while len(names) > 2 and names[0].text in TITLES:
+    while len(names) > 2 and _is_title(names[0], names[1]):
         names = names[1:]
     return tuple(names)
+
+
+def _is_title(token: Token, after: Token) -> bool:
+    """*King Louis XIV* may be without it, *Prince of Wales* may not."""
+    return token.text in TITLES or (token.text in RULERS and after.capital)
 
 
 def _is_article(every: Sequence[Token], i: int) -> bool:
@@ -205,25 +210,31 @@ def similarity(target: Sequence[Token], run: Sequence[Token]) -> float:
         return 100.0 if len(one) == len(other) else _BY_RULE
     if len(one) != len(other):
         return _without_initials(target, run) if any(map(_is_left_out, (*target, *run))) else 0.0
-    scores = [_word_similarity(a, b) for a, b in zip(target, run, strict=True)]
+    scores = [
+        _word_similarity(a, b, len(one) > 1 and a.capital and b.capital)
+        for a, b in zip(target, run, strict=True)
+    ]
     if min(scores) >= 100:
         return 100.0
     whole = fuzz.ratio(" ".join(one), " ".join(other))
     return min(whole, *scores) if min(scores) < 60 else whole
 
 
-def _word_similarity(target: Token, token: Token) -> float:
-    """Of two tokens; 0 where they are two values, or two different words."""
+def _word_similarity(target: Token, token: Token, in_name: bool = True) -> float:
+    """Of two tokens; 0 where they are two values, or two different words.
+
+    ``in_name``: a plural is another name (*Adam*, *Adams*).
+    """
     if target.kind != "word" or token.kind != "word":
         equal = target.text == token.text
         valued = target.value is not None and token.value is not None
         return 100.0 if equal or (valued and same_value(target, token)) else 0.0
-    return _spelling_similarity(target.text, token.text)
+    return _spelling_similarity(target.text, token.text, in_name)
 
 
 @lru_cache(maxsize=65536)
-def _spelling_similarity(word: str, other: str) -> float:
-    if same_word(word, other):
+def _spelling_similarity(word: str, other: str, in_name: bool) -> float:
+    if same_word(word, other) or (not in_name and is_plural(word, other)):
         return 100.0
     return 0.0 if is_another_word(word, other) else fuzz.ratio(word, other)
 

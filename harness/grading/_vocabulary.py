@@ -25,6 +25,7 @@ MONTHS = _by_spelling(_TABLES["months"])
 MONTH_NAMES = (*_TABLES["months"], *MONTHS)
 SPELLINGS = _by_spelling(_TABLES["words"])
 TITLES = set(_TABLES["names"]["titles"])
+RULERS = set(_TABLES["names"]["rulers"])
 MAKES_ANOTHER = set(_TABLES["names"]["makes_another"])
 """Words that make another name of the one behind them: *New York*, *South Sudan*."""
 DESCRIBES = set(_TABLES["names"]["describes"])

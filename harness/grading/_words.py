@@ -19,14 +19,17 @@ _SLIP = 2
 
 def same_word(one: str, other: str) -> bool:
     """Equal, but for spellings that are alike by rule: *St.* and *Saint*, *Zürich* and *Zuerich*,
-    *colour* and *color*, a plural."""
+    *colour* and *color*."""
     if one == other or {one, other} in _ST:
         return True
     one, other = SPELLINGS.get(one, one), SPELLINGS.get(other, other)
     if one == other or _without_digraphs(one) == _without_digraphs(other):
         return True
-    if len(one) > 3 and _as_heard(one) == _as_heard(other):
-        return True
+    return len(one) > 3 and _as_heard(one) == _as_heard(other)
+
+
+def is_plural(one: str, other: str) -> bool:
+    """Whether one of the two is the other's plural."""
     short, long = sorted((one, other), key=len)
     return len(short) > 3 and long in (f"{short}s", f"{short}es")
 
