@@ -20,11 +20,18 @@ CONFIG = "adapter_config.json"
 _PREFIX = "base_model.model."
 _KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 _NAMED = re.compile(r"\.(lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector)\.default(?=\.|$)")
+_SIDE = re.compile(r"lora_(embedding_)?[AB](?=\.weight$|$)")
+_OTHER = {
+    "lora_A": "lora_B",
+    "lora_B": "lora_A",
+    "lora_embedding_A": "lora_embedding_B",
+    "lora_embedding_B": "lora_embedding_A",
+}
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 """What torch.compile, FSDP and activation checkpointing put into names."""
 _LEAVE_BASE = (True, False, None, "gaussian", "orthogonal", "eva")
 """Values of ``init_lora_weights`` that leave the base as it is."""
-_SAME_RESIDUAL = ("pissa", "olora")
+SAME_RESIDUAL = ("pissa", "olora")
 """Those that take their beginning out of the base, by a computation that gives the same each time."""
 log = logging.getLogger("harness")
 
@@ -103,10 +110,10 @@ def check_initialisation(folder: Path, config: Mapping[str, Any], quantised: boo
         ModelError: it is not, so that no engine can put it on.
     """
     kind = config.get("init_lora_weights", True)
-    if kind in _LEAVE_BASE or (kind in _SAME_RESIDUAL and not quantised):
+    if kind in _LEAVE_BASE or (kind in SAME_RESIDUAL and not quantised):
         return
     advice = "save it as plain LoRA (path_initial_model_for_weight_conversion of save_pretrained)"
-    where = "on a quantised base " if kind in _SAME_RESIDUAL else ""
+    where = "on a quantised base " if kind in SAME_RESIDUAL else ""
     raise ModelError(
         f"{folder} has init_lora_weights {kind!r}, {where}which changes the base by what the adapter"
         f" does not hold: {advice}"
@@ -159,6 +166,21 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
         line = "adapter %s: %d tensors have names of another tool, %s is read as %s"
         log.warning(line, folder, len(renamed), renamed[0], standard_name(renamed[0]))
     return named
+
+
+def check_files(folder: Path) -> None:
+    """Whether ``folder`` holds a LoRA, as far as that shows without its base.
+
+    Raises:
+        ModelError: the config or a tensor cannot be used, or a layer lacks one of its two tensors.
+    """
+    lora_config(folder)
+    named = tensors(folder)
+    for key in sorted(named):
+        match = _SIDE.search(key)
+        if match and (other := _SIDE.sub(_OTHER[match[0]], key)) not in named:
+            line = f"its file has {key} and lacks {other}"
+            raise ModelError(f"{folder} is no whole adapter: {line}, save it again")
 
 
 def factors(folder: Path) -> dict[str, Factors]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.adapters import lora_config
+from harness.adapters import check_files
 from harness.errors import ModelError, RecipeError
 from harness.recipes import Base, GivenAdapter
 
@@ -21,7 +21,7 @@ def given_adapter(text: str) -> GivenAdapter:
 
     Raises:
         RecipeError: NAME is missing or is no word, as it becomes part of ids.
-        ModelError: there is no adapter at WHAT, or a folder with one that is no LoRA.
+        ModelError: there is no adapter at WHAT, or a folder with one that is no whole LoRA.
     """
     name, equals, what = (text if not text.startswith(_SERVED) else f"{_named(text)}={text}").partition("=")
     if not equals or not what or not re.fullmatch(r"\w+", name):
@@ -35,7 +35,7 @@ def given_adapter(text: str) -> GivenAdapter:
     config, weights = path / "adapter_config.json", path / "adapter_model.safetensors"
     if not config.is_file():
         raise ModelError(f"{path} holds no adapter (no adapter_config.json): {_FORM}")
-    lora_config(path)
+    check_files(path)
     return GivenAdapter(_content([config, weights]), "folder", name, str(path.resolve()))
 
 
@@ -59,10 +59,10 @@ def fitting(adapter: GivenAdapter, bases: Iterable[Base]) -> list[Base]:
 
 
 def trained_on(folder: Path, base: Base) -> None:
-    """Raises ModelError where ``folder`` holds no LoRA, or its manifest names another base."""
+    """Raises ModelError where ``folder`` holds no whole LoRA, or its manifest names another base."""
     if not (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder} holds no adapter (no adapter_config.json): give the --out of a training")
-    lora_config(folder)
+    check_files(folder)
     content = _base_of(folder)
     if content not in (None, base.content):
         raise ModelError(

@@ -79,8 +79,8 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     """Load ``base`` in ``dtype`` on ``device`` (None: CUDA where there is one, else the CPU), quantised ``by``.
 
     Raises:
-        ModelError: the folder is gone, transformers cannot read it, weights of the model are not in it, or there is no
-            such device.
+        ModelError: the folder is gone, transformers cannot read it, weights of the model are not in it, there is no
+            such device, or the model reads later tokens.
     """
     import torch
 
@@ -98,6 +98,7 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
     except Exception as error:  # what the libraries raise on damaged files shares no base class
         raise ModelError(f"{base.path} cannot be loaded: {first_line(error)}") from error
     model.requires_grad_(False).eval()
+    _check_causal(model, base)
     return Loaded(base, model, tokenizer, place, seconds, Pristine(model), dtype, by)
 
 
@@ -114,10 +115,10 @@ def borrowed(loaded: Loaded, modules: Iterable[str]) -> Iterator[Pristine]:
     try:
         yield pristine
     finally:
+        pristine.changed = "its restoration was interrupted"  # stays where a second Ctrl-C comes
         pristine.restore()
         pristine.changed = pristine.difference()
         if pristine.changed:
-            resident.cache_clear()
             line = "base %s was changed by an adapter (%s): it is read again"
             log.warning(line, loaded.base.name, pristine.changed)
 
@@ -134,10 +135,16 @@ def load_folder(folder: Path) -> Loaded:
     return resident(base_of(folder))
 
 
-@lru_cache(maxsize=1)
 def resident(base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None) -> Loaded:
     """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""
-    return load(base, dtype, device, by)
+    loaded = _resident(base, dtype, device, by)
+    if loaded.pristine.changed:
+        _resident.cache_clear()
+        loaded = _resident(base, dtype, device, by)
+    return loaded
+
+
+_resident = lru_cache(maxsize=1)(load)
 
 
 def count_tokens(base: Base, text: str) -> int:
@@ -191,6 +198,27 @@ def _device(name: str) -> torch.device:
     if found.type == "cuda" and (found.index or 0) >= count:
         raise ModelError(f"device {name!r} is not there: torch sees {count} GPUs here, choose another or cpu")
     return found
+
+
+def _check_causal(model: Any, base: Base) -> None:
+    """Ask two rows that differ in their last token only: what stands before it must not change.
+
+    Rows of a batch may differ by rounding, so a difference counts only beside the logits' spread.
+
+    Raises:
+        ModelError: ``model`` reads later tokens, as BERT does.
+    """
+    import torch
+
+    ends = model.config.get_text_config().vocab_size - 1
+    rows = torch.tensor([[0, ends, 0], [0, ends, ends]], device=model.device)
+    with torch.inference_mode():
+        logits = model(input_ids=rows, use_cache=False).logits[:, :2]
+    quantised = getattr(model, "hf_quantizer", None) is not None  # int8 rounds by what is in the batch
+    rounding = torch.finfo(torch.bfloat16 if quantised else logits.dtype).eps ** 0.5
+    change = (logits[0] - logits[1]).abs().max()
+    if change > rounding * logits.float().std():  # false for NaN, which is another fault
+        raise ModelError(f"{base.name} reads later tokens, as BERT does: give a causal language model")
 
 
 def _read(

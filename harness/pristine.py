@@ -123,13 +123,13 @@ def _plain_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 
 def _digest(module: nn.Module) -> int:
-    """Of the module's own plain weights; order and position of numbers are not told apart."""
+    """Of the module's own weights and buffers; order and position of numbers are not told apart."""
     import torch
 
     total = 0
-    for parameter in module._parameters.values():
-        if type(parameter) is torch.nn.Parameter and parameter.is_floating_point():
-            total = hash((total, torch.hash_tensor(parameter.detach()).item()))
+    for tensor in (*module._parameters.values(), *module._buffers.values()):
+        if tensor is not None:
+            total = hash((total, torch.hash_tensor(tensor.detach()).item()))
     return total
 
 

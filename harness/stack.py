@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters import check_initialisation, lora_config, shapes, tensors
+from harness.adapters import SAME_RESIDUAL, check_initialisation, lora_config, shapes, tensors
 from harness.errors import ModelError, first_line
 from harness.pristine import Pristine
 
@@ -121,7 +121,7 @@ def _check_base_tensors(
         name = key.removeprefix("base_model.model.").replace(".base_layer.", ".")
         parameter = parameters.get(name)
         module = name.rpartition(".")[0]
-        if parameter is None or module.endswith(saved):
+        if parameter is None or module.endswith(saved):  # PEFT matches ends, too: "head" is lm_head
             continue
         if biases and name.endswith("bias"):
             pristine.save([parameter])
@@ -154,15 +154,21 @@ def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:
 
     Raises:
         ModelError: a scale other than 1 for an adapter that took a part out of the base, or replaces
-            modules or biases of it: the update is then not what is scaled.
+            magnitudes, modules, tokens or biases of it: the update is then not what is scaled.
     """
     from peft.tuners.lora import LoraLayer
 
     for name, scale in scales.items():
         config = wrapped.peft_config[name]
-        whole = config.init_lora_weights in ("pissa", "olora") or config.modules_to_save
-        if scale != 1 and (whole or config.bias != "none"):
-            line = "PiSSA, OLoRA, modules_to_save and biases count whole or not at all"
+        whole = (
+            config.init_lora_weights in SAME_RESIDUAL,
+            config.use_dora,  # its magnitudes stay whole, so that scale 0 is not the base
+            config.modules_to_save,
+            config.trainable_token_indices,
+            config.bias != "none",
+        )
+        if scale != 1 and any(whole):
+            line = "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases count whole or not at all"
             raise ModelError(f"scale {scale:g} cannot be put on this adapter: {line}, use 1")
 
     wrapped.base_model.set_adapter(list(scales))

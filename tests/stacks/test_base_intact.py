@@ -9,6 +9,7 @@ import pytest
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
+from harness.given import given_adapter
 from harness.models import base_of, load, resident
 from harness.recipes import Base, Decoding, Training
 from harness.training._adapted import adapted
@@ -175,6 +176,31 @@ def test_changed_base_is_said_and_read_again(biased, adapter, caplog):
     assert engine.log_likelihood(PAIRS) == bare
 
 
+def test_base_is_read_again_after_a_second_interrupt(biased, adapter, monkeypatch):
+    engine = TransformersEngine(resident(biased))
+    bare = engine.log_likelihood(PAIRS)
+    pristine, restore = engine.loaded.pristine, engine.loaded.pristine.restore
+    interrupted = engine.loaded.model
+
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), engine.with_stack([(adapter("head"), 1.0)]):
+        monkeypatch.setattr(pristine, "restore", stopped)
+    monkeypatch.setattr(pristine, "restore", restore)
+    fresh = TransformersEngine(resident(biased))
+    assert fresh.loaded.model is not interrupted
+    assert fresh.log_likelihood(PAIRS) == bare
+
+
+@pytest.mark.parametrize("name", ["empty", "no_b", "not_finite"])
+def test_broken_file_is_refused_before_a_plan_runs(name, adapter, tmp_path):
+    broken = edit(adapter("plain"), tmp_path / name, MISTAKES[name][0])
+    with pytest.raises(ModelError) as raised:
+        given_adapter(f"mine={broken}")
+    assert "\n" not in str(raised.value)
+
+
 MISTAKES = {
     "empty": (lambda tensors: {}, "has no tensors"),
     "no_b": (
@@ -269,7 +295,7 @@ def test_embeddings_of_the_base_in_the_file(biased, adapter, tmp_path):
 
 def test_scale_of_what_cannot_be_scaled(biased, adapter):
     engine = TransformersEngine(load(biased))
-    for kind in ("pissa", "head", "biases"):
+    for kind in ("pissa", "dora", "head", "tokens", "biases"):
         with pytest.raises(ModelError, match=r"scale 0\.5 cannot"), engine.with_stack([(adapter(kind), 0.5)]):
             pass
 
