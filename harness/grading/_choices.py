@@ -24,6 +24,8 @@ _CONNECT = re.compile(
     r"\s*(?:,\s*(?:and|or|&)\s+|,|;|\s(?:and|or)\s+|\s?/\s*|\s?&\s*|\s?\|\s*)\s*", re.IGNORECASE
 )
 _EXPLAINS = re.compile(r"\bfor (?:the|his|her|their|[A-Z])|\(|\bin (?:the|[A-Z\d])")
+_MOST_ITEMS = 20
+"""Of a list that is read as one, as each is looked for in each part of an answer."""
 _OR = re.compile(r"\bor\b|/|\beither\b", re.IGNORECASE)
 _AND = re.compile(r"\band\b|&", re.IGNORECASE)
 _DOUBT = re.compile(
@@ -57,7 +59,7 @@ def names_of(accepted: str) -> list[str]:
 def items_of(name: str) -> list[str]:
     """The items of a list, *red, yellow and blue*; else ``name`` alone, as for *Lagos, Nigeria*."""
     items = _split(name)
-    joined = _AND.search(name) or len(items) > 2
+    joined = (_AND.search(name) or len(items) > 2) and len(items) <= _MOST_ITEMS
     is_list = joined and not _OR.search(name) and len(accepted_tokens(name)) > 1
     return items if is_list else [name]
 
