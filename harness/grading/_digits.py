@@ -23,7 +23,8 @@ _FRACTION = re.compile(
 )
 _HAS_NUMBER_WORD = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty"
-    r"|hundred|thousand|million|billion|trillion|zero|first|second|third|[a-z]+th|dozen|half|quarter)\b",
+    r"|hundred|thousand|million|billion|trillion|zero|first|second|third|[a-z]+th"
+    r"|dozen|half|quarter)\b",
     re.IGNORECASE,
 )
 _SCALES = ("hundred", "thousand", "million", "billion", "trillion")
