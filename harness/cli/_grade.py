@@ -175,8 +175,8 @@ def document(rows: Sequence[Graded], found: str, source: str, threshold: float, 
     parts += [*(f"{line}.\n" for line in judge.worth.splitlines()), *_disputed(rows)] if judge else []
     parts += ["## Answered wrong", "", f"{len(wrong)} of {len(rows)}.", ""]
     shown = wrong[:: -(-len(wrong) // _SHOWN_WRONG)] if wrong else []
-    lines = [[r.answered.line, *map(_cell, _words(r)), f"{r.verdict.score:.0f}"] for r in shown]
-    head = ("line", "question", "answer", "right would be", "score")
+    lines = [[r.answered.line, *map(_cell, (*_words(r), r.verdict.kind)), f"{r.verdict.score:.0f}"] for r in shown]
+    head = ("line", "question", "answer", "right would be", "read as", "score")
     parts += [tabulate(lines, head, "github", disable_numparse=True), ""] if lines else []
     return "\n".join(parts).rstrip() + "\n"
 
@@ -211,6 +211,7 @@ def _plain(row: Graded) -> dict[str, Any]:
     own = {"line": answered.line, "question": answered.question, "accepted": answered.accepted}
     own |= {"answer": answered.answer}
     own |= {"right": row.right, "score": round(verdict.score, 2), "matched": verdict.matched}
+    own |= {"read_as": verdict.kind}
     own |= {"fuzzy": verdict.right, "judge": judged.verdict, "odds": judged.odds} if judged else {}
     return own | {f"given_{key}" if key in own else key: value for key, value in answered.more.items()}
 

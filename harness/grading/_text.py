@@ -31,8 +31,10 @@ def unmarked(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Invisible characters and marks of vowels go; a digit of another script becomes 0 to 9."""
-    if unicodedata.category(character) in ("Cf", "Mn"):
+    """Invisible characters go, and the marks of vowels in Hebrew and Arabic, which few write; a
+    digit of another script becomes 0 to 9."""
+    category = unicodedata.category(character)
+    if category == "Cf" or (category == "Mn" and "\u0591" <= character <= "\u06ed"):
         return ""
     digit = unicodedata.decimal(character, None)
     return character if digit is None else str(digit)
@@ -44,26 +46,28 @@ def folded_words(word: str) -> list[str]:
         return [word.lower().translate(_JOINED)]
     plain = "".join(c for c in _folded(word) if not unicodedata.combining(c)).replace("ð", "d")
     plain = plain.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("œ", "oe")
-    plain = plain.replace("ة", "ه").translate(_JOINED)
+    plain = plain.replace("\u0629", "\u0647").translate(_JOINED)
     return [plain] if plain else []
 
 
 def normalise(text: str) -> str:
-    """Lower case, no accents, no articles, no punctuation, single spaces: ``"The Piano!"`` -> ``"piano"``."""
+    """Lower case, no accents, no articles, no punctuation, single spaces: ``"The Piano!"`` becomes
+    ``"piano"``."""
     return " ".join(words(text))
 
 
 def words(text: str) -> list[str]:
-    """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is ``dont``; numbers
-    keep sign and decimals and lose what groups their digits."""
-    found = all_words(text)
-    return [word for word in found if word not in _ARTICLES] or found
+    """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is
+    ``dont``; numbers keep sign and decimals and lose what groups their digits."""
+    every = all_words(text)
+    return [word for word in every if word not in _ARTICLES] or every
 
 
 def all_words(text: str) -> list[str]:
     """As ``words``, articles and all."""
-    plain = "".join(c for c in _folded(text) if not unicodedata.combining(c)).replace("ð", "d").replace("ø", "o")
-    plain = plain.replace("ł", "l").replace("&", " and ").replace("_", " ").replace("\u2212", "-").translate(_JOINED)
+    plain = "".join(c for c in _folded(text) if not unicodedata.combining(c))
+    plain = plain.replace("ð", "d").replace("ø", "o").replace("ł", "l").replace("\u2212", "-")
+    plain = plain.replace("&", " and ").replace("_", " ").translate(_JOINED)
     plain = re.sub(r"\.(?=\s|$)", " ", ungrouped(plain))
     return _TOKEN.findall(re.sub(r"(?<!\d)\.|\.(?!\d)", "", plain))
 
@@ -74,6 +78,7 @@ def ungrouped(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Compatibility caseless form, decomposed (Unicode, D146): what NFKD lays open, as script letters, has a case."""
+    """Compatibility caseless form, decomposed (Unicode, D146): what NFKD lays open, such as script
+    letters, has a case."""
     once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", text).casefold())
     return unicodedata.normalize("NFKD", once.casefold())

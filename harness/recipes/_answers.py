@@ -124,7 +124,7 @@ class Grades:
     """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes verdicts."""
 
     answers: Answers
-    grader: str = "fuzzy-4"
+    grader: str = "fuzzy-5"
     threshold: float = 0.0
     """0 asks for the grader's own default."""
     calibration: Calibration | None = field(default=None, metadata=UNLESS_DEFAULT)

@@ -186,8 +186,8 @@ def _facts(results: Sequence[Result]) -> str:
 
 def _wrong(result: Result, level: str) -> list[str]:
     lines = [f"{level}## {result.id}", "", f"{len(result.wrong)} questions on the facts were answered wrong.", ""]
-    rows = [[w.kind, escaped(w.prompt), escaped(w.answer), escaped(w.accepted)] for w in _spread(result)]
-    head = ("kind", "question", "answer", "right would be")
+    rows = [[w.kind, *map(escaped, w[1:])] for w in _spread(result)]
+    head = ("kind", "question", "answer", "right would be", "read as")
     return [*lines, tabulate(rows, head, "github", disable_numparse=True)] if rows else lines[:-1]
 
 

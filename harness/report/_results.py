@@ -21,6 +21,8 @@ class Wrong(NamedTuple):
     prompt: str
     answer: str
     accepted: str
+    read_as: str = "text"
+    """What the fuzzy grader took the accepted answer for: ``text``, or ``date 1605-11-05``."""
 
 
 class Mark(NamedTuple):
@@ -180,4 +182,5 @@ def _mark(line: Line, bare: Line) -> Mark:
 
 
 def _wrong(line: Line) -> Wrong:
-    return Wrong(line["kind"], line["prompt"], line["answers"][0], line["accepted"][0])
+    read_as = line["read_as"][0]
+    return Wrong(line["kind"], line["prompt"], line["answers"][0], line["accepted"][0], read_as)

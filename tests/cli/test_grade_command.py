@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.grading import DEFAULT_THRESHOLD
 
 HEAD = "question,accepted,answer"
 
@@ -172,3 +173,19 @@ def test_a_source_is_never_overwritten(file, capsys):
 def test_a_file_that_is_not_there(tmp_path, capsys):
     assert main(["grade", str(tmp_path / "none.csv")]) == 2
     assert "none.csv cannot be read (No such file or directory)" in capsys.readouterr().err
+
+
+def test_the_help_names_the_default_threshold(capsys):
+    with pytest.raises(SystemExit):
+        main(["grade", "--help"])
+    assert f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_how_the_right_answer_was_read_stands_beside_the_verdict(file, tmp_path):
+    rows = ["When?,5 November 1605,6 November 1605", "Who?,Edda Finch,Marta Quill"]
+    assert main(["grade", str(file("a.csv", "\n".join([HEAD, *rows])))]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "graded.jsonl").read_text().splitlines()]
+    assert [line["read_as"] for line in lines] == ["date 1605-11-05", "text"]
+    assert "date 1605-11-05" in (tmp_path / "GRADES.md").read_text()

@@ -123,7 +123,7 @@ def test_every_recipe_in_words():
         f"for llama.cpp: facts on pocket, {setting}",
         "pocket (q4_0)",
         f"pocket (q4_0) + facts x 0.5, {setting}, asked on quiz",
-        f"fuzzy-4: pocket (q4_0) + facts x 0.5, {setting}, asked on quiz",
+        f"fuzzy-5: pocket (q4_0) + facts x 0.5, {setting}, asked on quiz",
     ]
     assert describe({"kind": "Adapter", "dataset": 3}, {}) == "of another version: Adapter"
 
