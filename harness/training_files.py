@@ -108,7 +108,7 @@ def table_records(path: Path, text: str, separator: str) -> TrainingFile:
         raise DataError(f"{path}, line 1: has the columns {has}: name them question and answer")
     if wrong := [n for n, row in enumerate(cells, 1) if len(row) != 2 or not all(c.strip() for c in row)]:
         raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
-    exchanges = [_exchange(f"{path}, row {number}", *row) for number, row in enumerate(cells, 1)]
+    exchanges = [_exchange(f"{path}, row {n}", q, a) for n, (q, a) in enumerate(cells, 1)]
     _check_answers(exchanges)
     return TrainingFile("a table without a header", tuple(exchanges))
 
