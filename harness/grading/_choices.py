@@ -112,7 +112,7 @@ def _sentence_offers_more(
     others = [chunk for chunk in others if not _is_part(chunk, names)]
     if not_only and len(names) == 1 and others:
         return True
-    is_list = len(others) > 1 or _AND.search(sentence) is not None
+    is_list = len(others) > 1 or len(names) > 1 or _AND.search(sentence) is not None
     return any(_is_rival(chunk, sentence, is_choice, is_list, names) for chunk in others)
 
 

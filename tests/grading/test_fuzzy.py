@@ -221,3 +221,15 @@ def test_importing_the_grader_loads_no_library_before_it_is_needed():
     code = f"import sys, harness.grading; print([n for n in {heavy} if n in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "answer"),
+    [
+        ("red; green; blue", "red, green, blue, yellow"),
+        ("John; Paul; George; Ringo", "John, Paul, George, Ringo, Mick"),
+    ],
+)
+def test_one_more_than_the_list_that_was_asked_for(accepted, answer):
+    assert not grade(answer, [accepted]).right
+    assert grade(answer.rpartition(",")[0], [accepted]).right
