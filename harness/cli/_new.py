@@ -35,7 +35,7 @@ _SETTINGS = """title = "{title}"
 
 [training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
 preset = "single"
-epochs = 20
+epochs = {epochs}
 
 [grid]                  # every combination is a cell
 rank = [8, 64]
@@ -45,6 +45,9 @@ rank = [4, 16, 64]
 lr = [3e-4, 1e-3, 3e-3]
 """
 _WORDINGS = "wordings = 8            # further wordings of each English question, made and trained; 0: none\n"
+_EPOCHS = 20
+_EPOCHS_REWORDED = 10
+"""Half as many, in half the time, remember as much where each fact has nine wordings (docs/own-suite.md)."""
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"
@@ -109,12 +112,22 @@ def files(name: str, title: str, source: Path | None) -> dict[str, str]:
     """Contents by file name. Raises DataError where ``source`` is none of what can be trained on."""
     shown = title.replace("\\", "").replace('"', "'")
     content = {"facts.csv": _FACTS} if source is None else _content(source)
+    wordings = _WORDINGS if "facts.csv" in content else ""
+    epochs = _EPOCHS_REWORDED if _all_reworded(content.get("facts.csv", "")) else _EPOCHS
     return {
         **content,
-        "scenario.toml": _SETTINGS.format(title=shown, wordings=_WORDINGS if "facts.csv" in content else ""),
+        "scenario.toml": _SETTINGS.format(title=shown, wordings=wordings, epochs=epochs),
         "gates.toml": _GATES,
         f"test_{name}.py": _TEST.format(name=name, title=shown[:100]),
     }
+
+
+def _all_reworded(facts: str) -> bool:
+    """Whether every fact of this table gets further wordings."""
+    from harness.wordings import reworded
+
+    questions = [row.get("question") or "" for row in csv.DictReader(io.StringIO(facts))]
+    return bool(questions) and all(reworded(question.partition("|")[0].strip()) for question in questions)
 
 
 def _content(source: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ def test_the_tutorial_runs(project):
     said = dict(ran)
     assert len(said) == 9
     assert "Birds" in said["pytest suites/birds"]
-    assert "rank8-alpha16-lr1e_3-ep20-replay1-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
+    assert "rank8-alpha16-lr1e_3-ep10-replay1-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
     compared = said["pytest suites/birds --baseline main"]
     assert "cells compared 2, worse none, no loss could be shown in 2" in compared
     assert "too few facts to show a loss: recall 5 (needs 7), exact 3 (needs" in compared
