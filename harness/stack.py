@@ -19,6 +19,7 @@ def touched(model: Any, folders: Sequence[Path]) -> set[str]:
     names = {name for name, _ in model.named_modules()}
     found = set()
     for folder in folders:
+        lora_config(folder)
         for key in tensors(folder):
             parts = key.removeprefix("base_model.model.").split(".")
             found |= {".".join(parts[:end]) for end in range(1, len(parts))} & names

@@ -93,6 +93,8 @@ class LlamaCppEngine:
         self._adapters: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
         self._stack: dict[tuple[str, int, int], float] = {}
         self._length = self._sequences = self._outputs = 0
+        self._not_finite = False
+        """Whether a number in the caches may be infinite or none."""
         self._prepare(1, 1)
         self.load_seconds: float = time.perf_counter() - began
 
@@ -222,8 +224,7 @@ class LlamaCppEngine:
         scales = (ctypes.c_float * len(used))(*used.values())
         if self._library.llama_set_adapters_lora(self._held["context"], handles, len(used), scales):
             raise ModelError(f"adapters cannot be put on {self.file.name}: {reason()}")
-        # with its numbers: an infinite value in a masked place spoils what is computed from it
-        self._library.llama_memory_clear(self._memory, True)
+        self._clear()
 
     def _prepare(self, sequences: int, length: int, outputs: int = 0) -> None:
         """A context with room for ``sequences`` texts of ``length`` tokens; a larger one is kept.
@@ -259,8 +260,13 @@ class LlamaCppEngine:
         self._apply()
 
     def _clear(self) -> None:
-        """Forget all texts. Their numbers stay in memory, masked."""
-        self._library.llama_memory_clear(self._memory, False)
+        """Forget all texts.
+
+        Their numbers stay in memory, masked, unless one is not finite: that would spoil what is
+        computed from the place where it is. To wipe all takes as long as to load a small model.
+        """
+        self._library.llama_memory_clear(self._memory, self._not_finite)
+        self._not_finite = False
 
     def _tokens(self, prompt: str, new: int) -> list[int]:
         """Raises RecipeError where the context has no room for ``prompt`` and ``new`` tokens."""
@@ -394,7 +400,9 @@ class LlamaCppEngine:
     def _logits(self, count: int) -> npt.NDArray[np.float32]:
         """llama.cpp's own memory, valid up to the next ``_decode``."""
         found = self._library.llama_get_logits(self._held["context"])
-        return np.ctypeslib.as_array(found, shape=(count, self.vocabulary))
+        logits = np.ctypeslib.as_array(found, shape=(count, self.vocabulary))
+        self._not_finite |= not np.isfinite(logits[:, 0]).all()  # one such number makes a row of them
+        return logits
 
 
 class _Batch:

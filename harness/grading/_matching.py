@@ -31,6 +31,7 @@ _BY_RULE = 95.0
 CHATTER = re.compile(
     r"(?:of course|naturally|obviously|indeed|certainly|definitely|probably|perhaps|maybe"
     r"|i (?:think|believe|guess|suppose)|well|why|yes|no doubt|as expected|for sure|surely|clearly"
+    r"|arr+|ah+|oh+|aha|hm+|hey|yo|ahoy|aye|alas|wow|uh|um|er|mate|matey|dear|folks"
     r"|sure|right|you know|if i remember correctly|etc|is it not|isn't it|wasn't it|please|thanks"
     r"|to be precise|that is|i'm sure|as far as i know|okay|ok|hello|hi)",
     re.IGNORECASE,
