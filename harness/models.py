@@ -104,7 +104,7 @@ def load(base: Base, dtype: str = "float32", device: str | None = None, by: Bits
 
 @contextmanager
 def borrowed(loaded: Loaded, modules: Iterable[str]) -> Iterator[Pristine]:
-    """Whatever is put on ``loaded.model`` within the block, on ``modules``, is off afterwards.
+    """What is put on ``loaded.model`` within the block, on ``modules``, is off afterwards.
 
     That holds after an exception and Ctrl-C, too. A base that is not bit for bit as it was is not
     used again: the line that says so goes to the log, and ``renewed`` reads it anew.
