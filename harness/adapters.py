@@ -6,14 +6,16 @@ import json
 import logging
 import math
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from harness.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import torch
+
+Read = TypeVar("Read")
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -141,17 +143,9 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
         ModelError: there is no safetensors file, it is damaged or empty, two tensors have one name,
             or one holds a number that is not finite.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not (folder / WEIGHTS).is_file():
-        advice = "save it with save_pretrained, as pickle is unsafe"
-        raise ModelError(f"{folder} has no {WEIGHTS}: {advice}")
-    try:
-        loaded = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        line = f"{WEIGHTS} cannot be read ({first_line(error)})"
-        raise ModelError(f"{folder} holds no adapter: {line}") from error
+    loaded = _opened(folder, load_file)
     if not loaded:
         raise ModelError(f"{folder} holds no adapter: {WEIGHTS} has no tensors, save it again")
     named: dict[str, torch.Tensor] = {}
@@ -166,6 +160,31 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
         line = "adapter %s: %d tensors have names of another tool, %s is read as %s"
         log.warning(line, folder, len(renamed), renamed[0], standard_name(renamed[0]))
     return named
+
+
+def tensor_names(folder: Path) -> list[str]:
+    """PEFT's names of the tensors in ``folder``, from the header alone. Raises ModelError."""
+    from safetensors import safe_open
+
+    def read_header(path: Path) -> list[str]:
+        with safe_open(path, framework="pt") as opened:
+            return list(opened.keys())
+
+    return [standard_name(key) for key in _opened(folder, read_header)]
+
+
+def _opened(folder: Path, read: Callable[[Path], Read]) -> Read:
+    """What ``read`` makes of the weights in ``folder``. Raises ModelError where it cannot."""
+    from safetensors import SafetensorError
+
+    if not (folder / WEIGHTS).is_file():
+        advice = "save it with save_pretrained, as pickle is unsafe"
+        raise ModelError(f"{folder} has no {WEIGHTS}: {advice}")
+    try:
+        return read(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        line = f"{WEIGHTS} cannot be read ({first_line(error)})"
+        raise ModelError(f"{folder} holds no adapter: {line}") from error
 
 
 def check_files(folder: Path) -> None:

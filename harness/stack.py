@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters import SAME_RESIDUAL, check_initialisation, lora_config, shapes, tensors
+from harness.adapters import SAME_RESIDUAL, check_initialisation, lora_config, shapes, tensor_names, tensors
 from harness.errors import ModelError, first_line
 from harness.pristine import Pristine
 
@@ -20,7 +20,7 @@ def touched(model: Any, folders: Sequence[Path]) -> set[str]:
     found = set()
     for folder in folders:
         lora_config(folder)
-        for key in tensors(folder):
+        for key in tensor_names(folder):
             parts = key.removeprefix("base_model.model.").split(".")
             found |= {".".join(parts[:end]) for end in range(1, len(parts))} & names
     return found

@@ -172,11 +172,7 @@ def _is_json(text: str) -> bool:
             value = json.loads(part)
         except ValueError:
             continue
-        return isinstance(value, dict) or (
-            isinstance(value, list)
-            and isinstance(value[:1], list)
-            and any(isinstance(item, dict | list) for item in value)
-        )
+        return isinstance(value, dict) or any(isinstance(item, dict | list) for item in value)
     return False
 
 

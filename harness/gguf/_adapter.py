@@ -90,14 +90,13 @@ def check_file(path: Path) -> None:
 
 
 def _pairs(adapter: Path) -> dict[str, Pair]:
-    named = tensors(adapter)
-    for module in pairs(adapter, named):
+    converted: dict[str, Pair] = {}
+    for module, (down, up) in pairs(adapter, tensors(adapter)).items():
         if module.rpartition(".")[2] not in PROJECTIONS:
             line = f"{module} of {adapter} has no place in a GGUF adapter"
             raise ModelError(f"{line}: target {', '.join(PROJECTIONS)}")
-    return {
-        module: Pair(down.float().numpy(), up.float().numpy()) for module, (down, up) in pairs(adapter, named).items()
-    }
+        converted[module] = Pair(down.float().numpy(), up.float().numpy())
+    return converted
 
 
 def _check_shapes(base: Path, converted: dict[str, Pair], weights: Weights) -> None:
