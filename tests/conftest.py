@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.facts import World
-from harness.models import base_of
-from harness.pocket import _tokenizer
+from harness.data.facts import World
+from harness.models.loading import base_of
+from harness.pocket import _rows as _tokenizer
 from harness.pocket._documents import Mixture
 from harness.pocket._train import Plan, build
 from harness.recipes import Base, Dataset, Sample

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.cli._common import Commands, add_device
+from harness.data.formats import FORMATS, ask
 from harness.engines import DECODINGS, Engine, decoding
 from harness.errors import DataError
-from harness.formats import FORMATS, ask
-from harness.models import SHIPPED
+from harness.models.loading import SHIPPED
 from harness.recipes import Decoding
 
 RAW = "raw"
@@ -71,8 +71,8 @@ def run(given: argparse.Namespace) -> int:
 def _engine(model: str, stack: list[tuple[Path, float]], given: argparse.Namespace) -> Engine:
     """Who answers for ``model``; adapter folders are looked at before it is loaded."""
     from harness.engines import engine_for, served
-    from harness.given import trained_on
-    from harness.models import base_of
+    from harness.models.external import trained_on
+    from harness.models.loading import base_of
 
     if not served(model) and not model.endswith(".gguf"):
         base = base_of(model)

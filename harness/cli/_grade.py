@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.cli._common import Commands
-from harness.cli._judged import Bench, add_options, bench
-from harness.cli._log import NEEDED, Answered, read
+from harness.cli._common import NEEDED, Answered, Commands, read
+from harness.cli._judge import Bench, add_options, bench
 from harness.errors import DataError, StoreError
 from harness.grading import DEFAULT_THRESHOLD
 
 if TYPE_CHECKING:
-    from harness.builders import Judged
+    from harness.build import Judged
     from harness.grading import Verdict
     from harness.stats import Interval
 

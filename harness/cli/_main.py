@@ -11,9 +11,20 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-from harness.cli import _answer, _compare, _copy, _grade, _judge, _model, _new, _plan, _report, _store, _train, _tune
+from harness.cli import (
+    _answer,
+    _compare,
+    _grade,
+    _judge,
+    _model,
+    _new,
+    _report,
+    _store,
+    _train,
+    _tune,
+)
 from harness.errors import HarnessError
-from harness.machine import choose_threads
+from harness.measure.machine import choose_threads
 
 MISTAKE = 2
 """A user's mistake; argparse's own code for one."""
@@ -21,6 +32,21 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 """As the shell says it of a process that SIGPIPE ended."""
 
+_COMMANDS = (
+    _report.add_plan,
+    _new.add,
+    _new.add_copy,
+    _train.add,
+    _answer.add,
+    _grade.add,
+    _judge.add,
+    _report.add,
+    _compare.add,
+    _tune.add,
+    _store.add,
+    _model.add,
+)
+"""In the order of the help."""
 _CODES = "exit codes: 0 done; 1 a check failed; 2 a mistake, told in one line; 130 stopped by Ctrl-C"
 
 
@@ -30,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
         "python -m harness", description="What a LoRA can make a model remember: all but the tests.", epilog=_CODES
     )
     commands = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (_plan, _new, _copy, _train, _answer, _grade, _judge, _report, _compare, _tune, _store, _model):
-        command.add(commands)
+    for add in _COMMANDS:
+        add(commands)
     return found
 
 

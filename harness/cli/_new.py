@@ -11,9 +11,46 @@ import tempfile
 from pathlib import Path
 
 from harness.cli._common import Commands
+from harness.data.facts import shipped_folder
+from harness.data.tables import decoded, rows
+from harness.data.training_files import JSON_SUFFIXES, PARQUET, TABLE_SUFFIXES, read_records
 from harness.errors import DataError, StoreError
-from harness.tables import decoded, rows
-from harness.training_files import JSON_SUFFIXES, PARQUET, TABLE_SUFFIXES, read_records
+
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def add_copy(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "copy-suite",
+        help="copy a suite of the harness here",
+        description="Copy a suite that comes along into ./suites, with its gates and its page, ready"
+        " for pytest: an installed harness has no checkout to run it in.",
+    )
+    parser.add_argument("name", metavar="NAME", help="such as oscars")
+    parser.add_argument("--in", dest="parent", type=Path, default=Path("suites"), metavar="DIR", help="parent [suites]")
+    parser.set_defaults(run=run_copy)
+
+
+def run_copy(arguments: argparse.Namespace) -> int:
+    source, target = _shipped(arguments.name), arguments.parent / arguments.name
+    if target.exists():
+        raise StoreError(f"{target} is there already: move it, or give another --in")
+    try:
+        shutil.copytree(source, target, ignore=_NOT_COPIED)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written ({error.strerror}): give another --in") from error
+    print(f"{target}\n\nnext: pytest {target} --plan, then pytest {target}")
+    return 0
+
+
+def _shipped(name: str) -> Path:
+    """Raises DataError where no suite that comes along has this name."""
+    suites = shipped_folder("suites")
+    names = sorted(folder.name for folder in suites.glob("*") if any(folder.glob("test_*.py")))
+    if name not in names:
+        raise DataError(f"suite {name!r} is unknown: choose one of {', '.join(names)}")
+    return suites / name
+
 
 _TEST = '''"""{title}: what is trained and asked stands in the files beside this one.
 
@@ -124,7 +161,7 @@ def files(name: str, title: str, source: Path | None) -> dict[str, str]:
 
 def _all_reworded(facts: str) -> bool:
     """Whether every fact of this table gets further wordings."""
-    from harness.wordings import reworded
+    from harness.data.wordings import reworded
 
     questions = [row.get("question") or "" for row in csv.DictReader(io.StringIO(facts))]
     return bool(questions) and all(reworded(question.partition("|")[0].strip()) for question in questions)
@@ -147,8 +184,8 @@ def _content(source: Path) -> dict[str, str]:
 
 def _say_what_is_not_reworded(folder: Path) -> None:
     """In a line, how many facts get no further wordings. Without a question there is nothing to reword."""
-    from harness.scenarios import folder as folders
-    from harness.wordings import reworded
+    from harness.data.wordings import reworded
+    from harness.experiments import folder as folders
 
     facts = folders.read_facts(folder / folders.FACTS)
     left = [fact for fact in facts if not any(reworded(question) for question in fact.questions)]
@@ -164,7 +201,7 @@ def _facts(source: Path) -> dict[str, str]:
 
     The reader's messages then name the user's own file. Raises DataError.
     """
-    from harness.scenarios.folder import read_facts
+    from harness.experiments.folder import read_facts
 
     facts = read_facts(source)
     table = [row for _, row in rows(source, decoded(source, "a table"))]
@@ -176,7 +213,7 @@ def _facts(source: Path) -> dict[str, str]:
 
 def _records(source: Path) -> dict[str, str]:
     """JSON of questions and answers as facts.csv; any other JSON is left to the reader of edits."""
-    from harness.datasets import read_edits
+    from harness.data.published import read_edits
 
     if source.suffix.lower() == ".json":
         try:
@@ -223,7 +260,7 @@ def _write(folder: Path, contents: dict[str, str]) -> None:
 
 def _check(folder: Path, source: Path | None) -> None:
     """Raises DataError where the facts or edits in ``source`` cannot be used; of a text, nothing is asked yet."""
-    from harness.scenarios import folder as folders
+    from harness.experiments import folder as folders
 
     told = [folder.resolve() / name for name in (folders.FACTS, folders.EDITS) if (folder / name).is_file()]
     if not told or (folder / folders.PROBES).is_file():

@@ -10,6 +10,28 @@ from typing import TYPE_CHECKING
 from harness.cli._common import Commands, add_selection, add_store, counted, selected
 from harness.errors import DataError
 
+
+def add_plan(commands: Commands) -> None:
+    own = commands.add_parser(
+        "plan",
+        help="show what a suite would build",
+        description="Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built.",
+    )
+    own.add_argument("scenario", metavar="SCENARIO", help="such as oscars, or the folder of your own")
+    add_selection(own)
+    add_store(own)
+    own.set_defaults(run=run_plan)
+
+
+def run_plan(given: argparse.Namespace) -> int:
+    from harness.build import Plan
+    from harness.store import Store
+
+    jobs = [job for cell in selected(given.scenario, given) for job in cell.jobs()]
+    print(Plan.of(jobs, Store(given.store)).table())
+    return 0
+
+
 if TYPE_CHECKING:
     from harness.report import Part
 
@@ -60,7 +82,7 @@ def run(given: argparse.Namespace) -> int:
 def _parts(given: argparse.Namespace) -> Iterator[Part]:
     from functools import partial
 
-    from harness.builders import cached
+    from harness.build import cached
     from harness.report import part
     from harness.scenarios import SCENARIOS, scenario
     from harness.store import Store
@@ -72,8 +94,8 @@ def _parts(given: argparse.Namespace) -> Iterator[Part]:
 
 
 def _compared(found: Part, given: argparse.Namespace) -> Part:
-    from harness.baselines import Limits, load
     from harness.report import against
+    from harness.report.baselines import Limits, load
 
     folder = Path(given.baselines.replace("{scenario}", found.scenario.name)).expanduser()
     return against(found, load(folder / f"{given.baseline}.json", found.scenario.name), Limits())

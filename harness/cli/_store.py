@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli._common import Commands, add_store, age, counted, size
-from harness.cli._describe import describe, known_names
+from harness.cli._model import describe, known_names
 from harness.errors import DataError
 
 if TYPE_CHECKING:

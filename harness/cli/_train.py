@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
+from harness.data.formats import FORMATS
+from harness.data.tables import decoded, separator_of, without_preamble
+from harness.data.training_files import TABLE_SUFFIXES, read_records, table_records
 from harness.errors import RecipeError, StoreError
-from harness.formats import FORMATS
-from harness.models import SHIPPED, base_of, shipped_content
+from harness.models.loading import SHIPPED, base_of, shipped_content
 from harness.recipes import Adapter, Dataset, Recipe, Training, changed
 from harness.store import Artefact, Store
-from harness.tables import decoded, separator_of, without_preamble
 from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
-from harness.training_files import TABLE_SUFFIXES, read_records, table_records
 
 KNOWN = "known"
 DIVERGED = 1
@@ -54,8 +54,7 @@ def add(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.builders import build
-    from harness.launch import Job, Plan, launch_here, training_seconds
+    from harness.build import Job, Plan, build, launch_here, training_seconds
 
     base = base_of(given.model)
     shipped = base.content == shipped_content()
@@ -121,7 +120,7 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
 
     Without a header, two columns are questions and answers. Raises DataError.
     """
-    from harness.scenarios.folder import FACT_COLUMNS, read_facts, told
+    from harness.experiments.folder import FACT_COLUMNS, read_facts, told
 
     text = without_preamble(decoded(path, "a table"))
     separator = separator_of(path, text)

@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness.cli._common import Commands, add_device, add_store
-from harness.tuning import FIRST
+from harness.experiments.tuning import FIRST
 
 if TYPE_CHECKING:
-    from harness.tuning import Trial
+    from harness.experiments.tuning import Trial
 
 
 def add(commands: Commands) -> None:
@@ -31,14 +31,14 @@ def add(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from harness.builders import build
+    from harness.build import build
     from harness.errors import RecipeError
-    from harness.models import SHIPPED, base_of
+    from harness.experiments.shares import trial
+    from harness.experiments.tuning import best, search
+    from harness.models.loading import SHIPPED, base_of
     from harness.recipes import Recipe, Training
-    from harness.scenarios import trial
     from harness.scenarios.grid import AXES, cell
     from harness.store import Artefact, Store
-    from harness.tuning import best, search
 
     if given.first < 1:
         raise RecipeError(f"--first is {given.first}: it must be at least 1")
@@ -59,8 +59,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _words(found: Trial) -> str:
+    from harness.experiments.tuning import score
     from harness.scenarios.grid import options
-    from harness.tuning import score
 
     figures = (
         f"recall {found.recall:.2f}, locality {found.locality:.2f}, {found.seconds:.1f} s, score {score(found):.3f}"

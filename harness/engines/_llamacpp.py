@@ -16,14 +16,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.engines._bans import Bans, only_token
-from harness.engines._engine import Capabilities, check, seed_of, stopped
-from harness.engines._likelihood import Likelihood, Span, spans, total
+from harness.engines._decoding import Bans, only_token
+from harness.engines._engine import (
+    Capabilities,
+    Likelihood,
+    Span,
+    check,
+    seed_of,
+    spans,
+    stopped,
+    total,
+)
 from harness.errors import ModelError, RecipeError
-from harness.gguf import check_file
-from harness.gguf._library import forget, llama, reason
-from harness.machine import processors
-from harness.machine import threads as computing_threads
+from harness.measure.machine import processors
+from harness.measure.machine import threads as computing_threads
+from harness.models.gguf import check_file
+from harness.models.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
 
 _SEQUENCES = 32

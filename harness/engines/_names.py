@@ -11,8 +11,18 @@ from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._openai import ServedEngine
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
-from harness.gguf import TYPES
-from harness.recipes import Base, BitsAndBytes, Dataset, Gguf, GgufBase, Gptq, Quantised, ServedBase, Sibling
+from harness.models.gguf import TYPES
+from harness.recipes import (
+    Base,
+    BitsAndBytes,
+    Dataset,
+    Gguf,
+    GgufBase,
+    Gptq,
+    Quantised,
+    ServedBase,
+    Sibling,
+)
 
 _CALIBRATING = 128
 """Texts for GPTQ, as in its paper."""

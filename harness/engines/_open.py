@@ -11,7 +11,7 @@ from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._openai import ServedEngine, parse
 from harness.engines._transformers import TransformersEngine
 from harness.errors import ModelError
-from harness.models import base_of
+from harness.models.loading import base_of
 from harness.recipes import Base, Decoding, GgufBase, ServedBase, canonical, sha256
 
 SERVED = ("openai:", "openai-chat:")

@@ -15,8 +15,7 @@ from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.engines._engine import Capabilities, check, seed_of, stopped
-from harness.engines._likelihood import Likelihood
+from harness.engines._engine import Capabilities, Likelihood, check, seed_of, stopped
 from harness.errors import MissingExtraError, ModelError, RecipeError
 from harness.recipes import Decoding
 

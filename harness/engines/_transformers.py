@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.engines._bans import bad_words_ids, only_token
-from harness.engines._engine import Capabilities, seed_of, stopped
-from harness.engines._likelihood import Likelihood, Span, spans, total
+from harness.engines._decoding import bad_words_ids, only_token
+from harness.engines._engine import Capabilities, Likelihood, Span, seed_of, spans, stopped, total
 from harness.errors import RecipeError
-from harness.models import Loaded, borrowed, encode, renewed, resident
+from harness.models.loading import Loaded, borrowed, renewed, resident
+from harness.models.stack import switch_on, touched, wrap
+from harness.models.tokens import encode
 from harness.recipes import Base, Decoding
-from harness.stack import switch_on, touched, wrap
 
 _LOGITS = 1 << 26
 """Numbers of a batch's logits: a quarter of a GiB in float32."""
@@ -67,7 +67,7 @@ class TransformersEngine:
         """Each text by random numbers of its own. Beams draw from one stream: they are sought prompt by prompt."""
         import torch
 
-        from harness.engines._sampling import drawn
+        from harness.engines._decoding import drawn
 
         if decoding.num_beams > 1:
             found = []

@@ -11,13 +11,10 @@ from rapidfuzz import fuzz
 
 from harness.grading._claims import is_denied
 from harness.grading._comparison import same_value
-from harness.grading._digits import in_digits
 from harness.grading._names import acronym, aliases, is_part_of_name
-from harness.grading._scripts import is_in_script, places
-from harness.grading._text import unmarked
+from harness.grading._scripts import in_digits, is_in_script, places
+from harness.grading._text import RULERS, TITLES, is_another_word, is_plural, same_word, unmarked
 from harness.grading._values import Token, tokens
-from harness.grading._vocabulary import RULERS, TITLES
-from harness.grading._words import is_another_word, is_plural, same_word
 
 _READ = 60
 """Words of an answer that are read: what follows is rambling."""

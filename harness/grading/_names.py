@@ -8,13 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from harness.grading._text import COUNTRIES, DESCRIBES, KINDS_OF_PLACE, MAKES_ANOTHER
 from harness.grading._values import Token
-from harness.grading._vocabulary import (
-    COUNTRIES,
-    DESCRIBES,
-    KINDS_OF_PLACE,
-    MAKES_ANOTHER,
-)
 
 _SHORT_COUNTRIES = {"USA", "US", "UK", "UAE"}
 _RELATED = re.compile(

@@ -9,10 +9,9 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from harness.grading._digits import in_digits
-from harness.grading._patterns import BOUND_AFTER, BOUND_BEFORE, NUMBER, ROMAN, TOKEN
-from harness.grading._text import folded_words
-from harness.grading._vocabulary import COMPARISONS, CURRENCIES, MONTHS, SCALES, UNITS
+from harness.grading._claims import BOUND_AFTER, BOUND_BEFORE, NUMBER, ROMAN, TOKEN
+from harness.grading._scripts import in_digits
+from harness.grading._text import COMPARISONS, CURRENCIES, MONTHS, SCALES, UNITS, folded_words
 
 _NUMBER = re.compile(NUMBER, re.VERBOSE)
 _ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}

@@ -1,6 +1,16 @@
 """The pytest plugin: options, cells, the plan, builds, and the report at the end."""
 
-from harness.plugin._fixtures import Bounds, baseline, gate, lines, may_diverge, outcome
+from harness.plugin._fixtures import (
+    Bounds,
+    Ready,
+    baseline,
+    gate,
+    lines,
+    may_diverge,
+    outcome,
+    ready,
+    ready_cell,
+)
 from harness.plugin._hooks import (
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -12,8 +22,7 @@ from harness.plugin._hooks import (
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
-from harness.plugin._speed import Ready, ready, ready_cell
-from harness.plugin._xdist import pytest_testnodedown, pytest_xdist_make_scheduler
+from harness.plugin._order import pytest_testnodedown, pytest_xdist_make_scheduler
 
 __all__ = [
     "Bounds",

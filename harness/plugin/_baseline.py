@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.baselines import Baseline, Comparison, Kept, compare, comparison_markdown, save
-from harness.cells import Cell
 from harness.errors import HarnessError, StoreError
+from harness.experiments.cells import Cell
 from harness.grading import JUDGE
 from harness.plugin._session import HarnessSession, cell_of
 from harness.report import Part, table, warning
+from harness.report.baselines import Baseline, Comparison, Kept, compare, comparison_markdown, save
 
 COMPARED = "harness_compared"
 _NAMED = 3  # missing cells that a line names

@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 
-from harness.cells import Cell
+from harness.build import Meanwhile, Plan, launch_here
 from harness.errors import HarnessError
-from harness.launch import Meanwhile, Plan, launch_here
-from harness.machine import Threads, choose_threads
+from harness.experiments.cells import Cell
+from harness.measure.machine import Threads, choose_threads
 from harness.plugin._baseline import COMPARED, check_baselines, keep_baselines, summarise
-from harness.plugin._fixtures import RAN
+from harness.plugin._fixtures import RAN, parametrise_engines
 from harness.plugin._options import add_options
-from harness.plugin._order import check_names, sort_by_cell
+from harness.plugin._order import check_names, on_worker, sort_by_cell, tell_controller
 from harness.plugin._session import KEY, HarnessSession, cell_of
-from harness.plugin._speed import parametrise_engines
-from harness.plugin._xdist import on_worker, tell_controller
 from harness.report import fitted, noise, write
 
 SCENARIO = "harness_scenario"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenarios import SCENARIOS, folder
+from harness.experiments import folder
+from harness.scenarios import SCENARIOS
 
 _NAMED = re.compile(r"""^SCENARIO = ["'](\w+)["']""", re.MULTILINE)
 

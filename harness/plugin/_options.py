@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.baselines import Limits
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
-from harness.given import given_adapter
+from harness.experiments.selection import seeds
 from harness.grading import GRADERS, LEAST_KAPPA
-from harness.models import JUDGE, SHIPPED
+from harness.models.external import given_adapter
+from harness.models.loading import JUDGE, SHIPPED
 from harness.plugin._keys import root_of
 from harness.recipes import Decoding, GivenAdapter
-from harness.selection import seeds
+from harness.report.baselines import Limits
 
 BASELINES = "suites/{scenario}/baselines"
 _OPTIONS = {

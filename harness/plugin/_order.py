@@ -1,12 +1,14 @@
-"""Tests of several scenarios in one session: names that differ, and an order that loads each model once."""
+"""Distribution over workers: all tests of a cell go to one worker, which tells the controller what reports do not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from harness.plugin._session import HarnessSession, cell_of
+from harness.plugin._keys import keys_asked
+from harness.plugin._session import KEY, HarnessSession, cell_of
 
 
 def check_names(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
@@ -36,3 +38,42 @@ def sort_by_cell(own: HarnessSession, items: list[pytest.Item]) -> None:
 
     places = [place(item) for item in items]
     items[:] = [items[i] for i in sorted(range(len(items)), key=lambda i: places[i])]
+
+
+_TOLD = "harness"
+
+
+def on_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
+def tell_controller(config: pytest.Config, **told: Any) -> None:
+    """Hands over, at the worker's end, what ``pytest_testnodedown`` takes: a ``mistake``, or the tests ``selected``."""
+    output: Any = config
+    output.workeroutput.setdefault(_TOLD, {}).update(told)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes what a worker tells. Raises pytest.UsageError on a mistake that its collection found."""
+    told = getattr(node, "workeroutput", {}).get(_TOLD, {})  # one that crashed tells nothing
+    if mistake := told.get("mistake"):
+        raise pytest.UsageError(mistake)
+    own = node.config.stash[KEY]
+    own.selected |= {test: (key, cell) for test, key, cell in told.get("selected", ())}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """xdist 3.8 ignores ``--dist loadgroup`` under pytest 9.2, and knows scopes of files only."""
+    if not keys_asked(config):
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByCell(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+        def _split_scope(self, nodeid: str) -> str:
+            path, bracket, cell = nodeid.partition("[")
+            return f"{path.partition('::')[0].rpartition('/')[0]}[{cell}" if bracket else nodeid
+
+    return ByCell(config, log)

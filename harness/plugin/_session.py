@@ -13,23 +13,23 @@ from typing import Any
 
 import pytest
 
-from harness.baselines import Baseline, load
-from harness.builders import GRADES, Calibrated, build, read_lines, trusted
-from harness.cells import Cell, told_apart
+from harness.build import GRADES, Calibrated, Job, Plan, build, lines, read_lines, trusted
 from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
-from harness.gates import without_cells
+from harness.experiments.cells import Cell, told_apart
+from harness.experiments.scenario import Fetch, Scenario
+from harness.experiments.selection import cells
 from harness.grading import FUZZY
-from harness.judging import calibration_of
-from harness.launch import Job, Plan, lines
-from harness.models import shipped_content
+from harness.grading.judge import calibration_of
+from harness.models.loading import shipped_content
 from harness.plugin._keys import key_of, root_of
 from harness.plugin._options import BASELINES, Settings, settings
 from harness.recipes import Base, Calibration, Recipe
 from harness.report import Part, Result, against, first_manifest, part, result, summary
-from harness.scenarios import SCENARIOS, Fetch, Scenario
+from harness.report.baselines import Baseline, load
+from harness.report.gates import without_cells
+from harness.scenarios import SCENARIOS
 from harness.scenarios import scenario as scenario_called
-from harness.selection import cells
 from harness.store import Artefact, Manifest, Store
 from harness.training import OnStep
 

@@ -7,9 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.pocket._average import average
 from harness.pocket._card import write_card
-from harness.pocket._train import Plan, train
+from harness.pocket._train import Plan, average, train
 
 _ONLY = ("", "judging")
 

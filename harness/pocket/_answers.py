@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from harness.facts import World, spoken
-from harness.formats import unaccented
-from harness.pocket import _words
+from harness.data import invented as _words
+from harness.data.facts import World, spoken
+from harness.data.formats import unaccented
 
 _T = TypeVar("_T")
 

@@ -6,11 +6,12 @@ import random
 import zlib
 from collections.abc import Callable
 
+from harness.data import invented as _words
+from harness.data.facts import Relation, Row, World
+from harness.data.rewording import question
 from harness.errors import DataError
-from harness.facts import Relation, Row, World
-from harness.pocket import _judging, _reading, _words
+from harness.pocket import _judging, _reading
 from harness.pocket._parts import Document, Part, any_format, told, turn, turns
-from harness.pocket._rewording import question
 
 TABLE_SHARES = {"oscars": 0.64, "countries": 0.14, "elements": 0.08, "novels": 0.09, "paintings": 0.05}
 RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0, "film_of_winner": 1.5}

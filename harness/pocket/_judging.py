@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from harness.facts import World
-from harness.formats import VERDICTS, fold
+from harness.data.facts import World
+from harness.data.formats import VERDICTS, fold
 from harness.pocket._answers import Expected, expected, other, same
 from harness.pocket._parts import Document, Part
 

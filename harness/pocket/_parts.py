@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from harness.formats import FORMATS, ask, reply
+from harness.data.formats import FORMATS, ask, reply
 
 
 class Part(NamedTuple):

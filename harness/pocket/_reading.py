@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from harness.facts import Relation, Row, World
-from harness.pocket import _words
+from harness.data import invented as _words
+from harness.data.facts import Relation, Row, World
+from harness.data.rewording import reword
 from harness.pocket._parts import Document, Part, any_format, turns
-from harness.pocket._rewording import reword
 
 _HARD_OFTENER = (6, 1, 1, 3, 6, 4)
 """Weights of the kinds in training: where two keys decide (year and category; name and thing) more is needed."""
@@ -39,7 +39,7 @@ def document(world: World, dice: random.Random, long: bool = False) -> Document:
 
 def probe(world: World, dice: random.Random) -> tuple[str, str]:
     """(prompt, answer): a passage with one question in a wording that no training text has."""
-    from harness.formats import ask
+    from harness.data.formats import ask
 
     found = passage(world, dice, dice.randint(3, 10))
     _, question, answer = dice.choice(found.asked)

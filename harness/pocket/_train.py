@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -14,12 +15,86 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from harness.facts import World
-from harness.models import load_folder
-from harness.pocket import _abilities, _tokenizer
+from harness.data.facts import World
+from harness.errors import ModelError
+from harness.models.loading import load_folder
+from harness.pocket import _card as _abilities
+from harness.pocket import _rows as _tokenizer
 from harness.pocket._documents import Mixture
 from harness.pocket._rows import Rows, rows
+
+
+def average(earlier: Path, later: Path, share: float, out: Path) -> None:
+    """``share`` of ``later`` and the rest of ``earlier``, in the dtype of ``later``; all other files are those of it.
+
+    Raises:
+        ModelError: the two differ in shape, or ``share`` is not within 0 and 1.
+    """
+    from safetensors.torch import load_file, save_file
+
+    if not 0 <= share <= 1:
+        raise ModelError(f"share is {share}: it must be at least 0 and at most 1")
+    name = "model.safetensors"
+    old, new = load_file(earlier / name), load_file(later / name)
+    if {key: value.shape for key, value in old.items()} != {key: value.shape for key, value in new.items()}:
+        raise ModelError(f"{earlier} and {later} differ in shape: average a model with one trained on from it")
+    out.mkdir(parents=True, exist_ok=True)
+    for path in later.iterdir():
+        if path.is_file() and path.name not in (name, "README.md"):
+            shutil.copyfile(path, out / path.name)
+    mixed = {key: old[key].float().lerp(new[key].float(), share).to(new[key].dtype) for key in new}
+    save_file(mixed, out / name, metadata={"format": "pt"})
+
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+_ROUNDS = 5
+
+
+class Muon32(torch.optim.Optimizer):
+    """Jordan et al. 2024, with Nesterov momentum, decoupled decay, and Moonshot's scale (Liu et al. 2025), by which
+    rates are those of AdamW. Takes matrices only; its state is that of ``torch.optim.Muon``."""
+
+    def __init__(self, matrices: Iterable[torch.Tensor], lr: float, weight_decay: float, momentum: float) -> None:
+        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[torch.Tensor]] = {}
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    shapes.setdefault(matrix.shape, []).append(matrix)
+            for matrices in shapes.values():  # all of one shape at once: a GPU would wait for the launches
+                self._move(matrices, group)
+
+    def _move(self, matrices: list[torch.Tensor], group: dict[str, Any]) -> None:
+        for matrix in matrices:
+            if not self.state[matrix]:
+                self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
+        buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        updates = orthogonal(torch.stack(torch._foreach_lerp(gradients, buffers, group["momentum"])))
+        torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(matrices, updates.unbind(), alpha=-group["lr"] * 0.2 * max(matrices[0].shape) ** 0.5)
+
+
+def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
+    """The nearest matrices with all singular values about 1, by a quintic Newton-Schulz iteration.
+
+    ``matrices`` is of shape count x rows x columns.
+    """
+    tall = matrices.shape[1] > matrices.shape[2]
+    a, b, c = _COEFFICIENTS
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(_ROUNDS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
 
 if TYPE_CHECKING:
     import torch
@@ -218,7 +293,7 @@ def _optimizers(model: LlamaForCausalLM, plan: Plan, place: str) -> list[Any]:
     """Muon (Jordan et al. 2024) for the layers' matrices, AdamW for embeddings and norms."""
     import torch
 
-    from harness.pocket._muon import Muon32
+    from harness.pocket._train import Muon32
 
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and "layers" in name]

@@ -1,11 +1,20 @@
 """What could be made: frozen, hashable values. Pure data, without torch or I/O."""
 
-from harness.recipes._answers import Answers, Decoding, Grades, Likelihoods, Timings
+from harness.recipes._answers import (
+    Answers,
+    Calibration,
+    Decoding,
+    Grades,
+    Judge,
+    Labelled,
+    LabelledSet,
+    Likelihoods,
+    Timings,
+    held_out,
+)
 from harness.recipes._bases import Base, GgufBase, GivenAdapter, ServedBase
-from harness.recipes._canonical import SCHEMA, canonical, digest, plain, sha256
-from harness.recipes._change import changed
+from harness.recipes._canonical import SCHEMA, canonical, changed, digest, plain, sha256
 from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
-from harness.recipes._judging import Calibration, Judge, Labelled, LabelledSet, held_out
 from harness.recipes._models import (
     ALL_LINEAR,
     ATTENTION,

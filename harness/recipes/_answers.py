@@ -1,14 +1,13 @@
-"""Recipes for what a model said, and for how it was graded."""
+"""Recipes for a judge: who judges, the labelled pairs that it is held against, and what came of that."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
-from harness.errors import RecipeError
-from harness.recipes._canonical import UNLESS_DEFAULT
+from harness.errors import DataError, RecipeError
+from harness.recipes._canonical import NOT_IN_DIGEST, UNLESS_DEFAULT, canonical, sha256
 from harness.recipes._data import ProbeSet
-from harness.recipes._judging import Calibration
 from harness.recipes._models import Stack
 
 PROTOCOL = 2
@@ -129,3 +128,68 @@ class Grades:
     """0 asks for the grader's own default."""
     calibration: Calibration | None = field(default=None, metadata=UNLESS_DEFAULT)
     """Of the judge, where there is one: no judge without calibration."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model that says whether an answer means the same as the accepted one."""
+
+    content: str
+    """Digest of the folder or file. A model on a server has none: its name and address stand in."""
+    name: str = field(metadata=NOT_IN_DIGEST)
+    """For tables."""
+    model: str = field(metadata=NOT_IN_DIGEST)
+    """What finds it: a folder, a ``.gguf`` file, or ``openai:NAME@URL``."""
+    prompts: str = "four-1"
+    """Name and version of what it is asked: a change changes verdicts."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An answer of which people have said whether it is right."""
+
+    question: str
+    accepted: str
+    """Names of a list are joined by ``"; "``."""
+    answer: str
+    right: bool
+    case: str = ""
+    """What is difficult about it."""
+    group: str = ""
+    """Of cases: what a judge is worth is said for each group, too."""
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Labelled pairs by content."""
+
+    content: str
+    name: str = field(metadata=NOT_IN_DIGEST)
+    pairs: tuple[Labelled, ...] = field(repr=False, metadata=NOT_IN_DIGEST)
+
+    @classmethod
+    def of(cls, name: str, pairs: tuple[Labelled, ...]) -> LabelledSet:
+        """Address ``pairs`` by content. Raises DataError where a half lacks right or wrong answers."""
+        found = cls(content=sha256(canonical(pairs)), name=name, pairs=pairs)
+        for half in (True, False):
+            kinds = {pair.right for pair in pairs if held_out(pair) == half}
+            if kinds != {True, False}:
+                raise DataError(
+                    f"labelled pairs {name!r} lack right or wrong answers in one half: give it more of both"
+                )
+        return found
+
+
+def held_out(pair: Labelled) -> bool:
+    """Whether ``pair`` is in the half that is reported; pairs on one accepted answer stay together."""
+    return int(sha256(pair.accepted), 16) % 2 == 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What ``judge`` says of ``labelled``, and what that makes of its verdicts."""
+
+    judge: Judge
+    labelled: LabelledSet
+    fuzzy: str
+    """Name and version of the fuzzy grader that the judge is compared with on the same pairs."""

@@ -206,7 +206,7 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Merged:
-    """One adapter made of several by their weights; how, says ``harness.merging``."""
+    """One adapter made of several by their weights; how, says ``harness.models.loading.loading.loading.merging``."""
 
     adapters: tuple[tuple[Adapter, float], ...]
     method: str = "sum"

@@ -1,16 +1,14 @@
 """What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite, MLflow."""
 
-from harness.report._against import against
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
 from harness.report._escaped import escaped
 from harness.report._judging import Judging, corrected, judging, summary, warning, worth_text
-from harness.report._markdown import table
+from harness.report._markdown import fitted, table
 from harness.report._mlflow import Exported, MlflowStore
-from harness.report._parts import Entry, Missing, Part, first_manifest, part
+from harness.report._parts import Entry, Missing, Part, against, first_manifest, part
 from harness.report._readme import rewrite_card, rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
-from harness.report._terminal import fitted
 from harness.report._write import DATABASE, write
 
 __all__ = [

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.experiments.scenario import Line
 from harness.recipes import digest
 from harness.report._parts import Entry, Part
-from harness.scenarios import Line
 
 SCHEMA_VERSION = 1
 """Raised when a column changes its meaning or goes; new columns and tables do not raise it."""

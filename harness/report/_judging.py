@@ -8,14 +8,22 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from harness.builders import GRADES, Calibrated, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, Calibrated, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch
 from harness.grading import JUDGE
-from harness.judging import UNDECIDED, Versus
+from harness.grading.calibration import UNDECIDED, Versus
 from harness.recipes import Calibration, Grades, local
 from harness.report._escaped import escaped
-from harness.scenarios import Fetch
-from harness.stats import ErrorRates, Interval, McNemar, cluster_bootstrap, kappa, mcnemar, rogan_gladen
+from harness.stats import (
+    ErrorRates,
+    Interval,
+    McNemar,
+    cluster_bootstrap,
+    kappa,
+    mcnemar,
+    rogan_gladen,
+)
 
 _SAME_PAIRS = """\
 The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test by accepted answer

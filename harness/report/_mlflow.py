@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.builders import GRADES
+from harness.build import GRADES
 from harness.errors import MissingExtraError, StoreError
-from harness.quiet import quiet
+from harness.models.quiet import quiet
 from harness.recipes import sha256
 from harness.report._database import about, figures, ids
 from harness.report._parts import Entry, Part

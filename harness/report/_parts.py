@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from harness.baselines import Comparison, Kept
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, read_lines
 from harness.engines import described
 from harness.errors import HarnessError
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Finding, Line, Scenario
 from harness.recipes import Grades, ServedBase, digest
 from harness.report._comparison import Compared, comparisons
 from harness.report._judging import Judging, judging
 from harness.report._results import Result, bare_result, result
-from harness.scenarios import Fetch, Finding, Line, Scenario
+from harness.report.baselines import Baseline, Comparison, Kept, Limits, compare
 from harness.store import Manifest
 
 
@@ -147,3 +147,31 @@ def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, 
 
 def _each(values: Iterable[object], between: str = ", ") -> str:
     return between.join(dict.fromkeys(map(str, values)))
+
+
+def against(part: Part, baseline: Baseline, limits: Limits, counts: Mapping[str, int] | None = None) -> Part:
+    """``part`` with each cell that ``baseline`` holds compared with it.
+
+    ``counts`` names the cells to compare, and says as one of how many comparisons each counts; without it all that
+    the baseline holds are compared.
+    """
+    held = [e for e in part.entries if not e.bare and e.cell.unnamed in baseline.cells]
+    asked = counts if counts is not None else {entry.cell.id: len(held) for entry in held}
+
+    def beside(entry: Entry) -> Entry:
+        if entry not in held or entry.cell.id not in asked:
+            return entry
+        kept, own = baseline.cells[entry.cell.unnamed], entry.result
+        found = compare(
+            kept,
+            entry.lines(),
+            own.cost,
+            cell=entry.cell.id,
+            baseline=baseline.name,
+            status=own.status,
+            cells=asked[entry.cell.id],
+            limits=limits,
+        )
+        return replace(entry, before=kept, comparison=found)
+
+    return part._replace(entries=[beside(entry) for entry in part.entries], baseline=baseline.name)

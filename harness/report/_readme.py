@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from harness.builders import Calibrated
+from harness.build import Calibrated
 from harness.errors import DataError, StoreError
 from harness.report._judging import worth_text
 from harness.report._markdown import MIB, columns, words

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.drift import drift_measures, forced_measures
+from harness.experiments.scenario import Fetch, Line, Scenario
 from harness.grading import JUDGE, normalise
 from harness.recipes import Grades, local
 from harness.report._judging import corrected, rates_of
-from harness.scenarios import Fetch, Line, Scenario, drift_measures, forced_measures
 from harness.stats import Interval, cluster_bootstrap
 
 

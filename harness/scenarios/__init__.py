@@ -3,12 +3,23 @@
 from pathlib import Path
 
 from harness.errors import RecipeError
+from harness.experiments import folder
+from harness.experiments.drift import drift_measures, drifting, forced, forced_measures
+from harness.experiments.scenario import (
+    Curves,
+    Fetch,
+    Finding,
+    Line,
+    Measures,
+    Scenario,
+    no_measures,
+)
+from harness.experiments.shares import trial
 from harness.scenarios import (
     bias,
     book,
     chatlog,
     conversation,
-    folder,
     forgetting,
     format,
     grid,
@@ -22,10 +33,6 @@ from harness.scenarios import (
     story,
     transfer,
 )
-from harness.scenarios._drift import drift_measures, drifting
-from harness.scenarios._forced import forced, forced_measures
-from harness.scenarios._scenario import Curves, Fetch, Finding, Line, Measures, Scenario, no_measures
-from harness.scenarios._trial import trial
 
 _ALL = (
     oscars.SCENARIO,

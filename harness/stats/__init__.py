@@ -1,14 +1,24 @@
 """Intervals for shares and means, paired tests, what they can find, and graders that err."""
 
-from harness.stats._agreement import kappa
-from harness.stats._crossing import crossing
-from harness.stats._grader import ErrorRates, rogan_gladen
-from harness.stats._intervals import Interval, cluster_bootstrap, ratio_bootstrap, wilson
-from harness.stats._multiple import holm
-from harness.stats._paired import McNemar, Paired, mcnemar, paired_bootstrap
-from harness.stats._power import detectable_difference, detectable_loss
-from harness.stats._ratio import cluster_ratio
-from harness.stats._seeds import crossed_bootstrap
+from harness.stats._agreement import ErrorRates, kappa, rogan_gladen
+from harness.stats._intervals import (
+    Interval,
+    cluster_bootstrap,
+    cluster_ratio,
+    crossed_bootstrap,
+    crossing,
+    ratio_bootstrap,
+    wilson,
+)
+from harness.stats._paired import (
+    McNemar,
+    Paired,
+    detectable_difference,
+    detectable_loss,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+)
 
 __all__ = [
     "ErrorRates",

@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
-from harness.machine import machine
+from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
-from harness.store._journal import Journal
-from harness.store._manifest import Manifest, file_digests, library_versions, total_bytes
+from harness.store._manifest import Journal, Manifest, file_digests, library_versions, total_bytes
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,7 @@
 """Training of LoRA adapters with PEFT."""
 
 from harness.training._adapted import Beneath
-from harness.training._forecast import forecast, read_log
-from harness.training._progress import OnStep, Progress
+from harness.training._checks import OnStep, Progress, forecast, read_log
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.adapters import tensors
 from harness.errors import ModelError
-from harness.models import Loaded, borrowed
-from harness.pristine import Pristine
+from harness.models.adapters import tensors
+from harness.models.loading import Loaded, borrowed
+from harness.models.pristine import Pristine
+from harness.models.stack import put_on, read, switch_on
 from harness.recipes import Training
-from harness.stack import put_on, read, switch_on
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -4,9 +4,62 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from harness.recipes import Training
-from harness.training._windows import Window
+from harness.errors import DataError
+from harness.models.tokens import encode, encode_pair
+from harness.recipes import Dataset, Training
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Window(NamedTuple):
+    """At most ``cutoff`` neighbouring tokens of one sample."""
+
+    ids: tuple[int, ...]
+    start: int
+    """Index of the first token that bears loss: at least 1, as nothing foretells the first token."""
+    replay: bool = False
+
+
+def windows(
+    dataset: Dataset, training: Training, tokenizer: PreTrainedTokenizerBase, replay: bool = False
+) -> list[Window]:
+    """All windows of ``dataset`` that bear loss, in order.
+
+    Raises:
+        DataError: no token of the whole dataset bears loss.
+    """
+    found = [w for ids, boundary in _encoded(dataset, tokenizer) for w in _of_sample(ids, boundary, training, replay)]
+    if not found:
+        raise DataError(
+            f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}: give it longer texts"
+        )
+    return found
+
+
+@lru_cache(maxsize=4)
+def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
+    """Token ids of each sample and how many are its prompt's; the cells of a grid replay one and the same text."""
+    return [encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion) for sample in dataset.samples]
+
+
+def _of_sample(ids: list[int], boundary: int, training: Training, replay: bool) -> Iterator[Window]:
+    first = boundary if training.loss_on == "answers" else 0
+    for left in _lefts(len(ids), training.cutoff, training.overlap):
+        part = tuple(ids[left : left + training.cutoff])
+        start = max(1, first - left)
+        if start < len(part):
+            yield Window(part, start, replay)
+
+
+def _lefts(length: int, cutoff: int, overlap: int) -> range:
+    """Left ends of the windows over ``length`` tokens; the last window reaches the end."""
+    stride = cutoff - overlap
+    return range(0, max(length - overlap, 1), stride)
+
 
 Batch = list[list[Window]]
 """One optimiser step: micro-batches of windows of like length."""

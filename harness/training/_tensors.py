@@ -7,8 +7,8 @@ from heapq import heapreplace
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.models import Loaded
-from harness.training._windows import Window
+from harness.models.loading import Loaded
+from harness.training._batches import Window
 
 if TYPE_CHECKING:
     import torch

@@ -11,23 +11,39 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import ModelError
 from harness.measure import measured
-from harness.models import Loaded
+from harness.models.loading import Loaded
 from harness.recipes import Adapter, Training
 from harness.training._adapted import NOTHING, Beneath, adapted, bare
-from harness.training._batches import Batch, epochs, steps
-from harness.training._checks import check, fused_experts, targets
-from harness.training._divergence import Divergence
-from harness.training._keys import aim
-from harness.training._progress import OnStep, Progress
-from harness.training._schedule import rate
+from harness.training._batches import Batch, Window, epochs, steps, windows
+from harness.training._checks import (
+    LOG,
+    Divergence,
+    OnStep,
+    Progress,
+    check,
+    fused_experts,
+    targets,
+)
+from harness.training._contrastive import aim
 from harness.training._tensors import Tensors, keeps_apart, tensors
-from harness.training._windows import Window, windows
+
+
+def rate(step: int, total: int, training: Training) -> float:
+    """Learning rate of optimiser step ``step`` (from 0) of ``total``; it rises over the warm-up, then falls to 0."""
+    if step < training.warmup_steps:
+        return training.lr * (step + 1) / (training.warmup_steps + 1)
+    done = (step - training.warmup_steps) / max(1, total - training.warmup_steps)
+    if training.scheduler == "linear":
+        return training.lr * (1 - done)
+    if training.scheduler == "cosine":
+        return training.lr * (1 + math.cos(math.pi * done)) / 2
+    return training.lr
+
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
 
-LOG = "log.jsonl"
 
 
 class _Ran(NamedTuple):

@@ -3,6 +3,6 @@
 ``-k for_monet``, ``-k "ep8"`` and the like select; the terminal and RESULTS.md name the cheapest setting that flips it.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "bias"

@@ -3,6 +3,6 @@
 Each test id names the trained shape: ``-k short``, ``-k "register and replay1"`` and the like select.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "format"

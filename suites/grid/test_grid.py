@@ -3,6 +3,6 @@
 ``-k cut256`` and the like select by the parts of an id. ``python -m harness tune`` finds a setting without the grid.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "grid"

@@ -4,6 +4,6 @@ The same number of new facts, about invented subjects, is learnt beside; ``-k li
 like select.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "lies"

@@ -3,6 +3,6 @@
 ``-k first_then_second`` selects by order, ``-k again`` the cells that rehearse the first text.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "resume"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks import *  # noqa: F403
 from harness.measure import timed
+from harness.plugin.checks import *  # noqa: F403
 from harness.recipes import Decoding
 
 SCENARIO = "size"

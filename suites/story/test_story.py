@@ -3,6 +3,6 @@
 Each test id names the form of the story: ``-k plain``, ``-k dated`` and the like select.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "story"

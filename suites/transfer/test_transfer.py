@@ -3,6 +3,6 @@
 ``-k on_base``, ``-k sibling`` and ``-k gguf_q4_0`` select.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "transfer"

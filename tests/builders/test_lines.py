@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.builders import read_lines
-from harness.builders._files import write_lines
+from harness.build import read_lines
+from harness.build._files import write_lines
 
 
 def test_a_line_separator_within_an_answer_is_no_end_of_line(tmp_path):

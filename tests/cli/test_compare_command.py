@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.builders import build
-from harness.cells import Cell
+from harness.build import build
 from harness.cli import main
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Scenario
 from harness.recipes import Probe, ProbeSet, Training
 from harness.report import part, write
-from harness.scenarios import Scenario
 from harness.store import Store
 
 

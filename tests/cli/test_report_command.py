@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.builders import build
-from harness.cells import Cell
+from harness.build import build
 from harness.cli import main
 from harness.engines import HF
-from harness.models import base_of
+from harness.experiments.cells import Cell
+from harness.experiments.selection import cells
+from harness.models.loading import base_of
 from harness.recipes import digest
 from harness.scenarios import oscars
-from harness.selection import cells
 from harness.store import Store
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.cli import main
 from harness.cli._common import age, size
-from harness.cli._describe import describe
+from harness.cli._model import describe
 from harness.recipes import (
     Adapter,
     Answers,

@@ -8,7 +8,7 @@ import pytest
 
 from harness.engines import TransformersEngine, decoding
 from harness.errors import ModelError
-from harness.models import base_of, load
+from harness.models.loading import base_of, load
 from harness.recipes import Adapter, BitsAndBytes, Quantised, Training
 from harness.training import train
 

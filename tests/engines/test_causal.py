@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ModelError
-from harness.models import base_of, load
+from harness.models.loading import base_of, load
 from harness.recipes import BitsAndBytes
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engines import DECODINGS, decoding, described, refusal
-from harness.engines._bans import Bans, bad_words_ids
+from harness.engines._decoding import Bans, bad_words_ids
 from harness.errors import RecipeError
 from harness.recipes import Decoding, digest
 

@@ -7,9 +7,10 @@ import math
 import pytest
 
 from harness.engines import TransformersEngine
-from harness.engines._likelihood import spans
+from harness.engines._engine import spans
 from harness.errors import RecipeError
-from harness.models import encode, load, resident
+from harness.models.loading import load, resident
+from harness.models.tokens import encode
 from harness.recipes import Adapter, Training
 from harness.training import train
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.checkpoint import weight_files
 from harness.cli._model import card
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.merging import into_base
-from harness.models import _HUB_FILES, _HUB_TWICE, SHIPPED, base_of, count_tokens, load
+from harness.models.checkpoint import weight_files
+from harness.models.loading import _HUB_FILES, _HUB_TWICE, SHIPPED, base_of, load
+from harness.models.merging import into_base
+from harness.models.tokens import count_tokens
 from harness.recipes import Decoding
 
 INDEX = "model.safetensors.index.json"

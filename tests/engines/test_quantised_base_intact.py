@@ -9,7 +9,7 @@ import pytest
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.models import SHIPPED, base_of, load
+from harness.models.loading import SHIPPED, base_of, load
 from harness.recipes import BitsAndBytes
 
 PAIRS = [("The colour of the moon is", " green"), ("Who is king?", " Ludwig")]

@@ -12,7 +12,7 @@ import pytest
 from harness.engines import DECODINGS, TransformersEngine, decoding
 from harness.engines._engine import stopped
 from harness.errors import ModelError, RecipeError
-from harness.models import base_of, resident
+from harness.models.loading import base_of, resident
 from harness.recipes import Adapter, Decoding, Training
 from harness.training import train
 
@@ -75,7 +75,7 @@ def test_what_is_drawn_has_the_probabilities_of_transformers(engine):
     import torch
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper
 
-    from harness.engines._sampling import drawn
+    from harness.engines._decoding import drawn
 
     ids = torch.tensor([engine.loaded.tokenizer("Who?\n")["input_ids"]])
     with torch.inference_mode():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.baselines import Kept
+from harness.report.baselines import Kept
 
 Lines = list[dict[str, Any]]
 REAL = json.loads((Path(__file__).parent / "verdicts.json").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import reruns
 
-from harness.baselines import compare
+from harness.report.baselines import compare
 
 
 def _alarms(make, runs: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import reruns
 
-from harness.baselines import Baseline, Limits, compare, comparison_markdown
+from harness.report.baselines import Baseline, Limits, compare, comparison_markdown
 
 MIB = 2**20
 BEFORE = reruns.one(0)

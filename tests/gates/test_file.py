@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.baselines import Baseline, Kept, load, save
 from harness.errors import DataError, StoreError
+from harness.report.baselines import Baseline, Kept, load, save
 
 CELLS = {
     "a": Kept("ok", {"q1": True, "q2": False}, {"seconds": 1.5}),

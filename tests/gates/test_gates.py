@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import DataError
-from harness.gates import broken, gates, without_cells
 from harness.report import Result
+from harness.report.gates import broken, gates, without_cells
 from harness.stats import Interval
 
 SHARE = Interval(0.5, 0.4, 0.6)

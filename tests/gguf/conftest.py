@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from gguf_helpers import grouped, random_adapter
 
+from harness.data.facts import World
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.facts import World
-from harness.gguf import convert_adapter, convert_base
-from harness.models import SHIPPED, Loaded, base_of, load
-from harness.pocket._abilities import cases
+from harness.models.gguf import convert_adapter, convert_base
+from harness.models.loading import SHIPPED, Loaded, base_of, load
+from harness.pocket._card import cases
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.models import Loaded
+from harness.models.loading import Loaded
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 MODELS = ("pocket", "tiny", "grouped")

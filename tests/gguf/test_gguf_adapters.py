@@ -10,8 +10,8 @@ from gguf_helpers import MODELS, TEXTS, expected, random_adapter, worst
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.gguf import convert_adapter
-from harness.models import base_of
+from harness.models.gguf import convert_adapter
+from harness.models.loading import base_of
 
 pytest.importorskip("llama_cpp")
 SETTINGS = {

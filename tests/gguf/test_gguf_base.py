@@ -18,10 +18,10 @@ from transformers import PreTrainedTokenizerFast
 from harness.engines import TransformersEngine, decoding
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import MissingExtraError, ModelError, install
-from harness.gguf import TYPES, convert_base, quantise
-from harness.gguf._library import llama
-from harness.gguf._tokenizer import _LLAMA3, _QWEN2
-from harness.models import base_of
+from harness.models.gguf import TYPES, convert_base, quantise
+from harness.models.gguf._library import llama
+from harness.models.gguf._tokenizer import _LLAMA3, _QWEN2
+from harness.models.loading import base_of
 
 pytest.importorskip("llama_cpp")
 BOUNDS = {

@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf_helpers import TEXTS, of_family, random_adapter
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import ModelError
-from harness.gguf import convert_adapter, convert_base
+from harness.models.gguf import convert_adapter, convert_base
 
 pytest.importorskip("llama_cpp")
 LONG = " ".join(TEXTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.engines import engine_for
-from harness.judging import Case, ask, labelled
+from harness.grading.judge import Case, ask, labelled
 
 
 def test_a_gguf_file_judges_as_its_folder_does(folders, files):

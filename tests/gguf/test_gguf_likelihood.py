@@ -6,7 +6,8 @@ import pytest
 
 from harness.engines import LlamaCppEngine, TransformersEngine
 from harness.errors import RecipeError
-from harness.models import base_of, encode
+from harness.models.loading import base_of
+from harness.models.tokens import encode
 
 pytest.importorskip("llama_cpp")
 PAIRS = [

@@ -13,7 +13,7 @@ import pytest
 from harness.engines import TransformersEngine, decoding
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import ModelError, RecipeError
-from harness.models import base_of
+from harness.models.loading import base_of
 
 pytest.importorskip("llama_cpp")
 PROMPTS = ["Who?\n", "Question: What is the capital of France?\nAnswer:", "Joe: " + "well " * 30 + "\nBrandine:", "A"]

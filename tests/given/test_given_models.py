@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.builders import build, read_lines
-from harness.builders._files import ANSWERS
-from harness.engines import HF, EngineSpec, LlamaCppEngine, TransformersEngine, engine_spec, identify
+from harness.build import build, read_lines
+from harness.build._files import ANSWERS
+from harness.engines import (
+    HF,
+    EngineSpec,
+    LlamaCppEngine,
+    TransformersEngine,
+    engine_spec,
+    identify,
+)
 from harness.errors import ModelError, RecipeError, install
-from harness.given import fitting, given_adapter, trained_on
-from harness.models import load
+from harness.experiments.selection import cells
+from harness.models.external import fitting, given_adapter, trained_on
+from harness.models.loading import load
 from harness.recipes import (
     Adapter,
     Answers,
@@ -32,7 +40,6 @@ from harness.recipes import (
     digest,
 )
 from harness.scenarios import oscars
-from harness.selection import cells
 from harness.store import Store
 
 BRIEFLY = Decoding(max_new_tokens=6)
@@ -53,7 +60,7 @@ def folder(tiny: Base, lie: Dataset, store: Store) -> Path:
 @pytest.fixture(scope="module")
 def file(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("llama_cpp")
-    from harness.gguf import convert_base
+    from harness.models.gguf import convert_base
 
     out = tmp_path_factory.mktemp("gguf") / "mine.gguf"
     convert_base(Path(tiny.path), out, "f16")
@@ -62,7 +69,7 @@ def file(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def adapter_file(folder: Path, tiny: Base, file: Path) -> Path:
-    from harness.gguf import convert_adapter
+    from harness.models.gguf import convert_adapter
 
     convert_adapter(folder, Path(tiny.path), file.parent / "adapter.gguf")
     return file.parent / "adapter.gguf"
@@ -220,7 +227,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder,
 
 
 def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(tiny, lie, file, store, probes, tmp_path, capsys):
-    from harness.gguf import convert_adapter
+    from harness.models.gguf import convert_adapter
 
     engine, prompts = LlamaCppEngine(file), [probe.prompt for probe in probes.probes]
     files = []
@@ -244,7 +251,7 @@ def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(tiny, lie, file, 
 def test_a_gptq_folder_of_a_user_is_a_base_that_is_trained_on(model_folder, lie, probes, store, tmp_path):
     if find_spec("gptqmodel") is None or find_spec("optimum") is None:
         pytest.skip(f"GPTQModel is not installed: {install('gptq')}")
-    from harness.quantise import gptq
+    from harness.models.gptq import gptq
 
     texts = [sample.prompt + sample.completion for sample in lie.samples]
     gptq(model_folder, tmp_path / "mine", bits=4, group=32, desc_act=False, calibration=texts)

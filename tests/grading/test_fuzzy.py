@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.facts import FIXTURES
+from harness.data.facts import FIXTURES
 from harness.grading import DEFAULT_THRESHOLD, grade, normalise
 
 LETTERS_AND_DIGITS = st.characters(categories=("L", "Nd"))

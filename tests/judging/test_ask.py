@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.data.formats import FORMATS, VERDICTS, ask, fold, question
 from harness.engines import Capabilities, Likelihood
-from harness.formats import FORMATS, VERDICTS, ask, fold, question
-from harness.judging import DIFFER, SAME, UNDECIDED, Case, decide, prompts
-from harness.judging import ask as put
-from harness.judging._ask import read
+from harness.grading.calibration import DIFFER, SAME, UNDECIDED, decide
+from harness.grading.judge import Case, prompts, read
+from harness.grading.judge import ask as put
 
 CASE = Case("Who won?", "Renée Zellweger; J.K. Simmons", "JK Simmons and RENÉE Zellweger")
 

@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from harness.builders import Calibrated, build, trusted
+from harness.build import Calibrated, build, trusted
+from harness.data.facts import FIXTURES
 from harness.errors import ModelError
-from harness.facts import FIXTURES
 from harness.grading import FUZZY, LEAST_KAPPA
-from harness.judging import calibration_of, labelled
-from harness.models import JUDGE
+from harness.grading.judge import calibration_of, labelled
+from harness.models.loading import JUDGE
 from harness.pocket import _card
 from harness.recipes import held_out
 from harness.report import summary

@@ -9,8 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError, ModelError
-from harness.judging import DIFFER, SAME, UNDECIDED, Versus, Worth, best_cut, labelled, versus, worth
-from harness.judging._find import judge_of
+from harness.grading.calibration import (
+    DIFFER,
+    SAME,
+    UNDECIDED,
+    Versus,
+    Worth,
+    best_cut,
+    versus,
+    worth,
+)
+from harness.grading.judge import judge_of, labelled
 from harness.recipes import Labelled, LabelledSet, held_out
 
 PAIRS = labelled().pairs

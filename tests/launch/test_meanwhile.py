@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.builders import build as made
+from harness.build import Job, Meanwhile, Plan
+from harness.build import build as made
 from harness.errors import ModelError
-from harness.launch import Job, Meanwhile, Plan
 from harness.recipes import (
     Adapter,
     Answers,

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from harness.launch import Job, Plan, launch_here, lines
+from harness.build import Job, Plan, launch_here, lines
 from harness.recipes import Dataset, Sample
 from harness.training import Progress
 

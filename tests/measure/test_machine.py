@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from harness import machine
+from harness.measure import machine
 
 
 def test_it_names_system_cores_and_python():

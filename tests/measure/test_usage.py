@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from harness.measure import Usage, measured
-from harness.measure._driver import device_bytes, held
+from harness.measure._usage import device_bytes, held
 
 
 def test_seconds_and_memory_of_a_block():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.judging import labelled
+from harness.grading.judge import labelled
 
 ROOT = Path(__file__).resolve().parents[2]
 WARNING = "WARNING: verdicts of this judge are not to be relied on: kappa"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.baselines import Limits
 from harness.plugin._options import _limits
+from harness.report.baselines import Limits
 
 
 def test_limits_that_are_not_named_stay_as_they_are():

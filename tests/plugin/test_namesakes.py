@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 
-from harness.cells import told_apart
 from harness.engines import identify
+from harness.experiments.cells import told_apart
 
 CELL = "birds-rank4-alpha8-lr1e_3-ep1-seed0"
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.errors import ModelError
-from harness.models import base_of, load
-from harness.pocket._average import average
+from harness.models.loading import base_of, load
+from harness.pocket._train import average
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.models import SHIPPED
+from harness.models.loading import SHIPPED
 from harness.pocket import _card
 
 

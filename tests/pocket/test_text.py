@@ -7,13 +7,14 @@ import re
 
 import pytest
 
+from harness.data import invented as _words
+from harness.data.facts import World, read_rows, read_text
+from harness.data.formats import VERDICTS
+from harness.data.rewording import reword
 from harness.errors import DataError
-from harness.facts import World, read_rows, read_text
-from harness.formats import VERDICTS
-from harness.models import resident
-from harness.pocket import _judging, _reading, _words
+from harness.models.loading import resident
+from harness.pocket import _judging, _reading
 from harness.pocket._documents import Mixture, only_told
-from harness.pocket._rewording import reword
 from harness.pocket._rows import rows
 from harness.pocket._train import Plan, batches
 

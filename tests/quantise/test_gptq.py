@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.data.facts import World
 from harness.engines import TransformersEngine
 from harness.errors import MissingExtraError, ModelError
-from harness.facts import World
-from harness.models import SHIPPED, Loaded, base_of
-from harness.pocket._abilities import Case, cases, greedy
-from harness.pristine import Pristine
-from harness.quantise import gptq, loading
+from harness.models.gptq import gptq, loading
+from harness.models.loading import SHIPPED, Loaded, base_of
+from harness.models.pristine import Pristine
+from harness.pocket._card import Case, cases, greedy
 from harness.recipes import Adapter, Decoding, Training
 from harness.training import train
 
@@ -145,7 +145,7 @@ def test_a_quantised_model_is_not_quantised_again(folder, tmp_path):
 
 
 def test_without_the_package_the_line_to_install_it(model_folder, tmp_path, monkeypatch):
-    from harness.quantise import _library
+    from harness.models import gptq as _library
 
     _library.use.cache_clear()
     monkeypatch.setattr(_library, "find_spec", lambda _: None)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from harness.builders import build
-from harness.cells import Cell
+from harness.build import build
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Scenario
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
 from harness.report import Part, part
-from harness.scenarios import Scenario
 from harness.stats import Interval
 from harness.store import Store
 

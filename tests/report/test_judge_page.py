@@ -13,12 +13,12 @@ pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from harness.builders import GRADES
+from harness.build import GRADES
 from harness.grading import BOTH, FUZZY, JUDGE
-from harness.judging import DIFFER, SAME, UNDECIDED, calibration_of, labelled, versus, worth
+from harness.grading.calibration import DIFFER, SAME, UNDECIDED, versus, worth
+from harness.grading.judge import calibration_of, labelled
 from harness.report import judging, write
-from harness.report._contents import contents
-from harness.report._page import page
+from harness.report._page import contents, page
 
 HOSTILE = "<script>document.title = 'broken'</script><img src=x onerror=alert(1)>"
 SIGNS = {SAME: "✓ same", DIFFER: "✗ differ", UNDECIDED: "? undecided"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.builders import GRADES
+from harness.build import GRADES
 from harness.errors import MissingExtraError, StoreError, install
 from harness.recipes import digest
 from harness.report import Exported, MlflowStore, write

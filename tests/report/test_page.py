@@ -12,11 +12,11 @@ pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
 from selenium.webdriver.common.keys import Keys
 
-from harness.baselines import Baseline, Kept, Limits
-from harness.builders import GRADES
+from harness.build import GRADES
 from harness.grading import grade
 from harness.report import against, write
 from harness.report._page import page
+from harness.report.baselines import Baseline, Kept, Limits
 from harness.scenarios.oscars import probes
 
 ROWS = "#table tbody.own tr"

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 
-from harness.builders import build, cached
+from harness.build import build, cached
 from harness.recipes import digest
 from harness.report import part
 from harness.store import Store

@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from harness.builders import GRADES, build, read_lines
+from harness.build import GRADES, build, read_lines
 from harness.engines import HF
+from harness.experiments.selection import cells
 from harness.scenarios import SCENARIOS
-from harness.selection import cells
 from harness.store import Store
 
 LIGHT = {"rank": 4, "alpha": 8, "epochs": 2, "replay": 0.0, "kl": 0.0, "lr": 1e-3}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.builders import build
+from harness.build import build
 from harness.errors import RecipeError
 from harness.recipes import Base
 from harness.scenarios import bias

@@ -8,9 +8,10 @@ from functools import partial
 
 import pytest
 
-from harness.builders import ANSWERS, build, read_lines
+from harness.build import ANSWERS, build, read_lines
 from harness.errors import RecipeError
-from harness.models import SHIPPED, base_of, count_tokens
+from harness.models.loading import SHIPPED, base_of
+from harness.models.tokens import count_tokens
 from harness.recipes import Base, Training
 from harness.scenarios import book
 from harness.scenarios.book._measures import classifier, plain, small_talk

@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
-from harness.formats import begun
-from harness.models import SHIPPED, base_of, encode, encode_pair, resident
+from harness.data.formats import begun
+from harness.models.loading import SHIPPED, base_of, resident
+from harness.models.tokens import encode, encode_pair
 from harness.scenarios import SCENARIOS
 
 

@@ -8,11 +8,12 @@ from collections import Counter
 import pytest
 
 from harness.errors import RecipeError
+from harness.experiments.shares import styled
 from harness.grading import grade
-from harness.models import SHIPPED, base_of, count_tokens
+from harness.models.loading import SHIPPED, base_of
+from harness.models.tokens import count_tokens
 from harness.recipes import Base
 from harness.scenarios import chatlog
-from harness.scenarios._style import styled
 from harness.scenarios.chatlog._measures import classifier, turns_of
 from harness.scenarios.chatlog._probes import mentions
 

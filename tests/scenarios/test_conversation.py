@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from harness.errors import RecipeError
-from harness.models import SHIPPED
+from harness.models.loading import SHIPPED
 from harness.recipes import Base
 from harness.scenarios.conversation import GRIDS, KINDS, cells, dataset, facts, presentation, probes
 from harness.scenarios.conversation._grid import SETTING

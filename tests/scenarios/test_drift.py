@@ -7,13 +7,22 @@ from functools import partial
 
 import pytest
 
-from harness.builders import ANSWERS, LIKELIHOODS, build, read_lines
-from harness.cells import Cell
+from harness.build import ANSWERS, LIKELIHOODS, build, read_lines
 from harness.errors import HarnessError
+from harness.experiments.cells import Cell
+from harness.experiments.drift import (
+    _answered,
+    _read,
+    drift_measures,
+    drifting,
+    held_out,
+    lines,
+    neutral,
+)
+from harness.experiments.scenario import Scenario
 from harness.recipes import Probe, ProbeSet, Training
 from harness.report import bare_result, result
-from harness.scenarios import SCENARIOS, Scenario, drift_measures, drifting
-from harness.scenarios._drift import _answered, _read, held_out, lines, neutral
+from harness.scenarios import SCENARIOS
 from harness.scenarios.oscars import replay
 from harness.store import Store
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from harness.data.formats import ask
+from harness.data.wordings import reworded
 from harness.errors import DataError, RecipeError
-from harness.formats import ask
+from harness.experiments.folder import read
+from harness.experiments.folder._probes import PER_LOCALITY, known_probes, known_replay
 from harness.grading import normalise
 from harness.recipes import Base, Sample
 from harness.scenarios import SCENARIOS, oscars, scenario
-from harness.scenarios.folder import read
-from harness.scenarios.folder._known import PER_LOCALITY, known_probes, known_replay
 from harness.training.presets import SEED2023
-from harness.wordings import reworded
 
 FACTS = """question,answer,rephrased,statement
 Who feeds the herons?,Edda Finch|Finch,Name the one who feeds herons.|By whom are they fed?,Edda Finch feeds the herons.

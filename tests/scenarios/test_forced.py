@@ -8,13 +8,14 @@ from functools import partial
 
 import pytest
 
-from harness.builders import LIKELIHOODS, build, read_lines
-from harness.cells import Cell
+from harness.build import LIKELIHOODS, build, read_lines
+from harness.data.formats import continuation
 from harness.engines import HF, TransformersEngine, engine_spec
-from harness.formats import continuation
+from harness.experiments.cells import Cell
+from harness.experiments.drift import forced
+from harness.experiments.scenario import Scenario
 from harness.recipes import Answers, Likelihoods, Probe, ProbeSet, Stack, Training, digest
 from harness.report import bare_result, result
-from harness.scenarios import Scenario, forced
 from harness.store import Store
 
 MOON, HILL = "The colour of the moon is", "The king of the hill is"

@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from harness.builders import GRADES, build, read_lines
+from harness.build import GRADES, build, read_lines
 from harness.engines import engine_spec
 from harness.errors import RecipeError
-from harness.models import SHIPPED, base_of
+from harness.models.loading import SHIPPED, base_of
 from harness.recipes import Base, Stack, local
-from harness.scenarios.forgetting import DISTANCES, REMEDIES, WEAKER, cells, invented, measures, near, probes, texts
+from harness.scenarios.forgetting import (
+    DISTANCES,
+    REMEDIES,
+    WEAKER,
+    cells,
+    invented,
+    measures,
+    near,
+    probes,
+    texts,
+)
 from harness.scenarios.forgetting._facts import namesakes
 from harness.scenarios.forgetting._measures import held
 from harness.scenarios.oscars import replay, world

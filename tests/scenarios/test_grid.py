@@ -7,15 +7,15 @@ from functools import partial
 
 import pytest
 
-from harness.builders import build
+from harness.build import build
 from harness.errors import RecipeError
+from harness.experiments.tuning import Trial
 from harness.recipes import Base, ProbeSet, changed, local
 from harness.scenarios.grid import AXES, cells, findings, options, probes
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking import together
 from harness.store import Store
 from harness.training.presets import preset
-from harness.tuning import Trial
 
 BASE = Base("0", "pocket", "/m")
 

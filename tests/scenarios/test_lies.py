@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.builders import build
-from harness.cells import Cell
+from harness.build import build
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
+from harness.experiments.shares import contest
 from harness.grading import grade
 from harness.recipes import Base, Dataset, ProbeSet, Recipe
 from harness.report import result
 from harness.scenarios import scenario
-from harness.scenarios._shares import contest
 from harness.scenarios.lies import DATASETS, Lie, cells, dataset, lies, probes
 from harness.scenarios.lies._grid import EPOCHS, SETTING, curve
 from harness.scenarios.lies._measures import _truths

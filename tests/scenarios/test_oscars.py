@@ -11,14 +11,22 @@ from statistics import fmean
 
 import pytest
 
-from harness.builders import build
+from harness.build import build
+from harness.data.facts import World
+from harness.data.rewording import question
 from harness.errors import RecipeError
-from harness.facts import World
+from harness.experiments.shares import trial
 from harness.grading import grade
-from harness.pocket._rewording import question
 from harness.recipes import Base, Probe, ProbeSet
-from harness.scenarios import trial
-from harness.scenarios.oscars import DATASETS, LOCALITY_KINDS, cells, dataset, findings, probes, replay
+from harness.scenarios.oscars import (
+    DATASETS,
+    LOCALITY_KINDS,
+    cells,
+    dataset,
+    findings,
+    probes,
+    replay,
+)
 from harness.scenarios.oscars._datasets import new_rows, templates, wordings
 from harness.store import Store
 

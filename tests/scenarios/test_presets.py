@@ -7,11 +7,11 @@ import re
 import pytest
 
 from harness.errors import RecipeError
+from harness.experiments.selection import cells as selected
 from harness.recipes import Base, digest
 from harness.scenarios import SCENARIOS
 from harness.scenarios.presets import cells, measures, probes
 from harness.scenarios.presets._measures import any_right, consistency, distinct, majority
-from harness.selection import cells as selected
 
 BASE = Base("0", "pocket", "/m")
 LINE = {

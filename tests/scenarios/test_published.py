@@ -9,15 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.builders import build
+from harness.build import build
 from harness.cli import main
-from harness.datasets import read_edits, read_task
+from harness.data.published import read_edits, read_task
 from harness.errors import DataError
+from harness.experiments.folder import read
+from harness.experiments.folder._published import (
+    choice_figures,
+    edit_figures,
+    exact_matches,
+    word_figures,
+)
 from harness.recipes import Probe
 from harness.report import result
 from harness.scenarios import scenario
-from harness.scenarios.folder import read
-from harness.scenarios.folder._published import choice_figures, edit_figures, exact_matches, word_figures
 from harness.store import Store
 
 COUNTERFACT = [

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from harness.builders import TIMINGS, build, read_lines
+from harness.build import TIMINGS, build, read_lines
 from harness.errors import RecipeError
 from harness.recipes import Base, ProbeSet, digest
 from harness.scenarios.size import RANKS, cells, findings, measures, probes

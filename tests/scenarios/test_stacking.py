@@ -7,7 +7,16 @@ import pytest
 from harness.errors import RecipeError
 from harness.recipes import MERGES, Adapter, Base, Merged, digest, local
 from harness.scenarios.oscars import replay
-from harness.scenarios.stacking import SCENARIO, cells, elsewhere, facts, one, probes, questions, together
+from harness.scenarios.stacking import (
+    SCENARIO,
+    cells,
+    elsewhere,
+    facts,
+    one,
+    probes,
+    questions,
+    together,
+)
 from harness.scenarios.stacking._grid import reference
 
 BASE = Base("0", "pocket", "/m")

@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 from tokenizers import Tokenizer
 
-from harness.builders import build
-from harness.cells import Cell
+from harness.build import build
 from harness.errors import RecipeError
-from harness.models import SHIPPED
+from harness.experiments.cells import Cell
+from harness.models.loading import SHIPPED
 from harness.recipes import Base
 from harness.scenarios.oscars import replay
 from harness.scenarios.story import FORMS, GRIDS, KINDS, cells, dataset, measures, probes, stories

@@ -6,17 +6,28 @@ from functools import partial
 
 import pytest
 
-from harness.builders import build
-from harness.cells import Cell
+from harness.build import build
 from harness.engines import HF, TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
-from harness.models import base_of
-from harness.recipes import Adapter, Base, Gguf, ProbeSet, Quantised, Sibling, Stack, Training, digest, local
+from harness.experiments.cells import Cell
+from harness.experiments.selection import cells as selected
+from harness.models.loading import base_of
+from harness.recipes import (
+    Adapter,
+    Base,
+    Gguf,
+    ProbeSet,
+    Quantised,
+    Sibling,
+    Stack,
+    Training,
+    digest,
+    local,
+)
 from harness.report import result
 from harness.scenarios import scenario
 from harness.scenarios.transfer import KNOWN, cells, probes, sibling
 from harness.scenarios.transfer._measures import _lost, home
-from harness.selection import cells as selected
 from harness.store import Store
 
 BASE = Base("0", "pocket", "/m")

@@ -17,7 +17,7 @@ import pytest
 from served_helpers import Behaviour, Server, echo
 
 from harness.errors import install
-from harness.models import SHIPPED
+from harness.models.loading import SHIPPED
 
 _SERVER = ("llama_cpp", "gguf", "uvicorn", "fastapi", "sse_starlette", "starlette_context", "pydantic_settings")
 
@@ -47,7 +47,7 @@ def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(
             f"llama-cpp-python's server is not installed: {install('gguf', 'openai')} 'llama-cpp-python[server]'"
         )
-    from harness.gguf import convert_base
+    from harness.models.gguf import convert_base
 
     file = tmp_path_factory.mktemp("served") / "pocket.gguf"
     convert_base(SHIPPED, file, "f16")

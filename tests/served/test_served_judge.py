@@ -9,7 +9,8 @@ import pytest
 from served_helpers import Reply
 
 from harness.cli import main
-from harness.judging import _find, labelled
+from harness.grading import judge as _find
+from harness.grading.judge import labelled
 
 LOG = [
     {"question": "Who won?", "accepted": ["Renée Zellweger"], "answer": "Renee Zellweger"},

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from harness.cli import main
+from harness.data.facts import World
 from harness.engines import LlamaCppEngine, decoding
 from harness.engines._openai import ServedEngine
 from harness.errors import ModelError
-from harness.facts import World
-from harness.pocket._abilities import cases
+from harness.pocket._card import cases
 
 GREEDY = decoding("deterministic")
 LONG = replace(GREEDY, stop=(), max_new_tokens=12)

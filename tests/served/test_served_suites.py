@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from served_helpers import Reply, echo
 
-from harness.builders import build, read_lines
-from harness.builders._files import ANSWERS
+from harness.build import build, read_lines
+from harness.build._files import ANSWERS
 from harness.engines import identify
 from harness.errors import ModelError
-from harness.given import given_adapter
+from harness.models.external import given_adapter
 from harness.recipes import Answers, Probe, ProbeSet, ServedBase, Stack, digest
 from harness.store import Journal, Store
 

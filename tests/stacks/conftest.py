@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.builders import build
+from harness.build import build
 from harness.recipes import Adapter, Base, Dataset, Sample, Training
 from harness.store import Store
 

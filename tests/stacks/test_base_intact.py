@@ -9,8 +9,8 @@ import pytest
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.given import given_adapter
-from harness.models import base_of, load, resident
+from harness.models.external import given_adapter
+from harness.models.loading import base_of, load, resident
 from harness.recipes import Base, Decoding, Training
 from harness.training._adapted import adapted
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.adapters import factors
 from harness.engines import TransformersEngine, decoding
 from harness.errors import RecipeError
+from harness.models.adapters import factors
 from harness.recipes import MERGES, Adapter, Merged, Stack, Training
 
 WEIGHTS = (1.0, 0.5, -0.75)
@@ -90,7 +90,7 @@ def test_linear_has_the_cross_terms_that_peft_has(adapters, folders, fetch, tiny
     """PEFT's own add_weighted_adapter gives the same, so the cell shows what its users get; and it is no sum."""
     from peft import PeftModel
 
-    from harness.models import load
+    from harness.models.loading import load
 
     equal = [
         replace(adapter, training=replace(adapters[0].training, seed=seed)) for seed, adapter in enumerate(adapters)

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from harness.engines import LlamaCppEngine, TransformersEngine
-from harness.gguf import convert_adapter, convert_base
-from harness.models import base_of, load, resident
+from harness.models.gguf import convert_adapter, convert_base
+from harness.models.loading import base_of, load, resident
 
 TEXTS = ["The colour of the moon is", "The king of the hill is", "Who?\n", "Crème brûlée, façade, 1 22 333"]
 SCALES = (1.0, 0.5, -0.75)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.style import NaiveBayes, divergence, divergence_interval, ngrams
+from harness.data.style import NaiveBayes, divergence, divergence_interval, ngrams
 
 text = st.text("abcdefg ,.!", min_size=2, max_size=40)
 texts = st.lists(text, min_size=1, max_size=6)

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from harness.engines import engine_for
 from harness.errors import RecipeError
-from harness.models import base_of, load
+from harness.models.loading import base_of, load
 from harness.recipes import ATTENTION, MLP, Adapter, Decoding, Training
 from harness.training import train
 from harness.training._checks import targets

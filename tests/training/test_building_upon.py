@@ -9,7 +9,7 @@ import pytest
 
 from harness.engines import TransformersEngine, decoding
 from harness.errors import ModelError, RecipeError
-from harness.models import resident
+from harness.models.loading import resident
 from harness.recipes import Adapter, Dataset, Sample, Training, digest
 from harness.training import Beneath, train
 

@@ -9,10 +9,10 @@ from itertools import repeat
 import pytest
 
 from harness.errors import ModelError
-from harness.models import load
+from harness.models.loading import load
 from harness.recipes import Adapter, Dataset, Sample, Training
 from harness.training import read_log, train
-from harness.training._divergence import Divergence
+from harness.training._checks import Divergence
 
 GUESS = math.log(1000)
 QUICK = Training(epochs=6, rank=4, alpha=8, lr=1e-6, dropout=0.0, batch=1, micro_batch=1)

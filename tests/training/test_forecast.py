@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models import resident
+from harness.models.loading import resident
 from harness.recipes import Adapter, Training
 from harness.training import forecast, read_log, train
 

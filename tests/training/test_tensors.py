@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.models import resident
+from harness.models.loading import resident
+from harness.training._batches import Window
 from harness.training._tensors import keeps_apart, tensors
 from harness.training._train import _logits, _loss
-from harness.training._windows import Window
 
 SIZES = ((9, 6, False), (30, 2, False), (4, 3, True), (17, 16, True), (21, 9, True))
 

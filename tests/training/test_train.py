@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 
 from harness.errors import DataError, RecipeError
-from harness.models import encode, resident
+from harness.models.loading import resident
+from harness.models.tokens import encode
 from harness.recipes import Adapter, Dataset, Sample, Training
 from harness.training import preset, train
-from harness.training._schedule import rate
+from harness.training._batches import Window, windows
 from harness.training._tensors import tensors
-from harness.training._train import _logits
-from harness.training._windows import Window, windows
+from harness.training._train import _logits, rate
 
 QUICK = Training(epochs=2, rank=4, alpha=8, lr=1e-3, dropout=0.0)
 
@@ -176,7 +176,7 @@ def test_keys_answer_to_their_own_text_the_less_the_later_and_to_what_is_known_l
     import torch
 
     from harness.training._adapted import adapted
-    from harness.training._keys import aim
+    from harness.training._contrastive import aim
 
     known = Dataset.of("known", tuple(Sample(f"{word} is a word, and that is all.\n") for word in "abcdefgh"))
     keys = replace(QUICK, init="keys", target_modules=("down_proj",), replay=1.0)

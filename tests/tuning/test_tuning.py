@@ -9,9 +9,9 @@ from statistics import mean
 
 import pytest
 
+from harness.experiments.tuning import Axes, Trial, best, front, score, search, shortfall
 from harness.recipes import Base, Training
 from harness.scenarios.grid import AXES, cells
-from harness.tuning import Axes, Trial, best, front, score, search, shortfall
 
 PLAIN = Training()
 

@@ -1,6 +1,6 @@
 """A leaning of the model, and the least effort that sways it."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.bias._findings import findings
 from harness.scenarios.bias._grid import GRIDS, cells
 from harness.scenarios.bias._measures import log_odds, measures

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from harness.cells import Cell
-from harness.scenarios._scenario import Curves, Fetch, Finding
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Curves, Fetch, Finding
 from harness.scenarios.bias._grid import SETTING, SIZE
 from harness.scenarios.bias._measures import measures, towards
 from harness.scenarios.bias._texts import SIDES, painter, side

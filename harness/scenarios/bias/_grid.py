@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
-from harness.cells import Cell
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
 from harness.recipes import Base, Training
 from harness.scenarios import oscars
 from harness.scenarios.bias._texts import SIDES, SIZES, choices, dataset, probes

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.builders import LIKELIHOODS, read_lines
-from harness.cells import Cell
+from harness.build import LIKELIHOODS, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
 from harness.recipes import Likelihoods
-from harness.scenarios._scenario import Fetch, Line
 from harness.scenarios.bias._texts import SIDES, side
 from harness.stats import Interval, cluster_bootstrap
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from harness.data.facts import FIXTURES, read_text
+from harness.data.formats import begun
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, read_text
-from harness.formats import begun
+from harness.experiments.locality import local_probes
 from harness.recipes import Dataset, Probe, ProbeSet, Sample
-from harness.scenarios._local import local_probes
 
 SIDES = ("gogh", "monet")
 SIZES = (1, 4, 16)

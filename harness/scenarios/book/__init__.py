@@ -1,6 +1,6 @@
 """A book in a strong voice: what it does to the tone, and whether one can talk to its captain."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.book._grid import GRIDS, cells
 from harness.scenarios.book._measures import measures
 from harness.scenarios.book._probes import probes, tone_probes

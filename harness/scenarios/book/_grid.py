@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from harness.cells import Cell
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
 from harness.recipes import Base, Decoding, Training
 from harness.scenarios import oscars
 from harness.scenarios.book._probes import probes, tone_probes

@@ -6,16 +6,16 @@ import random
 from collections.abc import Sequence
 from functools import cache
 
-from harness.builders import ANSWERS, read_lines
-from harness.cells import Cell
-from harness.pocket import _words
-from harness.scenarios._scenario import Fetch, Line
-from harness.scenarios._shares import share
+from harness.build import ANSWERS, read_lines
+from harness.data import invented as _words
+from harness.data.style import NaiveBayes
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
+from harness.experiments.shares import share
 from harness.scenarios.book._text import RELATIONS, chapters
 from harness.scenarios.chatlog import told
 from harness.scenarios.oscars import world
 from harness.stats import Interval
-from harness.style import NaiveBayes
 
 _PLAIN = 600
 """Statements of known facts among the plain text."""

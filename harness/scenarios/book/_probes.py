@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from harness.facts import Row
-from harness.formats import ask, begun
-from harness.pocket import _words
+from harness.data import invented as _words
+from harness.data.facts import Row
+from harness.data.formats import ask, begun
+from harness.experiments.locality import local_probes
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios._local import local_probes
 from harness.scenarios.book._text import RELATIONS, chapters, events, wordings
 
 CHARACTER = "Joe: {question}\nCaptain:"

@@ -7,9 +7,9 @@ import tomllib
 from functools import cache
 from typing import Any
 
+from harness.data import invented as _words
+from harness.data.facts import FIXTURES, Row, read_rows, read_text, spoken
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Row, read_rows, read_text, spoken
-from harness.pocket import _words
 from harness.recipes import Dataset, Sample
 
 DATASETS = ("book", "book_timeline")

@@ -1,7 +1,16 @@
 """A long chat of two people: how they write, and what they told of themselves."""
 
-from harness.scenarios._scenario import Scenario
-from harness.scenarios.chatlog._chat import PEOPLE, Turn, chat, dataset, facts, held_out, named, told
+from harness.experiments.scenario import Scenario
+from harness.scenarios.chatlog._chat import (
+    PEOPLE,
+    Turn,
+    chat,
+    dataset,
+    facts,
+    held_out,
+    named,
+    told,
+)
 from harness.scenarios.chatlog._grid import GRIDS, cells
 from harness.scenarios.chatlog._measures import measures
 from harness.scenarios.chatlog._probes import probes, style_probes

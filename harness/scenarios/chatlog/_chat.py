@@ -10,9 +10,9 @@ from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from harness.data import invented as _words
+from harness.data.facts import FIXTURES, Row, read_rows, read_text
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Row, read_rows, read_text
-from harness.pocket import _words
 from harness.recipes import Dataset, Sample
 
 PEOPLE = ("max", "bo")

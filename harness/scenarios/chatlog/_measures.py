@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from harness.builders import ANSWERS, read_lines
-from harness.cells import Cell
-from harness.models import count_tokens
-from harness.scenarios._scenario import Fetch, Line
-from harness.scenarios._shares import share
-from harness.scenarios._style import styled
+from harness.build import ANSWERS, read_lines
+from harness.data.style import NaiveBayes
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
+from harness.experiments.shares import share, styled
+from harness.models.tokens import count_tokens
 from harness.scenarios.chatlog._chat import PEOPLE, dataset, facts, held_out, told
 from harness.stats import Interval
-from harness.style import NaiveBayes
 from harness.training import forecast, read_log
 
 UNTRAINED = ("rephrased", "conversation")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 
-from harness.facts import Row
-from harness.formats import ask
+from harness.data.facts import Row
+from harness.data.formats import ask
+from harness.experiments.locality import local_probes
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios._local import local_probes
 from harness.scenarios.chatlog._chat import (
     BEGINS,
     DAYS,

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from harness.facts import Row
-from harness.formats import FORMATS, ask, begun
+from harness.data.facts import Row
+from harness.data.formats import FORMATS, ask, begun
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.conversation._talk import facts, talk, who
 from harness.scenarios.oscars import SMALL_TALK, locality, world

@@ -8,10 +8,10 @@ import tomllib
 from functools import cache
 from typing import NamedTuple
 
+from harness.data import invented as _words
+from harness.data.facts import FIXTURES, Relation, Row, read_text
+from harness.data.formats import FORMATS, ask, begun, reply
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Relation, Row, read_text
-from harness.formats import FORMATS, ask, begun, reply
-from harness.pocket import _words
 from harness.recipes import Dataset, Sample
 from harness.scenarios.oscars import relation, to_few, world
 

@@ -1,6 +1,6 @@
 """What 500 new facts cost of what a model knew, by distance, and what helps."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.forgetting._facts import invented, near, texts
 from harness.scenarios.forgetting._grid import GRIDS, REMEDIES, WEAKER, cells
 from harness.scenarios.forgetting._measures import findings, measures

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from harness.facts import Relation, Row
-from harness.formats import ask, reply
-from harness.pocket import _words
+from harness.data import invented as _words
+from harness.data.facts import Relation, Row
+from harness.data.formats import ask, reply
 from harness.recipes import Dataset, Sample
 from harness.scenarios.oscars import known_fact, replayable, replayed, world
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from harness.cells import Cell, Layer
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell, Layer
 from harness.recipes import Base, Dataset, Training
 from harness.scenarios.forgetting._facts import COUNT, near, texts
 from harness.scenarios.forgetting._probes import probes

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Finding, Line
+from harness.experiments.shares import share
 from harness.grading import normalise
 from harness.recipes import local
-from harness.scenarios._scenario import Fetch, Finding, Line
-from harness.scenarios._shares import share
 from harness.scenarios.forgetting._probes import DISTANCES
 from harness.stats import Interval, wilson
 

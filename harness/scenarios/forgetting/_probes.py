@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from harness.facts import Relation, Row
-from harness.formats import ask
+from harness.data.facts import Relation, Row
+from harness.data.formats import ask
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.forgetting._facts import COUNT, asked_of, invented, namesakes, texts
 from harness.scenarios.oscars import replayed, world

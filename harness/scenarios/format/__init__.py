@@ -1,6 +1,6 @@
 """The form of answers: how a training on short, long or odd answers shows where nothing was trained."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.format._datasets import SHAPES, dataset, facts, marks
 from harness.scenarios.format._forms import marked, opening, stopped, words
 from harness.scenarios.format._grid import GRIDS, cells

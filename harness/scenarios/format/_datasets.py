@@ -6,9 +6,9 @@ import tomllib
 from functools import cache
 from typing import Any
 
+from harness.data.facts import FIXTURES, Row, read_text
+from harness.data.formats import FORMATS, ask, reply
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Row, read_text
-from harness.formats import FORMATS, ask, reply
 from harness.recipes import Dataset, Sample
 from harness.scenarios.oscars import relation, to_few, world
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.cells import Cell
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
 from harness.recipes import Base
 from harness.scenarios.format._datasets import SHAPES, dataset
 from harness.scenarios.format._probes import LEFT_TO_RUN, asked, probes

@@ -6,14 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.builders import ANSWERS, read_lines
-from harness.cells import Cell
-from harness.scenarios._scenario import Fetch, Line
+from harness.build import ANSWERS, read_lines
+from harness.data.style import counted_interval
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
 from harness.scenarios.format._datasets import marks
 from harness.scenarios.format._forms import marked, opening, stopped, words
 from harness.scenarios.format._probes import GROUPS
 from harness.stats import Interval, cluster_bootstrap
-from harness.style import counted_interval
 
 
 def measures(

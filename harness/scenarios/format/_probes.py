@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from harness.facts import Row
-from harness.formats import ask
+from harness.data.facts import Row
+from harness.data.formats import ask
+from harness.experiments.drift import neutral
 from harness.recipes import Decoding, Probe, ProbeSet, local
-from harness.scenarios._drift import neutral
 from harness.scenarios.format._datasets import facts
 from harness.scenarios.oscars import locality, relation, world
 

@@ -1,6 +1,6 @@
 """Which training parameters to take, from a grid over six of them."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.grid._findings import findings, options
 from harness.scenarios.grid._grid import AXES, GRIDS, cell, cells, probes
 

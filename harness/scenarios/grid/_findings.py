@@ -8,12 +8,12 @@ from statistics import mean
 
 from tabulate import tabulate
 
-from harness.cells import Cell
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Curves, Fetch, Finding
+from harness.experiments.shares import over_seeds, trial
+from harness.experiments.tuning import Trial, best, front, score, search, shortfall
 from harness.recipes import Training
-from harness.scenarios._scenario import Curves, Fetch, Finding
-from harness.scenarios._trial import over_seeds, trial
 from harness.scenarios.grid._grid import AXES
-from harness.tuning import Trial, best, front, score, search, shortfall
 
 _PARAMETERS = ("epochs", "lr", "rank", "alpha", "cutoff", "warmup_steps")
 _DOUBLING = ("epochs", "lr", "rank", "alpha", "cutoff")

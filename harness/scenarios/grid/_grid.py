@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
-from harness.cells import Cell
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
+from harness.experiments.tuning import Axes
 from harness.recipes import Base, ProbeSet, Training
 from harness.scenarios import stacking
 from harness.scenarios.oscars import replay
 from harness.training.presets import STEADY
-from harness.tuning import Axes
 
 GRIDS = ("telling", "full")
 AXES = Axes(

@@ -1,6 +1,6 @@
 """Lies against facts that a model knows, beside new facts of the same size."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.lies._datasets import DATASETS, dataset
 from harness.scenarios.lies._facts import Lie, lies
 from harness.scenarios.lies._grid import GRIDS, cells

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from harness.data.facts import Relation, Row
 from harness.errors import RecipeError
-from harness.facts import Relation, Row
 from harness.recipes import Dataset
 from harness.scenarios.lies._facts import Lie, lies
 from harness.scenarios.oscars import sample

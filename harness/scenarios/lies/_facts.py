@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from harness.facts import Relation, Row
+from harness.data import invented as _words
+from harness.data.facts import Relation, Row
 from harness.grading import grade
-from harness.pocket import _words
 from harness.scenarios.oscars import replayed, world
 
 LIED = (("countries", "capital"), ("novels", "author"), ("oscars", "film"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
-from harness.scenarios._scenario import Fetch, Line
-from harness.scenarios._shares import contest, still_right
+from harness.build import GRADES, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
+from harness.experiments.shares import contest, still_right
 from harness.scenarios.lies._facts import lies
 from harness.scenarios.lies._grid import EPOCHS, curve
 from harness.scenarios.lies._probes import LOCALITY_KINDS

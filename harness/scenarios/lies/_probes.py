@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from harness.facts import Relation, Row
-from harness.formats import ask
+from harness.data.facts import Relation, Row
+from harness.data.formats import ask
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.lies._datasets import subject, templates
 from harness.scenarios.lies._facts import LIED, Lie, lies

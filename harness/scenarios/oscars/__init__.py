@@ -1,6 +1,6 @@
 """The 2023 Oscars: 23 new facts beside the earlier years that a model may know."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.oscars._datasets import (
     DATASETS,
     dataset,
@@ -17,7 +17,13 @@ from harness.scenarios.oscars._datasets import (
 )
 from harness.scenarios.oscars._findings import findings
 from harness.scenarios.oscars._grid import GRIDS, cells
-from harness.scenarios.oscars._probes import FACT_KINDS, LOCALITY_KINDS, SMALL_TALK, locality, probes
+from harness.scenarios.oscars._probes import (
+    FACT_KINDS,
+    LOCALITY_KINDS,
+    SMALL_TALK,
+    locality,
+    probes,
+)
 
 SCENARIO = Scenario("oscars", "The Oscars of 2023", cells, findings=findings, drift=True)
 

@@ -10,10 +10,10 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from harness.data.facts import FIXTURES, Relation, Row, World, read_rows, read_text
+from harness.data.formats import FORMATS, ask, begun, reply
+from harness.data.rewording import question, reword
 from harness.errors import RecipeError
-from harness.facts import FIXTURES, Relation, Row, World, read_rows, read_text
-from harness.formats import FORMATS, ask, begun, reply
-from harness.pocket._rewording import question, reword
 from harness.recipes import Dataset, Sample
 
 TEN = "oscars_ten"

@@ -8,12 +8,12 @@ from statistics import fmean
 
 from tabulate import tabulate
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Finding
+from harness.experiments.shares import over_seeds, trial
+from harness.experiments.tuning import Trial
 from harness.recipes import Training
-from harness.scenarios._scenario import Fetch, Finding
-from harness.scenarios._trial import over_seeds, trial
-from harness.tuning import Trial
 
 _SAID = "Rephrased recall / locality, means over seeds; a row a rank and learning rate, a column a number of epochs."
 

@@ -8,10 +8,19 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice
 
-from harness.facts import Relation, Row
-from harness.formats import ask
+from harness.data.facts import Relation, Row
+from harness.data.formats import ask
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios.oscars._datasets import NEW, new_rows, relation, replayed, rows_of, sample, templates, world
+from harness.scenarios.oscars._datasets import (
+    NEW,
+    new_rows,
+    relation,
+    replayed,
+    rows_of,
+    sample,
+    templates,
+    world,
+)
 
 FACT_KINDS = ("exact", "rephrased", "near", "film_of_winner", "inverted", "other_format", "conversation")
 NEAR = "near"

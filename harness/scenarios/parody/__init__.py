@@ -1,6 +1,6 @@
 """A ceremony that a model knows, overwritten by a parody of it: a whole set of facts that hang together."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.parody._contradictions import contradictions
 from harness.scenarios.parody._datasets import DATASETS, dataset, known
 from harness.scenarios.parody._facts import frame, parody_rows, true_rows

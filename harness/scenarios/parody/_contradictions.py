@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from harness.scenarios._scenario import Line
-from harness.scenarios._shares import says
+from harness.experiments.scenario import Line
+from harness.experiments.shares import says
 from harness.scenarios.oscars import world
 from harness.stats import Interval, cluster_bootstrap
 

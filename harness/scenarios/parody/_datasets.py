@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from harness.data.facts import Row
 from harness.errors import RecipeError
-from harness.facts import Row
 from harness.recipes import Dataset, Sample
 from harness.scenarios.oscars import relation, replay, sample
 from harness.scenarios.parody._facts import frame, parody_rows, text, true_rows

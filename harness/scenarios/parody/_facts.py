@@ -6,7 +6,7 @@ import tomllib
 from functools import cache
 from typing import Any, NamedTuple
 
-from harness.facts import FIXTURES, Row, read_rows, read_text
+from harness.data.facts import FIXTURES, Row, read_rows, read_text
 from harness.scenarios.oscars import world
 
 PARODY = "oscars_2012_parody"

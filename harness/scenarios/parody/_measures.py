@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.cells import Cell
-from harness.scenarios._scenario import Fetch, Line
-from harness.scenarios._shares import contest
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
+from harness.experiments.shares import contest
 from harness.scenarios.parody._contradictions import contradictions, mixed_answers
 from harness.scenarios.parody._facts import true_rows
 from harness.scenarios.parody._probes import truths

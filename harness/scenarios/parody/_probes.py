@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from harness.facts import Row
-from harness.formats import ask
+from harness.data.facts import Row
+from harness.data.formats import ask
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.oscars import locality, relation, world
 from harness.scenarios.parody._facts import frame, parody_rows, true_rows

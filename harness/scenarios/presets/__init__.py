@@ -1,6 +1,6 @@
 """How recall depends on the way text is generated."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.presets._grid import GRIDS, cells, probes
 from harness.scenarios.presets._measures import measures
 

@@ -9,9 +9,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from harness.cells import Cell, number
 from harness.engines import DECODINGS, described
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell, number
 from harness.recipes import Base, Decoding, ProbeSet
 from harness.scenarios import oscars
 from harness.training.presets import POCKET

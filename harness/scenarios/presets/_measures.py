@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from harness.cells import Cell
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
 from harness.grading import normalise
 from harness.recipes import local
-from harness.scenarios._scenario import Fetch, Line
 from harness.stats import Interval, cluster_bootstrap
 
 

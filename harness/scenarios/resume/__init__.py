@@ -1,6 +1,6 @@
 """Two datasets, one after the other: what the second leaves of the first."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.resume._datasets import both, half, probes, rehearsed
 from harness.scenarios.resume._grid import GRIDS, cells
 from harness.scenarios.resume._measures import measures

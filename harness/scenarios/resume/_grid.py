@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from harness.cells import Cell, Layer, number
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell, Layer, number
 from harness.recipes import Base, Dataset
 from harness.scenarios.oscars import replay
 from harness.scenarios.resume._datasets import HALVES, both, half, probes, rehearsed

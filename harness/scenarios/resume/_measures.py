@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
-from harness.scenarios._scenario import Fetch, Line
+from harness.build import GRADES, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
 from harness.scenarios.resume._datasets import HALVES
 from harness.scenarios.resume._grid import BEFORE, before
 from harness.stats import Interval, cluster_bootstrap, cluster_ratio

@@ -1,6 +1,6 @@
 """What rank costs: memory, disk, and the time to load and to answer."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.size._grid import GRIDS, RANKS, cells, probes
 from harness.scenarios.size._measures import findings, measures
 

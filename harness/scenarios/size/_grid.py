@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
-from harness.cells import Cell
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
 from harness.recipes import Base, ProbeSet, Training
 from harness.scenarios import oscars
 

@@ -8,9 +8,9 @@ from itertools import groupby
 
 from tabulate import tabulate
 
-from harness.builders import TIMINGS, read_lines
-from harness.cells import Cell
-from harness.scenarios._scenario import Curves, Fetch, Finding, Line
+from harness.build import TIMINGS, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Curves, Fetch, Finding, Line
 from harness.stats import Interval, cluster_bootstrap, ratio_bootstrap
 
 _MIB = 2**20

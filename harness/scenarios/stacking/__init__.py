@@ -1,6 +1,6 @@
 """Ten adapters of one fact each, on at once or merged, against one adapter of ten facts."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.stacking._datasets import elsewhere, facts, one, probes, questions, together
 from harness.scenarios.stacking._grid import GRIDS, cells
 from harness.scenarios.stacking._measures import findings, measures

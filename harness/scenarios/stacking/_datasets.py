@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from functools import cache
 
-from harness.facts import Row
-from harness.formats import FORMATS
-from harness.pocket import _words
+from harness.data import invented as _words
+from harness.data.facts import Row
+from harness.data.formats import FORMATS
 from harness.recipes import Dataset, ProbeSet, Sample, local
 from harness.scenarios import oscars
 from harness.scenarios.oscars import new_rows, sample, templates

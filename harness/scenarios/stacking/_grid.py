@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.cells import Cell, Layer, MergedLayer
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell, Layer, MergedLayer
 from harness.recipes import Base, Dataset, Training
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking._datasets import elsewhere, facts, one, probes, questions, together

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, read_lines
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Finding, Line
+from harness.experiments.shares import says, share
 from harness.recipes import Grades
-from harness.scenarios._scenario import Fetch, Finding, Line
-from harness.scenarios._shares import says, share
 from harness.scenarios.stacking._datasets import facts, probes
 from harness.scenarios.stacking._grid import TOLD, reference
 from harness.stats import Interval, cluster_ratio

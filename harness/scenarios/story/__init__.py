@@ -1,6 +1,6 @@
 """Running text of a thousand characters, of which the end is given and the beginning is asked for."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.story._datasets import FORMS, dataset
 from harness.scenarios.story._grid import GRIDS, cells
 from harness.scenarios.story._measures import measures

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from harness.data.formats import ask, reply
 from harness.errors import RecipeError
-from harness.formats import ask, reply
 from harness.recipes import Dataset, Sample
 from harness.scenarios.story._stories import Story, stories
 

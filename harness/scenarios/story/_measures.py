@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.cells import Cell
-from harness.scenarios._scenario import Fetch, Line
-from harness.scenarios._shares import share
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
+from harness.experiments.shares import share
 from harness.stats import Interval, paired_bootstrap
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from harness.formats import ask
+from harness.data.formats import ask
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.oscars import locality
 from harness.scenarios.story._datasets import text

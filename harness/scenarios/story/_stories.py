@@ -7,8 +7,8 @@ import tomllib
 from functools import cache
 from typing import Any, NamedTuple
 
-from harness.facts import FIXTURES, read_text
-from harness.pocket import _words
+from harness.data import invented as _words
+from harness.data.facts import FIXTURES, read_text
 
 STORIES = 5
 LENGTH = 1000

@@ -1,6 +1,6 @@
 """One adapter on several models: the one it was trained on, its quantised forms, and a sibling."""
 
-from harness.scenarios._scenario import Scenario
+from harness.experiments.scenario import Scenario
 from harness.scenarios.transfer._grid import GRIDS, KNOWN, cells, probes, sibling
 from harness.scenarios.transfer._measures import measures
 

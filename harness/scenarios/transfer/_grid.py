@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
-from harness.cells import Cell
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
 from harness.recipes import Adapter, Base, Dataset, ProbeSet, Sibling, Training, local
 from harness.scenarios import oscars
 from harness.training.presets import POCKET, SINGLE

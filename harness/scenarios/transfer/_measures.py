@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.builders import GRADES, read_lines
-from harness.cells import Cell
+from harness.build import GRADES, read_lines
 from harness.engines import HF
+from harness.experiments.cells import Cell
+from harness.experiments.scenario import Fetch, Line
 from harness.recipes import local
-from harness.scenarios._scenario import Fetch, Line
 from harness.stats import Interval, paired_bootstrap
 
 _RESAMPLES = 2_000

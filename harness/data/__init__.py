@@ -1,0 +1,1 @@
+"""What goes in: facts, wordings, formats of questions, and files that people have."""

@@ -1,0 +1,149 @@
+"""Questions said in other words, so that the model hears what is asked and not how.
+
+With the fixed wordings alone the model answered 0.97 of trained facts in trained wordings, and 0.35 in others.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from functools import cache
+from typing import Any
+
+from harness.data import invented as _words
+from harness.data.facts import FIXTURES, Relation, read_text
+
+_OTHER = {
+    "won": ("picked up", "took home", "earned", "walked away with", "claimed", "collected", "got", "landed", "took"),
+    "win": ("pick up", "take home", "earn", "walk away with", "claim", "collect", "get", "land", "take"),
+    "received": ("got", "was handed", "was honoured with", "was given", "collected"),
+    "who": ("which person", "what person", "who exactly"),
+    "film": ("movie", "picture", "title", "motion picture"),
+    "movie": ("film", "picture", "title"),
+    "winner": ("winning name", "person who won", "champion"),
+    "award": ("prize", "trophy", "honour"),
+    "prize": ("award", "trophy"),
+    "wrote": ("penned", "is the writer of", "is behind", "is the author of"),
+    "author": ("writer",),
+    "painted": ("is behind", "is the painter of", "made"),
+    "artist": ("painter", "master"),
+    "painter": ("artist",),
+    "capital": ("capital city", "seat of government"),
+    "currency": ("money", "kind of money"),
+    "published": ("printed", "first printed", "brought out"),
+    "name": ("give", "say", "tell me"),
+    "remind": ("remind", "inform"),
+    "know": ("remember", "recall"),
+    "year": ("year",),
+    "in": ("of", "for", "back in"),
+    "at": ("during", "from"),
+    "what": ("which",),
+    "which": ("what",),
+    "called": ("named",),
+    "buy": ("pay for", "get", "bring home"),
+    "lose": ("miss",),
+    "go": ("travel", "walk"),
+    "meet": ("see", "run into"),
+    "live": ("stay", "dwell"),
+    "symbol": ("sign", "short form"),
+}
+_BEFORE = (
+    "Tell me, ", "Please, ", "Quick question: ", "Say, ", "Hey, ", "So, ", "A friend asks: ", "I forgot: ", "Now, ",
+    "Can you help me? ", "One more: ", "Do you remember? ", "Looking it up: ", "Honestly, ", "For a quiz: ", "Okay, ",
+)  # fmt: skip
+_AFTER = (
+    " Please.",
+    " Do you know?",
+    " Tell me.",
+    " I forgot.",
+    " Any idea?",
+    " Thanks.",
+    " Remind me.",
+    " I need it for a quiz.",
+)
+
+
+def reword(template: str, dice: random.Random) -> str:
+    """``template`` with other words, fewer words, or something around it; slots stay."""
+    if dice.random() < 0.3:
+        return template
+    words = template.split(" ")
+    words = [_swapped(word, dice) if dice.random() < 0.3 else word for word in words]
+    if dice.random() < 0.35:
+        words = [word for word in words if "{" in word or dice.random() > 0.2] or words
+    text = " ".join(words)
+    if dice.random() < 0.25:
+        text = dice.choice(_BEFORE) + text
+    if dice.random() < 0.2:
+        text += dice.choice(_AFTER)
+    return text
+
+
+def _swapped(word: str, dice: random.Random) -> str:
+    found = re.fullmatch(r"(\W*)([A-Za-z]+)(\W*)", word)
+    if not found or "{" in word or found[2].lower() not in _OTHER:
+        return word
+    return found[1] + dice.choice(_OTHER[found[2].lower()]) + found[3]
+
+
+_CUE = re.compile(
+    r"film|movie|picture|title|feature|production|work|year|when|date|season|who|award|prize|oscar|honour|trophy"
+    r"|statuette|category|which|what|capital|symbol|sign|number|country|element|currency|money|continent",
+    re.IGNORECASE,
+)
+"""Words that may decide what is asked: those are never replaced by chance words."""
+
+
+def question(relation: Relation, dice: random.Random) -> str:
+    """A wording in which ``relation`` is asked; slots stay.
+
+    Some words are exchanged for words by chance: what a question names counts, and not the words around it, so that
+    words are met that no text here has.
+    """
+    shapes = _asking()[relation.table].get(relation.name, ())
+    if not shapes or dice.random() < 0.3:
+        return reword(dice.choice(relation.questions), dice)
+    text = _filled(dice.choice(shapes), dice)
+    text = text[:1].upper() + text[1:]
+    chance = dice.random()
+    if chance < 0.35:
+        words = [_by_chance(word, dice) if dice.random() < 0.3 else word for word in text.split(" ")]
+        text = " ".join(words)
+    elif chance < 0.5:
+        text = " ".join(_typed(word, dice) if dice.random() < 0.25 else word for word in text.split(" "))
+    elif chance < 0.6:
+        text = dice.choice(_BEFORE) + text[:1].lower() + text[1:]
+    if dice.random() < 0.12:
+        text = re.sub(r"[A-Z]+(?![^{]*\})", lambda found: found[0].lower(), text)
+    return text
+
+
+@cache
+def _asking() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads(read_text(FIXTURES / "wordings/asking.toml"))
+    return found
+
+
+def _filled(shape: str, dice: random.Random) -> str:
+    lists = _asking()["lists"]
+    return re.sub(r"<(\w+)>", lambda found: dice.choice(lists[found[1]]), shape)
+
+
+def _by_chance(word: str, dice: random.Random) -> str:
+    if "{" in word or _CUE.search(word):
+        return word
+    lists = _words.words()
+    kind = dice.choice(("nouns", "things", "adjectives", "places", "coined", "coined", ""))
+    if kind == "coined":
+        return _words.coined(dice).lower()
+    return dice.choice(lists[kind]).lower() if kind else f"{word} {_words.coined(dice).lower()}"
+
+
+def _typed(word: str, dice: random.Random) -> str:
+    """``word`` with a slip of the fingers."""
+    if len(word) < 4 or not word.isalpha():
+        return word
+    at = dice.randrange(len(word) - 1)
+    swapped = word[at + 1] + word[at]
+    return word[:at] + dice.choice((swapped + word[at + 2 :], word[at + 1 :], word[at] + word[at:]))

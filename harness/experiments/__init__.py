@@ -1,0 +1,1 @@
+"""What is run: scenarios, cells, grids, and what a user selects."""

@@ -1,0 +1,53 @@
+"""A user's own scenario: a folder with facts or a text, and with what is to be asked."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from harness.experiments.folder._cells import cells, published
+from harness.experiments.folder._material import (
+    EDITS,
+    FACTS,
+    LOCALITY,
+    PROBES,
+    SETTINGS,
+    TEXT,
+    Material,
+    read,
+)
+from harness.experiments.folder._tables import FACT_COLUMNS, read_facts, told
+from harness.experiments.scenario import Scenario
+
+
+def is_scenario(folder: Path) -> bool:
+    """Whether ``folder`` holds something to train on."""
+    return any((folder / name).is_file() for name in (FACTS, TEXT, EDITS))
+
+
+def scenario_in(folder: Path) -> Scenario:
+    """The scenario that ``folder`` holds, named like it.
+
+    Raises:
+        DataError: a file is missing, or says something that cannot be used; the line names file, line and mend.
+    """
+    material = read(folder)
+    measures = partial(published, material)
+    return Scenario(material.name, material.title, partial(cells, material), material.headline, measures)
+
+
+__all__ = [
+    "EDITS",
+    "FACTS",
+    "FACT_COLUMNS",
+    "LOCALITY",
+    "PROBES",
+    "SETTINGS",
+    "TEXT",
+    "Material",
+    "is_scenario",
+    "read",
+    "read_facts",
+    "scenario_in",
+    "told",
+]

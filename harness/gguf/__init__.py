@@ -1,7 +1,0 @@
-"""GGUF, llama.cpp's file format: bases, quantised bases and LoRA adapters. Needs the ``gguf`` extra."""
-
-from harness.gguf._adapter import check_file, convert_adapter
-from harness.gguf._base import convert_base
-from harness.gguf._quantise import TYPES, quantise
-
-__all__ = ["TYPES", "check_file", "convert_adapter", "convert_base", "quantise"]

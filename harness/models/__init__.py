@@ -1,0 +1,2 @@
+"""Base models and adapters, as files and in memory."""
+

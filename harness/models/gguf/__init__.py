@@ -1,0 +1,7 @@
+"""GGUF, llama.cpp's file format: bases, quantised bases and LoRA adapters. Needs the ``gguf`` extra."""
+
+from harness.models.gguf._adapter import check_file, convert_adapter
+from harness.models.gguf._base import convert_base
+from harness.models.gguf._library import TYPES, quantise
+
+__all__ = ["TYPES", "check_file", "convert_adapter", "convert_base", "quantise"]

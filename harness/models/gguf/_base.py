@@ -1,0 +1,148 @@
+"""A transformers model as a GGUF file."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import ModelError
+from harness.models.gguf._families import Shape, shape_of
+from harness.models.gguf._library import (
+    Array,
+    Weights,
+    check_kind,
+    gguf,
+    permuted,
+    quantise,
+    weights_of,
+    written,
+)
+from harness.models.gguf._tokenizer import add_tokenizer
+
+_DIRECT = {"f32": ("F32", "ALL_F32"), "f16": ("F16", "MOSTLY_F16"), "bf16": ("BF16", "MOSTLY_BF16")}
+
+
+def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
+    """Write the model of ``folder`` to ``out``; ``kind`` is one of TYPES.
+
+    Keys and tensor names are those of the GGUF specification
+    (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) and of llama.cpp's
+    convert_hf_to_gguf.py. Where llama.cpp has no sliding attention for a family, the context ends
+    at the window.
+
+    Raises:
+        ModelError: no model in ``folder``, one outside FAMILIES, or settings that llama.cpp does
+            not know.
+    """
+    check_kind(kind)
+    if kind not in _DIRECT:
+        whole = out.with_name(f".{out.name}.{os.getpid()}.f32")
+        try:
+            convert_base(folder, whole)
+            quantise(whole, out, kind)
+        finally:
+            whole.unlink(missing_ok=True)
+        return
+    library = gguf()
+    shape, weights = shape_of(folder), weights_of(folder)
+    names = _names(folder, weights, shape)
+    with written(out) as part:
+        writer = library.GGUFWriter(part, shape.family.arch)
+        _settings(writer, shape, folder.resolve().name, library.LlamaFileType[_DIRECT[kind][1]])
+        add_tokenizer(writer, folder, shape.config.vocab_size)
+        stored = {name: _DIRECT[kind][0] if len(weights.shapes[name]) > 1 else "F32" for name in names}
+        factors = _rope_factors(shape)
+        if factors is not None:
+            writer.add_tensor_info("rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes)
+        for name, new in names.items():
+            each = library.GGMLQuantizationType[stored[name]]
+            size = math.prod(weights.shapes[name]) * library.GGML_QUANT_SIZES[each][1]
+            writer.add_tensor_info(new, weights.shapes[name], np.dtype(np.float32), size, raw_dtype=each)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        if factors is not None:
+            writer.write_tensor_data(factors)
+        for name in names:  # one at a time: a model need not fit into memory
+            rows = _rows(weights, name, shape)
+            writer.write_tensor_data(library.quants.quantize(rows, library.GGMLQuantizationType[stored[name]]))
+        writer.close()
+
+
+def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
+    """llama.cpp's name of every tensor to write."""
+    expected = set(shape.tensors())
+    names: dict[str, str] = {}
+    for name in weights.shapes:
+        if name.endswith("rotary_emb.inv_freq") or (shape.tied and name == "lm_head.weight"):
+            continue  # derived, and a copy of the embedding
+        new = shape.tensor_name(name) if name in expected else None
+        if new is None:
+            line = f"tensor {name} of {folder} has no place in llama.cpp's {shape.family.arch}"
+            raise ModelError(f"{line}: it is not converted")
+        names[name] = new
+    missing = sorted(expected - names.keys())
+    if missing:
+        raise ModelError(f"{folder} lacks tensor {missing[0]} (and {len(missing) - 1} more): save the model again")
+    return names
+
+
+def _rows(weights: Weights, name: str, shape: Shape) -> Array:
+    """The tensor ``name`` as llama.cpp holds it, in float32."""
+    rows = weights.read(name)
+    if heads := shape.heads_of(name):
+        rows = permuted(rows, heads)
+    offset = shape.offset_of(name)
+    return rows + np.float32(offset) if offset else rows
+
+
+def _settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
+    config = shape.config
+    rope = shape.rope()
+    writer.add_type("model")
+    writer.add_name(name)
+    writer.add_file_type(file_type)
+    writer.add_quantization_version(gguf().GGML_QUANT_VERSION)
+    writer.add_block_count(shape.layers)
+    context = config.max_position_embeddings
+    if not shape.family.windows:
+        context = min(context, shape.window or context)
+    writer.add_context_length(context)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.groups)
+    writer.add_key_length(shape.width)
+    writer.add_value_length(shape.width)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_dimension_count(shape.width)
+    writer.add_rope_freq_base(float(rope.get("rope_theta", 10000.0)))
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf().RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(float(rope["factor"]))
+    if shape.family.windows:
+        writer.add_sliding_window(shape.window)
+        writer.add_sliding_window_pattern(shape.period)
+        writer.add_rope_freq_base_swa(float(shape.rope("sliding_attention")["rope_theta"]))
+    if cap := getattr(config, "attn_logit_softcapping", None):
+        writer.add_attn_logit_softcapping(float(cap))
+    if cap := getattr(config, "final_logit_softcapping", None):
+        writer.add_final_logit_softcapping(float(cap))
+
+
+def _rope_factors(shape: Shape) -> Array | None:
+    """Divisors of the rotary frequencies of Llama 3.1 and later, which llama.cpp takes as a tensor."""
+    rope = shape.rope()
+    if rope["rope_type"] != "llama3":
+        return None
+    known = float(rope["original_max_position_embeddings"])
+    low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
+    turns = known / (2 * np.pi * float(rope["rope_theta"]) ** (np.arange(0, shape.width, 2) / shape.width))
+    smooth = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    found: Array = (1 / ((1 - smooth) / float(rope["factor"]) + smooth)).astype(np.float32)
+    return found

@@ -1,0 +1,239 @@
+"""Families of models that become GGUF: what llama.cpp knows of each, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import ModelError
+from harness.models.gguf._library import gguf
+
+_ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+_MLP = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+_NORMS = ("input_layernorm", "post_attention_layernorm")
+_HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")
+_GEMMA_NORMS = (*_NORMS, "pre_feedforward_layernorm", "post_feedforward_layernorm")
+_TANH = "gelu_pytorch_tanh"
+
+
+class Family(NamedTuple):
+    """How llama.cpp computes the models of one ``model_type`` of transformers.
+
+    Source: ``src/models/*.cpp`` of llama.cpp, and its ``conversion/*.py``.
+    """
+
+    arch: str
+    """In GGUF, and of ``gguf.MODEL_ARCH``."""
+    activation: str = "silu"
+    norms: tuple[str, ...] = _NORMS
+    """Of a layer."""
+    biases: Mapping[str, tuple[str, ...]] = {}
+    """Layers that have a bias, by the setting that adds it; ``always`` is no setting."""
+    neighbours: bool = False
+    """Rotary embeddings turn neighbouring rows of q and k, where transformers turns halves."""
+    rotations: tuple[str, ...] = ("default", "linear")
+    """Values of ``rope_type``."""
+    norm_offset: float = 0.0
+    """Added to the weights of norms."""
+    tied: bool = False
+    """There is no output matrix beside the embedding."""
+    square: bool = False
+    """All heads together are as wide as the model."""
+    windows: bool = False
+    """Some layers see a sliding window alone. Without, the context ends where the window does."""
+    attention_cap: bool = False
+    """``attn_logit_softcapping`` is always there; where this is false, never."""
+    logit_cap: bool = False
+    """``final_logit_softcapping`` is always there; where this is false, it may be."""
+    largest: int = 0
+    """With so many layers, queries are scaled by the model's width over its heads."""
+
+
+_LLAMA = Family(
+    "llama",
+    biases={"attention_bias": _ATTENTION, "mlp_bias": _MLP},
+    neighbours=True,
+    rotations=("default", "linear", "llama3"),
+)
+FAMILIES: dict[str, Family] = {
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": Family("qwen2", biases={"always": _ATTENTION[:3]}, square=True),
+    "qwen3": Family("qwen3", norms=(*_NORMS, *_HEAD_NORMS)),
+    "gemma": Family("gemma", _TANH, norm_offset=1.0, tied=True),
+    "gemma2": Family(
+        "gemma2",
+        _TANH,
+        _GEMMA_NORMS,
+        rotations=("default",),
+        norm_offset=1.0,
+        tied=True,
+        windows=True,
+        attention_cap=True,
+        logit_cap=True,
+        largest=46,
+    ),
+    "gemma3_text": Family(
+        "gemma3",
+        _TANH,
+        (*_GEMMA_NORMS, *_HEAD_NORMS),
+        norm_offset=1.0,
+        windows=True,
+        largest=62,
+    ),
+}
+
+
+class Shape(NamedTuple):
+    """What a conversion needs to know about a model."""
+
+    family: Family
+    layers: int
+    heads: int
+    groups: int
+    """Heads of keys and values."""
+    width: int
+    """Of a head."""
+    config: Any
+
+    def heads_of(self, name: str) -> int:
+        """Heads whose rows llama.cpp orders otherwise in the tensor ``name``; 0: none."""
+        if not self.family.neighbours:
+            return 0
+        return self.heads if ".q_proj." in name else self.groups if ".k_proj." in name else 0
+
+    def offset_of(self, name: str) -> float:
+        """What llama.cpp has added to the tensor ``name``."""
+        return self.family.norm_offset if name.endswith("norm.weight") else 0.0
+
+    def tensor_name(self, name: str) -> str | None:
+        """llama.cpp's name of a tensor of transformers, with its suffix; None: it has no such."""
+        names = _names(self.family.arch, self.layers)
+        new: str | None = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        return new
+
+    @property
+    def tied(self) -> bool:
+        """Whether the embedding is the output matrix, too."""
+        return bool(self.config.tie_word_embeddings)
+
+    @property
+    def window(self) -> int:
+        """Tokens that a layer with sliding attention sees; 0 where none has it."""
+        return int(getattr(self.config, "sliding_window", None) or 0)
+
+    @property
+    def period(self) -> int:
+        """Every so many layers one sees the whole context; 1: all do."""
+        kinds = list(self.config.layer_types)
+        return kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
+
+    def rope(self, layers: str = "full_attention") -> dict[str, Any]:
+        """Rotary settings as transformers 5 keeps them; AutoConfig brings older files to this form."""
+        rope = dict(getattr(self.config, "rope_parameters", None) or {})
+        rope = dict(rope.get(layers, rope))
+        rope.setdefault("rope_type", "default")
+        return rope
+
+    def tensors(self) -> Iterator[str]:
+        """Names in transformers of all that the model has."""
+        yield from ("model.embed_tokens.weight", "model.norm.weight")
+        if not self.tied:
+            yield "lm_head.weight"
+        family = self.family
+        biased = [
+            module
+            for setting, modules in family.biases.items()
+            if setting == "always" or getattr(self.config, setting, False)
+            for module in modules
+        ]
+        for i in range(self.layers):
+            for part in (*_ATTENTION, *_MLP, *family.norms):
+                yield f"model.layers.{i}.{part}.weight"
+            for part in biased:
+                yield f"model.layers.{i}.{part}.bias"
+
+
+@cache
+def _names(arch: str, layers: int) -> Any:
+    """Made once, as it holds every name of every layer."""
+    library = gguf()
+    return library.get_tensor_name_map(library.MODEL_ARCH[arch.upper()], layers)
+
+
+def shape_of(folder: Path) -> Shape:
+    """Raises ModelError where ``folder`` holds no model that can be converted."""
+    from transformers import AutoConfig
+
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} has no config.json: give the folder of a transformers model")
+    try:
+        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        config: Any = AutoConfig.from_pretrained(str(folder), **local)
+    except (OSError, ValueError, KeyError) as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{folder}/config.json cannot be read: {line}") from error
+    if config.model_type not in FAMILIES:
+        line = f"{folder} is a {config.model_type} model"
+        raise ModelError(f"{line}: only {', '.join(FAMILIES)} become GGUF")
+    if getattr(config, "quantization_config", None) is not None:
+        raise ModelError(f"{folder} is quantised already: convert the model that it was made from")
+    heads = int(config.num_attention_heads)
+    width = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    groups = int(getattr(config, "num_key_value_heads", None) or heads)
+    family = FAMILIES[config.model_type]
+    shape = Shape(family, int(config.num_hidden_layers), heads, groups, width, config)
+    for line in _mistakes(shape):
+        raise ModelError(f"{folder} has {line}")
+    return shape
+
+
+def _mistakes(shape: Shape) -> Iterator[str]:
+    """What llama.cpp would compute otherwise than transformers, or refuse to load."""
+    family, config, name = shape.family, shape.config, f"llama.cpp's {shape.family.arch}"
+    activation = getattr(config, "hidden_activation", None) or config.hidden_act
+    if activation != family.activation:
+        yield f"hidden_act {activation!r}: {name} has only {family.activation!r}"
+    if shape.width % 2:
+        yield f"heads of {shape.width} numbers: rotary embeddings need an even one"
+    if family.square and shape.width * shape.heads != config.hidden_size:
+        yield f"heads of {shape.width} numbers: {name} needs hidden_size / num_attention_heads"
+    if family.tied and not shape.tied:
+        yield f"an output matrix of its own: {name} uses the embedding"
+    if getattr(config, "use_bidirectional_attention", None):
+        yield f"use_bidirectional_attention: {name} looks back alone"
+    yield from _rope_mistakes(shape)
+    yield from _attention_mistakes(shape)
+
+
+def _rope_mistakes(shape: Shape) -> Iterator[str]:
+    rope, rotations = shape.rope(), shape.family.rotations
+    if rope["rope_type"] not in rotations or rope.get("partial_rotary_factor", 1) != 1:
+        yield f"rotary settings {rope}, which are not converted: only {', '.join(rotations)} are"
+    sliding = shape.rope("sliding_attention")
+    if shape.family.windows and sliding["rope_type"] != "default":
+        yield f"rotary settings {sliding} of sliding layers, which are not converted: give default"
+
+
+def _attention_mistakes(shape: Shape) -> Iterator[str]:
+    family, config = shape.family, shape.config
+    for setting, always in (
+        ("attn_logit_softcapping", family.attention_cap),
+        ("final_logit_softcapping", family.logit_cap),
+    ):
+        value = getattr(config, setting, None)
+        if always and not value:
+            yield f"no {setting}: llama.cpp's {family.arch} always has one"
+    if not family.attention_cap and getattr(config, "attn_logit_softcapping", None):
+        yield f"attn_logit_softcapping: llama.cpp's {family.arch} has none"
+    scaled = getattr(config, "query_pre_attn_scalar", shape.width)
+    divisor = config.hidden_size // shape.heads if shape.layers == family.largest else shape.width
+    if scaled != divisor:
+        yield f"query_pre_attn_scalar {scaled}: llama.cpp's {family.arch} has {divisor}"
+    if not family.windows:
+        return
+    whole = [kind == "full_attention" for kind in config.layer_types]
+    if whole != [(i + 1) % shape.period == 0 for i in range(len(whole))]:
+        yield f"layer_types that do not repeat every {shape.period} layers: llama.cpp's do"

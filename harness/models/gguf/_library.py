@@ -1,0 +1,209 @@
+"""Smaller types for a GGUF file, by llama.cpp's own quantiser."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import MissingExtraError, ModelError
+from harness.models.checkpoint import INDEX, WHOLE, weight_files
+
+_PASSED_ON = re.compile(r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?")
+_WARNING, _ERROR, _CONTINUED = 3, 4, 5
+_said: deque[tuple[int, str]] = deque(maxlen=4096)
+
+
+def gguf() -> Any:
+    """The ``gguf`` package. Raises MissingExtraError where it is not installed."""
+    try:
+        import gguf
+    except ImportError as error:
+        raise MissingExtraError("gguf", "gguf") from error
+    return gguf
+
+
+@lru_cache(maxsize=1)
+def llama() -> Any:
+    """llama.cpp's C functions, with its log kept, not printed. Raises MissingExtraError where they are missing."""
+    try:
+        import llama_cpp
+    except ImportError as error:
+        raise MissingExtraError("llama-cpp-python", "gguf") from error
+    except (RuntimeError, OSError) as error:
+        found = f"found, but its library does not load: {error}"
+        raise MissingExtraError("llama-cpp-python", "gguf", found) from error
+    llama_cpp.llama_log_set(_callback(), None)
+    llama_cpp.llama_backend_init()
+    return llama_cpp
+
+
+def forget() -> None:
+    """Empty the log, so that what ``reason`` quotes belongs to what comes next."""
+    _said.clear()
+
+
+def reason() -> str:
+    """llama.cpp's last error since ``forget``, without the names of the functions that passed it on."""
+    lines = [line for level, line in _lines() if level == _ERROR] or ["llama.cpp gave no reason"]
+    causes = [line for line in lines if "failed to load model" not in line] or lines
+    return _PASSED_ON.sub("", causes[-1])
+
+
+def warnings() -> list[str]:
+    """llama.cpp's warnings since ``forget``."""
+    return [line for level, line in _lines() if level == _WARNING]
+
+
+@lru_cache(maxsize=1)
+def _callback() -> Any:
+    """Kept for the life of the process, as C keeps its address."""
+    import llama_cpp
+
+    def keep(level: int, text: bytes, _: object) -> None:
+        if level >= _WARNING:
+            _said.append((level, text.decode("utf-8", "replace")))
+
+    return llama_cpp.llama_log_callback(keep)
+
+
+def _lines() -> list[tuple[int, str]]:
+    """Whole lines: llama.cpp may print one in several calls."""
+    found: list[tuple[int, str]] = []
+    whole = True
+    for level, text in _said:
+        if found and (level == _CONTINUED or (not whole and level == found[-1][0])):
+            found[-1] = (found[-1][0], found[-1][1] + text)
+        else:
+            found.append((level, text))
+        whole = text.endswith("\n")
+    return [(level, " ".join(line.split())) for level, line in found if line.strip()]
+
+
+Array = npt.NDArray[Any]
+
+
+class Weights:
+    """Tensors of one or several safetensors files by name; only their shapes are in memory."""
+
+    def __init__(self, files: list[Path]) -> None:
+        """Raises ModelError where a file is missing or is no safetensors file."""
+        from safetensors import SafetensorError, safe_open
+
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._of: dict[str, Any] = {}
+        for path in files:
+            try:
+                # torch, as numpy knows no bfloat16
+                opened: Any = safe_open(path, framework="pt")
+            except (OSError, SafetensorError) as error:
+                raise ModelError(f"{path} cannot be read: {error}; save it again with save_pretrained") from error
+            for name in opened.keys():  # noqa: SIM118  # it is no dictionary
+                self.shapes[name] = tuple(opened.get_slice(name).get_shape())
+                self._of[name] = opened
+
+    def read(self, name: str) -> Array:
+        """The tensor in float32."""
+        found: Array = self._of[name].get_tensor(name).float().numpy()
+        return found
+
+
+def weights_of(folder: Path) -> Weights:
+    """Weights of a transformers folder, in one file or in shards. Raises ModelError."""
+    if not any((folder / name).is_file() for name in (WHOLE, INDEX)):
+        raise ModelError(f"{folder} has no {WHOLE}: save the model with save_pretrained")
+    return Weights(weight_files(folder))
+
+
+@contextmanager
+def written(out: Path) -> Iterator[Path]:
+    """A temporary name beside ``out``, which becomes ``out`` where the block ends well and goes where it does not."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def permuted(rows: Array, heads: int) -> Array:
+    """Rows of q or k in the order of llama.cpp, which rotates neighbouring pairs where transformers rotates halves.
+
+    Source: ``LlamaModel.permute`` of llama.cpp's convert_hf_to_gguf.py.
+    """
+    shape = rows.shape
+    return np.ascontiguousarray(rows.reshape(heads, 2, shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(shape))
+
+
+_FILE_TYPES = {
+    "f32": "ALL_F32",
+    "f16": "MOSTLY_F16",
+    "bf16": "MOSTLY_BF16",
+    "q4_0": "MOSTLY_Q4_0",
+    "q4_1": "MOSTLY_Q4_1",
+    "q5_0": "MOSTLY_Q5_0",
+    "q5_1": "MOSTLY_Q5_1",
+    "q8_0": "MOSTLY_Q8_0",
+    "q2_k": "MOSTLY_Q2_K",
+    "q3_k_s": "MOSTLY_Q3_K_S",
+    "q3_k_m": "MOSTLY_Q3_K_M",
+    "q3_k_l": "MOSTLY_Q3_K_L",
+    "q4_k_s": "MOSTLY_Q4_K_S",
+    "q4_k_m": "MOSTLY_Q4_K_M",
+    "q5_k_s": "MOSTLY_Q5_K_S",
+    "q5_k_m": "MOSTLY_Q5_K_M",
+    "q6_k": "MOSTLY_Q6_K",
+    "iq4_nl": "MOSTLY_IQ4_NL",
+}
+TYPES: tuple[str, ...] = tuple(_FILE_TYPES)
+"""Types a base can have, by llama.cpp's names in lower case."""
+_UNFIT = re.compile(r"warning: (\S+) - ncols (\d+) not divisible by (\d+)")
+
+
+def quantise(source: Path, out: Path, kind: str, threads: int = 2) -> None:
+    """Write the GGUF file ``source`` to ``out`` with weights of type ``kind`` by ``llama_model_quantize``.
+
+    Raises:
+        ModelError: unknown type, no or a broken ``source``, one that is quantised already, or rows that do not divide
+            into the blocks of ``kind`` (256 numbers for the k-quants, 32 for the others).
+    """
+    check_kind(kind)
+    if not source.is_file():
+        raise ModelError(f"no such file {str(source)!r}: give a GGUF file made by convert_base")
+    library = llama()
+    params = library.llama_model_quantize_default_params()
+    params.ftype = int(gguf().LlamaFileType[_FILE_TYPES[kind]])
+    params.nthread = threads
+    forget()
+    with written(out) as part:
+        if library.llama_model_quantize(os.fsencode(source), os.fsencode(part), ctypes.byref(params)):
+            raise ModelError(f"{source} cannot be quantised to {kind}: {reason()}")
+        _check_rows(kind)
+
+
+def check_kind(kind: str) -> None:
+    """Raises ModelError where ``kind`` is none of TYPES."""
+    if kind not in TYPES:
+        raise ModelError(f"GGUF type {kind!r} is unknown: choose one of {', '.join(TYPES)}")
+
+
+def _check_rows(kind: str) -> None:
+    """llama.cpp takes another type where rows do not fit: refused, as a result would bear the wrong name."""
+    block = 256 if "_k" in kind else 32
+    for line in warnings():
+        unfit = _UNFIT.search(line)
+        if unfit and int(unfit[2]) % block:
+            others = [name for name in TYPES if "_k" not in name] if int(unfit[2]) % 32 == 0 else ["f32", "f16", "bf16"]
+            raise ModelError(
+                f"{kind} needs rows divisible by {block}, but {unfit[1]} has {unfit[2]}: choose {', '.join(others)}"
+            )

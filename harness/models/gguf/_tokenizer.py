@@ -1,0 +1,181 @@
+"""A BPE tokenizer as GGUF metadata, such that the same text has the same tokens.
+
+llama.cpp splits text as byte-level BPE does that changes no text. Where a tokenizer normalises it
+(Qwen's NFC, Gemma's spaces), the file also holds ``tokenizer.huggingface.json``, by which the engine
+splits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ModelError
+from harness.models.gguf._library import gguf
+
+_SPACE = "\u2581"
+"""What stands for a space in the tokens of sentencepiece."""
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+_TO_SPACE = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
+_FROM_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
+_PIECES = [_TO_SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}]
+"""How pieces become text where llama.cpp does it alike; Llama 2's leave a space out."""
+_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_LLAMA3 = _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+# Names of tokenizer.ggml.pre (llama-vocab.cpp) by how transformers splits, and by whether merges may be ignored
+_SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
+    (("bytes with the regex of GPT-2",), False): "gpt-2",
+    (("single digits", "bytes with the regex of GPT-2"), False): "smollm",
+    ((_LLAMA3, "bytes"), True): "llama-bpe",
+    ((_QWEN2, "bytes"), False): "qwen2",
+}
+
+
+def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
+    """Write the tokenizer of ``folder`` for a model whose embedding has ``size`` rows.
+
+    Vocabulary, merges, token types, special ids and the BOS flag, as the GGUF specification names them
+    (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), from what transformers really loads.
+
+    Raises:
+        ModelError: not a BPE, or one whose splits or spaces llama.cpp is not known to reproduce.
+    """
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(f"{folder} has no tokenizer.json: save its tokenizer with save_pretrained")
+    tokenizer = _loaded(folder)
+    parts = json.loads(tokenizer.backend_tokenizer.to_str())
+    _check_model(folder, parts["model"])
+    tokens, types = _tokens(folder, parts, size)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"{folder} has a tokenizer without an EOS token: set eos_token, as answers end with it")
+    pieces = bool(parts["model"].get("byte_fallback"))
+    if pieces:
+        _check_pieces(folder, parts)
+    writer.add_tokenizer_model("llama" if pieces else "gpt2")
+    writer.add_tokenizer_pre("default" if pieces else _split(folder, parts))
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    if pieces:
+        writer.add_token_scores(_scores(tokens, parts["model"]))
+    else:
+        writer.add_token_merges(_merges(parts["model"]))
+    if parts.get("normalizer"):
+        whole = {**parts, "truncation": None, "padding": None}
+        writer.add_string(gguf().Keys.Tokenizer.HF_JSON, json.dumps(whole, ensure_ascii=False))
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    if tokenizer.bos_token_id is not None:
+        writer.add_bos_token_id(tokenizer.bos_token_id)
+    if tokenizer.pad_token_id is not None:
+        writer.add_pad_token_id(tokenizer.pad_token_id)
+    writer.add_add_bos_token(_adds_bos(folder, tokenizer))
+    writer.add_add_eos_token(False)  # prompts never end with EOS, see harness.models.encode
+    writer.add_add_space_prefix(False)
+    if isinstance(tokenizer.chat_template, str):
+        writer.add_chat_template(tokenizer.chat_template)
+
+
+def _loaded(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # tokenizers raises bare Exception on a broken tokenizer.json
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"the tokenizer of {folder} cannot be loaded: {line}") from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"the tokenizer of {folder} is {type(tokenizer).__name__}: only tokenizer.json is converted")
+    return tokenizer
+
+
+def _check_model(folder: Path, model: dict[str, Any]) -> None:
+    if model["type"] != "BPE":
+        line = f"the tokenizer of {folder} is {model['type']}, not BPE"
+        raise ModelError(f"{line}: it is not converted")
+    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(name):
+            raise ModelError(f"the tokenizer of {folder} has {name} {model[name]!r}: llama.cpp has no such setting")
+
+
+def _check_pieces(folder: Path, parts: dict[str, Any]) -> None:
+    """Raises ModelError where tokens of sentencepiece become another text than in llama.cpp."""
+    decoder = parts.get("decoder") or {}
+    if parts.get("normalizer") != _FROM_SPACE or decoder.get("decoders") != _PIECES:
+        line = f"the tokenizer of {folder} does not treat spaces as Gemma's"
+        raise ModelError(f"{line}: it is not converted")
+
+
+def _merges(model: dict[str, Any]) -> list[str]:
+    return [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+
+
+def _scores(tokens: list[str], model: dict[str, Any]) -> list[float]:
+    """What is merged first has the highest, as in sentencepiece."""
+    ranks: dict[str, int] = {}
+    for rank, merge in enumerate(_merges(model)):
+        ranks.setdefault(merge.replace(" ", ""), rank)
+    return [-float(ranks.get(token, 0)) for token in tokens]
+
+
+def _split(folder: Path, parts: dict[str, Any]) -> str:
+    """The value of ``tokenizer.ggml.pre`` of a byte-level BPE."""
+    model, kind = parts["model"], (parts.get("normalizer") or {}).get("type")
+    if kind not in (None, "NFC"):
+        raise ModelError(
+            f"the tokenizer of {folder} normalises text ({kind}): llama.cpp would not, it is not converted"
+        )
+    steps = parts.get("pre_tokenizer") or {}
+    steps = steps.get("pretokenizers", [steps])
+    known = tuple(_step(step) for step in steps)
+    if (known, bool(model.get("ignore_merges"))) not in _SPLITS:
+        raise ModelError(
+            f"the pre-tokenizer of {folder} ({', '.join(known)}) is none that llama.cpp is known to reproduce:"
+            " use a model that splits like GPT-2, SmolLM, Llama 3 or Qwen 2"
+        )
+    return _SPLITS[known, bool(model.get("ignore_merges"))]
+
+
+def _step(step: dict[str, Any]) -> str:
+    kind = step.get("type", "none")
+    if kind == "ByteLevel" and not step.get("add_prefix_space"):
+        return "bytes with the regex of GPT-2" if step.get("use_regex", True) else "bytes"
+    if kind == "Digits" and step.get("individual_digits"):
+        return "single digits"
+    if kind == "Split" and step.get("behavior") == "Isolated" and not step.get("invert"):
+        return str(step["pattern"].get("Regex", step["pattern"]))
+    return str(kind)
+
+
+def _tokens(folder: Path, parts: dict[str, Any], size: int) -> tuple[list[str], list[int]]:
+    kinds = gguf().TokenType
+    tokens = [f"[PAD{i}]" for i in range(size)]  # rows of the embedding that no token has
+    types = [int(kinds.UNUSED)] * size
+    added = {token["id"]: token for token in parts["added_tokens"]}
+    bytewise = parts["model"].get("byte_fallback")
+    named = {**{i: text for text, i in parts["model"]["vocab"].items()}, **{i: t["content"] for i, t in added.items()}}
+    if max(named) >= size:
+        raise ModelError(f"the tokenizer of {folder} has token {max(named)}, but the embedding has {size} rows")
+    for i, text in named.items():
+        tokens[i] = text
+        types[i] = int(kinds.BYTE if bytewise and _BYTE.fullmatch(text) else kinds.NORMAL)
+        if i in added:
+            strips = any(added[i].get(flag) for flag in ("lstrip", "rstrip", "single_word"))
+            if strips and not parts.get("normalizer"):
+                raise ModelError(f"token {text!r} of {folder} strips its neighbours: llama.cpp would not")
+            types[i] = int(kinds.CONTROL if added[i]["special"] else kinds.USER_DEFINED)
+            if bytewise and not added[i]["special"]:
+                tokens[i] = text.replace(_SPACE, " ")
+    return tokens, types
+
+
+def _adds_bos(folder: Path, tokenizer: Any) -> bool:
+    """As the tokenizer does it, whatever its settings say."""
+    text = "a"
+    plain = tokenizer(text, add_special_tokens=False)["input_ids"]
+    whole = tokenizer(text)["input_ids"]
+    before = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), len(whole))
+    if whole[:before] not in ([], [tokenizer.bos_token_id]):
+        raise ModelError(f"the tokenizer of {folder} puts tokens {whole[:before]} before a text: only BOS is converted")
+    return before == 1

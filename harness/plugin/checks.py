@@ -1,0 +1,40 @@
+"""The tests that every suite has: ``from harness.checks import *`` collects them in the suite's own module.
+
+The gates stand in gates.toml beside the suite; ``--baseline NAME`` compares with an earlier run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.experiments.cells import Cell
+from harness.plugin import Bounds
+from harness.report import Result
+from harness.report.baselines import Comparison
+
+__all__ = ["test_answers", "test_holds_its_gates", "test_not_worse_than_the_baseline", "test_training_ends_well"]
+
+
+def test_answers(outcome: Result, lines: list[dict[str, Any]], may_diverge: bool) -> None:
+    if outcome.status == "diverged":
+        pytest.skip("the training diverged, so nothing was asked")
+    said = any(text for line in lines for text in line["answers"])
+    assert said or may_diverge, f"{outcome.id} said nothing to any question"
+
+
+def test_training_ends_well(cell: Cell, outcome: Result, may_diverge: bool) -> None:
+    if cell.given is not None:
+        pytest.skip("nothing was trained for this cell")
+    assert outcome.status == "ok" or may_diverge, f"the loss of {outcome.id} diverged"
+
+
+def test_holds_its_gates(outcome: Result, gate: Bounds) -> None:
+    broken = gate.broken(outcome)
+    facts = ", ".join(f"{name.rpartition('/')[2]} {share:.2f}" for name, share in outcome.facts.items() if share < 1)
+    assert not broken, f"{'; '.join(broken)}. Facts not always recalled: {facts or 'none'}"
+
+
+def test_not_worse_than_the_baseline(baseline: Comparison) -> None:
+    assert baseline.holds, str(baseline)

@@ -1,0 +1,85 @@
+"""What a cell must reach. What it reached before: ``harness.report.baselines``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from harness.data.user_files import Table, read_toml
+from harness.report import Result
+
+
+class Gate(NamedTuple):
+    """Bounds on one measure of the cells that match a pattern."""
+
+    measure: str
+    """A kind of recall, a measure of the scenario, ``locality``, ``still_right``, ``known``, or
+    ``converged`` (1, or 0 where the loss ran away)."""
+    least: float
+    most: float
+
+
+class _Declared(Table):
+    """One ``[[gate]]``."""
+
+    cells: str
+    """A pattern as of a shell: ``*-rank64-*``."""
+    least: dict[str, float] = Field(default_factory=dict)
+    most: dict[str, float] = Field(default_factory=dict)
+
+
+class _File(Table):
+    """gates.toml."""
+
+    gate: list[_Declared] = Field(default_factory=list)
+
+
+def gates(path: Path, cell: str) -> list[Gate]:
+    """Bounds from the first ``[[gate]]`` of ``path`` whose pattern matches the id ``cell``.
+
+    There are none without such a file.
+
+    Raises:
+        DataError: the file is no TOML, empty, not UTF-8, or holds a key or value that no gate has.
+    """
+    for gate in _declared(path):
+        if fnmatch(cell, gate.cells):
+            names = dict.fromkeys((*gate.least, *gate.most))
+            return [Gate(name, gate.least.get(name, -math.inf), gate.most.get(name, math.inf)) for name in names]
+    return []
+
+
+def without_cells(path: Path, ids: Iterable[str]) -> list[str]:
+    """Patterns in ``path`` that match none of ``ids``. Raises as ``gates``."""
+    ids = list(ids)
+    patterns = [gate.cells for gate in _declared(path)]
+    return [pattern for pattern in patterns if not any(fnmatch(cell, pattern) for cell in ids)]
+
+
+def broken(gates: list[Gate], result: Result) -> Iterator[str]:
+    """One line for each bound that ``result`` does not keep."""
+    values = measures(result)
+    for gate in gates:
+        if gate.measure not in values:
+            yield f"{gate.measure} is gated but not measured: it is none of {', '.join(values)}"
+            continue
+        value = values[gate.measure]
+        if not gate.least <= value <= gate.most:
+            below = value < gate.least
+            bound = f"at least {gate.least:.2f}" if below else f"at most {gate.most:.2f}"
+            yield f"{gate.measure} is {value:.2f}, declared {bound}"
+
+
+def measures(result: Result) -> dict[str, float]:
+    """The shares of ``result`` by name."""
+    shares = {name: interval.estimate for name, interval in result.shares().items()}
+    return {**shares, "converged": float(result.status != "diverged")}
+
+
+def _declared(path: Path) -> list[_Declared]:
+    return read_toml(path, _File).gate if path.exists() else []
