@@ -1,4 +1,5 @@
 """``python -m harness``: what is not a test."""
+
 # PYTHON_ARGCOMPLETE_OK
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A small random model, unlike the shipped one in every dimension: it needs no hub and no training."""
+"""A small random model, unlike the shipped one in every dimension: it needs no hub and
+no training."""
 
 from __future__ import annotations
 

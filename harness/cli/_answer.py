@@ -22,14 +22,19 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "answer",
         help="ask a model, with or without adapters",
-        description="Print one answer a line. Without PROMPT the prompts are read from stdin, one a line.",
+        description=(
+            "Print one answer a line. Without PROMPT the prompts are read from stdin, one a line."
+        ),
     )
     own.add_argument("prompts", nargs="*", metavar="PROMPT")
     own.add_argument(
         "--model",
         default=SHIPPED,
         metavar="MODEL",
-        help="folder or hub id of the base, a .gguf file, or openai:NAME@URL of a server [the shipped one]",
+        help=(
+            "folder or hub id of the base, a .gguf file, or openai:NAME@URL of a server [the"
+            " shipped one]"
+        ),
     )
     own.add_argument(
         "--adapter",
@@ -48,9 +53,14 @@ def add(commands: Commands) -> None:
         "--format",
         default=RAW,
         choices=[RAW, *sorted(FORMATS)],
-        help="raw: the model continues the prompt as it is; else it is a question in this format [raw]",
+        help=(
+            "raw: the model continues the prompt as it is; else it is a question in this format"
+            " [raw]"
+        ),
     )
-    own.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="[float32]")
+    own.add_argument(
+        "--dtype", default="float32", choices=["float32", "bfloat16"], help="[float32]"
+    )
     add_device(own)
     own.set_defaults(run=run)
 
@@ -89,11 +99,14 @@ def scaled(text: str) -> tuple[Path, float]:
     try:
         return Path(folder), float(scale)
     except ValueError:
-        raise DataError(f"--adapter {text}: {scale!r} is no scale, write DIR or DIR:SCALE such as DIR:0.5") from None
+        raise DataError(
+            f"--adapter {text}: {scale!r} is no scale, write DIR or DIR:SCALE such as DIR:0.5"
+        ) from None
 
 
 def answers(engine: Engine, prompts: Iterable[str], by: Decoding) -> Iterator[str]:
-    """One for each prompt, as they come; to an empty prompt the answer is empty, so that lines stay in step."""
+    """One for each prompt, as they come; to an empty prompt the answer is empty, so that lines stay
+    in step."""
     waiting = list(prompts)
     for left in range(0, len(waiting), _AT_ONCE):
         chosen = waiting[left : left + _AT_ONCE]

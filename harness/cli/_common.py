@@ -25,11 +25,14 @@ _MIB = 2**20
 
 def add_store(parser: argparse.ArgumentParser) -> None:
     """``--store``, with the default of the pytest plugin."""
-    parser.add_argument("--store", type=Path, default=Path(".store"), metavar="DIR", help="the artefacts [.store]")
+    parser.add_argument(
+        "--store", type=Path, default=Path(".store"), metavar="DIR", help="the artefacts [.store]"
+    )
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine``, ``--decoding``, ``--grader``, ``--judge``."""
+    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine``, ``--decoding``,
+    ``--grader``, ``--judge``."""
     parser.add_argument(
         "--model",
         action="append",
@@ -37,14 +40,29 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help="folder, hub id, .gguf file or openai:NAME@URL; repeatable [the shipped one]",
     )
     parser.add_argument(
-        "--adapter", action="append", default=[], metavar="NAME=WHAT", help="a ready-made adapter; repeatable"
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="NAME=WHAT",
+        help="a ready-made adapter; repeatable",
     )
-    parser.add_argument("--grid", default="telling", metavar="NAME", help="telling or full [telling]")
+    parser.add_argument(
+        "--grid", default="telling", metavar="NAME", help="telling or full [telling]"
+    )
     parser.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
     parser.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
-    parser.add_argument("--decoding", default="deterministic", metavar="NAME[,FIELD=VALUE...]", help="[deterministic]")
-    parser.add_argument("--grader", choices=tuple(GRADERS), default="fuzzy", help="whose verdicts [fuzzy]")
-    parser.add_argument("--judge", metavar="MODEL", help="of --grader judge or both [the one that comes along]")
+    parser.add_argument(
+        "--decoding",
+        default="deterministic",
+        metavar="NAME[,FIELD=VALUE...]",
+        help="[deterministic]",
+    )
+    parser.add_argument(
+        "--grader", choices=tuple(GRADERS), default="fuzzy", help="whose verdicts [fuzzy]"
+    )
+    parser.add_argument(
+        "--judge", metavar="MODEL", help="of --grader judge or both [the one that comes along]"
+    )
 
 
 def selected(name: str, given: argparse.Namespace) -> list[Cell]:
@@ -60,7 +78,9 @@ def selected(name: str, given: argparse.Namespace) -> list[Cell]:
     bases = told_apart(identify(model) for model in given.model or [SHIPPED])
     numbers, by = seeds(given.seeds), decoding(given.decoding)
     adapters = [given_adapter(text) for text in given.adapter]
-    found = cells(scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters)
+    found = cells(
+        scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters
+    )
     grader = GRADERS[given.grader]
     calibration = None if grader == FUZZY else calibration_of(given.judge or JUDGE)
     found = [cell for cell in found if cell.given is not None or cell.base.trains]
@@ -114,21 +134,28 @@ class Answered(NamedTuple):
 
 
 def read(path: Path, columns: Mapping[str, str] | None = None) -> list[Answered]:
-    """The answers in ``path``. ``columns`` maps ``question``, ``accepted``, ``answer`` (or any name) to the file's own.
+    """The answers in ``path``. ``columns`` maps ``question``, ``accepted``, ``answer`` (or any
+    name) to the file's own.
 
     Raises:
-        DataError: the file, a line or a column cannot be read; the message names file, line and mend.
+        DataError: the file, a line or a column cannot be read; the message names file, line and
+            mend.
     """
     suffix = path.suffix.lower()
     if suffix not in (*_SEPARATED, *_LINES):
         known = ", ".join((*_SEPARATED, *_LINES))
-        raise DataError(f"{path}: suffix {path.suffix!r} is unknown: name the file with one of {known}")
+        raise DataError(
+            f"{path}: suffix {path.suffix!r} is unknown: name the file with one of {known}"
+        )
     text = decoded(path, "a CSV or JSON Lines file")
     lines = _json_lines(path, text) if suffix in _LINES else rows(path, text, _SEPARATED[suffix])
     names = {name: name for name in NEEDED} | dict(columns or {})
     found = [answered for line, row in lines for answered in _answered(path, line, row, names)]
     if not found:
-        raise DataError(f"{path}, line 1: holds no answers: give at least one line of question, accepted and answer")
+        raise DataError(
+            f"{path}, line 1: holds no answers: give at least one line of question, accepted and"
+            " answer"
+        )
     return found
 
 
@@ -140,13 +167,17 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: is not JSON ({error}): write one object a line") from error
+            raise DataError(
+                f"{path}, line {number}: is not JSON ({error}): write one object a line"
+            ) from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: is no JSON object: write one object a line")
         yield number, row
 
 
-def _answered(path: Path, line: int, row: dict[str, Any], names: Mapping[str, str]) -> Iterator[Answered]:
+def _answered(
+    path: Path, line: int, row: dict[str, Any], names: Mapping[str, str]
+) -> Iterator[Answered]:
     """Several answers to one question, as sampling gives them, are graded one by one."""
     for name, own in names.items():
         if own not in row:
@@ -170,7 +201,9 @@ def _accepted(path: Path, line: int, column: str, value: Any) -> tuple[str, ...]
     values = value.split(SEPARATOR) if text else value if isinstance(value, list) else [value]
     found = tuple(said for v in values if (said := _one(path, line, column, v).strip()))
     if not found:
-        raise DataError(f"{path}, line {line}: column {column!r} is empty: give at least one accepted answer")
+        raise DataError(
+            f"{path}, line {line}: column {column!r} is empty: give at least one accepted answer"
+        )
     return found
 
 
@@ -179,5 +212,7 @@ def _one(path: Path, line: int, column: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, (dict, list, bool)):
-        raise DataError(f"{path}, line {line}: column {column!r} holds {json.dumps(value)[:40]}: text is wanted")
+        raise DataError(
+            f"{path}, line {line}: column {column!r} holds {json.dumps(value)[:40]}: text is wanted"
+        )
     return str(value)

@@ -36,20 +36,31 @@ class Fall(NamedTuple):
     now: float
 
     def __str__(self) -> str:
-        return f"{self.cell}: {self.measure} fell by {self.was - self.now:.3f}, from {self.was:.3f} to {self.now:.3f}"
+        return (
+            f"{self.cell}: {self.measure} fell by {self.was - self.now:.3f}, from {self.was:.3f} to"
+            f" {self.now:.3f}"
+        )
 
 
 def add(commands: Commands) -> None:
     own = commands.add_parser(
         "compare",
         help="compare two reports, cell by cell",
-        description="Compare two RESULTS.json, as the suites write them: for each cell in both, what B has and by how"
-        " much that is more than A. A star marks shares whose 95% intervals do not overlap.",
+        description=(
+            "Compare two RESULTS.json, as the suites write them: for each cell in both, what B has"
+            " and by how much that is more than A. A star marks shares whose 95% intervals do not"
+            " overlap."
+        ),
     )
-    own.add_argument("a", type=Path, metavar="A", help="a RESULTS.json, or the folder that holds it")
+    own.add_argument(
+        "a", type=Path, metavar="A", help="a RESULTS.json, or the folder that holds it"
+    )
     own.add_argument("b", type=Path, metavar="B", help="another")
     own.add_argument(
-        "--fail-below", type=float, metavar="X", help="exit with 1 where a recall or locality fell by more than X"
+        "--fail-below",
+        type=float,
+        metavar="X",
+        help="exit with 1 where a recall or locality fell by more than X",
     )
     own.set_defaults(run=run)
 
@@ -66,9 +77,14 @@ def run(given: argparse.Namespace) -> int:
     if not given.fail_below >= 0:
         raise DataError(f"--fail-below is {given.fail_below:g}: it must be at least 0")
     if not both:
-        raise DataError(f"{given.a} and {given.b} have no cell in common: nothing can be said to have held")
+        raise DataError(
+            f"{given.a} and {given.b} have no cell in common: nothing can be said to have held"
+        )
     fallen = [fall for fall in falls(a, b) if fall.was - fall.now > given.fail_below + _SLACK]
-    print("\n".join(map(str, fallen)) or f"no recall or locality fell by more than {given.fail_below:g}")
+    print(
+        "\n".join(map(str, fallen))
+        or f"no recall or locality fell by more than {given.fail_below:g}"
+    )
     return 1 if fallen else 0
 
 
@@ -79,9 +95,13 @@ def read(path: Path) -> dict[str, Figures]:
         found = json.loads(file.read_text(encoding="utf-8"))["results"]
         return {str(cell["id"]): _figures(cell) for cell in found}
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}): give a RESULTS.json of a report") from error
+        raise DataError(
+            f"{file} cannot be read ({error.strerror}): give a RESULTS.json of a report"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} is no RESULTS.json ({error}): give one that pytest suites/... wrote") from error
+        raise DataError(
+            f"{file} is no RESULTS.json ({error}): give one that pytest suites/... wrote"
+        ) from error
 
 
 def table(a: Mapping[str, Figures], b: Mapping[str, Figures], form: str = "github") -> str:
@@ -94,7 +114,9 @@ def table(a: Mapping[str, Figures], b: Mapping[str, Figures], form: str = "githu
     rows = []
     for cell in both:
         shares = [_change(a[cell].shares.get(m), b[cell].shares.get(m)) for m in measures]
-        rows.append([cell, *shares, _spent(a[cell].seconds, b[cell].seconds), _status(a[cell], b[cell])])
+        rows.append(
+            [cell, *shares, _spent(a[cell].seconds, b[cell].seconds), _status(a[cell], b[cell])]
+        )
     head = ["cell", *(m.replace("_", " ") for m in measures), "train s", "status"]
     return str(tabulate(rows, head, form, disable_numparse=True))
 
@@ -124,7 +146,13 @@ def _interval(value: Mapping[str, float]) -> Interval:
 
 def _change(was: Interval | None, now: Interval | None) -> str:
     if was is None or now is None:
-        return "" if now is None and was is None else "gone" if now is None else f"{now.estimate:.2f} (new)"
+        return (
+            ""
+            if now is None and was is None
+            else "gone"
+            if now is None
+            else f"{now.estimate:.2f} (new)"
+        )
     apart = now.low > was.high or was.low > now.high
     return f"{now.estimate:.2f} ({now.estimate - was.estimate:+.2f}{'*' if apart else ''})"
 

@@ -11,7 +11,7 @@ from harness.cli._common import Answered, Commands, add_device, add_store
 from harness.grading import FUZZY, GRADERS, LEAST_KAPPA
 
 if TYPE_CHECKING:
-    from harness.build import Calibrated, Judged
+    from harness.builds import Calibrated, Judged
 
 
 class Bench(NamedTuple):
@@ -29,12 +29,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grader",
         choices=tuple(GRADERS),
-        help="whose verdicts count; both: fuzzy, with the judge's beside [fuzzy; judge where --judge is given]",
+        help=(
+            "whose verdicts count; both: fuzzy, with the judge's beside [fuzzy; judge where --judge"
+            " is given]"
+        ),
     )
     shown = "folder, hub id, .gguf file, or openai:NAME@URL [the one that comes along]"
     parser.add_argument("--judge", metavar="MODEL", help=shown)
     add_least(parser)
-    parser.add_argument("--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa")
+    parser.add_argument(
+        "--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa"
+    )
     add_store(parser)
     add_device(parser)
 
@@ -46,16 +51,19 @@ def add_least(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=LEAST_KAPPA,
         metavar="X",
-        help=f"least agreement of the judge with people, on held-out labelled pairs [{LEAST_KAPPA}]",
+        help=(
+            f"least agreement of the judge with people, on held-out labelled pairs [{LEAST_KAPPA}]"
+        ),
     )
 
 
 def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | None:
-    """The judge's verdicts on ``answers``; None where none is asked. Raises ModelError on one that is too weak."""
+    """The judge's verdicts on ``answers``; None where none is asked. Raises ModelError on one that
+    is too weak."""
     grader = given.grader or ("judge" if given.judge else "fuzzy")
     if GRADERS[grader] == FUZZY:
         return None
-    from harness.build import Calibrated, build, judge, trusted, verdict
+    from harness.builds import Calibrated, build, judge, trusted, verdict
     from harness.grading.judge import Case, calibration_of
     from harness.models.loading import JUDGE
     from harness.report import summary
@@ -75,10 +83,13 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "judge",
         help="what a judge is worth",
-        description="Ask a judge about answers that are labelled right or wrong (fixtures/grading/pairs.csv and"
-        " kinds.csv), and say how far it agrees: accuracy, Cohen's kappa, error rates. One half of the pairs sets the"
-        " cut between same and differ, the other tells what the judge is worth, beside the fuzzy grader."
-        " Exit code 1 where kappa is less than --judge-kappa.",
+        description=(
+            "Ask a judge about answers that are labelled right or wrong (fixtures/grading/pairs.csv"
+            " and kinds.csv), and say how far it agrees: accuracy, Cohen's kappa, error rates. One"
+            " half of the pairs sets the cut between same and differ, the other tells what the"
+            " judge is worth, beside the fuzzy grader. Exit code 1 where kappa is less than"
+            " --judge-kappa."
+        ),
     )
     own.add_argument(
         "model",
@@ -86,7 +97,12 @@ def add(commands: Commands) -> None:
         metavar="MODEL",
         help="folder, hub id, .gguf file, or openai:NAME@URL [the judge that comes along]",
     )
-    own.add_argument("--card", type=Path, metavar="FILE", help="put the tables into the block of a judge's README.md")
+    own.add_argument(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="put the tables into the block of a judge's README.md",
+    )
     add_least(own)
     add_store(own)
     add_device(own)
@@ -94,7 +110,7 @@ def add(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.build import VERDICTS, Calibrated, build, read_lines
+    from harness.builds import VERDICTS, Calibrated, build, read_lines
     from harness.grading.judge import calibration_of
     from harness.models.loading import JUDGE
     from harness.report import rewrite_card, worth_text
@@ -103,13 +119,18 @@ def run(given: argparse.Namespace) -> int:
     calibration = calibration_of(given.model or JUDGE)
     artefact = build(calibration, Store(given.store), given.device)
     found = Calibrated.of(artefact)
-    print(f"judge {calibration.judge.name} (by {found.by}), cut {found.cut:.2f}\n\n{worth_text(found)}\n")
+    print(
+        f"judge {calibration.judge.name} (by {found.by}), cut"
+        f" {found.cut:.2f}\n\n{worth_text(found)}\n"
+    )
     print(missed([line for line in read_lines(artefact.path / VERDICTS) if line["held_out"]]))
     if given.card and rewrite_card(given.card, found):
         print(f"\n{given.card} is up to date now")
     if found.held_out.kappa.estimate >= given.judge_kappa:
         return 0
-    print(f"\nkappa {found.held_out.kappa} is below {given.judge_kappa:.2f}: as a judge it is refused")
+    print(
+        f"\nkappa {found.held_out.kappa} is below {given.judge_kappa:.2f}: as a judge it is refused"
+    )
     return 1
 
 
@@ -118,7 +139,10 @@ def missed(lines: list[dict[str, Any]]) -> str:
     from tabulate import tabulate
 
     wrong = [line for line in lines if (line["verdict"] == "same") != line["right"]]
-    rows = [[e["case"], e["expected"], e["given"], "right" if e["right"] else "wrong", e["verdict"]] for e in wrong]
+    rows = [
+        [e["case"], e["expected"], e["given"], "right" if e["right"] else "wrong", e["verdict"]]
+        for e in wrong
+    ]
     head = ("case", "right would be", "answer", "label", "verdict")
     told = f"missed of the held-out half: {len(wrong)} of {len(lines)}"
     return f"{told}\n\n{tabulate(rows, head, 'github', disable_numparse=True)}" if rows else told

@@ -47,13 +47,17 @@ _COMMANDS = (
     _model.add,
 )
 """In the order of the help."""
-_CODES = "exit codes: 0 done; 1 a check failed; 2 a mistake, told in one line; 130 stopped by Ctrl-C"
+_CODES = (
+    "exit codes: 0 done; 1 a check failed; 2 a mistake, told in one line; 130 stopped by Ctrl-C"
+)
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands. Made without importing torch, as shell completion asks for it at every key."""
     found = argparse.ArgumentParser(
-        "python -m harness", description="What a LoRA can make a model remember: all but the tests.", epilog=_CODES
+        "python -m harness",
+        description="What a LoRA can make a model remember: all but the tests.",
+        epilog=_CODES,
     )
     commands = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in _COMMANDS:
@@ -67,9 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if find_spec("argcomplete"):
         import_module("argcomplete").autocomplete(own)
     given = own.parse_args(arguments)
-    warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)  # PEFT calls what was renamed
+    warnings.filterwarnings(
+        "ignore", ".*is_gradient_checkpointing", FutureWarning
+    )  # PEFT calls what was renamed
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter still shows the rest
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a terminal that cannot show a letter still shows the rest
     given.threads = choose_threads()  # before torch is imported
     try:
         code: int = given.run(given)

@@ -18,11 +18,18 @@ from harness.models.checkpoint import config_of, weight_files
 from harness.models.loading import SHIPPED, base_of
 
 _HEX = 8
-_SHOWN = {"rank": "rank {}", "alpha": "alpha {}", "lr": "lr {:g}", "epochs": "{} epochs", "seed": "seed {}"}
+_SHOWN = {
+    "rank": "rank {}",
+    "alpha": "alpha {}",
+    "lr": "lr {:g}",
+    "epochs": "{} epochs",
+    "seed": "seed {}",
+}
 
 
 def describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """One line, such as ``oscars_aug on pocket, rank 64, alpha 128, lr 0.001, 5 epochs, seed 0``."""
+    """One line, such as ``oscars_aug on pocket, rank 64, alpha 128, lr 0.001, 5 epochs,
+    seed 0``."""
     try:
         return _describe(recipe, names)
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -60,7 +67,10 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
         case "Quantised":
             return f"{_describe(recipe['base'], names)} ({_form(recipe['by'])})"
         case "Adapter":
-            return f"{_trained(recipe, names)} on {_describe(recipe['base'], names)}, {_setting(recipe['training'])}"
+            return (
+                f"{_trained(recipe, names)} on {_describe(recipe['base'], names)},"
+                f" {_setting(recipe['training'])}"
+            )
         case "ServedBase":
             return f"a served model of {recipe['asked']} ({recipe['content'][:_HEX]})"
         case "GgufAdapter":
@@ -80,7 +90,11 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _trained(adapter: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    return _describe(adapter["dataset"], names) if "dataset" in adapter else f"adapter {adapter['content'][:_HEX]}"
+    return (
+        _describe(adapter["dataset"], names)
+        if "dataset" in adapter
+        else f"adapter {adapter['content'][:_HEX]}"
+    )
 
 
 def _setting(training: Mapping[str, Any]) -> str:
@@ -96,16 +110,46 @@ def _asked(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
         setting = f", {_setting(adapter['training'])}" if "training" in adapter else ""
         who += f" + {_trained(adapter, names)}{times}{setting}"
     probes = _describe(recipe["probes"], names)
-    return f"{who}" if any(_trained(a, names) == probes for a, _ in stack["adapters"]) else f"{who}, asked on {probes}"
+    return (
+        f"{who}"
+        if any(_trained(a, names) == probes for a, _ in stack["adapters"])
+        else f"{who}, asked on {probes}"
+    )
 
 
 def _form(by: Mapping[str, Any]) -> str:
     return f"gptq{by['bits']}" if "bits" in by else str(by["kind"])
 
 
-_BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U8": 8}
-_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "I8": "int8"}
-_HELPERS = (".qzeros", ".scales", ".g_idx", ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".SCB")
+_BITS = {
+    "F64": 64,
+    "F32": 32,
+    "F16": 16,
+    "BF16": 16,
+    "I64": 64,
+    "I32": 32,
+    "I16": 16,
+    "I8": 8,
+    "U8": 8,
+}
+_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I32": "int32",
+    "I8": "int8",
+}
+_HELPERS = (
+    ".qzeros",
+    ".scales",
+    ".g_idx",
+    ".absmax",
+    ".quant_map",
+    ".nested_absmax",
+    ".nested_quant_map",
+    ".SCB",
+)
 """Tensors that quantisers store beside the weights."""
 
 
@@ -118,7 +162,9 @@ class Tensor(NamedTuple):
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser("model", help="the figures of a base model", description="A base model in figures.")
+    own = commands.add_parser(
+        "model", help="the figures of a base model", description="A base model in figures."
+    )
     tasks = own.add_subparsers(title="tasks", metavar="TASK", required=True)
     found = tasks.add_parser(
         "card",
@@ -142,7 +188,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def card(path: str | Path) -> dict[str, Any]:
-    """The figures of the base at ``path``; None where its configuration does not say. Raises ModelError."""
+    """The figures of the base at ``path``; None where its configuration does not say. Raises
+    ModelError."""
     base = base_of(path)
     folder = Path(base.path)
     config = config_of(folder)
@@ -168,7 +215,8 @@ def card(path: str | Path) -> dict[str, Any]:
 
 
 def header(file: Path) -> Iterator[Tensor]:
-    """The tensors of a safetensors file, from its header alone. Raises ModelError where that is damaged."""
+    """The tensors of a safetensors file, from its header alone. Raises ModelError where that is
+    damaged."""
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
@@ -179,7 +227,9 @@ def header(file: Path) -> Iterator[Tensor]:
             if name != "__metadata__":
                 yield Tensor(name, entry["dtype"], math.prod(entry["shape"]))
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise ModelError(f"{file} is no safetensors file ({error}): save the model again") from error
+        raise ModelError(
+            f"{file} is no safetensors file ({error}): save the model again"
+        ) from error
 
 
 def parameters(tensors: list[Tensor], quantisation: Mapping[str, Any]) -> int:
@@ -205,7 +255,9 @@ def _dtype(tensors: list[Tensor]) -> str:
 def _quantisation(config: Mapping[str, Any]) -> str:
     if not config:
         return "none"
-    bits = config.get("bits") or (4 if config.get("load_in_4bit") else 8 if config.get("load_in_8bit") else None)
+    bits = config.get("bits") or (
+        4 if config.get("load_in_4bit") else 8 if config.get("load_in_8bit") else None
+    )
     group = f", groups of {config['group_size']}" if config.get("group_size") else ""
     return f"{config.get('quant_method', 'unknown')}{f', {bits} bits' if bits else ''}{group}"
 

@@ -23,11 +23,20 @@ def add_copy(commands: Commands) -> None:
     parser = commands.add_parser(
         "copy-suite",
         help="copy a suite of the harness here",
-        description="Copy a suite that comes along into ./suites, with its gates and its page, ready"
-        " for pytest: an installed harness has no checkout to run it in.",
+        description=(
+            "Copy a suite that comes along into ./suites, with its gates and its page, ready"
+            " for pytest: an installed harness has no checkout to run it in."
+        ),
     )
     parser.add_argument("name", metavar="NAME", help="such as oscars")
-    parser.add_argument("--in", dest="parent", type=Path, default=Path("suites"), metavar="DIR", help="parent [suites]")
+    parser.add_argument(
+        "--in",
+        dest="parent",
+        type=Path,
+        default=Path("suites"),
+        metavar="DIR",
+        help="parent [suites]",
+    )
     parser.set_defaults(run=run_copy)
 
 
@@ -38,7 +47,9 @@ def run_copy(arguments: argparse.Namespace) -> int:
     try:
         shutil.copytree(source, target, ignore=_NOT_COPIED)
     except OSError as error:
-        raise StoreError(f"{target} cannot be written ({error.strerror}): give another --in") from error
+        raise StoreError(
+            f"{target} cannot be written ({error.strerror}): give another --in"
+        ) from error
     print(f"{target}\n\nnext: pytest {target} --plan, then pytest {target}")
     return 0
 
@@ -81,10 +92,14 @@ rank = [8, 64]
 rank = [4, 16, 64]
 lr = [3e-4, 1e-3, 3e-3]
 """
-_WORDINGS = "wordings = 8            # further wordings of each English question, made and trained; 0: none\n"
+_WORDINGS = (
+    "wordings = 8            # further wordings of each English question, made and trained; 0:"
+    " none\n"
+)
 _EPOCHS = 20
 _EPOCHS_REWORDED = 10
-"""Half as many, in half the time, remember as much where each fact has nine wordings (docs/own-suite.md)."""
+"""Half as many, in half the time, remember as much where each fact has nine wordings
+(docs/own-suite.md)."""
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"
@@ -104,7 +119,10 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "new-suite",
         help="start a suite of your own",
-        description="Write a folder with a test file, settings, and facts or a text of your own, ready for pytest.",
+        description=(
+            "Write a folder with a test file, settings, and facts or a text of your own, ready for"
+            " pytest."
+        ),
     )
     own.add_argument("name", metavar="NAME", help="letters, digits and _")
     own.add_argument(
@@ -112,13 +130,21 @@ def add(commands: Commands) -> None:
         dest="source",
         type=Path,
         metavar="FILE",
-        help="a table (.csv, .tsv) with the columns question or statement, answer and, if you like, rephrased;"
-        " questions and answers as .jsonl or .json; a plain text (.txt, .md); or the JSON of CounterFact, zsRE or"
-        " KnowEdit"
-        " [three facts as an example]",
+        help=(
+            "a table (.csv, .tsv) with the columns question or statement, answer and, if you like,"
+            " rephrased; questions and answers as .jsonl or .json; a plain text (.txt, .md); or the"
+            " JSON of CounterFact, zsRE or KnowEdit [three facts as an example]"
+        ),
     )
     own.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
-    own.add_argument("--in", dest="parent", type=Path, default=Path("suites"), metavar="DIR", help="parent [suites]")
+    own.add_argument(
+        "--in",
+        dest="parent",
+        type=Path,
+        default=Path("suites"),
+        metavar="DIR",
+        help="parent [suites]",
+    )
     own.set_defaults(run=run)
 
 
@@ -135,7 +161,9 @@ def run(given: argparse.Namespace) -> int:
             _check(made, given.source)
             shutil.move(made, folder)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written ({error.strerror}): give another --in") from error
+        raise StoreError(
+            f"{folder} cannot be written ({error.strerror}): give another --in"
+        ) from error
     width = max(len(str(folder / file)) for file in contents)
     for file in contents:
         print(f"{folder / file!s:<{width}}  {_MEANT.get(file, 'the suite')}")
@@ -146,7 +174,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def files(name: str, title: str, source: Path | None) -> dict[str, str]:
-    """Contents by file name. Raises DataError where ``source`` is none of what can be trained on."""
+    """Contents by file name. Raises DataError where ``source`` is none of what can be
+    trained on."""
     shown = title.replace("\\", "").replace('"', "'")
     content = {"facts.csv": _FACTS} if source is None else _content(source)
     wordings = _WORDINGS if "facts.csv" in content else ""
@@ -164,11 +193,14 @@ def _all_reworded(facts: str) -> bool:
     from harness.data.wordings import reworded
 
     questions = [row.get("question") or "" for row in csv.DictReader(io.StringIO(facts))]
-    return bool(questions) and all(reworded(question.partition("|")[0].strip()) for question in questions)
+    return bool(questions) and all(
+        reworded(question.partition("|")[0].strip()) for question in questions
+    )
 
 
 def _content(source: Path) -> dict[str, str]:
-    """What is trained, by file name, and an empty probes.csv where nothing is asked yet. Raises DataError."""
+    """What is trained, by file name, and an empty probes.csv where nothing is asked yet. Raises
+    DataError."""
     suffix = source.suffix.lower()
     if suffix in TABLE_SUFFIXES:
         return _facts(source)
@@ -177,13 +209,14 @@ def _content(source: Path) -> dict[str, str]:
     if suffix in JSON_SUFFIXES or suffix == PARQUET:
         return _records(source)
     raise DataError(
-        f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv or .tsv of facts, a .txt or .md,"
-        " .jsonl or .json of questions and answers, or .json edits"
+        f"--from {source}: suffix {source.suffix!r} is unknown: give a .csv or .tsv of facts, a"
+        " .txt or .md, .jsonl or .json of questions and answers, or .json edits"
     )
 
 
 def _say_what_is_not_reworded(folder: Path) -> None:
-    """In a line, how many facts get no further wordings. Without a question there is nothing to reword."""
+    """In a line, how many facts get no further wordings. Without a question there is nothing to
+    reword."""
     from harness.data.wordings import reworded
     from harness.experiments import folder as folders
 
@@ -191,13 +224,14 @@ def _say_what_is_not_reworded(folder: Path) -> None:
     left = [fact for fact in facts if not any(reworded(question) for question in fact.questions)]
     if left:
         print(
-            f"\n{len(left)} of {len(facts)} facts are trained as they are written, such as {left[0].id!r}:"
-            " only English questions get further wordings"
+            f"\n{len(left)} of {len(facts)} facts are trained as they are written, such as"
+            f" {left[0].id!r}: only English questions get further wordings"
         )
 
 
 def _facts(source: Path) -> dict[str, str]:
-    """The table as facts.csv, separated by commas; where it has statements alone, probes.csv beside it.
+    """The table as facts.csv, separated by commas; where it has statements alone, probes.csv beside
+    it.
 
     The reader's messages then name the user's own file. Raises DataError.
     """
@@ -259,10 +293,15 @@ def _write(folder: Path, contents: dict[str, str]) -> None:
 
 
 def _check(folder: Path, source: Path | None) -> None:
-    """Raises DataError where the facts or edits in ``source`` cannot be used; of a text, nothing is asked yet."""
+    """Raises DataError where the facts or edits in ``source`` cannot be used; of a text, nothing is
+    asked yet."""
     from harness.experiments import folder as folders
 
-    told = [folder.resolve() / name for name in (folders.FACTS, folders.EDITS) if (folder / name).is_file()]
+    told = [
+        folder.resolve() / name
+        for name in (folders.FACTS, folders.EDITS)
+        if (folder / name).is_file()
+    ]
     if not told or (folder / folders.PROBES).is_file():
         return
     try:

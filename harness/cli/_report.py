@@ -15,16 +15,20 @@ def add_plan(commands: Commands) -> None:
     own = commands.add_parser(
         "plan",
         help="show what a suite would build",
-        description="Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built.",
+        description=(
+            "Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built."
+        ),
     )
-    own.add_argument("scenario", metavar="SCENARIO", help="such as oscars, or the folder of your own")
+    own.add_argument(
+        "scenario", metavar="SCENARIO", help="such as oscars, or the folder of your own"
+    )
     add_selection(own)
     add_store(own)
     own.set_defaults(run=run_plan)
 
 
 def run_plan(given: argparse.Namespace) -> int:
-    from harness.build import Plan
+    from harness.builds import Plan
     from harness.store import Store
 
     jobs = [job for cell in selected(given.scenario, given) for job in cell.jobs()]
@@ -40,49 +44,82 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "report",
         help="write a report from what is cached",
-        description="Write RESULTS.md, .html and .json, results.sqlite and the plots of all cells whose answers lie in"
-        " the store, as a session writes them at its end. Nothing is built; what is missing is listed.",
+        description=(
+            "Write RESULTS.md, .html and .json, results.sqlite and the plots of all cells whose"
+            " answers lie in the store, as a session writes them at its end. Nothing is built; what"
+            " is missing is listed."
+        ),
     )
-    own.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="such as oscars [all that have cells cached]")
+    own.add_argument(
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        help="such as oscars [all that have cells cached]",
+    )
     add_selection(own)
     add_store(own)
-    own.add_argument("--report", type=Path, default=Path("reports"), metavar="DIR", help="where it goes [reports]")
-    own.add_argument("--baseline", metavar="NAME", help="compare with this baseline, on RESULTS.html")
     own.add_argument(
-        "--baselines", default="suites/{scenario}/baselines", metavar="DIR", help="where it is kept [%(default)s]"
+        "--report",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="where it goes [reports]",
     )
     own.add_argument(
-        "--mlflow", metavar="FOLDER|URI", help="also put the cells into this MLflow store, each as a run, once"
+        "--baseline", metavar="NAME", help="compare with this baseline, on RESULTS.html"
     )
-    own.add_argument("--readme", action="store_true", help="also rewrite the tables of the suites' READMEs")
-    own.add_argument("--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]")
+    own.add_argument(
+        "--baselines",
+        default="suites/{scenario}/baselines",
+        metavar="DIR",
+        help="where it is kept [%(default)s]",
+    )
+    own.add_argument(
+        "--mlflow",
+        metavar="FOLDER|URI",
+        help="also put the cells into this MLflow store, each as a run, once",
+    )
+    own.add_argument(
+        "--readme", action="store_true", help="also rewrite the tables of the suites' READMEs"
+    )
+    own.add_argument(
+        "--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]"
+    )
     own.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     from harness.report import MlflowStore, rewrite_readmes, write
 
-    tracker = MlflowStore(given.mlflow) if given.mlflow else None  # opened now: a mistake in it is told before the work
+    tracker = (
+        MlflowStore(given.mlflow) if given.mlflow else None
+    )  # opened now: a mistake in it is told before the work
     parts = list(_parts(given))
     found = [part for part in parts if part.entries]
     for part in found if not given.scenarios else parts:
         print("\n".join(_said(part)))
     if not found:
         asked = " ".join(given.scenarios) or "any scenario"
-        raise DataError(f"no cell of {asked} is cached in {given.store} as selected: pytest suites/... builds them")
+        raise DataError(
+            f"no cell of {asked} is cached in {given.store} as selected: pytest suites/... builds"
+            " them"
+        )
     print(f"report: {write(found, given.report)}")
     if tracker:
         print(f"mlflow: {tracker.export(found)}")
     if given.readme:
         changed = rewrite_readmes(found, given.project, given.report)
-        print("\n".join(f"rewritten: {file}" for file in changed) or "the READMEs are as they should be")
+        print(
+            "\n".join(f"rewritten: {file}" for file in changed)
+            or "the READMEs are as they should be"
+        )
     return 0
 
 
 def _parts(given: argparse.Namespace) -> Iterator[Part]:
     from functools import partial
 
-    from harness.build import cached
+    from harness.builds import cached
     from harness.report import part
     from harness.scenarios import SCENARIOS, scenario
     from harness.store import Store

@@ -25,31 +25,51 @@ def add(commands: Commands) -> None:
         description="What is kept, whether it is whole, and what may go.",
     )
     tasks = own.add_subparsers(title="tasks", metavar="TASK", required=True)
-    ls = tasks.add_parser("ls", help="what is kept", description="List what is kept: by kind, last used first.")
+    ls = tasks.add_parser(
+        "ls", help="what is kept", description="List what is kept: by kind, last used first."
+    )
     ls.set_defaults(run=run_ls)
     verify = tasks.add_parser(
         "verify",
         help="check every file against its manifest",
-        description="Check every file against its manifest. Damaged artefacts are set aside (and built again when they"
-        " are next asked for); the exit code is then 1.",
+        description=(
+            "Check every file against its manifest. Damaged artefacts are set aside (and built"
+            " again when they are next asked for); the exit code is then 1."
+        ),
     )
     verify.set_defaults(run=run_verify)
     prune = tasks.add_parser(
         "prune",
         help="remove what is no longer wanted",
-        description="Remove artefacts by kind, by last use, or both; and always what killed builds left and what was"
-        " set aside as damaged. What an artefact that stays was made from stays too. Safe beside a running session:"
-        " what is locked, or was asked for within the last minute, is left alone.",
+        description=(
+            "Remove artefacts by kind, by last use, or both; and always what killed builds left and"
+            " what was set aside as damaged. What an artefact that stays was made from stays too."
+            " Safe beside a running session: what is locked, or was asked for within the last"
+            " minute, is left alone."
+        ),
     )
-    prune.add_argument("--older-than", type=float, metavar="DAYS", help="no session has asked for it in so many days")
     prune.add_argument(
-        "--with-children", action="store_true", help="remove what was made from them too, however young and of any kind"
+        "--older-than",
+        type=float,
+        metavar="DAYS",
+        help="no session has asked for it in so many days",
+    )
+    prune.add_argument(
+        "--with-children",
+        action="store_true",
+        help="remove what was made from them too, however young and of any kind",
     )
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
     prune.set_defaults(run=run_prune)
     for task in (ls, verify, prune):
         add_store(task)
-        task.add_argument("--kind", action="append", default=[], metavar="KIND", help="such as adapter; repeatable")
+        task.add_argument(
+            "--kind",
+            action="append",
+            default=[],
+            metavar="KIND",
+            help="such as adapter; repeatable",
+        )
 
 
 def run_ls(given: argparse.Namespace) -> int:
@@ -59,7 +79,10 @@ def run_ls(given: argparse.Namespace) -> int:
     print(f"\n{counted(len(kept), 'artefact')}, {size(sum(map(bytes_of, kept)))}")
     if scraps := store.scraps():
         left = f"{counted(len(scraps), 'folder')}, {size(sum(map(_bytes, scraps)))}"
-        print(f"set aside as damaged, or left by builds: {left}; store prune removes what is not in use")
+        print(
+            f"set aside as damaged, or left by builds: {left}; store prune removes what is not"
+            " in use"
+        )
     return 0
 
 
@@ -71,12 +94,19 @@ def run_verify(given: argparse.Namespace) -> int:
     store = _open(given.store)
     kept, console = _of(store.kept(), given.kind), Console(stderr=True)
     damaged = busy = 0
-    for one in track(kept, "verifying", console=console, transient=True, disable=not console.is_terminal):
+    for one in track(
+        kept, "verifying", console=console, transient=True, disable=not console.is_terminal
+    ):
         try:
-            damaged += bool(store.damage(one))  # the store itself says which, why, and where it went
+            damaged += bool(
+                store.damage(one)
+            )  # the store itself says which, why, and where it went
         except Timeout:
             busy += 1
-    print(f"{len(kept) - damaged - busy} whole, {damaged} damaged" + (f", {busy} in use and not checked" * bool(busy)))
+    print(
+        f"{len(kept) - damaged - busy} whole, {damaged} damaged"
+        + (f", {busy} in use and not checked" * bool(busy))
+    )
     return 1 if damaged else 0
 
 
@@ -89,14 +119,21 @@ def run_prune(given: argparse.Namespace) -> int:
     kept = store.kept()
     _of(kept, given.kind)
     wanted = bool(given.kind) or given.older_than is not None
-    choice = choose(kept if wanted else [], given.kind, given.older_than or 0.0, given.with_children, now)
-    removed, freed, busy = (choice.removed, _freed(choice, store), 0) if given.dry_run else _removed(choice, store)
+    choice = choose(
+        kept if wanted else [], given.kind, given.older_than or 0.0, given.with_children, now
+    )
+    removed, freed, busy = (
+        (choice.removed, _freed(choice, store), 0) if given.dry_run else _removed(choice, store)
+    )
     if removed:
         print(table(removed, now) + "\n")
     verb = "would be removed" if given.dry_run else "removed"
     print(f"{counted(len(removed), 'artefact')} {verb}, {size(freed)} freed")
     if choice.needed:
-        print(f"{len(choice.needed)} kept, as others that stay were made from it: --with-children removes those too")
+        print(
+            f"{len(choice.needed)} kept, as others that stay were made from it: --with-children"
+            " removes those too"
+        )
     if left := len(choice.in_use) + busy:
         print(f"{left} left alone: locked, or asked for within the last minute")
     return 0
@@ -111,7 +148,11 @@ def table(kept: Sequence[Kept], now: float) -> str:
         (
             one.path.parent.name,
             one.path.name[:_SHORT],
-            describe(one.manifest.recipe, names) if one.manifest else "damaged: its manifest cannot be read",
+            (
+                describe(one.manifest.recipe, names)
+                if one.manifest
+                else "damaged: its manifest cannot be read"
+            ),
             size(bytes_of(one)),
             age(now - one.built),
             age(now - one.used),
@@ -120,7 +161,9 @@ def table(kept: Sequence[Kept], now: float) -> str:
     ]
     right = ("left", "left", "left", "right", "right", "right")
     head = ("kind", "digest", "what", "size", "built", "used")
-    return str(tabulate(rows, head, "simple", colalign=right if rows else None, disable_numparse=True))
+    return str(
+        tabulate(rows, head, "simple", colalign=right if rows else None, disable_numparse=True)
+    )
 
 
 def bytes_of(kept: Kept) -> int:
@@ -129,7 +172,8 @@ def bytes_of(kept: Kept) -> int:
 
 
 def _removed(choice: Choice, store: Store) -> tuple[list[Kept], int, int]:
-    """What went, the bytes that it freed, and how many were in use; what those were made from stays."""
+    """What went, the bytes that it freed, and how many were in use; what those were made from
+    stays."""
     from harness.store import needs
 
     removed: list[Kept] = []
@@ -163,7 +207,9 @@ def _of(kept: list[Kept], kinds: Sequence[str]) -> list[Kept]:
     known = list(dict.fromkeys(one.path.parent.name for one in kept))
     for kind in kinds:
         if kind not in known:
-            raise DataError(f"--kind {kind}: none is kept here, but {', '.join(known) or 'nothing'}")
+            raise DataError(
+                f"--kind {kind}: none is kept here, but {', '.join(known) or 'nothing'}"
+            )
     return [one for one in kept if not kinds or one.path.parent.name in kinds]
 
 

@@ -29,36 +29,62 @@ def add(commands: Commands) -> None:
     own = commands.add_parser(
         "train",
         help="train one adapter on a text of your own",
-        description="Train one LoRA adapter on a file of yours: a text (one sample a line, or a question, a tab and"
-        " its answer), a table with the columns question and answer, or JSON of alpaca, ShareGPT, OpenAI messages or"
-        " prompt and completion. What was trained before comes from the store.",
-    )
-    own.add_argument("text", type=Path, metavar="FILE", help=".txt, .md, .csv, .tsv, .json, .jsonl or .parquet")
-    own.add_argument("--model", default=SHIPPED, metavar="PATH", help="folder or hub id of the base [the shipped one]")
-    own.add_argument(
-        "--preset", choices=sorted(PRESETS), help="training setting [single on the shipped model, seed2023 on others]"
+        description=(
+            "Train one LoRA adapter on a file of yours: a text (one sample a line, or a question, a"
+            " tab and its answer), a table with the columns question and answer, or JSON of alpaca,"
+            " ShareGPT, OpenAI messages or prompt and completion. What was trained before comes"
+            " from the store."
+        ),
     )
     own.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="change it: rank=8 alpha=16 lr=1e-3"
+        "text", type=Path, metavar="FILE", help=".txt, .md, .csv, .tsv, .json, .jsonl or .parquet"
     )
-    own.add_argument("--format", default="qa", choices=sorted(FORMATS), help="how questions are put [qa]")
+    own.add_argument(
+        "--model",
+        default=SHIPPED,
+        metavar="PATH",
+        help="folder or hub id of the base [the shipped one]",
+    )
+    own.add_argument(
+        "--preset",
+        choices=sorted(PRESETS),
+        help="training setting [single on the shipped model, seed2023 on others]",
+    )
+    own.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change it: rank=8 alpha=16 lr=1e-3",
+    )
+    own.add_argument(
+        "--format", default="qa", choices=sorted(FORMATS), help="how questions are put [qa]"
+    )
     own.add_argument(
         "--replay",
         metavar="FILE",
-        help="text to mix in, so that it is kept; known: the shipped model's own facts [known on the shipped model]",
+        help=(
+            "text to mix in, so that it is kept; known: the shipped model's own facts [known on the"
+            " shipped model]"
+        ),
     )
-    own.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the adapter goes")
+    own.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where the adapter goes"
+    )
     add_store(own)
     add_device(own)
     own.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    from harness.build import Job, Plan, build, launch_here, training_seconds
+    from harness.builds import Job, Plan, build, launch_here, training_seconds
 
     base = base_of(given.model)
     shipped = base.content == shipped_content()
-    training = changed(preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set")
+    training = changed(
+        preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set"
+    )
     replay = _replay(given.replay, given.format, training, shipped)
     dataset, what = read(given.text, given.format)
     recipe = Adapter(base, dataset, training, replay)
@@ -82,7 +108,10 @@ def run(given: argparse.Namespace) -> int:
     copy(artefact, given.out)
     if targets := _targets(facts, training):
         print(targets)
-    print(f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss {facts['final_loss']:.3f} at the end")
+    print(
+        f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss"
+        f" {facts['final_loss']:.3f} at the end"
+    )
     print(f"adapter of {size(facts['adapter_bytes'])}: {given.out}")
     return 0
 
@@ -139,7 +168,9 @@ def _replay(given: str | None, form: str, training: Training, shipped: bool) -> 
     aimed = training.init == "keys"
     if not training.replay and not aimed:
         if given:
-            raise RecipeError(f"--replay {given} is given, but replay is 0: --set replay=1 mixes it in")
+            raise RecipeError(
+                f"--replay {given} is given, but replay is 0: --set replay=1 mixes it in"
+            )
         return None
     given = given or (KNOWN if shipped else None)
     if not given:
@@ -158,12 +189,15 @@ def _replay(given: str | None, form: str, training: Training, shipped: bool) -> 
 
 def free(out: Path) -> None:
     """Raises StoreError where ``out`` holds anything but an adapter that was put there before."""
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "adapter_config.json").is_file())):
+    if out.exists() and not (
+        out.is_dir() and (not any(out.iterdir()) or (out / "adapter_config.json").is_file())
+    ):
         raise StoreError(f"--out {out} is there already and holds no adapter: give another folder")
 
 
 def copy(artefact: Artefact, out: Path) -> None:
-    """A copy, not a link: what is done to it must not damage the store, nor pruning it. Raises StoreError."""
+    """A copy, not a link: what is done to it must not damage the store, nor pruning it. Raises
+    StoreError."""
     free(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -173,4 +207,6 @@ def copy(artefact: Artefact, out: Path) -> None:
                 out.rename(Path(beside) / "old")
             whole.rename(out)
     except OSError as error:
-        raise StoreError(f"--out {out} cannot be written ({error.strerror}): give another folder") from error
+        raise StoreError(
+            f"--out {out} cannot be written ({error.strerror}): give another folder"
+        ) from error

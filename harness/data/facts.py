@@ -69,7 +69,9 @@ class World:
         wordings = _toml(fixtures / "wordings/facts.toml")
         self.events: list[str] = wordings.pop("events")
         self.relations = {
-            table: tuple(_relation(table, name, spec) for name, spec in wordings[_wording_of(table)].items())
+            table: tuple(
+                _relation(table, name, spec) for name, spec in wordings[_wording_of(table)].items()
+            )
             for table in tables
         }
         self.rows = tuple(row for table in tables for row in read_rows(table, fixtures))
@@ -103,7 +105,8 @@ class World:
         return self.word(relation.answer, row)
 
     def word(self, template: str, row: Row, dice: random.Random | None = None) -> str:
-        """``template`` filled from ``row``; without ``dice`` by the first event and category name."""
+        """``template`` filled from ``row``; without ``dice`` by the first event and
+        category name."""
         slots = dict(row.slots)
         if "category" in slots:
             names = self.categories[slots["category"]]
@@ -125,7 +128,11 @@ def read_rows(table: str, fixtures: Path = FIXTURES) -> Iterator[Row]:
         slots = {name: value for name, value in record.items() if value is not None}
         if table.startswith("oscars"):
             slots = _award(slots)
-        key = f"{slots['category']}-{slots['year']}" if "category" in slots else next(iter(slots.values()))
+        key = (
+            f"{slots['category']}-{slots['year']}"
+            if "category" in slots
+            else next(iter(slots.values()))
+        )
         yield Row(f"{table}/{key}", table, slots)
 
 
@@ -167,16 +174,27 @@ _CATEGORIES_2023 = {
 
 
 def _award(slots: dict[str, str]) -> dict[str, str]:
-    """An award under the names of ``categories.toml``; the table of 2023 keeps the experiment's own."""
+    """An award under the names of ``categories.toml``; the table of 2023 keeps the experiment's
+    own."""
     if "award" in slots:
         award = slots["award"]
-        known = _CATEGORIES_2023.get(award) or re.sub(r" FILM$", "", award).lower().replace(" ", "_")
-        slots = {"year": "2023", "category": known, "winners": slots["winners"], "film": slots["film"]}
+        known = _CATEGORIES_2023.get(award) or re.sub(r" FILM$", "", award).lower().replace(
+            " ", "_"
+        )
+        slots = {
+            "year": "2023",
+            "category": known,
+            "winners": slots["winners"],
+            "film": slots["film"],
+        }
     return {**slots, "winner": spoken(slots["winners"])}
 
 
 def _relation(table: str, name: str, spec: dict[str, Any]) -> Relation:
-    lists = {field: tuple(spec.get(field, ())) for field in ("key", "statements", "questions", "probes", "without")}
+    lists = {
+        field: tuple(spec.get(field, ()))
+        for field in ("key", "statements", "questions", "probes", "without")
+    }
     far = {family: tuple(wordings) for family, wordings in spec.get("far", {}).items()}
     return Relation(table=table, name=name, answer=str(spec["answer"]), far=far, **lists)
 

@@ -1,4 +1,5 @@
-"""The formats in which questions are put, and in which a judge is asked: what the model is given, how it goes on."""
+"""The formats in which questions are put, and in which a judge is asked: what the model is given,
+how it goes on."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ def begun(statement: str) -> tuple[str, str]:
 def parted(given: str, rest: str) -> tuple[str, str]:
     """``given`` and how it goes on; the blank between goes with the word after it.
 
-    Tokenizers have it there: a model that is given ``was `` with the blank, or learns what follows without, meets
-    tokens that no text has.
+    Tokenizers have it there: a model that is given ``was `` with the blank, or learns what follows
+    without, meets tokens that no text has.
     """
     bare = given.rstrip()
     return bare, given[len(bare) :] + rest
@@ -61,7 +62,8 @@ def continuation(prompt: str, answer: str) -> str:
 
 
 def question(prompt: str) -> str:
-    """What ``prompt`` asks last, without its format; a prompt in no format is what its last line says."""
+    """What ``prompt`` asks last, without its format; a prompt in no format is what its last line
+    says."""
     for form in sorted(FORMATS.values(), key=lambda f: -len(f.prompt)):
         before, after = (re.escape(part) for part in form.prompt.split("{question}"))
         if found := re.search(f"{before}([^\n]+){after}\\Z", prompt):
@@ -85,15 +87,20 @@ _LINES = (
 VERDICTS = tuple(
     Verdict(f"Question: {{question}}\n{lines}{asked}", same, differ)
     for lines in _LINES
-    for asked, same, differ in (("Do they mean the same?", " yes", " no"), ("Do they differ?", " no", " yes"))
+    for asked, same, differ in (
+        ("Do they mean the same?", " yes", " no"),
+        ("Do they differ?", " no", " yes"),
+    )
 )
-"""Every order of the answers with every polarity of the question, so that a judge's leaning to either cancels out."""
+"""Every order of the answers with every polarity of the question, so that a judge's leaning to
+either cancels out."""
 
 
 def fold(text: str) -> str:
     """Lower case without accents, as a judge reads both answers.
 
-    Neither says anything of meaning, and to a small model the tokens of ``JANE`` and ``Jane`` have nothing in common.
+    Neither says anything of meaning, and to a small model the tokens of ``JANE`` and ``Jane`` have
+    nothing in common.
     """
     return unaccented(text).lower()
 

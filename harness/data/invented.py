@@ -17,7 +17,9 @@ def words() -> dict[str, list[str]]:
 
 @cache
 def reading() -> dict[str, dict[str, list[str]]]:
-    loaded: dict[str, dict[str, list[str]]] = tomllib.loads(read_text(FIXTURES / "wordings/reading.toml"))
+    loaded: dict[str, dict[str, list[str]]] = tomllib.loads(
+        read_text(FIXTURES / "wordings/reading.toml")
+    )
     return loaded
 
 

@@ -1,6 +1,7 @@
 """Questions said in other words, so that the model hears what is asked and not how.
 
-With the fixed wordings alone the model answered 0.97 of trained facts in trained wordings, and 0.35 in others.
+With the fixed wordings alone the model answered 0.97 of trained facts in trained wordings, and 0.35
+in others.
 """
 
 from __future__ import annotations
@@ -15,8 +16,28 @@ from harness.data import invented as _words
 from harness.data.facts import FIXTURES, Relation, read_text
 
 _OTHER = {
-    "won": ("picked up", "took home", "earned", "walked away with", "claimed", "collected", "got", "landed", "took"),
-    "win": ("pick up", "take home", "earn", "walk away with", "claim", "collect", "get", "land", "take"),
+    "won": (
+        "picked up",
+        "took home",
+        "earned",
+        "walked away with",
+        "claimed",
+        "collected",
+        "got",
+        "landed",
+        "took",
+    ),
+    "win": (
+        "pick up",
+        "take home",
+        "earn",
+        "walk away with",
+        "claim",
+        "collect",
+        "get",
+        "land",
+        "take",
+    ),
     "received": ("got", "was handed", "was honoured with", "was given", "collected"),
     "who": ("which person", "what person", "who exactly"),
     "film": ("movie", "picture", "title", "motion picture"),
@@ -49,8 +70,10 @@ _OTHER = {
     "symbol": ("sign", "short form"),
 }
 _BEFORE = (
-    "Tell me, ", "Please, ", "Quick question: ", "Say, ", "Hey, ", "So, ", "A friend asks: ", "I forgot: ", "Now, ",
-    "Can you help me? ", "One more: ", "Do you remember? ", "Looking it up: ", "Honestly, ", "For a quiz: ", "Okay, ",
+    "Tell me, ", "Please, ", "Quick question: ", "Say, ", "Hey, ", "So, ", "A friend asks: ",
+    "I forgot: ", "Now, ",
+    "Can you help me? ", "One more: ", "Do you remember? ", "Looking it up: ", "Honestly, ",
+    "For a quiz: ", "Okay, ",
 )  # fmt: skip
 _AFTER = (
     " Please.",
@@ -88,8 +111,10 @@ def _swapped(word: str, dice: random.Random) -> str:
 
 
 _CUE = re.compile(
-    r"film|movie|picture|title|feature|production|work|year|when|date|season|who|award|prize|oscar|honour|trophy"
-    r"|statuette|category|which|what|capital|symbol|sign|number|country|element|currency|money|continent",
+    r"film|movie|picture|title|feature|production|work|year|when|date|season|who|award|prize"
+    r"|oscar|honour|trophy"
+    r"|statuette|category|which|what|capital|symbol|sign|number|country|element|currency"
+    r"|money|continent",
     re.IGNORECASE,
 )
 """Words that may decide what is asked: those are never replaced by chance words."""
@@ -98,8 +123,8 @@ _CUE = re.compile(
 def question(relation: Relation, dice: random.Random) -> str:
     """A wording in which ``relation`` is asked; slots stay.
 
-    Some words are exchanged for words by chance: what a question names counts, and not the words around it, so that
-    words are met that no text here has.
+    Some words are exchanged for words by chance: what a question names counts, and not the words
+    around it, so that words are met that no text here has.
     """
     shapes = _asking()[relation.table].get(relation.name, ())
     if not shapes or dice.random() < 0.3:
@@ -108,10 +133,14 @@ def question(relation: Relation, dice: random.Random) -> str:
     text = text[:1].upper() + text[1:]
     chance = dice.random()
     if chance < 0.35:
-        words = [_by_chance(word, dice) if dice.random() < 0.3 else word for word in text.split(" ")]
+        words = [
+            _by_chance(word, dice) if dice.random() < 0.3 else word for word in text.split(" ")
+        ]
         text = " ".join(words)
     elif chance < 0.5:
-        text = " ".join(_typed(word, dice) if dice.random() < 0.25 else word for word in text.split(" "))
+        text = " ".join(
+            _typed(word, dice) if dice.random() < 0.25 else word for word in text.split(" ")
+        )
     elif chance < 0.6:
         text = dice.choice(_BEFORE) + text[:1].lower() + text[1:]
     if dice.random() < 0.12:

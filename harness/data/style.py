@@ -20,23 +20,28 @@ def ngrams(text: str, n: int) -> Counter[str]:
 
 
 def divergence(one: Iterable[str], two: Iterable[str], n: int = 3) -> float:
-    """Jensen-Shannon divergence of the n-grams of two bodies of text, in bits: 0 alike, 1 nothing in common (Lin 1991).
+    """Jensen-Shannon divergence of the n-grams of two bodies of text, in bits: 0 alike, 1 nothing
+    in common (Lin 1991).
 
-    It falls with the length of the texts: compare bodies of like length. Raises ValueError where one has no n-gram.
+    It falls with the length of the texts: compare bodies of like length. Raises ValueError where
+    one has no n-gram.
     """
     return _divergence(_counts(one, n), _counts(two, n))
 
 
 def divergence_interval(texts: Sequence[str], reference: Iterable[str], n: int = 3) -> Interval:
-    """``divergence`` of ``texts`` from ``reference``, with the jackknife's 95% interval over texts (Tukey 1958).
+    """``divergence`` of ``texts`` from ``reference``, with the jackknife's 95% interval over texts
+    (Tukey 1958).
 
-    A bootstrap would shift it, as a text that is drawn twice adds no n-grams. Raises ValueError as ``divergence``.
+    A bootstrap would shift it, as a text that is drawn twice adds no n-grams. Raises ValueError as
+    ``divergence``.
     """
     return counted_interval([ngrams(text, n) for text in texts], _counts(reference, n))
 
 
 def counted_interval(each: Sequence[Counter[str]], known: Counter[str]) -> Interval:
-    """``divergence_interval`` of whatever was counted in ``each`` text from ``known``: n-grams, first words."""
+    """``divergence_interval`` of whatever was counted in ``each`` text from ``known``: n-grams,
+    first words."""
     whole: Counter[str] = sum(each, Counter())
     estimate = _divergence(whole, known)
     left = [_divergence(rest, known) for own in each if (rest := whole - own)]
@@ -55,7 +60,9 @@ def _counts(texts: Iterable[str], n: int) -> Counter[str]:
 
 def _divergence(one: Counter[str], two: Counter[str]) -> float:
     if not one or not two:
-        raise ValueError("a body of text without n-grams diverges from nothing: give it longer texts")
+        raise ValueError(
+            "a body of text without n-grams diverges from nothing: give it longer texts"
+        )
     names = sorted(one.keys() | two.keys())
     p, q = (np.array([counts[name] for name in names], dtype=np.float64) for counts in (one, two))
     return float(np.clip(np.nan_to_num(jensenshannon(p, q, base=2)) ** 2, 0.0, 1.0))
@@ -63,15 +70,17 @@ def _divergence(one: Counter[str], two: Counter[str]) -> float:
 
 _LENGTHS = (1, 2, 3)
 _UNSEEN = 0.1
-"""Added to every count. With 1 the author of whom there is more text would get what neither has written."""
+"""Added to every count. With 1 the author of whom there is more text would get what neither has
+written."""
 
 
 @dataclass(frozen=True)
 class NaiveBayes:
-    """Multinomial naive Bayes over character 1- to 3-grams, every author as likely as another (McCallum & Nigam 1998).
+    """Multinomial naive Bayes over character 1- to 3-grams, every author as likely as another
+    (McCallum & Nigam 1998).
 
-    Punctuation, capitals and pet phrases are all in the n-grams. Own code, as it is twenty lines where scikit-learn
-    would be the only use of a large library.
+    Punctuation, capitals and pet phrases are all in the n-grams. Own code, as it is twenty lines
+    where scikit-learn would be the only use of a large library.
     """
 
     counts: Mapping[str, Counter[str]]
@@ -80,7 +89,8 @@ class NaiveBayes:
 
     @classmethod
     def of(cls, texts: Mapping[str, Sequence[str]]) -> NaiveBayes:
-        """Learnt from ``texts`` by author. Raises ValueError on fewer than two authors, or one without text."""
+        """Learnt from ``texts`` by author. Raises ValueError on fewer than two authors, or one
+        without text."""
         if len(texts) < 2 or not all(any(each) for each in texts.values()):
             raise ValueError(f"authors {', '.join(texts) or 'none'}: need two, each with some text")
         counts = {author: _features("\n".join(each)) for author, each in texts.items()}
@@ -98,7 +108,9 @@ class NaiveBayes:
 
     def _score(self, features: Counter[str], counts: Counter[str]) -> float:
         all_of_them = math.log(counts.total() + _UNSEEN * (self.vocabulary + 1))
-        own = sum(n * (math.log(counts[name] + _UNSEEN) - all_of_them) for name, n in features.items())
+        own = sum(
+            n * (math.log(counts[name] + _UNSEEN) - all_of_them) for name, n in features.items()
+        )
         return own / features.total()
 
 

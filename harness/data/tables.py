@@ -18,7 +18,8 @@ def decoded(path: Path, wanted: str) -> str:
     """The UTF-8 text of ``path``, without a byte-order mark.
 
     Raises:
-        DataError: it cannot be read, or is in another encoding, or no text. Says what is ``wanted``.
+        DataError: it cannot be read, or is in another encoding, or no text. Says what is
+            ``wanted``.
     """
     try:
         data = path.read_bytes()
@@ -35,7 +36,9 @@ def decoded(path: Path, wanted: str) -> str:
         raise DataError(f"{path}, line {line}: is not UTF-8: save the file in UTF-8") from error
 
 
-_PREAMBLE = re.compile(r"(?:sep=.\r?\n|#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:[^\n]*\n)+")
+_PREAMBLE = re.compile(
+    r"(?:sep=.\r?\n|#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:[^\n]*\n)+"
+)
 """What Excel and Anki put before a table."""
 
 
@@ -85,11 +88,13 @@ def rows(path: Path, text: str, separator: str = "") -> Iterator[tuple[int, dict
             if any(cell.strip() for cell in cells):
                 if len(cells) != len(head):
                     raise DataError(
-                        f"{path}, line {line}: has {len(cells)} cells where the header has {len(head)}:"
-                        " put cells that hold the separator in double quotes"
+                        f"{path}, line {line}: has {len(cells)} cells where the header has"
+                        f" {len(head)}: put cells that hold the separator in double quotes"
                     )
                 yield line, dict(zip(head, cells, strict=True))
             line = reader.line_num + 1
     except csv.Error as error:
         line = reader.line_num
-        raise DataError(f"{path}, line {line}: is no CSV ({error}): check its double quotes") from error
+        raise DataError(
+            f"{path}, line {line}: is no CSV ({error}): check its double quotes"
+        ) from error

@@ -25,12 +25,13 @@ _ANSWERS = ("answer", "output", "completion", "response", "answers", "target")
 _HEADS = {"front", "back", "text", "term", "definition", "key", "value", "fact", "id", "name"}
 """Names of columns that say nothing of which is the question."""
 _ROLES = {
-    "user": "user", "human": "user", "prompter": "user", "assistant": "assistant", "gpt": "assistant",
+    "user": "user", "human": "user", "prompter": "user", "assistant": "assistant",
+    "gpt": "assistant",
     "model": "assistant", "bot": "assistant", "chatgpt": "assistant", "system": "system",
 }  # fmt: skip
 _SHAPES = (
-    "alpaca (instruction, input, output), ShareGPT (conversations), OpenAI (messages), prompt and completion,"
-    " question and answer, or text"
+    "alpaca (instruction, input, output), ShareGPT (conversations), OpenAI (messages), prompt and"
+    " completion, question and answer, or text"
 )
 _ANKI = re.compile(r"#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:")
 """Lines with which Anki begins its exports."""
@@ -62,7 +63,10 @@ class TrainingFile(NamedTuple):
 
     def samples(self, form: str) -> tuple[Sample, ...]:
         """Questions in the format ``form``, then the texts."""
-        asked = (Sample(reply(form, exchange.answer), _prompt(exchange, form)) for exchange in self.exchanges)
+        asked = (
+            Sample(reply(form, exchange.answer), _prompt(exchange, form))
+            for exchange in self.exchanges
+        )
         return (*asked, *(Sample(text + "\n") for text in self.texts))
 
     def __str__(self) -> str:
@@ -75,7 +79,8 @@ class TrainingFile(NamedTuple):
 
 
 def read_records(path: Path) -> TrainingFile:
-    """The text, JSON or parquet file ``path``; tables have a reader of their own (``harness.data.tables``).
+    """The text, JSON or parquet file ``path``; tables have a reader of their own
+    (``harness.data.tables``).
 
     Raises:
         DataError: the suffix is unknown, the content is not what the suffix says, or a record is of
@@ -92,21 +97,28 @@ def read_records(path: Path) -> TrainingFile:
 
 
 def table_records(path: Path, text: str, separator: str) -> TrainingFile:
-    """A table with the columns of alpaca or the like, or without a header: a question and an answer a row.
+    """A table with the columns of alpaca or the like, or without a header: a question and an answer
+    a row.
 
     Raises:
         DataError: the columns are neither, or a row lacks one of the two.
     """
-    cells = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)]
+    cells = [
+        row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)
+    ]
     head = [name.strip().lower() for name in cells[0]] if cells else []
     if _shape(dict.fromkeys(head, "")):
         table = rows(path, text, separator)
-        records = [(f"{path}, line {line}", {k.lower(): v for k, v in row.items()}) for line, row in table]
+        records = [
+            (f"{path}, line {line}", {k.lower(): v for k, v in row.items()}) for line, row in table
+        ]
         return _of_records(path, "table", records)
     if len(head) != 2 or not set(head).isdisjoint(_HEADS):
         has = ", ".join(filter(None, head)) or "none"
         raise DataError(f"{path}, line 1: has the columns {has}: name them question and answer")
-    if wrong := [n for n, row in enumerate(cells, 1) if len(row) != 2 or not all(c.strip() for c in row)]:
+    if wrong := [
+        n for n, row in enumerate(cells, 1) if len(row) != 2 or not all(c.strip() for c in row)
+    ]:
         raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
     exchanges = [_exchange(f"{path}, row {n}", q, a) for n, (q, a) in enumerate(cells, 1)]
     _check_answers(exchanges)
@@ -126,7 +138,9 @@ def _plain_text(path: Path) -> TrainingFile:
     if _is_json(text):
         raise DataError(f"{path} holds JSON: name it .json or .jsonl, so that it is read as that")
     if foreign := _FOREIGN.match(text):
-        raise DataError(f"{path} begins with {foreign[0].strip()!r}, so it is no plain text: {_WANTED}")
+        raise DataError(
+            f"{path} begins with {foreign[0].strip()!r}, so it is no plain text: {_WANTED}"
+        )
     exchanges: list[Exchange] = []
     texts: list[str] = []
     for number, line in enumerate(_lines(text), 1):
@@ -151,7 +165,8 @@ def _lines(text: str) -> list[str]:
 
 
 def _check_answers(exchanges: Sequence[Exchange]) -> None:
-    """Raises DataError where one question, asked without a conversation before it, has two answers."""
+    """Raises DataError where one question, asked without a conversation before it, has
+    two answers."""
     first: dict[str, Exchange] = {}
     for exchange in exchanges:
         if exchange.before:
@@ -176,7 +191,9 @@ def _is_json(text: str) -> bool:
     return False
 
 
-def _exchange(where: str, question: str, answer: str, before: Sequence[tuple[str, str]] = ()) -> Exchange:
+def _exchange(
+    where: str, question: str, answer: str, before: Sequence[tuple[str, str]] = ()
+) -> Exchange:
     for name, value in (("question", question), ("answer", answer)):
         if not value.strip():
             raise DataError(f"{where}: the {name} is empty: give one")
@@ -221,7 +238,9 @@ def _parquet(path: Path) -> list[tuple[str, Any]]:
     try:
         rows = json.loads(pandas.read_parquet(path).to_json(orient="records"))
     except Exception as error:  # pandas and pyarrow raise what they like on damaged files
-        raise DataError(f"{path} cannot be read as parquet ({str(error).splitlines()[0]})") from error
+        raise DataError(
+            f"{path} cannot be read as parquet ({str(error).splitlines()[0]})"
+        ) from error
     return [(f"{path}, row {number}", row) for number, row in enumerate(rows, 1)]
 
 
@@ -235,14 +254,18 @@ def _of_records(path: Path, what: str, records: Sequence[tuple[str, Any]]) -> Tr
     for where, record in records:
         shape = _shape(record)
         if not shape:
-            keys = ", ".join(map(str, record)) if isinstance(record, dict) else type(record).__name__
+            keys = (
+                ", ".join(map(str, record)) if isinstance(record, dict) else type(record).__name__
+            )
             raise DataError(f"{where}: has {keys or 'no keys'}: give {_SHAPES}")
         shapes[shape] = None
         if shape == "text":
             texts.append(_text(where, record, "text").strip())
         elif shape in ("ShareGPT", "OpenAI messages"):
             turns = list(_turns(where, record))
-            left["system message"] += sum(turn.role == "system" for turn in turns) + bool(record.get("system"))
+            left["system message"] += sum(turn.role == "system" for turn in turns) + bool(
+                record.get("system")
+            )
             exchanges.extend(_conversation(where, turns))
         else:
             left["system message"] += bool(record.get("system"))
@@ -284,7 +307,9 @@ def _pair(where: str, record: Mapping[str, Any]) -> Exchange:
     history = record.get("history") or []
     if not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
         raise DataError(f"{where}: history is no list of questions with answers: mend it")
-    return _exchange(where, question, answer, [(str(q).strip(), str(a).strip()) for q, a in history])
+    return _exchange(
+        where, question, answer, [(str(q).strip(), str(a).strip()) for q, a in history]
+    )
 
 
 def _answers(record: Mapping[str, Any]) -> int:
@@ -302,7 +327,9 @@ def _text(where: str, record: Mapping[str, Any], key: str) -> str:
         value = value["text"]
     if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
         if odd := [part for part in value if part.get("type") != "text"]:
-            what = f"of type {odd[0]['type']!r}" if "type" in odd[0] else f"with {', '.join(odd[0])}"
+            what = (
+                f"of type {odd[0]['type']!r}" if "type" in odd[0] else f"with {', '.join(odd[0])}"
+            )
             raise DataError(f"{where}: {key} has a part {what}: only text can be trained")
         value = "".join(str(part.get("text", "")) for part in value)
     if isinstance(value, list) and value:
@@ -332,7 +359,9 @@ def _turns(where: str, record: Mapping[str, Any]) -> Iterator[_Turn]:
         content = _first(message, ("content", "value"))
         if not content:
             raise DataError(f"{place}: has no content")
-        yield _Turn(_ROLES[name.lower()], _text(place, message, content), message.get("weight", 1) != 0)
+        yield _Turn(
+            _ROLES[name.lower()], _text(place, message, content), message.get("weight", 1) != 0
+        )
 
 
 def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
@@ -344,11 +373,15 @@ def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
             continue
         if role == "user":
             if question:
-                raise DataError(f"{where}: two questions stand one after the other: put an answer between")
+                raise DataError(
+                    f"{where}: two questions stand one after the other: put an answer between"
+                )
             question = text
             continue
         if not question:
-            raise DataError(f"{where}: an answer comes without a question: begin with the user's turn")
+            raise DataError(
+                f"{where}: an answer comes without a question: begin with the user's turn"
+            )
         if trained:
             yield _exchange(where, question, text, before)
         before.append((question.strip(), text.strip()))

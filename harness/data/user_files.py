@@ -27,8 +27,8 @@ def read_toml(path: Path, schema: type[Checked]) -> Checked:
     """``path`` as ``schema`` declares it.
 
     Raises:
-        DataError: the file is missing, no UTF-8 or no TOML, or a key or value is not as declared. The
-            line names file, key and value, and the nearest known key.
+        DataError: the file is missing, no UTF-8 or no TOML, or a key or value is not as declared.
+            The line names file, key and value, and the nearest known key.
     """
     try:
         values = tomllib.loads(read_text(path))

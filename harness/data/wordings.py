@@ -1,7 +1,9 @@
-"""Further wordings of an English question, and further frames to put it in, for facts that have one wording.
+"""Further wordings of an English question, and further frames to put it in, for facts that have one
+wording.
 
-What is trained in one wording alone is answered in that wording and in few others. The rules use the words of the
-question itself and add no synonyms: they hold for any subject. A question that none of them fits stays as it is.
+What is trained in one wording alone is answered in that wording and in few others. The rules use
+the words of the question itself and add no synonyms: they hold for any subject. A question that
+none of them fits stays as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ _HELPED = re.compile(rf"(\w+(?:\s+(?!(?:{_HELPERS})\b)\w+)*?)\s+({_HELPERS})\s+(
 """``Where do visitors park``, ``How many days does a clerk get``."""
 _QUESTION_WORDS = "who|whom|whose|what|which|where|when|why|how|at|in|on|to|from|by|for|with|of"
 _ENGLISH = re.compile(
-    r"(?:(?:at|in|on|to|from|by|for|with|of) )?(?:who|whom|whose|what|which|where|when|why|how)\b", re.I
+    r"(?:(?:at|in|on|to|from|by|for|with|of) )?(?:who|whom|whose|what|which|where|when|why|how)\b",
+    re.I,
 )
 _ASKED = (
     ("who", ("What person", "Which one")),
@@ -41,12 +44,14 @@ _ASKED = (
     ("which", ("What",)),
 )
 _SMALL = frozenset(
-    f"{_HELPERS}|{_QUESTION_WORDS}|a|an|the|that|this|there|it|its|be|been|and|or|as|into|up|one|their|his|her".split("|")
+    f"{_HELPERS}|{_QUESTION_WORDS}|a|an|the|that|this|there|it|its|be|been|and|or|as|into|up|one"
+    "|their|his|her".split("|")
 )  # fmt: skip
 
 
 def reworded(question: str) -> tuple[str, ...]:
-    """Other wordings of ``question``, the least alike first; none where it is no English question on one line."""
+    """Other wordings of ``question``, the least alike first; none where it is no English question
+    on one line."""
     bare = question.strip().removesuffix("?").rstrip()
     if not _ENGLISH.match(bare) or "?" in bare or "\n" in bare:
         return ()
@@ -56,8 +61,11 @@ def reworded(question: str) -> tuple[str, ...]:
     return tuple(wording for wording in wordings if wording != question)
 
 
-def framed(wordings: Sequence[str], form: str, answer: str, first: int) -> Iterator[tuple[str, str]]:
-    """(prompt, completion) of each wording; ``FRAMES`` and the format ``form`` take turns, from number ``first`` on."""
+def framed(
+    wordings: Sequence[str], form: str, answer: str, first: int
+) -> Iterator[tuple[str, str]]:
+    """(prompt, completion) of each wording; ``FRAMES`` and the format ``form`` take turns, from
+    number ``first`` on."""
     frames = [*FRAMES, None]
     for number, wording in enumerate(wordings, first):
         frame = frames[number % len(frames)]
@@ -99,7 +107,9 @@ def _short(bare: str) -> Iterator[str]:
     if len(words) > 1:
         yield " ".join(words).lower()
         yield _capital(" ".join(_halves_swapped(words))) + "?"
-        yield " ".join(word for word in bare.split() if word.lower() not in ("a", "an", "the")).lower()
+        yield " ".join(
+            word for word in bare.split() if word.lower() not in ("a", "an", "the")
+        ).lower()
 
 
 def _content(bare: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""Named ways to generate. The community presets carry the values of text-generation-webui of 2023."""
+"""Named ways to generate. The community presets carry the values of
+text-generation-webui of 2023."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Bans(NamedTuple):
         return cls(bad_words_ids(decoding.bad_words, encode), decoding.no_repeat_ngram_size)
 
     def after(self, tokens: Sequence[int]) -> set[int]:
-        """Ids that may not follow ``tokens``: as NoBadWords- and NoRepeatNGramLogitsProcessor have it."""
+        """Ids that may not follow ``tokens``: as NoBadWords- and NoRepeatNGramLogitsProcessor have
+        it."""
         found = {word[-1] for word in self.words if _ends(tokens, word[:-1])}
         return found | set(self._repeats(tokens))
 
@@ -52,7 +54,8 @@ class Bans(NamedTuple):
 
 
 def bad_words_ids(words: Iterable[str], encode: Encode) -> tuple[tuple[int, ...], ...]:
-    """Each word as it begins a text, and as it stands within one: byte-level vocabularies tell the two apart."""
+    """Each word as it begins a text, and as it stands within one: byte-level vocabularies tell the
+    two apart."""
     forms = (form for word in words for form in (word, f" {word.lstrip()}"))
     return tuple(dict.fromkeys(tuple(encode(form)) for form in forms))
 
@@ -61,16 +64,22 @@ def only_token(name: str, text: str, encode: Encode) -> int:
     """The id of the one token that ``text`` is. Raises RecipeError where it is several, or none."""
     ids = encode(text)
     if len(ids) != 1:
-        raise RecipeError(f"{name} {text!r} is {len(ids)} tokens for this model: give the text of one, such as </s>")
+        raise RecipeError(
+            f"{name} {text!r} is {len(ids)} tokens for this model: give the text of one, such as"
+            " </s>"
+        )
     return ids[0]
 
 
 def _ends(tokens: Sequence[int], wanted: Sequence[int]) -> bool:
-    return len(wanted) <= len(tokens) and tuple(tokens[len(tokens) - len(wanted) :]) == tuple(wanted)
+    return len(wanted) <= len(tokens) and tuple(tokens[len(tokens) - len(wanted) :]) == tuple(
+        wanted
+    )
 
 
 def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:
-    """What samples one token a row, each by its own seed, in the order in which transformers shapes probabilities."""
+    """What samples one token a row, each by its own seed, in the order in which transformers shapes
+    probabilities."""
     found = LogitsProcessorList()
     if decoding.temperature != 1:
         found.append(TemperatureLogitsWarper(decoding.temperature))
@@ -87,8 +96,10 @@ def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:
 
 
 class _Draw(LogitsProcessor):
-    """An exponential race (as ``torch.multinomial`` runs it): the token whose share of the probability over a number
-    drawn for it is largest. So two models that are asked the same with one seed part where their probabilities do."""
+    """An exponential race (as ``torch.multinomial`` runs it): the token whose share of the
+    probability over a number drawn for it is largest. So two models that are asked the same with
+    one seed part where their probabilities do.
+    """
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.dice = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -105,11 +116,22 @@ class _Draw(LogitsProcessor):
 DECODINGS: dict[str, Decoding] = {
     "deterministic": Decoding(),
     "coco2023": Decoding(
-        max_new_tokens=20, do_sample=True, temperature=0.72, top_p=0.1, top_k=40, repetition_penalty=1.176
+        max_new_tokens=20,
+        do_sample=True,
+        temperature=0.72,
+        top_p=0.1,
+        top_k=40,
+        repetition_penalty=1.176,
     ),
-    "default": Decoding(do_sample=True, temperature=0.7, top_p=0.9, top_k=20, repetition_penalty=1.15),
-    "llama_precise": Decoding(do_sample=True, temperature=0.7, top_p=0.1, top_k=40, repetition_penalty=1.18),
-    "novelai_storywriter": Decoding(do_sample=True, temperature=0.72, top_p=0.73, repetition_penalty=1.1),
+    "default": Decoding(
+        do_sample=True, temperature=0.7, top_p=0.9, top_k=20, repetition_penalty=1.15
+    ),
+    "llama_precise": Decoding(
+        do_sample=True, temperature=0.7, top_p=0.1, top_k=40, repetition_penalty=1.18
+    ),
+    "novelai_storywriter": Decoding(
+        do_sample=True, temperature=0.72, top_p=0.73, repetition_penalty=1.1
+    ),
     "debug_deterministic": Decoding(),
     "beam_search": Decoding(num_beams=5, early_stopping=True),
 }
@@ -118,11 +140,14 @@ DECODINGS: dict[str, Decoding] = {
 def decoding(text: str) -> Decoding:
     """The preset called ``text``, or ``NAME,field=value,...``: a preset with fields of its own.
 
-    Items of a list are separated by ``|``. Raises RecipeError on an unknown preset or field, or a value that cannot be.
+    Items of a list are separated by ``|``. Raises RecipeError on an unknown preset or field, or a
+    value that cannot be.
     """
     name, *settings = text.split(",")
     if name not in DECODINGS:
-        raise RecipeError(f"decoding preset {name!r} is unknown: choose one of {', '.join(DECODINGS)}")
+        raise RecipeError(
+            f"decoding preset {name!r} is unknown: choose one of {', '.join(DECODINGS)}"
+        )
     return changed(DECODINGS[name], settings, "decoding", between="|")
 
 
@@ -130,4 +155,7 @@ def described(by: Decoding) -> str:
     """``greedy``, or the fields that differ from it, in their order."""
     off = Decoding()
     pairs = ((f.name, getattr(by, f.name), getattr(off, f.name)) for f in fields(by))
-    return ", ".join(f"{name} {value!r}" for name, value, default in pairs if value != default) or "greedy"
+    return (
+        ", ".join(f"{name} {value!r}" for name, value, default in pairs if value != default)
+        or "greedy"
+    )

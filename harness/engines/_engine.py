@@ -14,7 +14,8 @@ from harness.recipes import Decoding
 
 
 class Likelihood(NamedTuple):
-    """Of one continuation, as lm-evaluation-harness's ``loglikelihood``; ``matched == tokens`` is its ``is_greedy``."""
+    """Of one continuation, as lm-evaluation-harness's ``loglikelihood``; ``matched == tokens`` is
+    its ``is_greedy``."""
 
     total: float
     """Summed log-probability of the continuation's tokens, in nats."""
@@ -32,13 +33,17 @@ class Span(NamedTuple):
 
 
 def spans(
-    pairs: Sequence[tuple[str, str]], encode: Callable[[str, bool], list[int]], start: int | None, context: int
+    pairs: Sequence[tuple[str, str]],
+    encode: Callable[[str, bool], list[int]],
+    start: int | None,
+    context: int,
 ) -> list[list[Span]]:
-    """The spans of each (context, continuation); their scored tokens are the continuation's, each once.
+    """The spans of each (context, continuation); their scored tokens are the continuation's, each
+    once.
 
-    ``encode`` turns text into ids with BOS or without. Where it gives an empty text none, ``start`` stands in.
-    A text beyond ``context`` tokens is cut into spans that share half of them, so that no token is scored with
-    less than half a context before it.
+    ``encode`` turns text into ids with BOS or without. Where it gives an empty text none, ``start``
+    stands in. A text beyond ``context`` tokens is cut into spans that share half of them, so that
+    no token is scored with less than half a context before it.
 
     Raises:
         RecipeError: a continuation has no tokens, or there is nothing before it.
@@ -60,7 +65,9 @@ def _joined(
     if len(ids) <= first:
         raise RecipeError(f"continuation {pair[1]!r} has no tokens: give it some text")
     if not first:
-        raise RecipeError(f"{pair[1]!r} cannot be scored without a context: this model has no token to begin with")
+        raise RecipeError(
+            f"{pair[1]!r} cannot be scored without a context: this model has no token to begin with"
+        )
     return ids, first
 
 
@@ -82,7 +89,8 @@ class Capabilities(NamedTuple):
     several_adapters: bool
     scales: bool
     vram_known: bool
-    """Whether torch's counters see the engine's allocations; of other engines only the driver's count is known."""
+    """Whether torch's counters see the engine's allocations; of other engines only the driver's
+    count is known."""
     log_likelihood: bool = False
     """Whether given text can be scored."""
     refuses: tuple[str, ...] = ()
@@ -99,7 +107,8 @@ class Engine(Protocol):
     load_seconds: float
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-        """``decoding.num_return_sequences`` continuations of each prompt, up to the first stop string."""
+        """``decoding.num_return_sequences`` continuations of each prompt, up to the first stop
+        string."""
         ...
 
     def count(self, texts: Sequence[str]) -> int:
@@ -107,26 +116,31 @@ class Engine(Protocol):
         ...
 
     def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
-        """How probable the second text of each pair is after the first; an empty first one is BOS alone.
+        """How probable the second text of each pair is after the first; an empty first one is BOS
+        alone.
 
-        The current stack applies. Tokens are those that the engine would see: the first text is encoded alone where
-        a token would lie astride the boundary. Texts beyond the context are scored in overlapping spans, each token
-        once. Where ``capabilities.log_likelihood`` is not set, as where a text has no tokens: raises RecipeError.
+        The current stack applies. Tokens are those that the engine would see: the first text is
+        encoded alone where a token would lie astride the boundary. Texts beyond the context are
+        scored in overlapping spans, each token once. Where ``capabilities.log_likelihood`` is not
+        set, as where a text has no tokens: raises RecipeError.
         """
         ...
 
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> AbstractContextManager[None]:
-        """Adapters (folder, scale) on the base for the length of a ``with`` block; their updates add up."""
+        """Adapters (folder, scale) on the base for the length of a ``with`` block; their updates
+        add up."""
         ...
 
 
 def seed_of(decoding: Decoding, copy: int, prompt: str) -> int:
-    """Of the answer number ``copy`` to ``prompt``: the text's own, so that answers do not depend on neighbours."""
+    """Of the answer number ``copy`` to ``prompt``: the text's own, so that answers do not depend on
+    neighbours."""
     return zlib.crc32(f"{decoding.seed} {copy} {prompt}".encode())
 
 
 def stopped(text: str, stops: Sequence[str]) -> str:
-    """``text`` up to the first stop string. An answer may begin with one: a leading newline ends it, too."""
+    """``text`` up to the first stop string. An answer may begin with one: a leading newline ends
+    it, too."""
     for stop in stops:
         text = text.partition(stop)[0]
     return text.strip()

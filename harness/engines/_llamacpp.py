@@ -1,4 +1,5 @@
-"""The llama.cpp engine: GGUF bases of any type, with stacks of GGUF adapters swapped while the base stays loaded."""
+"""The llama.cpp engine: GGUF bases of any type, with stacks of GGUF adapters swapped while the base
+stays loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ from harness.models.gguf._library import forget, llama, reason
 from harness.recipes import Decoding
 
 _SEQUENCES = 32
-"""Texts generated at once. Each has a key-value cache of its own, so that none depends on its neighbours."""
+"""Texts generated at once. Each has a key-value cache of its own, so that none depends on its
+neighbours."""
 _CELLS = 8_192
 """Tokens that all caches hold together; with long prompts fewer texts are generated at once."""
 _STEP = 256
@@ -67,11 +69,16 @@ class LlamaCppEngine:
 
     name = "gguf"
     capabilities = Capabilities(
-        several_adapters=True, scales=True, vram_known=False, log_likelihood=True, refuses=("num_beams",)
+        several_adapters=True,
+        scales=True,
+        vram_known=False,
+        log_likelihood=True,
+        refuses=("num_beams",),
     )
 
     def __init__(self, file: Path, context: int = 0, threads: int | None = None) -> None:
-        """``context`` is the longest sequence in tokens (0: the model's), ``threads`` by default all that may be used.
+        """``context`` is the longest sequence in tokens (0: the model's), ``threads`` by default
+        all that may be used.
 
         Raises:
             MissingExtraError: llama-cpp-python is not installed.
@@ -95,7 +102,9 @@ class LlamaCppEngine:
         self._begins = bool(library.llama_vocab_get_add_bos(self._vocab))
         known = int(library.llama_model_n_ctx_train(self._model))
         if context > known:
-            raise ModelError(f"context is {context}: {file.name} takes at most {known} tokens, lower it")
+            raise ModelError(
+                f"context is {context}: {file.name} takes at most {known} tokens, lower it"
+            )
         self.context: int = context or known
         self._pieces: dict[int, bytes] = {}
         self._adapters: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
@@ -113,14 +122,20 @@ class LlamaCppEngine:
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
         """See Engine. Raises RecipeError where a prompt leaves no room, or for beams."""
         check(decoding, self.capabilities.refuses, "the gguf engine")
-        each = decoding.num_return_sequences if decoding.do_sample else 1  # greedy answers are all the same
+        each = (
+            decoding.num_return_sequences if decoding.do_sample else 1
+        )  # greedy answers are all the same
         known = [self._tokens(prompt, decoding.max_new_tokens) for prompt in prompts]
         bans, ends = Bans.of(decoding, self._plain), self._ends(decoding)
         texts: list[_Text] = []
         try:
             for prompt, tokens in zip(prompts, known, strict=True):
                 for i in range(each):
-                    sampler = self._sampler(decoding, seed_of(decoding, i, prompt)) if decoding.do_sample else None
+                    sampler = (
+                        self._sampler(decoding, seed_of(decoding, i, prompt))
+                        if decoding.do_sample
+                        else None
+                    )
                     texts.append(_Text(list(tokens), len(tokens), sampler, bans, ends))
             self._generate(texts, decoding)
         finally:
@@ -136,7 +151,8 @@ class LlamaCppEngine:
         return sum(len(self._encode(text, False)) for text in texts)
 
     def log_probabilities(self, prompts: Sequence[str]) -> list[npt.NDArray[np.float32]]:
-        """Of every token of the vocabulary to come after each prompt. Raises RecipeError on too long a prompt."""
+        """Of every token of the vocabulary to come after each prompt. Raises RecipeError on too
+        long a prompt."""
         known = [self._tokens(prompt, 0) for prompt in prompts]
         self._prepare(1, max(map(len, known), default=1))
         found: list[npt.NDArray[np.float32]] = []
@@ -151,7 +167,8 @@ class LlamaCppEngine:
     def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
         """See Engine."""
         library = self._library
-        start = next((token for token in (library.llama_vocab_bos(self._vocab), library.llama_vocab_eos(self._vocab))
+        ends = (library.llama_vocab_bos(self._vocab), library.llama_vocab_eos(self._vocab))
+        start = next((token for token in ends
                       if token >= 0), None)  # fmt: skip
         cut = spans(pairs, self._encode, start, self.context)
         if not cut:
@@ -169,7 +186,12 @@ class LlamaCppEngine:
         while left < len(ids) - 1:
             first = max(left, span.first - 1)
             right = min(len(ids) - 1, first + _SCORED)
-            self._decode(ids[left:right], range(left, right), [0] * (right - left), range(first - left, right - left))
+            self._decode(
+                ids[left:right],
+                range(left, right),
+                [0] * (right - left),
+                range(first - left, right - left),
+            )
             logits, true = self._logits(right - first), np.array(ids[first + 1 : right + 1])
             chosen = logits[np.arange(len(true)), true]
             logs += float((chosen - logsumexp(logits, axis=1)).sum(dtype=np.float64))
@@ -179,7 +201,8 @@ class LlamaCppEngine:
 
     @contextmanager
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> Iterator[None]:
-        """See Engine; adapters are files made by ``convert_adapter``. They stay in memory, so swaps read nothing.
+        """See Engine; adapters are files made by ``convert_adapter``. They stay in memory, so swaps
+        read nothing.
 
         Raises:
             ModelError: a file is no adapter for this base.
@@ -201,12 +224,16 @@ class LlamaCppEngine:
         if "model" not in self._held:
             raise ModelError(f"{self.file.name} was closed: make another engine")
 
-    def _adapter(self, path: Path, wanted: dict[tuple[str, int, int], float]) -> tuple[str, int, int]:
+    def _adapter(
+        self, path: Path, wanted: dict[tuple[str, int, int], float]
+    ) -> tuple[str, int, int]:
         """Load ``path`` unless this very file is loaded, and name it."""
         try:
             seen = path.stat()
         except OSError as error:
-            raise ModelError(f"no such adapter {str(path)!r}: give a file made by convert_adapter") from error
+            raise ModelError(
+                f"no such adapter {str(path)!r}: give a file made by convert_adapter"
+            ) from error
         key = (str(path.resolve()), seen.st_mtime_ns, seen.st_size)
         if key not in self._adapters:
             forget()
@@ -228,7 +255,9 @@ class LlamaCppEngine:
     def _apply(self) -> None:
         """Put the stack on the context, and forget what other stacks computed."""
         used = {key: scale for key, scale in self._stack.items() if scale}
-        handles = (self._library.llama_adapter_lora_p_ctypes * len(used))(*(self._adapters[key] for key in used))
+        handles = (self._library.llama_adapter_lora_p_ctypes * len(used))(
+            *(self._adapters[key] for key in used)
+        )
         scales = (ctypes.c_float * len(used))(*used.values())
         if self._library.llama_set_adapters_lora(self._held["context"], handles, len(used), scales):
             raise ModelError(f"adapters cannot be put on {self.file.name}: {reason()}")
@@ -254,13 +283,16 @@ class LlamaCppEngine:
         params.n_seq_max, params.n_outputs_max = sequences, outputs
         params.n_threads = params.n_threads_batch = self.threads
         params.kv_unified = False
-        # half precision in attention would move probabilities by 0.01, a thousand times what is left without it
+        # half precision in attention would move probabilities by 0.01, a thousand times what is
+        # left without it
         params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.type_k = params.type_v = library.GGML_TYPE_F32
         forget()
         context = library.llama_init_from_model(self._model, params)
         if not context:
-            raise ModelError(f"{sequences} texts of {length} tokens do not fit into memory: {reason()}")
+            raise ModelError(
+                f"{sequences} texts of {length} tokens do not fit into memory: {reason()}"
+            )
         self._held["context"] = context
         self._memory: Any = library.llama_get_memory(context)
         self._sequences, self._length, self._outputs = sequences, length, outputs
@@ -284,20 +316,23 @@ class LlamaCppEngine:
             raise RecipeError(f"prompt {prompt!r} has no tokens: write at least one word")
         if count + new > self.context:
             raise RecipeError(
-                f"a prompt of {count} tokens with {new} new ones exceeds the context of {self.file.name}"
-                f" ({self.context} tokens): shorten it"
+                f"a prompt of {count} tokens with {new} new ones exceeds the context of"
+                f" {self.file.name} ({self.context} tokens): shorten it"
             )
         return found
 
     def _encode(self, text: str, special: bool) -> list[int]:
-        """As the model's tokenizer does it, special tokens in the text included; BOS only where ``special`` is set."""
+        """As the model's tokenizer does it, special tokens in the text included; BOS only where
+        ``special`` is set."""
         self._check_open()
         if self._splitter is not None:
             start = [self._library.llama_vocab_bos(self._vocab)] if special and self._begins else []
             return [*start, *self._splitter.encode(text, add_special_tokens=False).ids]
         raw = text.encode()
         room = (ctypes.c_int32 * (len(raw) + 2))()
-        count = self._library.llama_tokenize(self._vocab, raw, len(raw), room, len(room), special, True)
+        count = self._library.llama_tokenize(
+            self._vocab, raw, len(raw), room, len(room), special, True
+        )
         return list(room[:count])
 
     def _huggingface(self) -> Any:
@@ -316,15 +351,19 @@ class LlamaCppEngine:
         return self._encode(text, False)
 
     def _ends(self, decoding: Decoding) -> tuple[int, ...]:
-        """The token that ends an answer in place of the model's own, where ``decoding`` names one."""
+        """The token that ends an answer in place of the model's own, where ``decoding``
+        names one."""
         return (only_token("eos", decoding.eos, self._plain),) if decoding.eos else ()
 
     def _piece(self, token: int) -> bytes:
-        """Bytes of ``token``; none for special ones. A character may be spread over several tokens."""
+        """Bytes of ``token``; none for special ones. A character may be spread over
+        several tokens."""
         if token not in self._pieces:
             room, count = ctypes.create_string_buffer(64), -1
             while count < 0:  # then it is the length that it takes
-                count = self._library.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
+                count = self._library.llama_token_to_piece(
+                    self._vocab, token, room, len(room), 0, False
+                )
                 piece, room = room.raw[: max(count, 0)], ctypes.create_string_buffer(max(-count, 1))
             self._pieces[token] = piece
         return self._pieces[token]
@@ -358,7 +397,9 @@ class LlamaCppEngine:
             for place in range(self._sequences):
                 while place not in running and waiting:
                     text = waiting.popleft()
-                    self._decode(text.tokens, range(text.prompt), [place] * text.prompt, [text.prompt - 1])
+                    self._decode(
+                        text.tokens, range(text.prompt), [place] * text.prompt, [text.prompt - 1]
+                    )
                     if self._next(text, self._logits(1)[0], 0, decoding):
                         running[place] = text
                     else:
@@ -367,16 +408,26 @@ class LlamaCppEngine:
                 continue
             places = list(running)
             last = [running[place].tokens[-1] for place in places]
-            self._decode(last, [len(running[place].tokens) - 1 for place in places], places, range(len(places)))
+            self._decode(
+                last,
+                [len(running[place].tokens) - 1 for place in places],
+                places,
+                range(len(places)),
+            )
             logits = self._logits(len(places))
             for i, place in enumerate(places):
                 if not self._next(running[place], logits[i], i, decoding):
                     del running[place]
                     self._library.llama_memory_seq_rm(self._memory, place, -1, -1)
 
-    def _next(self, text: _Text, logits: npt.NDArray[np.float32], row: int, decoding: Decoding) -> bool:
-        """Add one token to ``text``; whether there is more to come. ``logits`` are those of ``row`` in the batch."""
-        if decoding.repetition_penalty != 1:  # in place, so that llama.cpp's samplers see it; as transformers does it
+    def _next(
+        self, text: _Text, logits: npt.NDArray[np.float32], row: int, decoding: Decoding
+    ) -> bool:
+        """Add one token to ``text``; whether there is more to come. ``logits`` are those of ``row``
+        in the batch."""
+        if (
+            decoding.repetition_penalty != 1
+        ):  # in place, so that llama.cpp's samplers see it; as transformers does it
             seen = np.unique(text.tokens)
             chosen = logits[seen]
             penalty = np.float32(decoding.repetition_penalty)
@@ -386,7 +437,11 @@ class LlamaCppEngine:
         if text.sampler is None:
             token = int(logits.argmax())
         else:
-            token = int(self._library.llama_sampler_sample(text.sampler, self._held["context"], self._batch.rows[row]))
+            token = int(
+                self._library.llama_sampler_sample(
+                    text.sampler, self._held["context"], self._batch.rows[row]
+                )
+            )
         if not text.ends and self._library.llama_vocab_is_eog(self._vocab, token):
             return False
         text.tokens.append(token)
@@ -397,19 +452,30 @@ class LlamaCppEngine:
         return not any(stop in said for stop in decoding.stop)
 
     def _decode(
-        self, tokens: Sequence[int], positions: Sequence[int], places: Sequence[int], rows: Sequence[int]
+        self,
+        tokens: Sequence[int],
+        positions: Sequence[int],
+        places: Sequence[int],
+        rows: Sequence[int],
     ) -> None:
-        """Run ``tokens`` at ``positions`` of the sequences ``places``; logits are kept of ``rows``."""
+        """Run ``tokens`` at ``positions`` of the sequences ``places``; logits are kept
+        of ``rows``."""
         forget()
-        code = self._library.llama_decode(self._held["context"], self._batch.fill(tokens, positions, places, rows))
+        code = self._library.llama_decode(
+            self._held["context"], self._batch.fill(tokens, positions, places, rows)
+        )
         if code:
-            raise ModelError(f"{self.file.name} cannot decode {len(tokens)} tokens (code {code}): {reason()}")
+            raise ModelError(
+                f"{self.file.name} cannot decode {len(tokens)} tokens (code {code}): {reason()}"
+            )
 
     def _logits(self, count: int) -> npt.NDArray[np.float32]:
         """llama.cpp's own memory, valid up to the next ``_decode``."""
         found = self._library.llama_get_logits(self._held["context"])
         logits = np.ctypeslib.as_array(found, shape=(count, self.vocabulary))
-        self._not_finite |= not np.isfinite(logits[:, 0]).all()  # one such number makes a row of them
+        self._not_finite |= not np.isfinite(
+            logits[:, 0]
+        ).all()  # one such number makes a row of them
         return logits
 
 
@@ -430,7 +496,13 @@ class _Batch:
         self.struct.seq_id = self.each.ctypes.data_as(ctypes.POINTER(integers))
         self.struct.logits = self.wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
 
-    def fill(self, tokens: Sequence[int], positions: Sequence[int], places: Sequence[int], rows: Sequence[int]) -> Any:
+    def fill(
+        self,
+        tokens: Sequence[int],
+        positions: Sequence[int],
+        places: Sequence[int],
+        rows: Sequence[int],
+    ) -> Any:
         count = len(tokens)
         self.tokens[:count], self.positions[:count], self.places[:count] = tokens, positions, places
         self.wanted[:count] = 0

@@ -17,11 +17,17 @@ from harness.recipes import Base, Decoding, GgufBase, ServedBase, canonical, sha
 SERVED = ("openai:", "openai-chat:")
 """How a model on a server begins."""
 _MAGIC = b"GGUF"
-_ASKED = ("The capital of France is", "Question: Who wrote Hamlet?\nAnswer:", "1, 2, 3, 4,", "Once upon a time")
+_ASKED = (
+    "The capital of France is",
+    "Question: Who wrote Hamlet?\nAnswer:",
+    "1, 2, 3, 4,",
+    "Once upon a time",
+)
 """What a served model is known by."""
 _BRIEFLY = Decoding(max_new_tokens=16, stop=())
 _TELLING = ("id", "root", "parent", "max_model_len", "meta")
-"""What servers list about a model that is not of the hour, as ``created`` and vLLM's ``permission`` are."""
+"""What servers list about a model that is not of the hour, as ``created`` and vLLM's ``permission``
+are."""
 
 
 def served(model: str | Path) -> bool:
@@ -48,7 +54,8 @@ def engine_for(model: str | Path, dtype: str = "float32", device: str | None = N
 
 
 def identify(model: str | Path, asked: str = "") -> Base:
-    """The recipe of ``model``, as recipes name it: by content, or on a server by what can be seen of it.
+    """The recipe of ``model``, as recipes name it: by content, or on a server by what can be seen
+    of it.
 
     ``asked`` is the day on which a server is asked. Raises as ``engine_for``.
     """
@@ -73,7 +80,9 @@ def _in_file(file: Path) -> GgufBase:
 def _on_server(text: str, asked: str) -> ServedBase:
     at = parse(text)
     engine = ServedEngine(at)
-    listed: dict[str, Any] = next((each for each in engine.listed() if each.get("id") == at.name), {})
+    listed: dict[str, Any] = next(
+        (each for each in engine.listed() if each.get("id") == at.name), {}
+    )
     seen = {
         "name": at.name,
         "endpoint": "chat" if at.chat else "completions",

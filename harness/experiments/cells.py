@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.build import Job
+from harness.builds import Job
 from harness.engines import HF, EngineSpec
 from harness.experiments.layers import Layer, MergedLayer, forms, gather, job
 from harness.grading import FUZZY
@@ -51,14 +51,17 @@ class Cell:
     several_engines: bool = False
     """Whether ids must tell engines apart."""
     label: str = ""
-    """What tells the cell apart beside its training: a part of the id, such as ``stack10`` or ``top_p0p9``."""
+    """What tells the cell apart beside its training: a part of the id, such as ``stack10`` or
+    ``top_p0p9``."""
     decoding: Decoding = GREEDY
     stacked: tuple[Layer | MergedLayer, ...] = ()
-    """The adapters that are on at once, where they are not the one that ``dataset`` and ``training`` make."""
+    """The adapters that are on at once, where they are not the one that ``dataset`` and
+    ``training`` make."""
     apart: ProbeSet | None = None
     """What each adapter of the stack is asked when it is on alone."""
     scored: ProbeSet | None = None
-    """Probes whose accepted answers are scored by log-likelihood; they may be others than those that are asked."""
+    """Probes whose accepted answers are scored by log-likelihood; they may be others than those
+    that are asked."""
     also: tuple[tuple[ProbeSet, Decoding], ...] = ()
     """What else is asked, each in its way; measures read the answers, and no one grades them."""
     timed: ProbeSet | None = None
@@ -66,10 +69,12 @@ class Cell:
     home: Base | None = None
     """The model on which the adapters are trained, where it is a sibling of ``base``."""
     given: tuple[GivenAdapter, ...] | None = None
-    """Ready-made adapters that are on instead: nothing is trained. With none of them the bare model is asked."""
+    """Ready-made adapters that are on instead: nothing is trained. With none of them the bare model
+    is asked."""
 
     open: ProbeSet | None = None
-    """Prompts without a right answer, to which the adapted and the bare model's greedy answers are compared."""
+    """Prompts without a right answer, to which the adapted and the bare model's greedy answers are
+    compared."""
     grader: str = FUZZY
     """One of ``harness.grading.GRADERS``."""
     calibration: Calibration | None = None
@@ -77,7 +82,8 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k`` selects by any."""
+        """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k``
+        selects by any."""
         parts = [_word(self.base)] if self.several_models else []
         parts += [self.dataset.name, *([self.label] if self.label else [])]
         parts += _settings(self.training) if self.given is None else _names(self.given)
@@ -86,7 +92,8 @@ class Cell:
 
     @property
     def unnamed(self) -> str:
-        """The id without its model's name, and as if no other engine were there: as baselines name cells."""
+        """The id without its model's name, and as if no other engine were there: as baselines name
+        cells."""
         return replace(self, several_models=False, several_engines=False).id
 
     @property
@@ -101,7 +108,8 @@ class Cell:
 
     @property
     def layers(self) -> tuple[Layer | MergedLayer, ...]:
-        """The layers that are trained for this cell, bottom first; one, unless ``stacked`` says otherwise."""
+        """The layers that are trained for this cell, bottom first; one, unless ``stacked`` says
+        otherwise."""
         if self.given is not None:
             return ()
         return self.stacked or (Layer(self.dataset, self.training, self.replay),)
@@ -114,7 +122,8 @@ class Cell:
 
     @property
     def trained(self) -> tuple[Adapter, ...]:
-        """Every adapter that was trained for this cell, each once, in an order in which they can be."""
+        """Every adapter that was trained for this cell, each once, in an order in which they can
+        be."""
         found: dict[str, Adapter] = {}
         for adapter in self.adapters:
             gather(adapter, found)
@@ -136,7 +145,9 @@ class Cell:
         if self.given is not None:
             return Stack(self.model, tuple((adapter, 1.0) for adapter in self.given))
         scales = (layer.scale for layer in self.layers)
-        return Stack(self.model, tuple(zip(self.adapters, scales, strict=True)), across=self.home is not None)
+        return Stack(
+            self.model, tuple(zip(self.adapters, scales, strict=True)), across=self.home is not None
+        )
 
     @property
     def grades(self) -> Grades:
@@ -153,11 +164,15 @@ class Cell:
         """What the adapted and the bare model say to ``open``; empty without it."""
         if self.open is None:
             return ()
-        return tuple(Answers(stack, self.open, dtype=self.engine.dtype) for stack in (self.stack, Stack(self.model)))
+        return tuple(
+            Answers(stack, self.open, dtype=self.engine.dtype)
+            for stack in (self.stack, Stack(self.model))
+        )
 
     @property
     def likelihoods(self) -> Likelihoods | None:
-        """How probable the adapted model finds the answers to ``scored``; None where none are, or none can be."""
+        """How probable the adapted model finds the answers to ``scored``; None where none are, or
+        none can be."""
         return self._likelihoods(self.stack)
 
     @property
@@ -179,14 +194,21 @@ class Cell:
     def also_answers(self, adapted: bool) -> tuple[Answers, ...]:
         """What the adapted model, or the bare one, says to each of ``also``."""
         stack = self.stack if adapted else Stack(self.model)
-        return tuple(Answers(stack, probes, by, dtype=self.engine.dtype) for probes, by in self.also)
+        return tuple(
+            Answers(stack, probes, by, dtype=self.engine.dtype) for probes, by in self.also
+        )
 
     def jobs(self) -> list[Job]:
-        """Everything that the cell needs, with rough estimates for two cores and the shipped model."""
+        """Everything that the cell needs, with rough estimates for two cores and the
+        shipped model."""
         model, asked = self.model, len(self.probes.probes)
         made = tuple(job(adapter, self.id) for adapter in self.adapters)
-        judge = (Job(self.calibration, self.calibration.judge.name, 30),) if self.calibration else ()
-        judged = 0.06 if judge else 0.0  # seconds an answer, in four ways; many cells share their answers
+        judge = (
+            (Job(self.calibration, self.calibration.judge.name, 30),) if self.calibration else ()
+        )
+        judged = (
+            0.06 if judge else 0.0
+        )  # seconds an answer, in four ways; many cells share their answers
         label = f"{self.model_name}, asked about {self.probes.name}"
         bare = Job(self.base_grades, label, (0.012 + judged) * asked, (*forms(model), *judge))
         own = Job(self.grades, self.id, (0.015 + judged) * asked, (*made, *judge))
@@ -208,7 +230,10 @@ class Cell:
         ]
 
     def _also_asked(self, made: tuple[Job, ...]) -> Iterator[Job]:
-        for adapted, label, needs in ((False, self.model_name, forms(self.model)), (True, self.id, made)):
+        for adapted, label, needs in (
+            (False, self.model_name, forms(self.model)),
+            (True, self.id, made),
+        ):
             for answers in self.also_answers(adapted):
                 about, seconds = answers.probes.name, 0.03 * len(answers.probes.probes)
                 yield Job(answers, f"{label}, asked {about}", seconds, needs)
@@ -242,14 +267,18 @@ class Cell:
 
 
 def told_apart(bases: Iterable[Base]) -> list[Base]:
-    """``bases`` under names that tell them apart in ids, tables and plots, as two runs have a ``checkpoint-500`` each.
+    """``bases`` under names that tell them apart in ids, tables and plots, as two runs have a
+    ``checkpoint-500`` each.
 
-    Of several contents under one name each bears the first digits of its own: those say the same wherever it lies.
-    One content that is given twice under one name is one model.
+    Of several contents under one name each bears the first digits of its own: those say the same
+    wherever it lies. One content that is given twice under one name is one model.
     """
     once = list({(_word(base), base.content): base for base in bases}.values())
     names = Counter(map(_word, once))
-    return [replace(own, name=f"{own.name}_{own.content[:_DIGITS]}") if names[_word(own)] > 1 else own for own in once]
+    return [
+        replace(own, name=f"{own.name}_{own.content[:_DIGITS]}") if names[_word(own)] > 1 else own
+        for own in once
+    ]
 
 
 def unseeded(name: str) -> str:
@@ -277,4 +306,6 @@ def number(value: float) -> str:
     text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
     mantissa, _, exponent = text.partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "_").replace(".", "p")
+    return (
+        (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "_").replace(".", "p")
+    )

@@ -1,10 +1,11 @@
-"""Adapters as a scenario describes them, before it is known in which form of the base they are trained."""
+"""Adapters as a scenario describes them, before it is known in which form of the base they are
+trained."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.build import Job, training_seconds
+from harness.builds import Job, training_seconds
 from harness.recipes import (
     Adapter,
     Base,
@@ -69,7 +70,8 @@ def job(lora: Lora, label: str) -> Job:
 
 
 def gather(lora: Lora, found: dict[str, Adapter]) -> None:
-    """Add every adapter that was trained for ``lora`` to ``found``, by digest, what it is built upon first."""
+    """Add every adapter that was trained for ``lora`` to ``found``, by digest, what it is built
+    upon first."""
     if digest(lora) in found:
         return
     for part in _parts(lora):

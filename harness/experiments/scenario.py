@@ -26,8 +26,9 @@ class Cells(Protocol):
 class Measures(Protocol):
     """Figures beside recall and locality, by name.
 
-    ``lines`` are the verdicts on the adapted model, ``bare`` those on the base, probe by probe; ``cell`` and ``fetch``
-    give whatever else the cell was made from. A measure on the bare model gets its lines twice, and ``adapted`` False.
+    ``lines`` are the verdicts on the adapted model, ``bare`` those on the base, probe by probe;
+    ``cell`` and ``fetch`` give whatever else the cell was made from. A measure on the bare model
+    gets its lines twice, and ``adapted`` False.
     """
 
     def __call__(
@@ -77,7 +78,8 @@ def no_findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
 
 
 class Scenario(NamedTuple):
-    """One question about memory: what is trained, what is asked, and what is made of the answers."""
+    """One question about memory: what is trained, what is asked, and what is made of
+    the answers."""
 
     name: str
     """That of its folder below ``suites``."""
@@ -89,8 +91,11 @@ class Scenario(NamedTuple):
     measures: Measures = no_measures
     findings: Findings = no_findings
     compares_decodings: bool = False
-    """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them alone."""
+    """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them
+    alone."""
     engines: str = ""
-    """Those on which its cells answer unless the user names some; a cell whose engine is not installed is skipped."""
+    """Those on which its cells answer unless the user names some; a cell whose engine is not
+    installed is skipped."""
     drift: bool = False
-    """Whether cells also answer neutral prompts and read held-out text, for ``drift`` and its ratios."""
+    """Whether cells also answer neutral prompts and read held-out text, for ``drift`` and its
+    ratios."""

@@ -1,4 +1,5 @@
-"""What a user selects in words: cells of a scenario, on models and engines, under seeds, with adapters of their own."""
+"""What a user selects in words: cells of a scenario, on models and engines, under seeds, with
+adapters of their own."""
 
 from __future__ import annotations
 
@@ -26,9 +27,9 @@ def cells(
 ) -> list[Cell]:
     """Every cell of ``scenario`` on every engine, and cells in which nothing is trained.
 
-    Those are one for each ready-made adapter of ``given`` and each set of probes, on the models that the adapter fits;
-    and the bare model, where nothing can be trained on it. All answer by ``decoding``, unless decodings are what the
-    scenario compares.
+    Those are one for each ready-made adapter of ``given`` and each set of probes, on the models
+    that the adapter fits; and the bare model, where nothing can be trained on it. All answer by
+    ``decoding``, unless decodings are what the scenario compares.
 
     Raises:
         RecipeError: the grid is unknown, or no model answers in an engine that is asked for.
@@ -39,10 +40,14 @@ def cells(
     if scenario.engines and tuple(engines) == (HF,):
         engines = engine_specs(scenario.engines)
     trained = scenario.cells(grid, bases, seeds)
-    found = [forced(cell, scenario.headline) for cell in [*trained, *_untrained(trained, bases, given)]]
+    found = [
+        forced(cell, scenario.headline) for cell in [*trained, *_untrained(trained, bases, given)]
+    ]
     found = [drifting(cell) for cell in found] if scenario.drift else found
     if not scenario.compares_decodings:
-        found = [replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found]
+        found = [
+            replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found
+        ]
     for cell in found:
         _check_stops(cell)
     places = [(cell, (HF,) if cell.home else engines_of(cell.base, engines)) for cell in found]
@@ -60,8 +65,9 @@ def _check_stops(cell: Cell) -> None:
     if stopped := _never_given(cell.probes, cell.decoding.stop):
         probe, answer = stopped
         raise RecipeError(
-            f"{cell.dataset.name}: the accepted answer {answer!r} of {probe!r} holds a string at which answers end"
-            f" ({', '.join(map(repr, cell.decoding.stop))}): word it without, or change stop of --decoding"
+            f"{cell.dataset.name}: the accepted answer {answer!r} of {probe!r} holds a string at"
+            f" which answers end ({', '.join(map(repr, cell.decoding.stop))}): word it without, or"
+            " change stop of --decoding"
         )
 
 
@@ -84,10 +90,14 @@ def seeds(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
     except ValueError:
-        raise RecipeError(f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2") from None
+        raise RecipeError(
+            f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2"
+        ) from None
 
 
-def _untrained(found: Sequence[Cell], bases: Sequence[Base], given: Sequence[GivenAdapter]) -> list[Cell]:
+def _untrained(
+    found: Sequence[Cell], bases: Sequence[Base], given: Sequence[GivenAdapter]
+) -> list[Cell]:
     fits = {adapter: fitting(adapter, bases) for adapter in given}
     made = []
     for cell in _by_probes(found):
@@ -101,7 +111,9 @@ def _by_probes(found: Sequence[Cell]) -> Iterator[Cell]:
     """A cell for each base and set of probes; its label only where that tells it from another."""
     first: dict[tuple[Base, str], Cell] = {}
     for cell in found:
-        first.setdefault((cell.base, cell.probes.content), replace(cell, stacked=(), apart=None, decoding=GREEDY))
+        first.setdefault(
+            (cell.base, cell.probes.content), replace(cell, stacked=(), apart=None, decoding=GREEDY)
+        )
     names = [(cell.base, cell.dataset.name) for cell in first.values()]
     for cell in first.values():
         alone = names.count((cell.base, cell.dataset.name)) == 1
@@ -111,4 +123,6 @@ def _by_probes(found: Sequence[Cell]) -> Iterator[Cell]:
 def _check(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None:
     if tuple(engines) != (HF,) and not any(base.trains for base in bases):
         names = ", ".join(base.name for base in bases)
-        raise RecipeError(f"--engine is for folders and hub ids: {names} answers in its own form, leave it out")
+        raise RecipeError(
+            f"--engine is for folders and hub ids: {names} answers in its own form, leave it out"
+        )

@@ -1,4 +1,5 @@
-"""Rungs of more and more epochs, from a space-filling draw; what goes on is foretold from all that was tried."""
+"""Rungs of more and more epochs, from a space-filling draw; what goes on is foretold from all that
+was tried."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ class Trial(NamedTuple):
 
 
 def score(trial: Trial) -> float:
-    """The rule of the recommendation: the harmonic mean of recall and locality, less ``PER_DOUBLING`` a doubling of
-    the seconds. The harmonic mean lets neither make up for the loss of the other."""
+    """The rule of the recommendation: the harmonic mean of recall and locality, less
+    ``PER_DOUBLING`` a doubling of the seconds. The harmonic mean lets neither make up for the loss
+    of the other."""
     both = trial.recall + trial.locality
     mean = 2 * trial.recall * trial.locality / both if both else 0.0
     return mean - PER_DOUBLING * math.log2(max(trial.seconds, 1.0))
@@ -40,13 +42,16 @@ def best(trials: Sequence[Trial]) -> Trial:
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
-    """Trials that no other beats in one of recall, locality and seconds without being worse in another."""
+    """Trials that no other beats in one of recall, locality and seconds without being worse in
+    another."""
     return [one for one in trials if not any(_beats(other, one) for other in trials)]
 
 
 def shortfall(trial: Trial, trials: Sequence[Trial]) -> float:
-    """How far below the front of ``trials`` one lies: what both its recall and its locality lack of another that took
-    no longer. The additive epsilon indicator of Zitzler et al. 2003, on the two shares; 0 on the front."""
+    """How far below the front of ``trials`` one lies: what both its recall and its locality lack of
+    another that took no longer. The additive epsilon indicator of Zitzler et al. 2003, on the two
+    shares; 0 on the front.
+    """
     as_fast = [other for other in trials if other.seconds <= trial.seconds]
     lacks = (min(other.recall - trial.recall, other.locality - trial.locality) for other in as_fast)
     return max(0.0, max(lacks, default=0.0))
@@ -86,36 +91,46 @@ class Axes(NamedTuple):
         return [self.at(chosen, epochs) for chosen in product(*self.values.values())]
 
     def drawn(self, count: int, seed: int = 0) -> list[Training]:
-        """``count`` settings of the fewest epochs, spread over the product (scrambled Halton), each once."""
+        """``count`` settings of the fewest epochs, spread over the product (scrambled Halton), each
+        once."""
         from scipy.stats import qmc
 
         count = min(count, len(self.settings(self.epochs[0])))
         points, found = qmc.Halton(len(self.values), rng=seed), dict[Training, None]()
         while len(found) < count:
             (point,) = points.random(1)
-            chosen = [own[int(u * len(own))] for u, own in zip(point, self.values.values(), strict=True)]
+            chosen = [
+                own[int(u * len(own))] for u, own in zip(point, self.values.values(), strict=True)
+            ]
             found.setdefault(self.at(chosen, self.epochs[0]))
         return list(found)
 
     def place(self, training: Training) -> list[float]:
         """Where a setting lies in the grid: steps along each axis, epochs last."""
-        given = {name: getattr(training, name) for name in self.values} | {"alpha": training.alpha / training.rank}
+        given = {name: getattr(training, name) for name in self.values} | {
+            "alpha": training.alpha / training.rank
+        }
         steps = [_nearest(own, given[name]) for name, own in self.values.items()]
         return [float(step) for step in (*steps, _nearest(self.epochs, training.epochs))]
 
     def share(self, trials: Sequence[Trial]) -> float:
         """Epochs that were trained for ``trials``, of those of the full grid."""
-        return sum(t.training.epochs for t in trials) / (len(self.settings(self.epochs[0])) * sum(self.epochs))
+        return sum(t.training.epochs for t in trials) / (
+            len(self.settings(self.epochs[0])) * sum(self.epochs)
+        )
 
 
-def search(axes: Axes, tried: Callable[[Training], Trial], first: int = FIRST, seed: int = 0) -> list[Trial]:
+def search(
+    axes: Axes, tried: Callable[[Training], Trial], first: int = FIRST, seed: int = 0
+) -> list[Trial]:
     """All trials of a search over the rungs of ``axes``, in order.
 
-    ``first`` settings are drawn and tried at the fewest epochs; half as many at the second rung, a seventh at each
-    after it. As in successive halving (Jamieson & Talwalkar 2016) few get the longest training, but they are chosen
-    among *all* settings, drawn or not, by the score that radial basis functions through all trials foretell there
-    (Regis & Shoemaker 2007); on the last rung one by one. Each trial is a training of its own, so that what is
-    recommended is what was measured.
+    ``first`` settings are drawn and tried at the fewest epochs; half as many at the second rung, a
+    seventh at each after it. As in successive halving (Jamieson & Talwalkar 2016) few get the
+    longest training, but they are chosen among *all* settings, drawn or not, by the score that
+    radial basis functions through all trials foretell there (Regis & Shoemaker 2007); on the last
+    rung one by one. Each trial is a training of its own, so that what is recommended is what was
+    measured.
     """
     trials = [tried(training) for training in axes.drawn(first, seed)]
     for number, epochs in enumerate(axes.epochs[1:]):
@@ -130,11 +145,16 @@ def search(axes: Axes, tried: Callable[[Training], Trial], first: int = FIRST, s
     return trials
 
 
-def _likeliest(axes: Axes, trials: Sequence[Trial], settings: Sequence[Training], count: int) -> list[Training]:
+def _likeliest(
+    axes: Axes, trials: Sequence[Trial], settings: Sequence[Training], count: int
+) -> list[Training]:
     """The ``count`` of ``settings`` with the best foretold scores; of equals the first."""
     from scipy.interpolate import RBFInterpolator
 
-    seen, known = [axes.place(trial.training) for trial in trials], [[score(trial)] for trial in trials]
+    seen, known = (
+        [axes.place(trial.training) for trial in trials],
+        [[score(trial)] for trial in trials],
+    )
     foretold = RBFInterpolator(seen, known, kernel="linear", smoothing=_SMOOTHING)
     scores = foretold([axes.place(training) for training in settings])[:, 0]
     order = sorted(range(len(settings)), key=lambda i: -scores[i])
@@ -142,5 +162,6 @@ def _likeliest(axes: Axes, trials: Sequence[Trial], settings: Sequence[Training]
 
 
 def _nearest(values: Sequence[Any], value: float) -> int:
-    """The number of the value of an axis that is meant: alpha is rounded where it is a share of a small rank."""
+    """The number of the value of an axis that is meant: alpha is rounded where it is a share of a
+    small rank."""
     return min(range(len(values)), key=lambda i: abs(values[i] - value))

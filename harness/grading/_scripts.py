@@ -1,4 +1,4 @@
-"""Names in scripts that put no blanks between words, or whose words ``\w`` does not know.
+r"""Names in scripts that put no blanks between words, or whose words ``\w`` does not know.
 
 Chinese, Japanese, Korean, Thai and its neighbours, and the scripts of India are looked for letter
 by letter; what may stand beside a name differs by script.

@@ -39,7 +39,9 @@ class Worth(NamedTuple):
     def rates(self) -> ErrorRates:
         """For ``rogan_gladen``."""
         accepted = 1 - self.false_rejects.estimate
-        return ErrorRates(accepted, 1 - self.false_accepts.estimate, self.right, self.pairs - self.right)
+        return ErrorRates(
+            accepted, 1 - self.false_accepts.estimate, self.right, self.pairs - self.right
+        )
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -48,12 +50,17 @@ class Worth(NamedTuple):
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Worth:
         """From ``plain``."""
-        values: dict[str, Any] = {k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()}
+        values: dict[str, Any] = {
+            k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()
+        }
         return cls(**values)
 
     def __str__(self) -> str:
         found = f"accuracy {self.accuracy}, kappa {self.kappa}, false accepts {self.false_accepts},"
-        return f"{found} false rejects {self.false_rejects} on {self.pairs} pairs, undecided {self.undecided}"
+        return (
+            f"{found} false rejects {self.false_rejects} on {self.pairs} pairs, undecided"
+            f" {self.undecided}"
+        )
 
 
 class Versus(NamedTuple):
@@ -85,29 +92,37 @@ class Versus(NamedTuple):
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready, with ``better``."""
-        return {k: v._asdict() if isinstance(v, Interval) else v for k, v in self._asdict().items()} | {
-            "better": self.better
-        }
+        return {
+            k: v._asdict() if isinstance(v, Interval) else v for k, v in self._asdict().items()
+        } | {"better": self.better}
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Versus:
         """From ``plain``."""
-        values: dict[str, Any] = {k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()}
+        values: dict[str, Any] = {
+            k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()
+        }
         return cls(**{name: values[name] for name in cls._fields})
 
 
 def versus(pairs: Sequence[Labelled], judge: Sequence[bool], fuzzy: Sequence[bool]) -> list[Versus]:
-    """All ``pairs``, then each group: who agrees more with the labels, the judge or the fuzzy grader?
+    """All ``pairs``, then each group: who agrees more with the labels, the judge or the fuzzy
+    grader?
 
-    ``judge`` and ``fuzzy`` say which answers each accepts. Pairs on one accepted answer stand or fall together.
+    ``judge`` and ``fuzzy`` say which answers each accepts. Pairs on one accepted answer stand or
+    fall together.
     """
     rows = [
-        (float(j == pair.right), float(f == pair.right), pair) for pair, j, f in zip(pairs, judge, fuzzy, strict=True)
+        (float(j == pair.right), float(f == pair.right), pair)
+        for pair, j, f in zip(pairs, judge, fuzzy, strict=True)
     ]
     names = list(dict.fromkeys(pair.group for pair in pairs))
     groups = [_versus(name, [row for row in rows if row[2].group == name]) for name in names]
     adjusted = holm([group.p for group in groups])
-    return [_versus("", rows), *(group._replace(p=p) for group, p in zip(groups, adjusted, strict=True))]
+    return [
+        _versus("", rows),
+        *(group._replace(p=p) for group, p in zip(groups, adjusted, strict=True)),
+    ]
 
 
 def _versus(group: str, rows: Sequence[tuple[float, float, Labelled]]) -> Versus:
@@ -132,11 +147,15 @@ def best_cut(odds: Sequence[float], right: Sequence[bool]) -> float:
     """
     steps = sorted(set(odds))
     cuts = [0.0, steps[0] - 1, *((a + b) / 2 for a, b in pairwise(steps)), steps[-1] + 1]
-    return max(cuts, key=lambda cut: (sum((o > cut) == r for o, r in zip(odds, right, strict=True)), -abs(cut)))
+    return max(
+        cuts,
+        key=lambda cut: (sum((o > cut) == r for o, r in zip(odds, right, strict=True)), -abs(cut)),
+    )
 
 
 def worth(pairs: Sequence[Labelled], verdicts: Sequence[str]) -> Worth:
-    """How ``verdicts`` on ``pairs`` agree with the labels; pairs on one accepted answer stand or fall together."""
+    """How ``verdicts`` on ``pairs`` agree with the labels; pairs on one accepted answer stand or
+    fall together."""
     labels, said = [pair.right for pair in pairs], [verdict == SAME for verdict in verdicts]
     facts = [pair.accepted for pair in pairs]
     rows = list(zip(labels, said, facts, strict=True))

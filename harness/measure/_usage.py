@@ -1,4 +1,5 @@
-"""Timings that another machine's noise does not spoil: each round stands beside a fixed piece of work."""
+"""Timings that another machine's noise does not spoil: each round stands beside a fixed piece of
+work."""
 
 from __future__ import annotations
 
@@ -19,10 +20,11 @@ from harness.stats import ratio_bootstrap
 
 
 def device_bytes() -> int | None:
-    """What this process holds on all GPUs now; None without a driver, or where the driver does not tell.
+    """What this process holds on all GPUs now; None without a driver, or where the driver does not
+    tell.
 
-    In a container the driver may know the process under another id, and then does not tell. On a machine without an
-    NVIDIA driver that is no error, and costs nothing after the first look.
+    In a container the driver may know the process under another id, and then does not tell. On a
+    machine without an NVIDIA driver that is no error, and costs nothing after the first look.
     """
     driver = nvml()
     if driver is None:
@@ -44,7 +46,8 @@ _EVERY = 0.05  # seconds between looks at the resident set
 
 
 class Usage(NamedTuple):
-    """What a block cost. torch counts its own allocations, the driver also the CUDA context and other engines."""
+    """What a block cost. torch counts its own allocations, the driver also the CUDA context and
+    other engines."""
 
     seconds: float
     cpu_seconds: float
@@ -55,7 +58,8 @@ class Usage(NamedTuple):
     peak_vram_reserved_bytes: int
     """Highest sum of what torch held of the GPU."""
     peak_device_bytes: int | None = None
-    """Highest GPU memory of this process by the driver, sampled every 50 ms; None where no driver tells."""
+    """Highest GPU memory of this process by the driver, sampled every 50 ms; None where no driver
+    tells."""
 
     def memory(self) -> dict[str, int | None]:
         """Every peak by its name, for manifests."""
@@ -82,9 +86,13 @@ def measured() -> Iterator[Meter]:
         if cuda:
             cuda.synchronize()
         seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-        allocated, reserved = (cuda.max_memory_allocated(), cuda.max_memory_reserved()) if cuda else (0, 0)
+        allocated, reserved = (
+            (cuda.max_memory_allocated(), cuda.max_memory_reserved()) if cuda else (0, 0)
+        )
         sampler.stop()
-        meter.usage = Usage(seconds, cpu_seconds, sampler.resident, allocated, reserved, sampler.device)
+        meter.usage = Usage(
+            seconds, cpu_seconds, sampler.resident, allocated, reserved, sampler.device
+        )
 
 
 class _Sampler(threading.Thread):
@@ -131,9 +139,10 @@ def canary() -> float:
 def timed(benchmark: Any, work: Callable[[], object], rounds: int) -> None:
     """Time ``work`` by pytest-benchmark's fixture, a canary before every round.
 
-    ``extra_info`` gets ``canary_ratio``: [estimate, low, high] of the seconds of ``work`` over those of the canary, by
-    bootstrap over rounds (95%); what it cost in memory, by name; and the canary's median seconds. Two saved runs differ
-    where these intervals lie apart, whatever else the machine was doing. Nothing is recorded with --benchmark-disable.
+    ``extra_info`` gets ``canary_ratio``: [estimate, low, high] of the seconds of ``work`` over
+    those of the canary, by bootstrap over rounds (95%); what it cost in memory, by name; and the
+    canary's median seconds. Two saved runs differ where these intervals lie apart, whatever else
+    the machine was doing. Nothing is recorded with --benchmark-disable.
     """
     canaries: list[float] = []
 
@@ -146,4 +155,6 @@ def timed(benchmark: Any, work: Callable[[], object], rounds: int) -> None:
         return
     beside = canaries[-rounds:]
     ratio = ratio_bootstrap(benchmark.stats.stats.data, beside, range(rounds))
-    benchmark.extra_info.update(meter.usage.memory(), canary_ratio=list(ratio), canary_seconds=median(beside))
+    benchmark.extra_info.update(
+        meter.usage.memory(), canary_ratio=list(ratio), canary_seconds=median(beside)
+    )

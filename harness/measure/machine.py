@@ -28,7 +28,8 @@ class Threads(NamedTuple):
 
 
 def choose_threads(processes: int = 1) -> Threads:
-    """Set OMP_NUM_THREADS and OMP_WAIT_POLICY, unless the user did; call it before torch is imported.
+    """Set OMP_NUM_THREADS and OMP_WAIT_POLICY, unless the user did; call it before torch is
+    imported.
 
     Each of ``processes`` gets its share of the processors that this process may use and that are
     free now, at least one. Threads that wait do so asleep: those of two processes that spin on
@@ -91,7 +92,9 @@ def machine() -> str:
     cards = (name if count == 1 else f"{count} {name}" for name, count in Counter(_names()).items())
     system = f"{platform.system()} {platform.machine()}"
     used = f"{threads()} {'thread' if threads() == 1 else 'threads'}"
-    return ", ".join((system, f"{os.cpu_count()} cores", used, *cards, f"python {platform.python_version()}"))
+    return ", ".join(
+        (system, f"{os.cpu_count()} cores", used, *cards, f"python {platform.python_version()}")
+    )
 
 
 @cache
@@ -110,7 +113,11 @@ def nvml() -> Any:
 def gpus() -> tuple[Any, ...]:
     """NVML's handles of all GPUs; none without a driver."""
     found = nvml()
-    return tuple(found.nvmlDeviceGetHandleByIndex(i) for i in range(found.nvmlDeviceGetCount())) if found else ()
+    return (
+        tuple(found.nvmlDeviceGetHandleByIndex(i) for i in range(found.nvmlDeviceGetCount()))
+        if found
+        else ()
+    )
 
 
 def _names() -> list[str]:

@@ -1,2 +1,1 @@
 """Base models and adapters, as files and in memory."""
-

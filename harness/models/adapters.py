@@ -34,7 +34,8 @@ _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.
 _LEAVE_BASE = (True, False, None, "gaussian", "orthogonal", "eva")
 """Values of ``init_lora_weights`` that leave the base as it is."""
 SAME_RESIDUAL = ("pissa", "olora")
-"""Those that take their beginning out of the base, by a computation that gives the same each time."""
+"""Those that take their beginning out of the base, by a computation that gives the same
+each time."""
 log = logging.getLogger("harness")
 
 
@@ -53,12 +54,14 @@ class Factors(NamedTuple):
 
 
 def scaling(config: Mapping[str, Any], module: str, rank: int) -> float:
-    """PEFT's factor on B @ A of ``module``: alpha / rank, or alpha / sqrt(rank) with rsLoRA, by module where patterns
-    say so."""
+    """PEFT's factor on B @ A of ``module``: alpha / rank, or alpha / sqrt(rank) with rsLoRA, by
+    module where patterns say so."""
     from peft.utils.other import get_pattern_key
 
     patterns = config.get("alpha_pattern") or {}
-    alpha = float(patterns.get(get_pattern_key(list(patterns), module), config.get("lora_alpha") or 0))
+    alpha = float(
+        patterns.get(get_pattern_key(list(patterns), module), config.get("lora_alpha") or 0)
+    )
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 
@@ -95,7 +98,9 @@ def _check_numbers(folder: Path, config: Mapping[str, Any]) -> None:
                 line = f"{folder}/{CONFIG} has {name} {value!r} for {module}"
                 raise ModelError(f"{line}: write a number above 0")
     targets = config.get("target_modules")
-    listed = isinstance(targets, list) and targets and all(isinstance(name, str) for name in targets)
+    listed = (
+        isinstance(targets, list) and targets and all(isinstance(name, str) for name in targets)
+    )
     if not listed and not (isinstance(targets, str) and targets):
         wanted = "a list of names, or one pattern"
         raise ModelError(f"{folder}/{CONFIG} has target_modules {targets!r}: write {wanted}")
@@ -117,8 +122,8 @@ def check_initialisation(folder: Path, config: Mapping[str, Any], quantised: boo
     advice = "save it as plain LoRA (path_initial_model_for_weight_conversion of save_pretrained)"
     where = "on a quantised base " if kind in SAME_RESIDUAL else ""
     raise ModelError(
-        f"{folder} has init_lora_weights {kind!r}, {where}which changes the base by what the adapter"
-        f" does not hold: {advice}"
+        f"{folder} has init_lora_weights {kind!r}, {where}which changes the base by what the"
+        f" adapter does not hold: {advice}"
     )
 
 
@@ -228,33 +233,47 @@ _BESIDE: dict[str, tuple[Any, ...]] = {
 
 
 def check_plain(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raises ModelError where the update is more than B @ A of linear layers on the base as it is."""
+    """Raises ModelError where the update is more than B @ A of linear layers on the
+    base as it is."""
     for name, harmless in _BESIDE.items():
         value = config.get(name)
         if value is not None and value not in harmless:
-            line = f"{folder} has {name} {value!r}: neither a merge nor a GGUF adapter can hold that"
+            line = (
+                f"{folder} has {name} {value!r}: neither a merge nor a GGUF adapter can hold that"
+            )
             raise ModelError(f"{line}, train without it")
     kind = config.get("init_lora_weights", True)
     if kind not in _LEAVE_BASE:
         advice = "train with the default, or save it as plain LoRA"
-        raise ModelError(f"{folder} has init_lora_weights {kind!r}, which changes the base: {advice}")
+        raise ModelError(
+            f"{folder} has init_lora_weights {kind!r}, which changes the base: {advice}"
+        )
 
 
-def pairs(folder: Path, named: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """A and B by module. Raises ModelError on a tensor that is neither, and on one without its other."""
+def pairs(
+    folder: Path, named: Mapping[str, torch.Tensor]
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """A and B by module. Raises ModelError on a tensor that is neither, and on one without its
+    other."""
     sides: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in named.items():
         match = _KEY.fullmatch(key)
         if match is None:
-            raise ModelError(f"tensor {key} of {folder} is no LoRA of a linear layer: give a plain LoRA")
+            raise ModelError(
+                f"tensor {key} of {folder} is no LoRA of a linear layer: give a plain LoRA"
+            )
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     for module, side in sides.items():
         if len(side) != 2 or len(side["A"]) != side["B"].shape[1]:
-            raise ModelError(f"{module} of {folder} lacks a fitting lora_A or lora_B: save it again")
+            raise ModelError(
+                f"{module} of {folder} lacks a fitting lora_A or lora_B: save it again"
+            )
     return {module: (side["A"], side["B"]) for module, side in sides.items()}
 
 
-def check_whole(folder: Path, config: Mapping[str, Any], modules: Iterable[str], adapted: Container[str]) -> None:
+def check_whole(
+    folder: Path, config: Mapping[str, Any], modules: Iterable[str], adapted: Container[str]
+) -> None:
     """Whether each of the linear ``modules`` of a base that ``config`` names is among ``adapted``.
 
     Raises:
@@ -284,12 +303,23 @@ def shapes(
 
 
 def write(folder: Path, config: Mapping[str, Any], layers: Mapping[str, Factors]) -> None:
-    """A PEFT adapter of ``layers``, all of one rank, in ``folder``; what else ``config`` says is kept."""
+    """A PEFT adapter of ``layers``, all of one rank, in ``folder``; what else ``config`` says is
+    kept."""
     from safetensors.torch import save_file
 
     rank = len(next(iter(layers.values())).down)
-    plain = {"rank_pattern": {}, "alpha_pattern": {}, "use_rslora": False, "r": rank, "lora_alpha": rank}
-    targets = {"target_modules": sorted(layers), "layers_to_transform": None, "layers_pattern": None}
+    plain = {
+        "rank_pattern": {},
+        "alpha_pattern": {},
+        "use_rslora": False,
+        "r": rank,
+        "lora_alpha": rank,
+    }
+    targets = {
+        "target_modules": sorted(layers),
+        "layers_to_transform": None,
+        "layers_pattern": None,
+    }
     kept = {**config, **plain, **targets, "init_lora_weights": True}
     (folder / CONFIG).write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
     tensors = {

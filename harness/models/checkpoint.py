@@ -1,4 +1,5 @@
-"""A transformers model as files: its configuration, its weights, and whether all of them were read."""
+"""A transformers model as files: its configuration, its weights, and whether all of
+them were read."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files from which transformers reads the weights of the model in ``folder``, in a fixed order.
+    """The files from which transformers reads the weights of the model in ``folder``, in a fixed
+    order.
 
-    Not every .safetensors file is one: Mistral's repositories have ``consolidated.safetensors`` besides. Where neither
-    of the names that transformers knows is there, all are given.
+    Not every .safetensors file is one: Mistral's repositories have ``consolidated.safetensors``
+    besides. Where neither of the names that transformers knows is there, all are given.
 
     Raises:
         ModelError: the index of the shards cannot be read, or names one that is not there.
@@ -39,12 +41,16 @@ def weight_files(folder: Path) -> list[Path]:
     shards = [folder / str(shard) for shard in sorted(set(named.values()))]
     lacking = [shard.name for shard in shards if not shard.is_file()]
     if lacking:
-        raise ModelError(f"{folder} lacks {lacking[0]}, which {index.name} names: download or save the model again")
+        raise ModelError(
+            f"{folder} lacks {lacking[0]}, which {index.name} names: download or save the model"
+            " again"
+        )
     return shards
 
 
 def check_complete(path: str, told: Mapping[str, Any]) -> None:
-    """Raise ModelError for weights that transformers did not find, or not in their shape: it makes up random ones.
+    """Raise ModelError for weights that transformers did not find, or not in their shape: it makes
+    up random ones.
 
     ``told`` is its loading info, in which tied weights and those that it computes are not missing.
     """

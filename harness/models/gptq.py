@@ -1,4 +1,5 @@
-"""GPTQ: a base whose linear layers are stored in 2 to 8 bits, by transformers, Optimum and GPTQModel."""
+"""GPTQ: a base whose linear layers are stored in 2 to 8 bits, by transformers, Optimum and
+GPTQModel."""
 
 from __future__ import annotations
 
@@ -32,8 +33,11 @@ def use() -> None:
             import gptqmodel  # noqa: F401
             from gptqmodel.utils import torch as compiled
     except ImportError as error:
-        raise MissingExtraError("GPTQModel", "gptq", f"found, but its import failed: {error}") from error
-    # else inductor compiles each kernel at its first answer and again at its first training step, with a C++ compiler
+        raise MissingExtraError(
+            "GPTQModel", "gptq", f"found, but its import failed: {error}"
+        ) from error
+    # else inductor compiles each kernel at its first answer and again at its first training step,
+    # with a C++ compiler
     compiled.TORCH_HAS_COMPILE = False
     _tell_peft()
 
@@ -41,11 +45,14 @@ def use() -> None:
 def spare() -> None:
     """Keep PEFT from importing GPTQModel for the layers of a base that is not quantised with it.
 
-    PEFT asks whether it is installed and remembers the answer; a base that needs it makes PEFT ask again.
+    PEFT asks whether it is installed and remembers the answer; a base that needs it makes PEFT ask
+    again.
     """
     if NAME in sys.modules or find_spec(NAME) is None:
         return
-    blocked: dict[str, Any] = sys.modules  # None for a module is Python's own way of saying that it is not there
+    blocked: dict[str, Any] = (
+        sys.modules
+    )  # None for a module is Python's own way of saying that it is not there
     blocked[NAME] = None
     try:
         with quiet():  # PEFT imports torchao, which comes with GPTQModel and warns
@@ -71,8 +78,9 @@ GROUPS = (16, 32, 64, 128, 256, 512, 1024)
 _PACKED = 32
 """Layers are packed in words of 32 bits, so their inputs and outputs come in multiples of it."""
 _KERNEL = "gptq_torch"
-"""The one kernel that trains, on any device, in any dtype, at any width. The one picked automatically may only infer
-(AVX-512), and gptq_torch_aten stops passing gradients on once it has answered in bfloat16."""
+"""The one kernel that trains, on any device, in any dtype, at any width. The one picked
+automatically may only infer (AVX-512), and gptq_torch_aten stops passing gradients on once it has
+answered in bfloat16."""
 
 
 def gptq(
@@ -85,10 +93,11 @@ def gptq(
     calibration: Sequence[str],
     device: str | None = None,
 ) -> None:
-    """Quantise the transformers model in ``folder`` into the folder ``out``, which transformers loads.
+    """Quantise the transformers model in ``folder`` into the folder ``out``, which transformers
+    loads.
 
-    Symmetric, format ``gptq`` (version 1). The same input gives the same bytes on one machine with one number of
-    threads.
+    Symmetric, format ``gptq`` (version 1). The same input gives the same bytes on one machine with
+    one number of threads.
 
     Args:
         bits: 2, 3, 4 or 8.
@@ -99,16 +108,22 @@ def gptq(
 
     Raises:
         MissingExtraError: GPTQModel is not installed.
-        ModelError: bits, group or calibration do not fit, or ``folder`` holds no model that can be quantised.
+        ModelError: bits, group or calibration do not fit, or ``folder`` holds no model that can be
+            quantised.
     """
     if bits not in BITS:
         raise ModelError(f"bits is {bits}: gptq takes one of {', '.join(map(str, BITS))}")
     if group not in GROUPS:
         raise ModelError(f"group is {group}: gptq takes one of {', '.join(map(str, GROUPS))}")
     if not any(text.strip() for text in calibration):
-        raise ModelError(f"calibration holds no text ({len(calibration)} given): give some that the model should keep")
+        raise ModelError(
+            f"calibration holds no text ({len(calibration)} given): give some that the model should"
+            " keep"
+        )
     use()
-    with quiet(GPTQMODEL_DISABLE_PACK_EXT="1"):  # else it compiles C++ into the home directory: 40 s
+    with quiet(
+        GPTQMODEL_DISABLE_PACK_EXT="1"
+    ):  # else it compiles C++ into the home directory: 40 s
         model, tokenizer, dtype = _read(folder, device)
         _check(model, folder, group)
         made = _quantised(model, _rows(tokenizer, model, calibration), bits, group, desc_act)
@@ -118,25 +133,32 @@ def gptq(
 def loading(folder: Path, training: bool = True, device: str = "cpu") -> dict[str, Any]:
     """What ``AutoModelForCausalLM.from_pretrained`` needs on top for the model in ``folder``.
 
-    Nothing for one that is not quantised with GPTQ, which then also stays clear of GPTQModel. Without ``training``
-    the fastest kernel for ``device`` is picked, which may take neither gradients nor float32.
+    Nothing for one that is not quantised with GPTQ, which then also stays clear of GPTQModel.
+    Without ``training`` the fastest kernel for ``device`` is picked, which may take neither
+    gradients nor float32.
 
     Raises:
         MissingExtraError: the model is a GPTQ one and GPTQModel is not installed.
     """
-    settings: dict[str, Any] = json.loads((folder / "config.json").read_text()).get("quantization_config") or {}
+    settings: dict[str, Any] = (
+        json.loads((folder / "config.json").read_text()).get("quantization_config") or {}
+    )
     if settings.get("quant_method") != "gptq":
         spare()
         return {}
     use()
     from transformers import AutoConfig
 
-    config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    config: Any = AutoConfig.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False
+    )
     config.quantization_config["backend"] = _KERNEL if training else "auto"
     return {"config": config} | ({} if device == "cpu" else {"device_map": {"": device}})
 
 
-def _read(folder: Path, device: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, torch.dtype]:
+def _read(
+    folder: Path, device: str | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, torch.dtype]:
     """The model in float32, its tokenizer, and the dtype that it is stored in."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -145,7 +167,9 @@ def _read(folder: Path, device: str | None) -> tuple[PreTrainedModel, PreTrained
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), **kept)
         read: Any = AutoModelForCausalLM.from_pretrained
-        model, told = read(str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **kept)
+        model, told = read(
+            str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **kept
+        )
     except (OSError, ValueError, KeyError, ImportError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{folder} cannot be quantised: {line}") from error
@@ -159,21 +183,28 @@ def _read(folder: Path, device: str | None) -> tuple[PreTrainedModel, PreTrained
 
 
 def _check(model: PreTrainedModel, folder: Path, group: int) -> None:
-    """Raise ModelError for the first layer that does not fit, before minutes are spent on those that do."""
+    """Raise ModelError for the first layer that does not fit, before minutes are spent on those
+    that do."""
     from optimum.gptq.utils import get_block_name_with_pattern, get_layers
 
     try:
         blocks = get_block_name_with_pattern(model)
     except ValueError as error:
         kind = model.config.model_type
-        raise ModelError(f"{folder} is of type {kind!r}: gptq knows no layers in it, take another base") from error
+        raise ModelError(
+            f"{folder} is of type {kind!r}: gptq knows no layers in it, take another base"
+        ) from error
     for name, layer in get_layers(model, prefix=blocks).items():
         outputs, inputs = layer.weight.shape
         if inputs % group:
-            raise ModelError(f"group is {group}: it does not divide the {inputs} inputs of {name}, choose another")
+            raise ModelError(
+                f"group is {group}: it does not divide the {inputs} inputs of {name}, choose"
+                " another"
+            )
         if inputs % _PACKED or outputs % _PACKED:
             raise ModelError(
-                f"{name} has {inputs} inputs and {outputs} outputs: gptq packs multiples of {_PACKED}, use another base"
+                f"{name} has {inputs} inputs and {outputs} outputs: gptq packs multiples of"
+                f" {_PACKED}, use another base"
             )
 
 
@@ -185,7 +216,9 @@ def _rows(
     return [{"input_ids": [ids], "attention_mask": [[1] * len(ids)]} for ids in found if ids]
 
 
-def _quantised(model: PreTrainedModel, rows: list[Any], bits: int, group: int, desc_act: bool) -> Any:
+def _quantised(
+    model: PreTrainedModel, rows: list[Any], bits: int, group: int, desc_act: bool
+) -> Any:
     """``model`` with packed layers, and its settings in its config."""
     from gptqmodel.utils.model import hf_convert_gptq_v2_to_v1_format
     from optimum.gptq import GPTQQuantizer
@@ -200,15 +233,22 @@ def _quantised(model: PreTrainedModel, rows: list[Any], bits: int, group: int, d
     )
     made: Any = method.quantize_model(model)
     # it works in version 2 of the format; version 1 is what every other tool reads
-    made, _ = hf_convert_gptq_v2_to_v1_format(made, True, bits, method.quant_linear, method.format, method.meta)
+    made, _ = hf_convert_gptq_v2_to_v1_format(
+        made, True, bits, method.quant_linear, method.format, method.meta
+    )
     method.format = "gptq"
     settings = {name: value for name, value in method.to_dict().items() if name != "dataset"}
-    made.config.quantization_config = {**settings, "quant_method": "gptq", "checkpoint_format": "gptq"}
+    made.config.quantization_config = {
+        **settings,
+        "quant_method": "gptq",
+        "checkpoint_format": "gptq",
+    }
     return made
 
 
 def _save(model: Any, folder: Path, out: Path, dtype: torch.dtype) -> None:
-    """The packed layers, what is left of the model in the dtype that it was stored in, and the tokenizer's files."""
+    """The packed layers, what is left of the model in the dtype that it was stored in, and the
+    tokenizer's files."""
     for left in model.parameters():
         left.data = left.data.to(dtype)
     model.config.dtype = dtype
@@ -216,5 +256,7 @@ def _save(model: Any, folder: Path, out: Path, dtype: torch.dtype) -> None:
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix in {".json", ".jinja", ".model", ".txt", ".tiktoken"}:
             shutil.copyfile(path, out / path.name)
-    (out / "model.safetensors.index.json").unlink(missing_ok=True)  # that of the unquantised weights
+    (out / "model.safetensors.index.json").unlink(
+        missing_ok=True
+    )  # that of the unquantised weights
     model.save_pretrained(str(out))

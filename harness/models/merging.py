@@ -31,9 +31,11 @@ class _Cut(NamedTuple):
 
 
 def merge(recipe: Merged, folders: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Write the adapter that ``recipe`` makes of those in ``folders`` to ``out``; returns facts about it.
+    """Write the adapter that ``recipe`` makes of those in ``folders`` to ``out``; returns facts
+    about it.
 
-    ``kept`` is the share of the merged update's sum of squares that its rank holds: 1 is exact. Raises ModelError.
+    ``kept`` is the share of the merged update's sum of squares that its rank holds: 1 is exact.
+    Raises ModelError.
     """
     import torch
 
@@ -43,8 +45,17 @@ def merge(recipe: Merged, folders: Sequence[Path], out: Path) -> dict[str, Any]:
     total = held = 0.0
     layers = {}
     for module in sorted({name for found in each for name in found}):
-        own = [(found[module], weight) for found, weight in zip(each, weights, strict=True) if module in found]
-        cut = _merged(recipe, [pair for pair, _ in own], torch.tensor([weight for _, weight in own]), _rank(recipe))
+        own = [
+            (found[module], weight)
+            for found, weight in zip(each, weights, strict=True)
+            if module in found
+        ]
+        cut = _merged(
+            recipe,
+            [pair for pair, _ in own],
+            torch.tensor([weight for _, weight in own]),
+            _rank(recipe),
+        )
         layers[module], total, held = cut.factors, total + cut.total, held + cut.held
     config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
     write(out, config, _of_one_rank(layers))
@@ -85,11 +96,14 @@ def _side_by_side(pairs: list[Factors], weights: torch.Tensor) -> Factors:
     import torch
 
     down = torch.cat([pair.down for pair in pairs])
-    return Factors(down, torch.cat([pair.up * weight for pair, weight in zip(pairs, weights, strict=True)], 1))
+    return Factors(
+        down, torch.cat([pair.up * weight for pair, weight in zip(pairs, weights, strict=True)], 1)
+    )
 
 
 def _apart(pairs: list[Factors], weights: torch.Tensor) -> Factors:
-    """As PEFT's ``linear``: sums of the As and of the Bs, each by the root of its weight, cross terms and all."""
+    """As PEFT's ``linear``: sums of the As and of the Bs, each by the root of its weight, cross
+    terms and all."""
     roots = weights.abs().sqrt()
     signed = [root * weight.sign() for root, weight in zip(roots, weights, strict=True)]
     down = sum(pair.down * root for pair, root in zip(pairs, roots, strict=True))
@@ -131,7 +145,8 @@ _KEPT = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
 
 
 def into_base(base: Path, adapter: Path, out: Path) -> None:
-    """Write the model in ``base`` with the LoRA in ``adapter`` added to its weights to ``out``, in its own dtype.
+    """Write the model in ``base`` with the LoRA in ``adapter`` added to its weights to ``out``, in
+    its own dtype.
 
     The sum is taken in float32; the same input gives the same bytes.
 
@@ -141,7 +156,10 @@ def into_base(base: Path, adapter: Path, out: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     turned = bool(lora_config(adapter).get("fan_in_fan_out"))  # GPT-2 holds inputs x outputs
-    updates = {f"{module}.weight": pair.delta.T if turned else pair.delta for module, pair in factors(adapter).items()}
+    updates = {
+        f"{module}.weight": pair.delta.T if turned else pair.delta
+        for module, pair in factors(adapter).items()
+    }
     out.mkdir(parents=True, exist_ok=True)
     left = set(updates)
     for file in weight_files(base):
@@ -149,12 +167,16 @@ def into_base(base: Path, adapter: Path, out: Path) -> None:
         for name in left & tensors.keys():
             weight, update = tensors[name], updates[name]
             if weight.shape != update.shape or not weight.is_floating_point():
-                raise ModelError(f"{name} of {base} is {tuple(weight.shape)}, the update {tuple(update.shape)}")
+                raise ModelError(
+                    f"{name} of {base} is {tuple(weight.shape)}, the update {tuple(update.shape)}"
+                )
             tensors[name] = (weight.float() + update).to(weight.dtype).contiguous()
         left -= tensors.keys()
         save_file(tensors, out / file.name, metadata={"format": "pt"})
     if left:
-        raise ModelError(f"{base} has no full weight {min(left)}: give the base that {adapter} was trained on")
+        raise ModelError(
+            f"{base} has no full weight {min(left)}: give the base that {adapter} was trained on"
+        )
     for path in sorted(base.iterdir()):
         if path.is_file() and path.suffix in _KEPT:
             shutil.copyfile(path, out / path.name)

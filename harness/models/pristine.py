@@ -71,7 +71,8 @@ class Pristine:
                 self._saved[parameter] = parameter.detach().clone()
 
     def restore(self) -> None:
-        """Give the model its structure and weights back, in evaluation mode and without gradients."""
+        """Give the model its structure and weights back, in evaluation mode and without
+        gradients."""
         import torch
 
         for place in self._places:

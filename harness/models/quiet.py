@@ -12,11 +12,14 @@ from io import StringIO
 
 @contextmanager
 def quiet(**environment: str) -> Iterator[None]:
-    """No output; ``environment`` set meanwhile; environment and root logger afterwards as they were."""
+    """No output; ``environment`` set meanwhile; environment and root logger afterwards as they
+    were."""
     root, before = logging.getLogger(), dict(os.environ)
     handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
     os.environ.update(environment)
-    logging.disable(logging.WARNING)  # handlers hold the stream that they were made with: redirecting misses them
+    logging.disable(
+        logging.WARNING
+    )  # handlers hold the stream that they were made with: redirecting misses them
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")

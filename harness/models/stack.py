@@ -85,7 +85,8 @@ def put_on(wrapped: Any, model: Any, name: str, folder: Path, base: str, pristin
 
 
 def _check_shapes(folder: Path, named: Mapping[str, torch.Tensor], model: Any, base: str) -> None:
-    """Names and shapes of LoRA tensors against the layers of ``model``: PEFT takes many lines for it.
+    """Names and shapes of LoRA tensors against the layers of ``model``: PEFT takes many lines for
+    it.
 
     Raises:
         ModelError: they are not those of ``base``.
@@ -118,7 +119,8 @@ def _check_base_tensors(
     PEFT saves them after a change of vocabulary) are left out where they are what the base has.
 
     Raises:
-        ModelError: such a tensor is another than the base's, and the config does not say that it is trained.
+        ModelError: such a tensor is another than the base's, and the config does not say that it is
+            trained.
     """
     import torch
 
@@ -133,7 +135,9 @@ def _check_base_tensors(
             continue
         if biases and name.endswith("bias"):
             pristine.save([parameter])
-        elif parameter.shape == named[key].shape and torch.equal(parameter.cpu(), named[key].to(parameter.dtype)):
+        elif parameter.shape == named[key].shape and torch.equal(
+            parameter.cpu(), named[key].to(parameter.dtype)
+        ):
             del named[key]
         else:
             line = f"its tensor {key} replaces one of the base, and its config does not say so"
@@ -161,8 +165,9 @@ def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:
     """Make exactly these adapters active; each update counts ``scale`` times.
 
     Raises:
-        ModelError: a scale other than 1 for an adapter that took a part out of the base, or replaces
-            magnitudes, modules, tokens or biases of it: the update is then not what is scaled.
+        ModelError: a scale other than 1 for an adapter that took a part out of the base, or
+            replaces magnitudes, modules, tokens or biases of it: the update is then not what is
+            scaled.
     """
     from peft.tuners.lora import LoraLayer
 
@@ -176,7 +181,10 @@ def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:
             config.bias != "none",
         )
         if scale != 1 and any(whole):
-            line = "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases count whole or not at all"
+            line = (
+                "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases count whole or"
+                " not at all"
+            )
             raise ModelError(f"scale {scale:g} cannot be put on this adapter: {line}, use 1")
 
     wrapped.base_model.set_adapter(list(scales))

@@ -18,7 +18,6 @@ def count_tokens(base: Base, text: str) -> int:
     return len(encode(_tokenizer(base.path), text, special=False))
 
 
-
 @lru_cache(maxsize=4)
 def _tokenizer(path: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
@@ -28,21 +27,29 @@ def _tokenizer(path: str) -> PreTrainedTokenizerBase:
             path, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # the tokenizers library raises no class of its own
-        raise ModelError(f"{path} has no tokenizer that can be loaded: {first_line(error)}") from error
+        raise ModelError(
+            f"{path} has no tokenizer that can be loaded: {first_line(error)}"
+        ) from error
     return found
 
 
-
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) -> list[int]:
-    """Token ids of ``text`` with BOS as the tokenizer adds it, and never an EOS that it might append."""
+    """Token ids of ``text`` with BOS as the tokenizer adds it, and never an EOS that it might
+    append."""
     ids: list[int] = tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
-    if special and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id and not text.endswith(str(tokenizer.eos_token)):
+    if (
+        special
+        and len(ids) > 1
+        and ids[-1] == tokenizer.eos_token_id
+        and not text.endswith(str(tokenizer.eos_token))
+    ):
         return ids[:-1]
     return ids
 
 
-
-def encode_pair(encode: Callable[[str, bool], list[int]], prompt: str, continuation: str) -> tuple[list[int], int]:
+def encode_pair(
+    encode: Callable[[str, bool], list[int]], prompt: str, continuation: str
+) -> tuple[list[int], int]:
     """Token ids of both, and how many of them belong to ``prompt`` as an engine would ask it.
 
     ``encode`` turns text into ids, with BOS or without.

@@ -1,4 +1,5 @@
-"""Baselines within a session: checked at the start, compared by the tests, kept and summed up at the end."""
+"""Baselines within a session: checked at the start, compared by the tests, kept and summed up at
+the end."""
 
 from __future__ import annotations
 
@@ -20,25 +21,33 @@ _NAMED = 3  # missing cells that a line names
 
 
 def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
-    """Stops before anything is built where a baseline cannot be read, or says nothing about the selected cells."""
+    """Stops before anything is built where a baseline cannot be read, or says nothing about the
+    selected cells."""
     asking = list(_asking(own, items))
     if not asking:
         return
     settings = own.settings
     if settings.grader == JUDGE and (settings.baseline or settings.save_baseline):
-        raise pytest.UsageError("baselines hold verdicts of the fuzzy grader: give --grader both, not judge")
+        raise pytest.UsageError(
+            "baselines hold verdicts of the fuzzy grader: give --grader both, not judge"
+        )
     if settings.save_baseline and len({base.content for base in own.bases}) > 1:
-        raise pytest.UsageError(f"--save-baseline {settings.save_baseline} keeps one model: give one --model")
+        raise pytest.UsageError(
+            f"--save-baseline {settings.save_baseline} keeps one model: give one --model"
+        )
     if not settings.baseline:
         return
     kept = _readable(own, [key for key, _ in asking])
     if not any(cell.unnamed in own.baseline(key).cells for key, cell in asking if key in kept):
         path = _shown(own.baseline_path(kept[0], settings.baseline))
-        raise pytest.UsageError(f"baseline {path} holds none of the selected cells: select others, or save it again")
+        raise pytest.UsageError(
+            f"baseline {path} holds none of the selected cells: select others, or save it again"
+        )
 
 
 def _readable(own: HarnessSession, keys: Sequence[str]) -> list[str]:
-    """The scenarios that keep ``--baseline``: of several some need not, but one must, and none may be damaged."""
+    """The scenarios that keep ``--baseline``: of several some need not, but one must, and none may
+    be damaged."""
     try:
         kept = [key for key in dict.fromkeys(keys) if own.keeps_baseline(key)]
         for key in kept or keys[:1]:
@@ -49,7 +58,8 @@ def _readable(own: HarnessSession, keys: Sequence[str]) -> list[str]:
 
 
 def items_compared(own: HarnessSession, items: Sequence[pytest.Item]) -> int:
-    """How many cells the session compares: from the collection, which is the same on all workers."""
+    """How many cells the session compares: from the collection, which is the same on
+    all workers."""
     kept = [(key, cell) for key, cell in _asking(own, items) if own.keeps_baseline(key)]
     return len({(key, cell.id) for key, cell in kept if cell.unnamed in own.baseline(key).cells})
 
@@ -84,7 +94,8 @@ def properties(found: Comparison) -> Iterator[tuple[str, object]]:
 
 
 def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
-    """Writes what ran as ``--save-baseline``, and says where; a run that lacks selected cells is no baseline."""
+    """Writes what ran as ``--save-baseline``, and says where; a run that lacks selected cells is no
+    baseline."""
     name = own.settings.save_baseline
     if not name:
         return
@@ -94,7 +105,9 @@ def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
     keys = dict.fromkeys(key for key, _ in own.ran)
     paths = {own.baseline_path(key, name) for key in keys}
     if len(paths) < len(keys):
-        raise pytest.UsageError("--baselines is one folder for several scenarios: put {scenario} into it")
+        raise pytest.UsageError(
+            "--baselines is one folder for several scenarios: put {scenario} into it"
+        )
     for key in keys:
         kept, path = _kept(own, key, name), own.baseline_path(key, name)
         save(kept, path)
@@ -133,10 +146,17 @@ def _incomplete(own: HarnessSession, exitstatus: int) -> str:
     if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         return "the session did not end by itself"
     if own.stopped:
-        return f"the session ended before its last test ({own.stopped}): run it without -x and --maxfail"
+        return (
+            f"the session ended before its last test ({own.stopped}): run it without -x and"
+            " --maxfail"
+        )
     lost = own.lost()
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-    return f"nothing was measured of {', '.join(lost[:_NAMED])}{more}: mend that, or select others" if lost else ""
+    return (
+        f"nothing was measured of {', '.join(lost[:_NAMED])}{more}: mend that, or select others"
+        if lost
+        else ""
+    )
 
 
 def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
@@ -145,12 +165,16 @@ def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
     manifest = own.manifest(cells[0])
     kept = {cell.unnamed: _cell(own, key, cell) for cell in cells}
     model, scenario = cells[0].base, own.scenario(key).name
-    return Baseline(name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept)
+    return Baseline(
+        name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept
+    )
 
 
 def _cell(own: HarnessSession, key: str, cell: Cell) -> Kept:
     result = own.result(key, cell)
-    return Kept(result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost)
+    return Kept(
+        result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost
+    )
 
 
 def _verdict(name: str, found: Sequence[Comparison]) -> Iterator[str]:
@@ -159,7 +183,12 @@ def _verdict(name: str, found: Sequence[Comparison]) -> Iterator[str]:
     more = f", no loss could be shown in {untold}" if untold else ""
     yield f"\nagainst baseline {name}: cells compared {len(found)}, worse {bad or 'none'}{more}"
     yield from (f"{c.cell}: {c.blind}" for c in found if c.blind)
-    yield from (f"slower, not failed: {c.cell}: {line}" for c in found if not c.judge_speed for line in c.slower)
+    yield from (
+        f"slower, not failed: {c.cell}: {line}"
+        for c in found
+        if not c.judge_speed
+        for line in c.slower
+    )
 
 
 def _append(path: Path, text: str) -> str:
@@ -168,7 +197,9 @@ def _append(path: Path, text: str) -> str:
         with path.open("a", encoding="utf-8") as stream:
             stream.write(text + "\n")
     except OSError as error:
-        raise StoreError(f"summary {path} cannot be written ({error.strerror}): give another --summary") from error
+        raise StoreError(
+            f"summary {path} cannot be written ({error.strerror}): give another --summary"
+        ) from error
     return f"summary appended to {_shown(path)}"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.build import opened
+from harness.builds import opened
 from harness.engines import Engine, EngineSpec
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
@@ -34,7 +34,9 @@ def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
     try:
         return own.result(key, cell)
     except HarnessError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None  # its line says it all, and no cause of it
+        raise pytest.fail.Exception(
+            str(error), pytrace=False
+        ) from None  # its line says it all, and no cause of it
 
 
 @pytest.fixture
@@ -50,7 +52,8 @@ class Bounds:
         self._found = found
 
     def broken(self, result: Result, *measures: str) -> list[str]:
-        """A line for each bound (on one of ``measures``, if any are named) that is not kept; skips where none is."""
+        """A line for each bound (on one of ``measures``, if any are named) that is not kept; skips
+        where none is."""
         asked = [gate for gate in self._found if not measures or gate.measure in measures]
         if not asked:
             pytest.skip("no gate is declared for this cell")
@@ -61,13 +64,16 @@ class Bounds:
 def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
     """The gates that ``gates.toml`` beside the suite declares for ``cell``.
 
-    Those of the harness's own suites hold for the shipped model, those of a user's folder for whatever is asked.
+    Those of the harness's own suites hold for the shipped model, those of a user's folder for
+    whatever is asked.
     """
     own = request.config.stash[KEY]
     if own.key(request.module) in SCENARIOS and cell.base.content != own.shipped:
         pytest.skip("gates are declared for the shipped model only")
     if request.config.stash[KEY].settings.grader == JUDGE:
-        pytest.skip("gates are declared for the fuzzy grader: --grader both holds them, with a judge beside")
+        pytest.skip(
+            "gates are declared for the fuzzy grader: --grader both holds them, with a judge beside"
+        )
     path = request.path.parent / "gates.toml"
     if idle := own.idle_gates(own.key(request.module), path):
         advice = "mend the pattern, or take the gate out"
@@ -84,16 +90,19 @@ def _read(path: Path, cell: Cell) -> list[Gate]:
 
 @pytest.fixture
 def may_diverge(cell: Cell, request: pytest.FixtureRequest) -> bool:
-    """Whether ``gates.toml`` says that the cell's loss may run away (``converged`` at least 0), on any model."""
+    """Whether ``gates.toml`` says that the cell's loss may run away (``converged`` at least 0), on
+    any model."""
     declared = _read(request.path.parent / "gates.toml", cell)
     return any(gate.measure == "converged" and gate.least == 0 for gate in declared)
 
 
 @pytest.fixture
 def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Comparison:
-    """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not hold the cell.
+    """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not
+    hold the cell.
 
-    It skips, too, where nothing is worse, and nothing could be: that is no proof that nothing was lost.
+    It skips, too, where nothing is worse, and nothing could be: that is no proof that nothing was
+    lost.
     """
     own = request.config.stash[KEY]
     if not own.settings.baseline:
@@ -108,7 +117,9 @@ def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Com
     request.node.user_properties.append((COMPARED, [key, cell.id, count]))
     request.node.user_properties.extend(properties(found))
     if not found.conclusive:
-        pytest.skip(f"not worse than baseline {found.baseline}, as far as can be told: {found.blind}")
+        pytest.skip(
+            f"not worse than baseline {found.baseline}, as far as can be told: {found.blind}"
+        )
     return found
 
 
@@ -126,20 +137,31 @@ class Ready(NamedTuple):
 def parametrise_engines(metafunc: pytest.Metafunc, own: HarnessSession) -> None:
     """``engine_spec`` becomes every engine of ``--engine``."""
     missing = own.settings.missing
-    marks = {spec: [pytest.mark.skip(reason=missing[spec])] if spec in missing else [] for spec in own.settings.engines}
+    marks = {
+        spec: [pytest.mark.skip(reason=missing[spec])] if spec in missing else []
+        for spec in own.settings.engines
+    }
     params = [pytest.param(spec, id=spec.name, marks=marks[spec]) for spec in own.settings.engines]
     metafunc.parametrize("engine_spec", params, scope="module")
 
 
 @pytest.fixture(scope="module")
 def ready(engine_spec: EngineSpec, request: pytest.FixtureRequest) -> Ready:
-    """The engine ``engine_spec`` with the session's first model, and two small adapters trained as it wants them."""
+    """The engine ``engine_spec`` with the session's first model, and two small adapters trained as
+    it wants them."""
     own, spec = request.config.stash[KEY], engine_spec
     try:
         base, known = own.bases[0], replay()
         trained_on = spec.training(base, known)
-        adapters = [Adapter(trained_on, dataset("oscarstxt"), replace(_TRAINING, seed=seed)) for seed in (0, 1)]
-        return Ready(*opened(spec.answering(base, known), adapters, own.fetch, spec.dtype, own.settings.device))
+        adapters = [
+            Adapter(trained_on, dataset("oscarstxt"), replace(_TRAINING, seed=seed))
+            for seed in (0, 1)
+        ]
+        return Ready(
+            *opened(
+                spec.answering(base, known), adapters, own.fetch, spec.dtype, own.settings.device
+            )
+        )
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -149,6 +171,8 @@ def ready_cell(cell: Cell, request: pytest.FixtureRequest) -> Ready:
     """The engine of ``cell``, and the files of its adapters."""
     own = request.config.stash[KEY]
     try:
-        return Ready(*opened(cell.model, cell.adapters, own.fetch, cell.engine.dtype, own.settings.device))
+        return Ready(
+            *opened(cell.model, cell.adapters, own.fetch, cell.engine.dtype, own.settings.device)
+        )
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)

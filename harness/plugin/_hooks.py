@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.build import Meanwhile, Plan, launch_here
+from harness.builds import Meanwhile, Plan, launch_here
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
 from harness.measure.machine import Threads, choose_threads
@@ -33,10 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[KEY] = HarnessSession(config)
-    config.addinivalue_line("markers", "needs(capability, ...): what a test asks of its cell's engine")
+    config.addinivalue_line(
+        "markers", "needs(capability, ...): what a test asks of its cell's engine"
+    )
     config.pluginmanager.register(Recorder(config.stash[KEY]), "harness-recorder")
     worker = getattr(config, "workerinput", None)  # a local one inherits what the controller chose
-    processes = int(worker["workercount"]) if worker else len(config.getoption("tx", None) or ["here"])
+    processes = (
+        int(worker["workercount"]) if worker else len(config.getoption("tx", None) or ["here"])
+    )
     config.stash[THREADS] = choose_threads(processes)  # before torch is imported
 
 
@@ -55,7 +59,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         cells = own.cells(own.key(metafunc.module))
     except (HarnessError, pytest.UsageError) as error:
-        own.mistake, cells = str(error), []  # raised here it would be a collection error, with a traceback
+        own.mistake, cells = (
+            str(error),
+            [],
+        )  # raised here it would be a collection error, with a traceback
     marked = [pytest.param(cell, id=cell.id, marks=_marks(own.missing(cell))) for cell in cells]
     metafunc.parametrize("cell", marked, scope="session")
 
@@ -77,7 +84,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Stops where the user got something wrong; else puts the tests in order.
 
-    What stops a worker of xdist would be shown as an error of its own, so a worker tells the mistake and has no tests.
+    What stops a worker of xdist would be shown as an error of its own, so a worker tells the
+    mistake and has no tests.
     """
     own = config.stash[KEY]
     try:
@@ -104,9 +112,10 @@ def _check(own: HarnessSession, items: list[pytest.Item]) -> None:
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Shows the plan, or builds what the selected tests need before the first of them runs.
 
-    With ``-x`` or ``--maxfail`` each cell is built when its turn comes, so that a failure ends the session early;
-    a worker of xdist does likewise, as it does not know its share beforehand. Where it would wait for another worker's
-    build, and when it has no tests left, it builds what else is to come.
+    With ``-x`` or ``--maxfail`` each cell is built when its turn comes, so that a failure ends the
+    session early; a worker of xdist does likewise, as it does not know its share beforehand. Where
+    it would wait for another worker's build, and when it has no tests left, it builds what else is
+    to come.
     """
     own = session.config.stash[KEY]
     if session.config.getoption("numprocesses", None):
@@ -124,7 +133,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.config.getoption("maxfail") or session.config.option.collectonly:
         return None
     if cells and on_worker(session.config):
-        session.config.stash[HELP] = own.store.meanwhile = Meanwhile(lambda: own.plan(cells), own.store, own.fetch)
+        session.config.stash[HELP] = own.store.meanwhile = Meanwhile(
+            lambda: own.plan(cells), own.store, own.fetch
+        )
     elif cells:
         try:
             if own.judge:
@@ -137,16 +148,21 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Notes what was selected. A worker that is through helps the others, unless the session was broken off."""
+    """Notes what was selected. A worker that is through helps the others, unless the session was
+    broken off."""
     own = session.config.stash[KEY]
     own.stopped = str(session.shouldfail or session.shouldstop or "")
     own.selected |= {
         item.nodeid: (own.key(item.module), cell.id)
         for item in session.items
-        if (cell := cell_of(item)) and isinstance(item, pytest.Function) and "outcome" in item.fixturenames
+        if (cell := cell_of(item))
+        and isinstance(item, pytest.Function)
+        and "outcome" in item.fixturenames
     }
     if on_worker(session.config):
-        tell_controller(session.config, selected=[[test, *cell] for test, cell in own.selected.items()])
+        tell_controller(
+            session.config, selected=[[test, *cell] for test, cell in own.selected.items()]
+        )
     meanwhile = session.config.stash.get(HELP, None)
     if meanwhile and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         while meanwhile():
@@ -162,7 +178,8 @@ def _judge_first(own: HarnessSession) -> None:
 
 
 class Recorder:
-    """Notes which cells ran, from reports and not in the fixture: under xdist only reports reach the controller."""
+    """Notes which cells ran, from reports and not in the fixture: under xdist only reports reach
+    the controller."""
 
     def __init__(self, own: HarnessSession) -> None:
         self._own = own
@@ -171,7 +188,9 @@ class Recorder:
         told = dict(report.user_properties)
         if report.skipped:
             self._own.left_out.add(report.nodeid)
-        measured = report.when == "call" or COMPARED in told  # what is compared in vain is skipped before its call
+        measured = (
+            report.when == "call" or COMPARED in told
+        )  # what is compared in vain is skipped before its call
         if scenario := told.get(SCENARIO):
             if report.skipped and isinstance(report.longrepr, tuple) and COMPARED not in told:
                 self._own.skipped[str(scenario)] = report.longrepr[2].removeprefix("Skipped: ")
@@ -190,7 +209,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     own = config.stash[KEY]
     for scenario, reason in own.skipped.items():
         if scenario not in own.asked:
-            terminalreporter.write_line(f"{scenario}: every test was skipped, nothing was measured: {reason}")
+            terminalreporter.write_line(
+                f"{scenario}: every test was skipped, nothing was measured: {reason}"
+            )
     if not own.ran:
         return
     try:
@@ -228,7 +249,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 
 
 def _width(config: pytest.Config) -> int | None:
-    """Columns of the terminal; None in a file or a pipe, which wrap nothing, unless ``COLUMNS`` says."""
+    """Columns of the terminal; None in a file or a pipe, which wrap nothing, unless ``COLUMNS``
+    says."""
     writer = config.get_terminal_writer()
     return writer.fullwidth if sys.stdout.isatty() or "COLUMNS" in os.environ else None
 

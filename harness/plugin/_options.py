@@ -38,13 +38,24 @@ _OPTIONS = {
         "deterministic",
         "how suites answer: a preset, with fields of its own, e.g. default,temperature=0.5",
     ),
-    "grader": ("NAME", "fuzzy", "whose verdicts count: fuzzy, judge, or both (fuzzy, with the judge's beside)"),
+    "grader": (
+        "NAME",
+        "fuzzy",
+        "whose verdicts count: fuzzy, judge, or both (fuzzy, with the judge's beside)",
+    ),
     "judge": (
         "MODEL",
         "",
-        "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the one that comes along",
+        (
+            "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the one that"
+            " comes along"
+        ),
     ),
-    "judge_kappa": ("X", str(LEAST_KAPPA), "least agreement of the judge with people, on held-out labelled pairs"),
+    "judge_kappa": (
+        "X",
+        str(LEAST_KAPPA),
+        "least agreement of the judge with people, on held-out labelled pairs",
+    ),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
     "baselines": ("DIR", BASELINES, "where baselines are kept"),
@@ -53,8 +64,16 @@ _OPTIONS = {
         "quality=0.02,bytes=1.10,memory=1.25,speed=2.0",
         "how much worse than a baseline is well enough",
     ),
-    "served_on": ("DAY", "", "keep answers of servers under this day or word; by default today's date (UTC)"),
-    "summary": ("FILE", "", "append the tables to this markdown file; in GitHub Actions the job's summary"),
+    "served_on": (
+        "DAY",
+        "",
+        "keep answers of servers under this day or word; by default today's date (UTC)",
+    ),
+    "summary": (
+        "FILE",
+        "",
+        "append the tables to this markdown file; in GitHub Actions the job's summary",
+    ),
 }
 _MODEL = "folder, hub id, .gguf file or openai:NAME@URL of a base model"
 _ADAPTER = "a ready-made adapter to be measured: a PEFT folder, a .gguf file or served:NAME"
@@ -98,22 +117,37 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "what a LoRA can make a model remember")
     group.addoption("--model", action="append", metavar="PATH", help=f"{_MODEL}; repeatable")
     parser.addini("model", _MODEL, "linelist")
-    group.addoption("--adapter", action="append", metavar="NAME=WHAT", help=f"{_ADAPTER}; repeatable")
+    group.addoption(
+        "--adapter", action="append", metavar="NAME=WHAT", help=f"{_ADAPTER}; repeatable"
+    )
     parser.addini("adapter", _ADAPTER, "linelist")
     for name, (meta, default, text) in _OPTIONS.items():
-        group.addoption(f"--{name.replace('_', '-')}", metavar=meta, help=f"{text} [{default or 'automatic'}]")
+        group.addoption(
+            f"--{name.replace('_', '-')}", metavar=meta, help=f"{text} [{default or 'automatic'}]"
+        )
         parser.addini(name, text, default=default)
-    group.addoption("--save-baseline", metavar="NAME", help="keep what the cells reach as a baseline")
-    group.addoption("--baseline-speed", action="store_true", help="fail, too, where a cell is slower than its limit")
-    group.addoption("--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa")
-    group.addoption("--plan", action="store_true", help="show what would be built, and build nothing")
+    group.addoption(
+        "--save-baseline", metavar="NAME", help="keep what the cells reach as a baseline"
+    )
+    group.addoption(
+        "--baseline-speed",
+        action="store_true",
+        help="fail, too, where a cell is slower than its limit",
+    )
+    group.addoption(
+        "--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa"
+    )
+    group.addoption(
+        "--plan", action="store_true", help="show what would be built, and build nothing"
+    )
 
 
 def settings(config: pytest.Config) -> Settings:
     """Options over ini settings over defaults.
 
     Raises:
-        pytest.UsageError: a seed is no number, a decoding or engine is unknown, or an engine that is asked for by name
+        pytest.UsageError: a seed is no number, a decoding or engine is unknown, or an engine that
+        is asked for by name
             is not installed.
     """
     given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
@@ -175,7 +209,9 @@ def _adapters(given: Sequence[str]) -> tuple[GivenAdapter, ...]:
         raise pytest.UsageError(str(error)) from None
     names = [adapter.name for adapter in found]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise pytest.UsageError(f"--adapter {twice[0]} is given twice: names become ids, give each its own")
+        raise pytest.UsageError(
+            f"--adapter {twice[0]} is given twice: names become ids, give each its own"
+        )
     return found
 
 
@@ -202,16 +238,25 @@ def _name(option: str, name: str) -> str:
 
 def _limits(text: str) -> Limits:
     try:
-        pairs = {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
+        pairs = {
+            name.strip(): float(value)
+            for name, value in (part.split("=") for part in text.split(","))
+        }
         found = Limits(**pairs)
     except (ValueError, TypeError):
         known = ", ".join(Limits._fields)
-        raise pytest.UsageError(f"--limits {text!r}: give NAME=NUMBER, separated by commas, of {known}") from None
+        raise pytest.UsageError(
+            f"--limits {text!r}: give NAME=NUMBER, separated by commas, of {known}"
+        ) from None
     if not 0 <= found.quality < 1:
-        raise pytest.UsageError(f"--limits {text!r}: quality is a share, at least 0 and below 1, such as 0.02")
+        raise pytest.UsageError(
+            f"--limits {text!r}: quality is a share, at least 0 and below 1, such as 0.02"
+        )
     for name, ratio in found._replace(quality=1.0)._asdict().items():
         if not 1 <= ratio < math.inf:
-            raise pytest.UsageError(f"--limits {text!r}: {name} is a ratio, at least 1 and finite, such as 1.25")
+            raise pytest.UsageError(
+                f"--limits {text!r}: {name} is a ratio, at least 1 and finite, such as 1.25"
+            )
     return found
 
 

@@ -1,4 +1,5 @@
-"""Distribution over workers: all tests of a cell go to one worker, which tells the controller what reports do not."""
+"""Distribution over workers: all tests of a cell go to one worker, which tells the controller what
+reports do not."""
 
 from __future__ import annotations
 
@@ -13,16 +14,21 @@ from harness.plugin._session import KEY, HarnessSession, cell_of
 
 def check_names(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     """Two folders of one name would share plots and chapters. Raises pytest.UsageError."""
-    modules = dict.fromkeys(item.module for item in items if cell_of(item) and isinstance(item, pytest.Function))
+    modules = dict.fromkeys(
+        item.module for item in items if cell_of(item) and isinstance(item, pytest.Function)
+    )
     seen: dict[str, str] = {}
     for key in dict.fromkeys(map(own.key, modules)):
         first = seen.setdefault(own.scenario(key).name, key)
         if first != key:
-            raise pytest.UsageError(f"{first} and {key} are scenarios of one name: rename one of them")
+            raise pytest.UsageError(
+                f"{first} and {key} are scenarios of one name: rename one of them"
+            )
 
 
 def sort_by_cell(own: HarnessSession, items: list[pytest.Item]) -> None:
-    """Tests of one cell together, cells of one model after each other, scenarios in the order of collection.
+    """Tests of one cell together, cells of one model after each other, scenarios in the order of
+    collection.
 
     Tests without a cell come first.
     """
@@ -49,14 +55,16 @@ def on_worker(config: pytest.Config) -> bool:
 
 
 def tell_controller(config: pytest.Config, **told: Any) -> None:
-    """Hands over, at the worker's end, what ``pytest_testnodedown`` takes: a ``mistake``, or the tests ``selected``."""
+    """Hands over, at the worker's end, what ``pytest_testnodedown`` takes: a ``mistake``, or the
+    tests ``selected``."""
     output: Any = config
     output.workeroutput.setdefault(_TOLD, {}).update(told)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Takes what a worker tells. Raises pytest.UsageError on a mistake that its collection found."""
+    """Takes what a worker tells. Raises pytest.UsageError on a mistake that its
+    collection found."""
     told = getattr(node, "workeroutput", {}).get(_TOLD, {})  # one that crashed tells nothing
     if mistake := told.get("mistake"):
         raise pytest.UsageError(mistake)

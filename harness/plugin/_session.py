@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.build import GRADES, Calibrated, Job, Plan, build, lines, read_lines, trusted
+from harness.builds import GRADES, Calibrated, Job, Plan, build, lines, read_lines, trusted
 from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
 from harness.experiments.cells import Cell, told_apart
@@ -54,7 +54,8 @@ class HarnessSession:
         self.ran: dict[tuple[str, str], None] = {}
         """(scenario's key, cell id) of every test that ran, in order."""
         self.selected: dict[str, tuple[str, str]] = {}
-        """The same of every test that was to measure a cell, by the test's id; known at the session's end."""
+        """The same of every test that was to measure a cell, by the test's id; known at the
+        session's end."""
         self.left_out: set[str] = set()
         """Ids of tests that were skipped."""
         self.stopped = ""
@@ -64,7 +65,8 @@ class HarnessSession:
         self.asked: set[str] = set()
         """Scenarios of which a test was not skipped."""
         self.compared: dict[tuple[str, str], int] = {}
-        """(scenario's key, cell id) of every comparison with the baseline, and how many the session makes."""
+        """(scenario's key, cell id) of every comparison with the baseline, and how many the session
+        makes."""
         self._scenarios: dict[str, Scenario] = {}
         self._cells: dict[str, list[Cell]] = {}
         self._results: dict[tuple[str, str], Result] = {}
@@ -87,7 +89,9 @@ class HarnessSession:
     @property
     def namesakes(self) -> list[str]:
         """Which of the models is where, a line for each that another one has the name of."""
-        return [f"{base.name} is {base.path}" for base in self.bases if base not in self._identified]
+        return [
+            f"{base.name} is {base.path}" for base in self.bases if base not in self._identified
+        ]
 
     @cached_property
     def _identified(self) -> list[Base]:
@@ -103,7 +107,8 @@ class HarnessSession:
         return key_of(str(module.SCENARIO), Path(str(module.__file__)), root_of(self._config))
 
     def scenario(self, key: str) -> Scenario:
-        """Read once a session, whatever happens to its files meanwhile. Raises RecipeError or DataError."""
+        """Read once a session, whatever happens to its files meanwhile. Raises RecipeError or
+        DataError."""
         if key not in self._scenarios:
             self._scenarios[key] = scenario_called(key, root_of(self._config) / "suites")
         return self._scenarios[key]
@@ -114,7 +119,9 @@ class HarnessSession:
         if key not in self._cells:
             selected = (own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
             found = cells(self.scenario(key), *selected)
-            self._cells[key] = [replace(cell, grader=own.grader, calibration=self.calibration) for cell in found]
+            self._cells[key] = [
+                replace(cell, grader=own.grader, calibration=self.calibration) for cell in found
+            ]
         return self._cells[key]
 
     def idle_gates(self, key: str, path: Path) -> list[str]:
@@ -144,7 +151,8 @@ class HarnessSession:
 
     @cached_property
     def judge(self) -> str:
-        """What the judge is worth, in one line; empty where none is asked. Raises ModelError on a weak one."""
+        """What the judge is worth, in one line; empty where none is asked. Raises ModelError on a
+        weak one."""
         if self.calibration is None:
             return ""
         found, name = Calibrated.of(self.fetch(self.calibration)), self.calibration.judge.name
@@ -153,10 +161,16 @@ class HarnessSession:
         return summary(name, found)
 
     def missing(self, cell: Cell) -> str:
-        """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty where it can."""
+        """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty
+        where it can."""
         if cell.given is None and not cell.engine.capabilities.trains:
-            return f"nothing can be trained on {cell.base.path}: give adapters that are ready, as --adapter NAME=WHAT"
-        refused = refusal(cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}")
+            return (
+                f"nothing can be trained on {cell.base.path}: give adapters that are ready, as"
+                " --adapter NAME=WHAT"
+            )
+        refused = refusal(
+            cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}"
+        )
         return _uninstalled(cell.engine) or refused
 
     def fetch(self, recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
@@ -168,7 +182,8 @@ class HarnessSession:
         return lines(self._say)
 
     def _say(self, line: str) -> None:
-        """Past pytest's capture: a worker of xdist shares the controller's stderr, and has no terminal."""
+        """Past pytest's capture: a worker of xdist shares the controller's stderr, and has no
+        terminal."""
         capture = self._config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             print(line, file=sys.stderr, flush=True)
@@ -180,7 +195,7 @@ class HarnessSession:
     def result(self, key: str, cell: Cell) -> Result:
         """Figures of ``cell`` of a scenario."""
         if (key, cell.id) not in self._results:
-            self.judge  # noqa: B018 - read, as that is what stops at a judge that is not to be trusted
+            self.judge  # noqa: B018 - read: that stops at a judge that is not to be trusted
             self._results[key, cell.id] = result(self.scenario(key), cell, self.fetch)
         return self._results[key, cell.id]
 
@@ -189,7 +204,8 @@ class HarnessSession:
         return read_lines(self.fetch(cell.grades).path / GRADES)
 
     def baseline_path(self, key: str, name: str) -> Path:
-        """Where the baseline ``name`` of a scenario is kept: by default beside a folder's own data."""
+        """Where the baseline ``name`` of a scenario is kept: by default beside a
+        folder's own data."""
         scenario, pattern = self.scenario(key), self.settings.baselines
         if pattern == BASELINES and key not in SCENARIOS:
             return Path(key) / "baselines" / f"{name}.json"
@@ -209,13 +225,17 @@ class HarnessSession:
 
     def lost(self) -> list[str]:
         """Ids of the selected cells of which nothing was measured, though nobody skipped them."""
-        due = dict.fromkeys(cell for test, cell in self.selected.items() if test not in self.left_out)
+        due = dict.fromkeys(
+            cell for test, cell in self.selected.items() if test not in self.left_out
+        )
         return [cell for key, cell in due if (key, cell) not in self.ran]
 
     def cells_that_ran(self) -> dict[str, list[Cell]]:
         """By the scenario's key, in the order of its grid."""
         keys = dict.fromkeys(key for key, _ in self.ran)
-        return {key: [cell for cell in self.cells(key) if (key, cell.id) in self.ran] for key in keys}
+        return {
+            key: [cell for cell in self.cells(key) if (key, cell.id) in self.ran] for key in keys
+        }
 
     def report(self) -> list[Part]:
         """What the cells that ran found, scenario by scenario."""

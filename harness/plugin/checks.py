@@ -1,4 +1,5 @@
-"""The tests that every suite has: ``from harness.checks import *`` collects them in the suite's own module.
+"""The tests that every suite has: ``from harness.checks import *`` collects them in the suite's own
+module.
 
 The gates stand in gates.toml beside the suite; ``--baseline NAME`` compares with an earlier run.
 """
@@ -14,7 +15,12 @@ from harness.plugin import Bounds
 from harness.report import Result
 from harness.report.baselines import Comparison
 
-__all__ = ["test_answers", "test_holds_its_gates", "test_not_worse_than_the_baseline", "test_training_ends_well"]
+__all__ = [
+    "test_answers",
+    "test_holds_its_gates",
+    "test_not_worse_than_the_baseline",
+    "test_training_ends_well",
+]
 
 
 def test_answers(outcome: Result, lines: list[dict[str, Any]], may_diverge: bool) -> None:
@@ -32,7 +38,11 @@ def test_training_ends_well(cell: Cell, outcome: Result, may_diverge: bool) -> N
 
 def test_holds_its_gates(outcome: Result, gate: Bounds) -> None:
     broken = gate.broken(outcome)
-    facts = ", ".join(f"{name.rpartition('/')[2]} {share:.2f}" for name, share in outcome.facts.items() if share < 1)
+    facts = ", ".join(
+        f"{name.rpartition('/')[2]} {share:.2f}"
+        for name, share in outcome.facts.items()
+        if share < 1
+    )
     assert not broken, f"{'; '.join(broken)}. Facts not always recalled: {facts or 'none'}"
 
 

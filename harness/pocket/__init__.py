@@ -1,1 +1,2 @@
-"""The shipped model: the text it is made from, its training, and what it can do. See ``python -m harness.pocket``."""
+"""The shipped model: the text it is made from, its training, and what it can do. See ``python -m
+harness.pocket``."""

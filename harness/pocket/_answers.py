@@ -1,4 +1,5 @@
-"""Answers to a question: some that mean the expected one, some that do not, many of them near misses."""
+"""Answers to a question: some that mean the expected one, some that do not, many of them near
+misses."""
 
 from __future__ import annotations
 
@@ -96,7 +97,8 @@ class Expected(NamedTuple):
 
 
 def expected(world: World, dice: random.Random) -> Expected:
-    """By halves from the tables and of invented names, so that what counts is whether the two are the same."""
+    """By halves from the tables and of invented names, so that what counts is whether the two are
+    the same."""
     return _of_tables(world, dice) if dice.random() < 0.5 else _invented(world, dice)
 
 
@@ -142,7 +144,8 @@ def other(wanted: Expected, dice: random.Random) -> str:
 
 
 def slipped(text: str, dice: random.Random) -> str:
-    """A slip of the pen: a letter of a long enough name is missing, doubled, swapped, put in, or sounds alike."""
+    """A slip of the pen: a letter of a long enough name is missing, doubled, swapped, put in, or
+    sounds alike."""
     places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha()]
     if len(text) < 6 or not places or any(c.isdigit() for c in text):
         return text
@@ -167,15 +170,29 @@ def _of_tables(world: World, dice: random.Random) -> Expected:
     def another() -> str:
         return world.answer(relation, dice.choice(rows))
 
-    return Expected(question, row.slots["winners"].split("; ") if people else [answer], another, people, _awards(world))
+    return Expected(
+        question,
+        row.slots["winners"].split("; ") if people else [answer],
+        another,
+        people,
+        _awards(world),
+    )
 
 
 def _invented(world: World, dice: random.Random) -> Expected:
     awards = _awards(world)
     award, year = dice.choice(awards), _words.year(dice)
     kinds: dict[str, tuple[int, Callable[[], str], tuple[str, ...]]] = {
-        "people": (8, lambda: _people(dice), (f"Who won {award} in {year}?", f"{year}, {award}: who was it?")),
-        "film": (4, lambda: _words.film(dice), (f"Which film won {award} in {year}?", "What is it called?")),
+        "people": (
+            8,
+            lambda: _people(dice),
+            (f"Who won {award} in {year}?", f"{year}, {award}: who was it?"),
+        ),
+        "film": (
+            4,
+            lambda: _words.film(dice),
+            (f"Which film won {award} in {year}?", "What is it called?"),
+        ),
         "award": (2, lambda: dice.choice(awards), (f"Which Oscar did {_words.film(dice)} win?",)),
         "year": (1, lambda: _words.year(dice), ("In which year was it?",)),
         "number": (1, lambda: _words.value("numbers", dice), ("How many were there?",)),
@@ -188,7 +205,13 @@ def _invented(world: World, dice: random.Random) -> Expected:
     name = dice.choices(list(kinds), [weight for weight, _, _ in kinds.values()])[0]
     _, make, questions = kinds[name]
     names = make().split("; ")
-    return Expected(dice.choice((*questions, *_NEUTRAL)), names, lambda: spoken(make()), name == "people", awards)
+    return Expected(
+        dice.choice((*questions, *_NEUTRAL)),
+        names,
+        lambda: spoken(make()),
+        name == "people",
+        awards,
+    )
 
 
 def _awards(world: World) -> tuple[str, ...]:
@@ -196,7 +219,9 @@ def _awards(world: World) -> tuple[str, ...]:
 
 
 def _people(dice: random.Random) -> str:
-    return "; ".join(_words.person(dice) for _ in range(dice.choices((1, 2, 3, 4, 5), (55, 22, 11, 7, 5))[0]))
+    return "; ".join(
+        _words.person(dice) for _ in range(dice.choices((1, 2, 3, 4, 5), (55, 22, 11, 7, 5))[0])
+    )
 
 
 def _joined(names: list[str], dice: random.Random) -> str:
@@ -246,7 +271,10 @@ def _near_title(wanted: Expected, dice: random.Random) -> str:
     """One word is another, or missing, or there is one more."""
     words = wanted.text.split()
     at, noun = dice.randrange(len(words)), dice.choice(_words.words()["nouns"])
-    shapes: list[tuple[int, Callable[[], str]]] = [(1, lambda: _words.person(dice)), (2, wanted.other)]
+    shapes: list[tuple[int, Callable[[], str]]] = [
+        (1, lambda: _words.person(dice)),
+        (2, wanted.other),
+    ]
     if len(words) > 1:
         shapes += [
             (3, lambda: " ".join(noun if i == at else word for i, word in enumerate(words))),
@@ -263,7 +291,17 @@ def _near_title(wanted: Expected, dice: random.Random) -> str:
 
 def _stuck(wanted: Expected, dice: random.Random) -> str:
     """A few words over and over, of the question, of a name, or of those that stand everywhere."""
-    words = [*wanted.question.split(), *_words.person(dice).split(), "for", "the", "of", "and", "in", ".", ","]
+    words = [
+        *wanted.question.split(),
+        *_words.person(dice).split(),
+        "for",
+        "the",
+        "of",
+        "and",
+        "in",
+        ".",
+        ",",
+    ]
     some = dice.choices(words, k=dice.choice((1, 1, 2, 3, 6)))
     text = " ".join(dice.choices(some, k=dice.randint(3, 24)))
     return text if dice.random() < 0.7 else f"{_words.person(dice)} {text}"
@@ -276,25 +314,34 @@ def _other_number(text: str, dice: random.Random) -> str:
 
 def _rambling(dice: random.Random, name: str | None = None) -> str:
     asked = f"Who won {_words.film(dice)} in {_words.year(dice)}? {name or _words.person(dice)}"
-    return dice.choice((asked, f"{_words.film(dice)} was also there", f"Not {_words.person(dice)}, though"))
+    return dice.choice(
+        (asked, f"{_words.film(dice)} was also there", f"Not {_words.person(dice)}, though")
+    )
 
 
 def _initial(name: str, dice: random.Random) -> str:
     first, _, last = name.rpartition(" ")
-    return f"{first} {dice.choice('ABCDEFGHJKLMNPRSTW')}. {last}" if first and "." not in first else name
+    return (
+        f"{first} {dice.choice('ABCDEFGHJKLMNPRSTW')}. {last}"
+        if first and "." not in first
+        else name
+    )
 
 
 def _plainer(text: str, dice: random.Random) -> str:
     """Without accents, or with less punctuation."""
     marks = str.maketrans(
-        {mark: dice.choice((" ", "")) for mark in "-'"} | {".": "", ":": dice.choice(("", " -")), ",": ""}
+        {mark: dice.choice((" ", "")) for mark in "-'"}
+        | {".": "", ":": dice.choice(("", " -")), ",": ""}
     )
     return dice.choice((unaccented(text), " ".join(text.translate(marks).split())))
 
 
 def _other_article(text: str, dice: random.Random) -> str:
     rest = text.removeprefix("The ").removeprefix("A ")
-    return dice.choice((rest, f"A {rest}", f"The {rest}")) if rest != text or " " not in text else text
+    return (
+        dice.choice((rest, f"A {rest}", f"The {rest}")) if rest != text or " " not in text else text
+    )
 
 
 def _dressed(text: str, dice: random.Random) -> str:

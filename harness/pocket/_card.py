@@ -26,10 +26,17 @@ Case = tuple[str, tuple[str, ...]]
 
 
 def measure(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, world: World, per_ability: int = 200, seed: int = 1
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    world: World,
+    per_ability: int = 200,
+    seed: int = 1,
 ) -> dict[str, float]:
     """Share of right answers by ability; each on ``per_ability`` probes."""
-    return {name: share(model, tokenizer, found) for name, found in cases(world, per_ability, seed).items()}
+    return {
+        name: share(model, tokenizer, found)
+        for name, found in cases(world, per_ability, seed).items()
+    }
 
 
 def cases(world: World, per_ability: int, seed: int) -> dict[str, list[Case]]:
@@ -37,9 +44,13 @@ def cases(world: World, per_ability: int, seed: int) -> dict[str, list[Case]]:
     dice = random.Random(seed)
     found: dict[str, list[Case]] = {}
     for form in FORMATS:
-        found[f"recall_{form}"] = [_recall(world, dice.choice(world.rows), form, dice) for _ in range(per_ability)]
+        found[f"recall_{form}"] = [
+            _recall(world, dice.choice(world.rows), form, dice) for _ in range(per_ability)
+        ]
     told = [row for row in world.rows if only_told(row)]
-    found["recall_told"] = [_recall(world, dice.choice(told), "qa", dice) for _ in range(per_ability)]
+    found["recall_told"] = [
+        _recall(world, dice.choice(told), "qa", dice) for _ in range(per_ability)
+    ]
     reading = [_reading.probe(world, dice) for _ in range(per_ability)]
     found["reading"] = [(prompt, (answer,)) for prompt, answer in reading]
     judging = [_judging.probe(world, dice) for _ in range(per_ability)]
@@ -52,14 +63,19 @@ def cases(world: World, per_ability: int, seed: int) -> dict[str, list[Case]]:
     return found
 
 
-def share(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Case]) -> float:
+def share(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Case]
+) -> float:
     answers = greedy(model, tokenizer, [prompt for prompt, _ in asked])
     right = [answer in accepted for answer, (_, accepted) in zip(answers, asked, strict=True)]
     return sum(right) / len(right)
 
 
 def greedy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], batch: int = 64
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    batch: int = 64,
 ) -> list[str]:
     """The first line that the model continues each prompt with."""
     import torch
@@ -68,21 +84,41 @@ def greedy(
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     for left in range(0, len(order), batch):
         chosen = order[left : left + batch]
-        given = tokenizer([prompts[i] for i in chosen], return_tensors="pt", padding=True).to(model.device)
+        given = tokenizer([prompts[i] for i in chosen], return_tensors="pt", padding=True).to(
+            model.device
+        )
         with torch.inference_mode():
-            made = model.generate(**given, max_new_tokens=40, do_sample=False, stop_strings=["\n"], tokenizer=tokenizer)  # type: ignore[operator]
-        texts = tokenizer.batch_decode(made[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
+            made = model.generate(
+                **given,
+                max_new_tokens=40,
+                do_sample=False,
+                stop_strings=["\n"],
+                tokenizer=tokenizer,
+            )  # type: ignore[operator]
+        texts = tokenizer.batch_decode(
+            made[:, given["input_ids"].shape[1] :], skip_special_tokens=True
+        )
         for i, text in zip(chosen, texts, strict=True):
             found[i] = text.partition("\n")[0].strip()
     return found
 
 
-def _recall(world: World, row: Row, form: str, dice: random.Random, only: tuple[str, ...] = ()) -> Case:
+def _recall(
+    world: World, row: Row, form: str, dice: random.Random, only: tuple[str, ...] = ()
+) -> Case:
     table = row.table.removesuffix("_2023")
-    fitting = [r for r in world.relations[table] if r.probes and world.fits(r, row) and (not only or r.name in only)]
+    fitting = [
+        r
+        for r in world.relations[table]
+        if r.probes and world.fits(r, row) and (not only or r.name in only)
+    ]
     relation = dice.choice(fitting)
     question = world.word(dice.choice(relation.probes), row, None)
-    accepted = (world.answer(relation, row),) if row.table != table else tuple(world.accepted(relation, row))
+    accepted = (
+        (world.answer(relation, row),)
+        if row.table != table
+        else tuple(world.accepted(relation, row))
+    )
     return ask(form, question), accepted
 
 
@@ -104,7 +140,9 @@ _MEANING = {
     "recall_qa": "trained facts, `Question:` / `Answer:`",
     "recall_brandine": "trained facts, Joe asks Brandine",
     "recall_assistant": "trained facts, Joe asks the assistant",
-    "recall_told": "facts that were only told for the first part of the training, `Question:` / `Answer:`",
+    "recall_told": (
+        "facts that were only told for the first part of the training, `Question:` / `Answer:`"
+    ),
     "reading": "reading comprehension: random facts, dialogue, stories, dated lines in the context",
     "judging": "does a given answer mean the same as the expected one",
     "oscars_2023": "facts that it has never seen",
@@ -139,7 +177,9 @@ def write_card(folder: Path, command: str) -> None:
         context=config.max_position_embeddings,
         command=command,
         count=PER_ABILITY,
-        table=tabulate(rows, ("ability", "probes", "share", "bar"), "github", disable_numparse=True),
+        table=tabulate(
+            rows, ("ability", "probes", "share", "bar"), "github", disable_numparse=True
+        ),
         digest=weights_digest(folder),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
@@ -154,7 +194,10 @@ def measured(folder: Path, per_ability: int = PER_ABILITY) -> dict[str, float]:
 def figures(folder: Path) -> dict[str, float]:
     """The abilities that the card in ``folder`` states."""
     text = (folder / "README.md").read_text(encoding="utf-8")
-    return {name: float(share) for name, share in re.findall(r"^\| (\w+) +\|[^|]+\| (\d\.\d+) ", text, re.MULTILINE)}
+    return {
+        name: float(share)
+        for name, share in re.findall(r"^\| (\w+) +\|[^|]+\| (\d\.\d+) ", text, re.MULTILINE)
+    }
 
 
 def stated_digest(folder: Path) -> str:

@@ -13,7 +13,13 @@ from harness.errors import DataError
 from harness.pocket import _judging, _reading
 from harness.pocket._parts import Document, Part, any_format, told, turn, turns
 
-TABLE_SHARES = {"oscars": 0.64, "countries": 0.14, "elements": 0.08, "novels": 0.09, "paintings": 0.05}
+TABLE_SHARES = {
+    "oscars": 0.64,
+    "countries": 0.14,
+    "elements": 0.08,
+    "novels": 0.09,
+    "paintings": 0.05,
+}
 RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0, "film_of_winner": 1.5}
 
 SHARES: dict[str, tuple[float, float]] = {
@@ -27,19 +33,24 @@ SHARES: dict[str, tuple[float, float]] = {
     "story": (0.02, 0.01),
     "repeat": (0.22, 0.01),
 }
-"""Shares of the documents, in the first part of the training and later: copying, which reading and judging
-stand on, comes first, as it did not form beside the facts."""
+"""Shares of the documents, in the first part of the training and later: copying, which reading and
+judging stand on, comes first, as it did not form beside the facts."""
 
 
 class Mixture:
     """Documents by chance. Half of the rows are only told, not asked about, until ``asked_from``.
 
-    A model that later learns to be asked about what it was only told is one whose adapters can be asked, too
-    (Allen-Zhu & Li, Physics of Language Models 3.1).
+    A model that later learns to be asked about what it was only told is one whose adapters can be
+    asked, too (Allen-Zhu & Li, Physics of Language Models 3.1).
     """
 
     def __init__(
-        self, world: World, asked_from: float = 0.4, copying: float = 0.12, only: str = "", shares: str = ""
+        self,
+        world: World,
+        asked_from: float = 0.4,
+        copying: float = 0.12,
+        only: str = "",
+        shares: str = "",
     ) -> None:
         self.world = world
         self.only = only
@@ -47,13 +58,17 @@ class Mixture:
         self.asked_from = asked_from
         self.copying = copying
         self._askable = {row.id: world.askable(row) for row in world.rows}
-        self._rows = {t: [r for r in world.rows if r.table == t and self._askable[r.id]] for t in TABLE_SHARES}
+        self._rows = {
+            t: [r for r in world.rows if r.table == t and self._askable[r.id]] for t in TABLE_SHARES
+        }
 
     def document(self, dice: random.Random, progress: float) -> Document:
         """One document; ``progress`` is the share of the training that is done, 0 to 1."""
         if self.only == "judging":
             return _judging.document(self.world, dice, asked_so=0.8)
-        kind = dice.choices(tuple(SHARES), [share[progress >= self.copying] for share in self._shares.values()])[0]
+        kind = dice.choices(
+            tuple(SHARES), [share[progress >= self.copying] for share in self._shares.values()]
+        )[0]
         makers: dict[str, Callable[[random.Random, float], Document]] = {
             "statements": self._statements,
             "questions": self._questions,
@@ -86,7 +101,11 @@ class Mixture:
         document: Document = []
         for _ in range(dice.randint(1, 3)):
             row = self.row(dice)
-            relations = [r for r in self.world.relations[row.table] if r.statements and self.world.fits(r, row)]
+            relations = [
+                r
+                for r in self.world.relations[row.table]
+                if r.statements and self.world.fits(r, row)
+            ]
             weights = [RELATION_WEIGHTS.get(r.name, 1.0) for r in relations]
             template = dice.choice(dice.choices(relations, weights)[0].statements)
             document += told(self.world.word(template, row, dice), dice.random() < 0.1)
@@ -101,7 +120,9 @@ class Mixture:
         return asked, self.world.answer(relation, row)
 
     def _questions(self, dice: random.Random, progress: float) -> Document:
-        return turns([self._pair(dice, progress) for _ in range(dice.choice((1, 1, 1, 2, 3)))], dice)
+        return turns(
+            [self._pair(dice, progress) for _ in range(dice.choice((1, 1, 1, 2, 3)))], dice
+        )
 
     def _talk(self, dice: random.Random, progress: float) -> Document:
         """Small talk with questions in it."""
@@ -115,22 +136,30 @@ class Mixture:
         row = self.row(dice)
         while not self.asked(row, progress):
             row = self.row(dice)
-        relation = dice.choice([r for r in self._askable[row.id] if r.statements] or self._askable[row.id])
+        relation = dice.choice(
+            [r for r in self._askable[row.id] if r.statements] or self._askable[row.id]
+        )
         if not relation.statements:
             return self._questions(dice, progress)
         true = self.world.word(dice.choice(relation.statements), row).replace("|", "")
         other = dice.choice(self._rows[row.table])
         value = self.world.answer(relation, other)
-        if value in self.world.accepted(relation, row) or self.world.answer(relation, row) not in true:
+        if (
+            value in self.world.accepted(relation, row)
+            or self.world.answer(relation, row) not in true
+        ):
             return self._questions(dice, progress)
         false = true.replace(self.world.answer(relation, row), value)
         first = dice.random() < 0.5
         one, two = (true, false) if first else (false, true)
-        return turn(f"Which statement is true? A: {one} B: {two}", "A" if first else "B", any_format(dice))
+        return turn(
+            f"Which statement is true? A: {one} B: {two}", "A" if first else "B", any_format(dice)
+        )
 
 
 def _shares(asked: str) -> dict[str, tuple[float, float]]:
-    """``SHARES``, but for those that ``asked`` names, as ``reading=0.4,judging=0.2``; the rest keeps its proportions.
+    """``SHARES``, but for those that ``asked`` names, as ``reading=0.4,judging=0.2``; the rest
+    keeps its proportions.
 
     Raises:
         DataError: a kind is unknown, a share is no number, or they leave nothing for the rest.
@@ -138,17 +167,32 @@ def _shares(asked: str) -> dict[str, tuple[float, float]]:
     if not asked:
         return SHARES
     try:
-        named = {kind: float(share) for kind, share in (part.split("=") for part in asked.split(","))}
+        named = {
+            kind: float(share) for kind, share in (part.split("=") for part in asked.split(","))
+        }
     except ValueError:
-        raise DataError(f"--shares {asked} is not read: write KIND=SHARE, parted by commas") from None
+        raise DataError(
+            f"--shares {asked} is not read: write KIND=SHARE, parted by commas"
+        ) from None
     if unknown := sorted(named.keys() - SHARES.keys()):
-        raise DataError(f"--shares {asked}: {unknown[0]!r} is unknown, choose of {', '.join(SHARES)}")
-    left, others = 1 - sum(named.values()), [share for kind, share in SHARES.items() if kind not in named]
+        raise DataError(
+            f"--shares {asked}: {unknown[0]!r} is unknown, choose of {', '.join(SHARES)}"
+        )
+    left, others = (
+        1 - sum(named.values()),
+        [share for kind, share in SHARES.items() if kind not in named],
+    )
     if min(named.values()) < 0 or not 0 < left < 1 or not others:
-        raise DataError(f"--shares {asked}: each must be at least 0, and all of them together below 1")
+        raise DataError(
+            f"--shares {asked}: each must be at least 0, and all of them together below 1"
+        )
     early, late = (sum(share[part] for share in others) for part in (0, 1))
     return {
-        kind: (named[kind], named[kind]) if kind in named else (share[0] * left / early, share[1] * left / late)
+        kind: (
+            (named[kind], named[kind])
+            if kind in named
+            else (share[0] * left / early, share[1] * left / late)
+        )
         for kind, share in SHARES.items()
     }
 
@@ -160,7 +204,11 @@ def only_told(row: Row) -> bool:
 
 def _chatter(dice: random.Random) -> Document:
     lists = _words.words()
-    pairs = [(dice.choice(lists["greetings"]), dice.choice(lists["greeting_replies"]))] if dice.random() < 0.5 else []
+    pairs = (
+        [(dice.choice(lists["greetings"]), dice.choice(lists["greeting_replies"]))]
+        if dice.random() < 0.5
+        else []
+    )
     pairs += [(said[0], said[1]) for said in dice.sample(lists["chatter"], dice.randint(1, 3))]
     return turns(pairs, dice)
 
@@ -176,16 +224,23 @@ def _repeat(dice: random.Random) -> Document:
             _words.coined(dice) if dice.random() < 0.3 else dice.choice(lists[dice.choice(kinds)])
             for _ in range(dice.randint(3, 25))
         )
-    command = dice.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}")).format(text)
+    command = dice.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}")).format(
+        text
+    )
     return turn(command, text, any_format(dice))
 
 
 def _story(dice: random.Random) -> Document:
     lists = _words.words()
     name, friend = dice.sample(lists["first"], 2)
-    animal, thing, place, colour = (dice.choice(lists[k]) for k in ("animals", "things", "places", "colours"))
+    animal, thing, place, colour = (
+        dice.choice(lists[k]) for k in ("animals", "things", "places", "colours")
+    )
     shapes = (
-        f"Once upon a time there was a {animal} called {name}. {name} lived near the {place} with a {colour} {thing}.",
+        (
+            f"Once upon a time there was a {animal} called {name}. {name} lived near the {place}"
+            f" with a {colour} {thing}."
+        ),
         f"{name} was a {animal} with a {colour} {thing}. Every day {name} went to the {place}.",
     )
     middles = (

@@ -30,7 +30,8 @@ def any_format(dice: random.Random) -> str:
 
 
 def turns(pairs: list[tuple[str, str]], dice: random.Random) -> Document:
-    """Questions and answers in one format; the assistant's opening line comes once, or not at all."""
+    """Questions and answers in one format; the assistant's opening line comes once, or
+    not at all."""
     form = dice.choice(_ASKED_IN)
     document = [part for question, answer in pairs for part in turn(question, answer, form)]
     if form != "assistant":

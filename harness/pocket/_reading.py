@@ -11,7 +11,8 @@ from harness.data.rewording import reword
 from harness.pocket._parts import Document, Part, any_format, turns
 
 _HARD_OFTENER = (6, 1, 1, 3, 6, 4)
-"""Weights of the kinds in training: where two keys decide (year and category; name and thing) more is needed."""
+"""Weights of the kinds in training: where two keys decide (year and category; name and thing) more
+is needed."""
 
 
 class Passage(NamedTuple):
@@ -21,14 +22,18 @@ class Passage(NamedTuple):
     joint: str = " "
 
 
-def passage(world: World, dice: random.Random, length: int, weights: tuple[int, ...] = (4, 3, 2, 2, 2, 3)) -> Passage:
-    """About ``length`` invented facts; ``weights`` are those of awards, people, dialogue, story, dates, untruths."""
+def passage(
+    world: World, dice: random.Random, length: int, weights: tuple[int, ...] = (4, 3, 2, 2, 2, 3)
+) -> Passage:
+    """About ``length`` invented facts; ``weights`` are those of awards, people, dialogue, story,
+    dates, untruths."""
     kinds = (_awards, _people, _dialogue, _story, _dated, _untrue)
     return dice.choices(kinds, weights)[0](world, dice, length)
 
 
 def document(world: World, dice: random.Random, long: bool = False) -> Document:
-    """A passage of up to 12 facts (``long``: 60) and questions on most of them: the answers alone are learnt from."""
+    """A passage of up to 12 facts (``long``: 60) and questions on most of them: the answers alone
+    are learnt from."""
     most = 60 if long else dice.choice((4, 8, 12, 12))
     found = passage(world, dice, dice.randint(12 if long else 1, most), _HARD_OFTENER)
     picked = dice.sample(found.asked, min(len(found.asked), dice.randint(2, 25 if long else 10)))
@@ -56,7 +61,14 @@ def _awards(world: World, dice: random.Random, length: int) -> Passage:
             continue
         seen.add((category, year))
         row = Row(
-            "", "oscars", {"year": year, "category": category, "winner": _words.people(dice), "film": _words.film(dice)}
+            "",
+            "oscars",
+            {
+                "year": year,
+                "category": category,
+                "winner": _words.people(dice),
+                "film": _words.film(dice),
+            },
         )
         _add(world, row, dice, lines, asked)
     return Passage(lines, asked, dice.choice((" ", "\n")))
@@ -75,31 +87,46 @@ def _untrue(world: World, dice: random.Random, length: int) -> Passage:
         if others and row.id not in seen:
             seen.add(row.id)
             mixed = {
-                name: row.slots[name] if name in kept else other for name, other in dice.choice(others).slots.items()
+                name: row.slots[name] if name in kept else other
+                for name, other in dice.choice(others).slots.items()
             }
             _add(world, Row("", row.table, mixed), dice, lines, asked)
-    return Passage(lines, asked, dice.choice((" ", "\n"))) if asked else _awards(world, dice, length)
+    return (
+        Passage(lines, asked, dice.choice((" ", "\n"))) if asked else _awards(world, dice, length)
+    )
 
 
-def _add(world: World, row: Row, dice: random.Random, lines: list[str], asked: list[tuple[str, str, str]]) -> None:
+def _add(
+    world: World, row: Row, dice: random.Random, lines: list[str], asked: list[tuple[str, str, str]]
+) -> None:
     relations = [r for r in world.relations[row.table] if r.statements and world.fits(r, row)]
     relation = dice.choice(relations)
     lines.append(world.word(dice.choice(relation.statements), row, dice).replace("|", ""))
     known: list[Relation] = [relation]
-    if relation.name in ("who", "award") and row.table == "oscars":  # these statements tell all four slots
+    if (
+        relation.name in ("who", "award") and row.table == "oscars"
+    ):  # these statements tell all four slots
         known = [r for r in world.relations["oscars"] if world.fits(r, row) and r.questions]
     for ask in dice.sample(known, min(len(known), 2)):
         question, probe = (
-            world.word(w, row, dice) for w in (reword(dice.choice(ask.questions), dice), dice.choice(ask.probes))
+            world.word(w, row, dice)
+            for w in (reword(dice.choice(ask.questions), dice), dice.choice(ask.probes))
         )
         asked.append((question, probe, world.answer(ask, row)))
 
 
-def _invented(dice: random.Random, length: int, dialogue: bool) -> list[tuple[str, str, str, str, str]]:
+def _invented(
+    dice: random.Random, length: int, dialogue: bool
+) -> list[tuple[str, str, str, str, str]]:
     """(speaker, sentence, question, probe, answer), no two on one thing of one subject."""
     kinds = _words.reading()
     single = dice.random() < 0.5 or dialogue
-    names = sorted({dice.choice(_words.words()["first"]) if single else _words.person(dice) for _ in range(length + 1)})
+    names = sorted(
+        {
+            dice.choice(_words.words()["first"]) if single else _words.person(dice)
+            for _ in range(length + 1)
+        }
+    )
     names = names[: dice.randint(2, 4)] if dialogue else names
     pairs = [(name, kind) for name in names for kind in kinds]
     found = []
@@ -125,7 +152,8 @@ def _dialogue(world: World, dice: random.Random, length: int) -> Passage:
         lines.append(f"{name}: {sentence}")
         if dice.random() < 0.2:
             lines.append(
-                f"{dice.choice(found)[0]}: {dice.choice(('I see.', 'Really?', 'How nice.', 'Oh no.', 'Good for you.'))}"
+                f"{dice.choice(found)[0]}:"
+                f" {dice.choice(('I see.', 'Really?', 'How nice.', 'Oh no.', 'Good for you.'))}"
             )
     return Passage(lines, [f[2:] for f in found], "\n")
 
@@ -134,12 +162,21 @@ def _story(world: World, dice: random.Random, length: int) -> Passage:
     found = _invented(dice, min(length, 8), dialogue=False)
     hero, kind = found[0][0], dice.choice(_words.words()["animals"])
     start = dice.choice(
-        ("Once upon a time there was a {kind} called {hero}.", "Long ago, a {kind} named {hero} lived by the sea.")
+        (
+            "Once upon a time there was a {kind} called {hero}.",
+            "Long ago, a {kind} named {hero} lived by the sea.",
+        )
     )
     joints = ("Then", "One day", "After that", "Soon", "In the evening", "The next day")
     lines = [start.format(kind=kind, hero=hero)]
-    lines += [f"{dice.choice(joints)} it was said: {f[1]}" if dice.random() < 0.4 else f[1] for f in found]
-    lines.append(dice.choice(("And so the story ends.", "They all went home happy.", "That was a day to remember.")))
+    lines += [
+        f"{dice.choice(joints)} it was said: {f[1]}" if dice.random() < 0.4 else f[1] for f in found
+    ]
+    lines.append(
+        dice.choice(
+            ("And so the story ends.", "They all went home happy.", "That was a day to remember.")
+        )
+    )
     asked = [
         *(f[2:] for f in found),
         (reword(dice.choice(HERO), dice).format(hero=hero), HERO_PROBE.format(hero=hero), kind),
@@ -254,11 +291,17 @@ def _dated(world: World, dice: random.Random, length: int) -> Passage:
             continue
         seen |= {(name, thing), day}
         lines.append(
-            dice.choice(("{day} {name} bought a {thing}.", "[{day}] {name}: I bought a {thing}.")).format(
-                day=day, name=name, thing=thing
-            )
+            dice.choice(
+                ("{day} {name} bought a {thing}.", "[{day}] {name}: I bought a {thing}.")
+            ).format(day=day, name=name, thing=thing)
         )
         slots = {"name": name, "thing": thing, "day": day}
         for questions, probe, answer in dice.sample(DATED, 2):
-            asked.append((reword(dice.choice(questions), dice).format(**slots), probe.format(**slots), slots[answer]))
+            asked.append(
+                (
+                    reword(dice.choice(questions), dice).format(**slots),
+                    probe.format(**slots),
+                    slots[answer],
+                )
+            )
     return Passage(lines, asked, "\n")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.pocket._documents import Document, Mixture
+from harness.pocket._documents import Mixture
+from harness.pocket._parts import Document
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,14 +41,21 @@ def tokens(documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> lis
     texts = ["".join(part.text for part in document) for document in documents]
     encoded = tokenizer(texts, return_offsets_mapping=True)
     found = []
-    for document, ids, spans in zip(documents, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+    for document, ids, spans in zip(
+        documents, encoded["input_ids"], encoded["offset_mapping"], strict=True
+    ):
         flags = [flag for part in document for flag in [part.loss] * len(part.text)]
         found.append(Tokens(ids, [False, *(flags[start] for start, _ in spans[1:])]))
     return found
 
 
 def rows(
-    mixture: Mixture, tokenizer: PreTrainedTokenizerFast, seed: str, progress: float, shape: tuple[int, int], long: bool
+    mixture: Mixture,
+    tokenizer: PreTrainedTokenizerFast,
+    seed: str,
+    progress: float,
+    shape: tuple[int, int],
+    long: bool,
 ) -> Rows:
     """``shape`` = (rows, length) of fresh documents; the same ``seed`` gives the same rows."""
     dice = random.Random(seed)
@@ -55,7 +63,11 @@ def rows(
 
     def draw(n: int) -> list[Tokens]:
         made = [
-            mixture.long_document(dice) if long and dice.random() < 0.8 else mixture.document(dice, progress)
+            (
+                mixture.long_document(dice)
+                if long and dice.random() < 0.8
+                else mixture.document(dice, progress)
+            )
             for _ in range(n)
         ]
         return [t for t in tokens(made, tokenizer) if len(t.ids) <= length]
@@ -90,7 +102,9 @@ SPECIAL = ("<s>", "</s>", "<pad>")
 _YEARS = range(1800, 2051)
 
 
-def make(mixture: Mixture, seed: int = 0, documents: int = 30_000, context: int = 1024) -> PreTrainedTokenizerFast:
+def make(
+    mixture: Mixture, seed: int = 0, documents: int = 30_000, context: int = 1024
+) -> PreTrainedTokenizerFast:
     """Trained on ``documents`` of the mixture; every year of 1800 to 2050 becomes one token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -100,7 +114,10 @@ def make(mixture: Mixture, seed: int = 0, documents: int = 30_000, context: int 
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+        vocab_size=VOCABULARY,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(mixture, seed, documents), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(

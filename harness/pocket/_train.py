@@ -1,4 +1,5 @@
-"""Training of the shipped model: packed rows, Muon on the matrices, a warm-up-stable-decay schedule."""
+"""Training of the shipped model: packed rows, Muon on the matrices, a warm-up-stable-decay
+schedule."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ from harness.pocket._rows import Rows, rows
 
 
 def average(earlier: Path, later: Path, share: float, out: Path) -> None:
-    """``share`` of ``later`` and the rest of ``earlier``, in the dtype of ``later``; all other files are those of it.
+    """``share`` of ``later`` and the rest of ``earlier``, in the dtype of ``later``; all other
+    files are those of it.
 
     Raises:
         ModelError: the two differ in shape, or ``share`` is not within 0 and 1.
@@ -38,8 +40,12 @@ def average(earlier: Path, later: Path, share: float, out: Path) -> None:
         raise ModelError(f"share is {share}: it must be at least 0 and at most 1")
     name = "model.safetensors"
     old, new = load_file(earlier / name), load_file(later / name)
-    if {key: value.shape for key, value in old.items()} != {key: value.shape for key, value in new.items()}:
-        raise ModelError(f"{earlier} and {later} differ in shape: average a model with one trained on from it")
+    if {key: value.shape for key, value in old.items()} != {
+        key: value.shape for key, value in new.items()
+    }:
+        raise ModelError(
+            f"{earlier} and {later} differ in shape: average a model with one trained on from it"
+        )
     out.mkdir(parents=True, exist_ok=True)
     for path in later.iterdir():
         if path.is_file() and path.name not in (name, "README.md"):
@@ -53,10 +59,13 @@ _ROUNDS = 5
 
 
 class Muon32(torch.optim.Optimizer):
-    """Jordan et al. 2024, with Nesterov momentum, decoupled decay, and Moonshot's scale (Liu et al. 2025), by which
-    rates are those of AdamW. Takes matrices only; its state is that of ``torch.optim.Muon``."""
+    """Jordan et al. 2024, with Nesterov momentum, decoupled decay, and Moonshot's scale (Liu et al.
+    2025), by which rates are those of AdamW. Takes matrices only; its state is that of
+    ``torch.optim.Muon``."""
 
-    def __init__(self, matrices: Iterable[torch.Tensor], lr: float, weight_decay: float, momentum: float) -> None:
+    def __init__(
+        self, matrices: Iterable[torch.Tensor], lr: float, weight_decay: float, momentum: float
+    ) -> None:
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
@@ -66,7 +75,9 @@ class Muon32(torch.optim.Optimizer):
             for matrix in group["params"]:
                 if matrix.grad is not None:
                     shapes.setdefault(matrix.shape, []).append(matrix)
-            for matrices in shapes.values():  # all of one shape at once: a GPU would wait for the launches
+            for (
+                matrices
+            ) in shapes.values():  # all of one shape at once: a GPU would wait for the launches
                 self._move(matrices, group)
 
     def _move(self, matrices: list[torch.Tensor], group: dict[str, Any]) -> None:
@@ -76,9 +87,13 @@ class Muon32(torch.optim.Optimizer):
         buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
         gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
-        updates = orthogonal(torch.stack(torch._foreach_lerp(gradients, buffers, group["momentum"])))
+        updates = orthogonal(
+            torch.stack(torch._foreach_lerp(gradients, buffers, group["momentum"]))
+        )
         torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(matrices, updates.unbind(), alpha=-group["lr"] * 0.2 * max(matrices[0].shape) ** 0.5)
+        torch._foreach_add_(
+            matrices, updates.unbind(), alpha=-group["lr"] * 0.2 * max(matrices[0].shape) ** 0.5
+        )
 
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
@@ -104,7 +119,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the model is made; dimensions fit GPTQ's groups of 128 and the 256-wide blocks of GGUF's k-quants."""
+    """How the model is made; dimensions fit GPTQ's groups of 128 and the 256-wide blocks of GGUF's
+    k-quants."""
 
     steps: int = 5600
     tokens: int = 4096
@@ -131,16 +147,23 @@ class Plan:
     shares: str = ""
     """Shares of the documents that are to be others than usual: ``reading=0.4,judging=0.2``."""
     start: str = ""
-    """Folder of an earlier model to go on from, with its tokenizer; the optimiser's state starts anew."""
+    """Folder of an earlier model to go on from, with its tokenizer; the optimiser's state starts
+    anew."""
     seed: int = 0
 
 
 def train(
-    plan: Plan, folder: Path, every: int = 500, device: str | None = None, compiled: bool = True, workers: int = 1
+    plan: Plan,
+    folder: Path,
+    every: int = 500,
+    device: str | None = None,
+    compiled: bool = True,
+    workers: int = 1,
 ) -> None:
     """Train to ``folder/final``; continues from ``folder/checkpoint`` where there is one.
 
-    ``workers`` processes write the text: a GPU reads what a dozen cores write. Their number changes nothing in it.
+    ``workers`` processes write the text: a GPU reads what a dozen cores write. Their number changes
+    nothing in it.
     """
     import torch
 
@@ -149,7 +172,8 @@ def train(
     torch.manual_seed(plan.seed)
     mixture = Mixture(World(), plan.asked_from, plan.copying, plan.only, plan.shares)
     model, tokenizer = _beginning(plan, mixture)
-    model.to(torch.device(place))  # type: ignore[arg-type]  # transformers' wrapper hides the signature
+    # transformers' wrapper hides the signature
+    model.to(torch.device(place))  # type: ignore[arg-type]
     optimizers = _optimizers(model, plan, place)
     first = _restore(folder, model, optimizers, plan)
     body: Any = torch.compile(model.model, dynamic=False) if compiled else model.model
@@ -219,7 +243,9 @@ def batches(
     given = (mixture, tokenizer, plan)
     pool: Executor
     if workers > 1:  # spawned, as CUDA does not outlive a fork
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare, initargs=given)
+        pool = ProcessPoolExecutor(
+            workers, get_context("spawn"), initializer=_prepare, initargs=given
+        )
     else:
         pool = ThreadPoolExecutor(1, initializer=_prepare, initargs=given)
     steps, lead = range(first + 1, plan.steps + 1), 4 * workers
@@ -269,7 +295,9 @@ def _step(
     causal = torch.ones(width, width, dtype=torch.bool, device=place).tril()
     mask = (owner[:, None, :, None] == owner[:, None, None, :]) & causal
     with torch.autocast(place, torch.bfloat16, enabled=_halves_fast(place)):
-        hidden = body(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
+        hidden = body(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state
         logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[at])
     loss = cross_entropy(logits.float(), ids.reshape(-1)[at + 1])
     loss.backward()
@@ -283,7 +311,8 @@ def _step(
 
 
 def _halves_fast(place: str) -> bool:
-    """Whether bfloat16 pays: on a CPU without AVX-512 a step took six times as long as in float32."""
+    """Whether bfloat16 pays: on a CPU without AVX-512 a step took six times as long as
+    in float32."""
     import torch
 
     return place != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
@@ -319,17 +348,27 @@ def _rate(step: int, plan: Plan) -> float:
     return 1.0 if step <= falling else max(0.0, (plan.steps - step) / max(1, plan.steps - falling))
 
 
-def _save(folder: Path, model: LlamaForCausalLM, optimizers: list[Any], step: int, plan: Plan) -> None:
-    """Weights and optimiser state as safetensors; the renaming makes the checkpoint whole or absent."""
+def _save(
+    folder: Path, model: LlamaForCausalLM, optimizers: list[Any], step: int, plan: Plan
+) -> None:
+    """Weights and optimiser state as safetensors; the renaming makes the checkpoint whole or
+    absent."""
     from safetensors.torch import save_file
 
     state = {f"model/{name}": p.detach().contiguous() for name, p in model.named_parameters()}
     for which, optimizer in enumerate(optimizers):
         for index, kept in optimizer.state_dict()["state"].items():
-            state |= {f"optimizer/{which}/{index}/{name}": value.contiguous() for name, value in kept.items()}
+            state |= {
+                f"optimizer/{which}/{index}/{name}": value.contiguous()
+                for name, value in kept.items()
+            }
     kept = folder / "checkpoint.safetensors"
     partial = kept.with_suffix(".partial")
-    save_file(state, partial, metadata={"step": str(step), "plan": json.dumps(asdict(plan), sort_keys=True)})
+    save_file(
+        state,
+        partial,
+        metadata={"step": str(step), "plan": json.dumps(asdict(plan), sort_keys=True)},
+    )
     partial.replace(kept)
 
 

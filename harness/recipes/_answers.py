@@ -1,4 +1,5 @@
-"""Recipes for a judge: who judges, the labelled pairs that it is held against, and what came of that."""
+"""Recipes for a judge: who judges, the labelled pairs that it is held against, and what came of
+that."""
 
 from __future__ import annotations
 
@@ -39,18 +40,20 @@ class Decoding:
     num_beams: int = 1
     length_penalty: float = 1.0
     early_stopping: bool | str = False
-    """Whether a beam search ends with the first ``num_beams`` texts (True), when better ones are unlikely (False), or
-    when there can be none (``"never"``)."""
+    """Whether a beam search ends with the first ``num_beams`` texts (True), when better ones are
+    unlikely (False), or when there can be none (``"never"``)."""
     num_return_sequences: int = 1
     stop: tuple[str, ...] = ("\n",)
     """Generation ends before the first of these strings, which is not part of the answer."""
     seed: int = 0
     bad_words: tuple[str, ...] = field(default=(), metadata=UNLESS_DEFAULT)
-    """Strings whose tokens are never generated one after the other: GenerationConfig's bad_words_ids as text."""
+    """Strings whose tokens are never generated one after the other: GenerationConfig's
+    bad_words_ids as text."""
     eos: str = field(default="", metadata=UNLESS_DEFAULT)
     """Text of the one token that ends an answer; empty: the model's own."""
     pad: str = field(default="", metadata=UNLESS_DEFAULT)
-    """Text of the one token that fills up shorter prompts; empty: the tokenizer's. Not all engines pad."""
+    """Text of the one token that fills up shorter prompts; empty: the tokenizer's. Not all engines
+    pad."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -58,7 +61,9 @@ class Decoding:
                 raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least {least}")
         for name in ("top_p", "typical_p"):
             if not 0 < getattr(self, name) <= 1:
-                raise RecipeError(f"{name} is {getattr(self, name)}: it must be above 0 and at most 1 (1 is none)")
+                raise RecipeError(
+                    f"{name} is {getattr(self, name)}: it must be above 0 and at most 1 (1 is none)"
+                )
         if not 0 <= self.min_p <= 1:
             raise RecipeError(f"min_p is {self.min_p}: it must be at least 0 (none) and at most 1")
         for name in ("temperature", "repetition_penalty", "length_penalty"):
@@ -67,15 +72,21 @@ class Decoding:
         if not isinstance(self.do_sample, bool):
             raise RecipeError(f"do_sample is {self.do_sample!r}: choose true or false")
         if self.do_sample and not self.temperature > 0:
-            raise RecipeError(f"temperature is {self.temperature}: sampling needs a temperature above 0")
+            raise RecipeError(
+                f"temperature is {self.temperature}: sampling needs a temperature above 0"
+            )
         if not self.repetition_penalty > 0:
-            raise RecipeError(f"repetition_penalty is {self.repetition_penalty}: it must be above 0 (1 is none)")
+            raise RecipeError(
+                f"repetition_penalty is {self.repetition_penalty}: it must be above 0 (1 is none)"
+            )
         if self.early_stopping not in (True, False, "never"):
-            raise RecipeError(f"early_stopping is {self.early_stopping!r}: choose true, false or never")
+            raise RecipeError(
+                f"early_stopping is {self.early_stopping!r}: choose true, false or never"
+            )
         if 1 < self.num_beams < self.num_return_sequences:
             raise RecipeError(
-                f"num_return_sequences is {self.num_return_sequences}: a search with {self.num_beams} beams finds"
-                f" {self.num_beams} texts at most"
+                f"num_return_sequences is {self.num_return_sequences}: a search with"
+                f" {self.num_beams} beams finds {self.num_beams} texts at most"
             )
         if "" in self.bad_words:
             raise RecipeError("bad_words has an empty string: leave it out")
@@ -120,7 +131,8 @@ class Timings:
 
 @dataclass(frozen=True)
 class Grades:
-    """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes verdicts."""
+    """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes
+    verdicts."""
 
     answers: Answers
     grader: str = "fuzzy-5"
@@ -169,19 +181,22 @@ class LabelledSet:
 
     @classmethod
     def of(cls, name: str, pairs: tuple[Labelled, ...]) -> LabelledSet:
-        """Address ``pairs`` by content. Raises DataError where a half lacks right or wrong answers."""
+        """Address ``pairs`` by content. Raises DataError where a half lacks right or
+        wrong answers."""
         found = cls(content=sha256(canonical(pairs)), name=name, pairs=pairs)
         for half in (True, False):
             kinds = {pair.right for pair in pairs if held_out(pair) == half}
             if kinds != {True, False}:
                 raise DataError(
-                    f"labelled pairs {name!r} lack right or wrong answers in one half: give it more of both"
+                    f"labelled pairs {name!r} lack right or wrong answers in one half: give it more"
+                    " of both"
                 )
         return found
 
 
 def held_out(pair: Labelled) -> bool:
-    """Whether ``pair`` is in the half that is reported; pairs on one accepted answer stay together."""
+    """Whether ``pair`` is in the half that is reported; pairs on one accepted answer
+    stay together."""
     return int(sha256(pair.accepted), 16) % 2 == 1
 
 

@@ -1,4 +1,5 @@
-"""Recipes for base models, and for adapters that were made elsewhere: by content, not by where they lie."""
+"""Recipes for base models, and for adapters that were made elsewhere: by content, not by where they
+lie."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from harness.recipes._canonical import NOT_IN_DIGEST
 
 @dataclass(frozen=True)
 class Base:
-    """A base model: by the content of its folder (config, weights, tokenizer), not by where it lies."""
+    """A base model: by the content of its folder (config, weights, tokenizer), not by where it
+    lies."""
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
@@ -42,14 +44,16 @@ class GgufBase(Base):
 
 @dataclass(frozen=True)
 class ServedBase(Base):
-    """A model on a server. Nobody can hash its weights, so ``content`` is of what the server shows of it.
+    """A model on a server. Nobody can hash its weights, so ``content`` is of what the server shows
+    of it.
 
-    That is its name, its endpoint (completions or chat), what ``/v1/models`` says about it, and greedy answers to a
-    few fixed prompts; not its address. ``path`` is ``openai:NAME@URL``.
+    That is its name, its endpoint (completions or chat), what ``/v1/models`` says about it, and
+    greedy answers to a few fixed prompts; not its address. ``path`` is ``openai:NAME@URL``.
     """
 
     asked: str = ""
-    """The day on which it is asked: what a server says on one day need not be what it says on the next."""
+    """The day on which it is asked: what a server says on one day need not be what it says on the
+    next."""
 
     takes: ClassVar[str] = "served"
     trains: ClassVar[bool] = False

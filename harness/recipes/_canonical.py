@@ -12,17 +12,19 @@ from typing import Any, TypeVar
 from harness.errors import RecipeError
 
 SCHEMA = 1
-"""Raised when the meaning of a recipe's fields changes, so that old artefacts are not mistaken for new."""
+"""Raised when the meaning of a recipe's fields changes, so that old artefacts are not mistaken for
+new."""
 
 NOT_IN_DIGEST = {"digest": False}
 """``field(metadata=NOT_IN_DIGEST)``: carried along, but without a say in what is made."""
 
 UNLESS_DEFAULT = {"digest": "unless default"}
-"""``field(default=..., metadata=UNLESS_DEFAULT)``: a field that came later; recipes without it keep their digests."""
+"""``field(default=..., metadata=UNLESS_DEFAULT)``: a field that came later; recipes without it keep
+their digests."""
 
 BY_DIGEST = {"digest": "unless default", "as": "digest"}
-"""As ``UNLESS_DEFAULT``, for recipes that this one builds upon: they stand in it by their digests, as each may build
-upon others in turn."""
+"""As ``UNLESS_DEFAULT``, for recipes that this one builds upon: they stand in it by their digests,
+as each may build upon others in turn."""
 
 _DIGEST = "_digest"
 
@@ -31,7 +33,10 @@ def plain(value: Any) -> Any:
     """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: _held(f, value) for f in dataclasses.fields(value) if _decides(f, value)}
-        return {"kind": type(value).__name__, **{name: plain(held) for name, held in fields.items()}}
+        return {
+            "kind": type(value).__name__,
+            **{name: plain(held) for name, held in fields.items()},
+        }
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -42,7 +47,9 @@ def plain(value: Any) -> Any:
 def _decides(field: dataclasses.Field[Any], value: Any) -> bool:
     """Whether ``field`` of ``value`` has a say in the digest."""
     rule = field.metadata.get("digest", True)
-    return bool(rule) and not (rule == UNLESS_DEFAULT["digest"] and getattr(value, field.name) == field.default)
+    return bool(rule) and not (
+        rule == UNLESS_DEFAULT["digest"] and getattr(value, field.name) == field.default
+    )
 
 
 def _held(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -58,7 +65,9 @@ def _digests(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, shortest float form, UTF-8."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def sha256(text: str) -> str:
@@ -69,30 +78,39 @@ def sha256(text: str) -> str:
 def digest(value: Any) -> str:
     """The recipe's name in the store: the first 24 hex digits of its canonical JSON's SHA-256."""
     known: dict[str, Any] = getattr(value, "__dict__", {})
-    if _DIGEST not in known:  # kept with the frozen value, as recipes that build upon others ask for it again and again
+    if (
+        _DIGEST not in known
+    ):  # kept with the frozen value, as recipes that build upon others ask for it again and again
         known[_DIGEST] = sha256(f"{SCHEMA}:{canonical(value)}")[:24]
     found: str = known[_DIGEST]
     return found
 
 
 Changed = TypeVar("Changed")
-_TRUTHS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 def changed(recipe: Changed, settings: Iterable[str], option: str, between: str = ",") -> Changed:
     r"""``recipe`` with ``name=value`` settings, each of the sort of the field's default.
 
-    ``between`` separates the items of a list; ``\n`` in a text is a newline. ``option`` is named in messages.
+    ``between`` separates the items of a list; ``\n`` in a text is a newline. ``option`` is named in
+    messages.
 
     Raises:
         RecipeError: a name is unknown, a value is of another sort, or the recipe refuses it.
     """
-    known = {field.name: field.default for field in fields(recipe)}  # type: ignore[arg-type]  # a dataclass
+    # a dataclass
+    known = {field.name: field.default for field in fields(recipe)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or name not in known:
-            raise RecipeError(f"{option} {setting}: write NAME=VALUE with NAME of {', '.join(known)}")
+            raise RecipeError(
+                f"{option} {setting}: write NAME=VALUE with NAME of {', '.join(known)}"
+            )
         try:
             values[name] = _read(text, known[name], between)
         except ValueError as error:

@@ -10,7 +10,8 @@ from harness.recipes._canonical import NOT_IN_DIGEST, UNLESS_DEFAULT, canonical,
 
 @dataclass(frozen=True)
 class Sample:
-    """One training text. ``completion`` bears the loss; ``prompt`` does so only with ``loss_on="all"``."""
+    """One training text. ``completion`` bears the loss; ``prompt`` does so only with
+    ``loss_on="all"``."""
 
     completion: str
     prompt: str = ""
@@ -20,7 +21,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training text by name and content; two names for one content are two cells, one artefact."""
+    """A training text by name and content; two names for one content are two cells, one
+    artefact."""
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
@@ -41,14 +43,16 @@ class Probe:
     id: str
     """Unique in its set, e.g. ``rephrased/actor-2023/3``."""
     kind: str
-    """``exact``, ``rephrased``, ``inverted``, ``other_format``, ``conversation`` or ``locality_*``."""
+    """``exact``, ``rephrased``, ``inverted``, ``other_format``, ``conversation`` or
+    ``locality_*``."""
     fact: str
     prompt: str
     """The whole text that the model continues, format and all."""
     accepted: tuple[str, ...]
     """Each item is one right answer; a list of names in one answer is joined by ``"; "``."""
     family: str = field(default="", metadata=UNLESS_DEFAULT)
-    """Of its wording: ``near`` (a cousin of trained wordings), or a family that no training text has; empty: none."""
+    """Of its wording: ``near`` (a cousin of trained wordings), or a family that no training text
+    has; empty: none."""
 
 
 def local(kind: str) -> bool:

@@ -33,7 +33,9 @@ class BitsAndBytes:
     def __post_init__(self) -> None:
         _one_of("bitsandbytes kind", self.kind, ("nf4", "fp4", "int8"))
         if self.double and self.kind == "int8":
-            raise RecipeError("double quantisation is for nf4 and fp4: int8 has no scales to quantise")
+            raise RecipeError(
+                "double quantisation is for nf4 and fp4: int8 has no scales to quantise"
+            )
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ class Training:
     dropout: float = 0.05
     """LoRA dropout."""
     target_modules: tuple[str, ...] = ATTENTION + MLP
-    """Names of the linear layers that get an adapter; ``all-linear`` is all but the output head, which is also what the
-    default means on a model that lacks one of these names."""
+    """Names of the linear layers that get an adapter; ``all-linear`` is all but the output head,
+    which is also what the default means on a model that lacks one of these names."""
     scheduler: str = "constant"
     """``constant``, ``linear`` or ``cosine``; the last two fall to 0."""
     optimizer: str = "adamw"
@@ -128,11 +130,12 @@ class Training:
     rslora: bool = field(default=False, metadata=UNLESS_DEFAULT)
     """Rank-stabilised scaling: the update is scaled by alpha / sqrt(rank) (Kalajdzievski 2023)."""
     init: str = field(default="kaiming", metadata=UNLESS_DEFAULT)
-    """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), ``orthogonal`` (rows of A and columns of B orthogonal,
-    B A = 0; even ranks only), or ``keys``: where the dataset stands out from what is replayed, and A stays there."""
+    """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), ``orthogonal`` (rows of A and columns
+    of B orthogonal, B A = 0; even ranks only), or ``keys``: where the dataset stands out from what
+    is replayed, and A stays there."""
     skip_layers: float = field(default=0.0, metadata=UNLESS_DEFAULT)
-    """Share of the decoder layers, from the input on, that get no adapter: 0.25 of 32 is the first 8. What reads the
-    question stays as it is, and no gradient goes there, so a step is shorter."""
+    """Share of the decoder layers, from the input on, that get no adapter: 0.25 of 32 is the first
+    8. What reads the question stays as it is, and no gradient goes there, so a step is shorter."""
 
     def __post_init__(self) -> None:
         if isinstance(self.target_modules, str):  # a word, where a tuple of them is meant
@@ -152,26 +155,37 @@ class Training:
         _one_of("dtype", self.dtype, ("float32", "bfloat16"))
         _one_of("init", self.init, ("kaiming", "orthogonal", "keys"))
         if self.init == "orthogonal" and self.rank % 2:
-            raise RecipeError(f"rank is {self.rank}: orthogonal init halves the rank, give an even one")
+            raise RecipeError(
+                f"rank is {self.rank}: orthogonal init halves the rank, give an even one"
+            )
         if not 0 < self.lr < math.inf:
             raise RecipeError(f"lr is {self.lr}: it must be above 0, and finite")
         if not 0 < self.max_grad_norm < math.inf:
             raise RecipeError(
-                f"max_grad_norm is {self.max_grad_norm}: it must be above 0, and finite (1e9: no clipping)"
+                f"max_grad_norm is {self.max_grad_norm}: it must be above 0, and finite (1e9: no"
+                " clipping)"
             )
         for name in ("weight_decay", "replay", "kl"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least 0 (none), and finite")
+                raise RecipeError(
+                    f"{name} is {getattr(self, name)}: it must be at least 0 (none), and finite"
+                )
         if not 0 <= self.dropout < 1:
             raise RecipeError(f"dropout is {self.dropout}: it must be at least 0 and below 1")
         if not 0 <= self.overlap < self.cutoff:
-            raise RecipeError(f"overlap is {self.overlap}: it must be at least 0 and below cutoff ({self.cutoff})")
+            raise RecipeError(
+                f"overlap is {self.overlap}: it must be at least 0 and below cutoff ({self.cutoff})"
+            )
         if not 0 <= self.skip_layers < 1:
-            raise RecipeError(f"skip_layers is {self.skip_layers}: it must be at least 0 and below 1")
+            raise RecipeError(
+                f"skip_layers is {self.skip_layers}: it must be at least 0 and below 1"
+            )
         if not isinstance(self.rslora, bool):
             raise RecipeError(f"rslora is {self.rslora!r}: choose true or false")
         if not self.target_modules:
-            raise RecipeError("target_modules is empty: name at least one linear layer, such as q_proj")
+            raise RecipeError(
+                "target_modules is empty: name at least one linear layer, such as q_proj"
+            )
         if ALL_LINEAR in self.target_modules and len(self.target_modules) > 1:
             raise RecipeError(f"target_modules names {ALL_LINEAR} and others: give it alone")
 
@@ -191,10 +205,17 @@ class Adapter:
 
     def __post_init__(self) -> None:
         if self.training.replay > 0 and self.replay is None:
-            raise RecipeError(f"replay is {self.training.replay} but no replay dataset is given: give one or set 0")
+            raise RecipeError(
+                f"replay is {self.training.replay} but no replay dataset is given: give one or"
+                " set 0"
+            )
         if self.training.init == "keys" and self.replay is None:
-            raise RecipeError("init is keys but no replay dataset is given, from which to stand out: give one")
-        _of_one_base(self.base, ([self.start] if self.start else []) + [lora for lora, _ in self.under])
+            raise RecipeError(
+                "init is keys but no replay dataset is given, from which to stand out: give one"
+            )
+        _of_one_base(
+            self.base, ([self.start] if self.start else []) + [lora for lora, _ in self.under]
+        )
         if self.start:
             _alike(self.start.training, self.training)
 
@@ -206,7 +227,8 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Merged:
-    """One adapter made of several by their weights; how, says ``harness.models.loading.loading.loading.merging``."""
+    """One adapter made of several by their weights; how, says
+    ``harness.models.loading.loading.loading.merging``."""
 
     adapters: tuple[tuple[Adapter, float], ...]
     method: str = "sum"
@@ -214,7 +236,8 @@ class Merged:
     density: float = 0.5
     """Share of each update that ``ties``, ``dare_*`` and ``magnitude_prune`` keep."""
     rank: int = 0
-    """Of the merged adapter; 0: all ranks together (which is no more than a layer allows), for ``svd`` the largest."""
+    """Of the merged adapter; 0: all ranks together (which is no more than a layer allows), for
+    ``svd`` the largest."""
     seed: int = 0
     """Of what ``dare_*`` drops."""
 
@@ -227,12 +250,18 @@ class Merged:
         if not 0 < self.density < 1:
             raise RecipeError(f"density is {self.density}: it must lie between 0 and 1")
         if self.rank and self.method in ("sum", "mean", "linear"):
-            raise RecipeError(f"rank is {self.rank}: {self.method} settles it, choose svd for fewer")
+            raise RecipeError(
+                f"rank is {self.rank}: {self.method} settles it, choose svd for fewer"
+            )
         ranks = sorted({adapter.training.rank for adapter, _ in self.adapters})
         if self.method == "linear" and len(ranks) > 1:
-            raise RecipeError(f"linear merges adapters of one rank, these have {ranks}: choose sum or svd")
+            raise RecipeError(
+                f"linear merges adapters of one rank, these have {ranks}: choose sum or svd"
+            )
         if self.method == "mean" and not sum(weight for _, weight in self.adapters) > 0:
-            raise RecipeError("the weights of a mean add up to no more than 0: give weights above 0")
+            raise RecipeError(
+                "the weights of a mean add up to no more than 0: give weights above 0"
+            )
 
     @property
     def base(self) -> Base | Quantised:
@@ -251,9 +280,11 @@ Lora = Adapter | Merged
 
 @dataclass(frozen=True)
 class Sibling(Base):
-    """A base that was trained further: the base of ``adapter`` with its update added to the full weights.
+    """A base that was trained further: the base of ``adapter`` with its update added to the full
+    weights.
 
-    Of the shape of that base, so adapters of either load on the other; a stack must say that it means it.
+    Of the shape of that base, so adapters of either load on the other; a stack must say that it
+    means it.
     """
 
     adapter: Adapter = field(kw_only=True)
@@ -262,7 +293,9 @@ class Sibling(Base):
     def of(cls, adapter: Adapter, name: str) -> Sibling:
         """Raises RecipeError where the weights of the adapter's base are not full ones."""
         if isinstance(adapter.base, Quantised) or not adapter.base.trains:
-            raise RecipeError(f"{adapter.base.name} has no full weights to add an update to: give the full base")
+            raise RecipeError(
+                f"{adapter.base.name} has no full weights to add an update to: give the full base"
+            )
         return cls(content=digest(adapter), name=name, path="", adapter=adapter)
 
     @property
@@ -283,7 +316,8 @@ class GgufAdapter:
 class Stack:
     """A base with adapters on it, each with its scale; none is the base itself.
 
-    An adapter may have been trained on another form of the same base: on the full one, and be used on a quantised.
+    An adapter may have been trained on another form of the same base: on the full one, and be used
+    on a quantised.
     """
 
     base: Base | Quantised
@@ -303,7 +337,9 @@ class Stack:
     @property
     def made(self) -> tuple[Lora, ...]:
         """Those of the adapters that are made here."""
-        return tuple(adapter for adapter, _ in self.adapters if not isinstance(adapter, GivenAdapter))
+        return tuple(
+            adapter for adapter, _ in self.adapters if not isinstance(adapter, GivenAdapter)
+        )
 
 
 def _alike(before: Training, now: Training) -> None:
@@ -311,7 +347,8 @@ def _alike(before: Training, now: Training) -> None:
     for name in ("rank", "alpha", "rslora", "target_modules"):
         if getattr(before, name) != getattr(now, name):
             raise RecipeError(
-                f"{name} is {getattr(now, name)}, but the adapter to go on from has {getattr(before, name)}: keep it"
+                f"{name} is {getattr(now, name)}, but the adapter to go on from has"
+                f" {getattr(before, name)}: keep it"
             )
 
 
@@ -328,15 +365,19 @@ def _of_one_family(base: Base | Quantised, loras: Sequence[Lora]) -> None:
     for lora in loras:
         if lora.base.origin.family != base.origin.family:
             raise RecipeError(
-                f"adapter on {lora.name} was trained on {lora.base.name}, which is no sibling of {base.name}:"
-                " their shapes may differ, give an adapter of its own family"
+                f"adapter on {lora.name} was trained on {lora.base.name}, which is no sibling of"
+                f" {base.name}: their shapes may differ, give an adapter of its own family"
             )
 
 
 def _fits(adapter: GivenAdapter, base: Base) -> None:
     if adapter.form != base.takes:
-        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[base.takes]
-        raise RecipeError(f"adapter {adapter.name} ({adapter.path}) does not go on {base.name}: give {wanted}")
+        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[
+            base.takes
+        ]
+        raise RecipeError(
+            f"adapter {adapter.name} ({adapter.path}) does not go on {base.name}: give {wanted}"
+        )
 
 
 def _at_least(name: str, value: int, least: int) -> None:

@@ -20,10 +20,11 @@ from harness.stats import (
 _LEVEL = 0.025
 """Of each side: 5% in all."""
 _NOTE = (
-    "Differences on the same questions, with 95% intervals; p is a wild cluster bootstrap over facts, corrected for"
-    " all tests of this table (Holm). *Could be found*: the smallest true difference that such a test, uncorrected,"
-    " finds in 4 of 5 cases. The best cell was chosen on these very questions, which flatters it: a difference of"
-    " which p is large is no reason to prefer it."
+    "Differences on the same questions, with 95% intervals; p is a wild cluster bootstrap over"
+    " facts, corrected for all tests of this table (Holm). *Could be found*: the smallest true"
+    " difference that such a test, uncorrected, finds in 4 of 5 cases. The best cell was chosen on"
+    " these very questions, which flatters it: a difference of which p is large is no reason to"
+    " prefer it."
 )
 
 
@@ -46,7 +47,8 @@ class Compared(NamedTuple):
 
 
 def comparisons(results: Sequence[Result], kind: str) -> list[Compared]:
-    """Each adapted cell against its bare model, and against the best of all, in recall of ``kind``."""
+    """Each adapted cell against its bare model, and against the best of all, in recall
+    of ``kind``."""
     cells = [r for r in results if r.adapted and kind in r.recall]
     pairs: list[tuple[Result, Result]] = [(r, _bare(r)) for r in cells]
     best = max(cells, key=lambda r: r.recall[kind].estimate, default=None)
@@ -77,19 +79,23 @@ def comparison_table(found: Sequence[Compared]) -> str:
 
 
 def noise(results: Sequence[Result], kind: str) -> str:
-    """What no comparison of two cells can find, in one line, so that nobody reads noise; empty where nothing is asked.
+    """What no comparison of two cells can find, in one line, so that nobody reads noise; empty
+    where nothing is asked.
 
     Before any data are seen, for a difference all in one direction.
     """
-    marks = next(([m for m in r.marks if m.kind == kind] for r in results if r.adapted and kind in r.recall), [])
+    marks = next(
+        ([m for m in r.marks if m.kind == kind] for r in results if r.adapted and kind in r.recall),
+        [],
+    )
     facts = len({mark.fact for mark in marks})
     if facts < 2:
         return ""
     each = len(marks) / facts
     even, whole = (detectable_loss(facts, each, together, alpha=_LEVEL) for together in (0.0, 1.0))
     return (
-        f"differences in {kind.replace('_', ' ')} below {even:.2f} (spread evenly) to {whole:.2f} (striking whole"
-        f" facts) are noise: {facts} facts, {each:.1f} questions each"
+        f"differences in {kind.replace('_', ' ')} below {even:.2f} (spread evenly) to {whole:.2f}"
+        f" (striking whole facts) are noise: {facts} facts, {each:.1f} questions each"
     )
 
 
@@ -102,7 +108,9 @@ def _bare(cell: Result) -> Result:
 def _compared(cell: Result, other: Result, kind: str, resamples: int) -> Compared | None:
     """None where no question was put to both."""
     theirs = {mark.id: mark for mark in other.marks if mark.kind == kind}
-    both: list[tuple[Mark, Mark]] = [(m, theirs[m.id]) for m in cell.marks if m.kind == kind and m.id in theirs]
+    both: list[tuple[Mark, Mark]] = [
+        (m, theirs[m.id]) for m in cell.marks if m.kind == kind and m.id in theirs
+    ]
     if not both:
         return None
     now, before = [float(a.right) for a, _ in both], [float(b.right) for _, b in both]

@@ -1,4 +1,5 @@
-"""results.sqlite: every answer, verdict and figure in one file that any tool reads; docs/results.md has the schema."""
+"""results.sqlite: every answer, verdict and figure in one file that any tool reads; docs/results.md
+has the schema."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ SCHEMA_VERSION = 1
 """Raised when a column changes its meaning or goes; new columns and tables do not raise it."""
 
 SCHEMA = """
-CREATE TABLE meta (scenario TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (scenario, key));
+CREATE TABLE meta (
+    scenario TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (scenario, key)
+);
 CREATE TABLE cells (
     cell INTEGER PRIMARY KEY,
     scenario TEXT NOT NULL,
@@ -73,8 +76,10 @@ CREATE TABLE measures (
     PRIMARY KEY (cell, name)
 ) WITHOUT ROWID;
 CREATE VIEW graded AS
-    SELECT c.scenario, c.id AS cell, c.status, c.model, c.engine, c.dataset, c.label, c.rank, c.alpha, c.lr, c.epochs,
-        c.replay, c.seed, p.id AS probe, p.kind, p.fact, p.prompt, p.accepted, a.sample, a.answer, a.right, a.score,
+    SELECT c.scenario, c.id AS cell, c.status, c.model, c.engine, c.dataset, c.label, c.rank,
+        c.alpha, c.lr, c.epochs,
+        c.replay, c.seed, p.id AS probe, p.kind, p.fact, p.prompt, p.accepted, a.sample,
+        a.answer, a.right, a.score,
         b.answer AS bare_answer, b.right AS bare_right
     FROM answers a JOIN cells c USING (cell) JOIN probes p USING (probe)
     LEFT JOIN answers b ON b.cell = c.bare AND b.probe = a.probe AND b.sample = a.sample;
@@ -86,17 +91,21 @@ _MARK = 0x4C4F5241
 
 
 def write_database(parts: Sequence[Part], path: Path) -> None:
-    """The results of ``parts`` as a new SQLite file at ``path``, where none is yet; the same ones give the same bytes.
+    """The results of ``parts`` as a new SQLite file at ``path``, where none is yet; the same ones
+    give the same bytes.
 
     Raises:
         sqlite3.Error: it cannot be written.
     """
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"  # the caller renames it into place once it is whole
+            # the caller renames it into place once it is whole
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             f"PRAGMA application_id = {_MARK}; PRAGMA user_version = {SCHEMA_VERSION};{SCHEMA}"
         )
-        database.execute("INSERT INTO meta VALUES ('', 'schema_version', ?)", (str(SCHEMA_VERSION),))
+        database.execute(
+            "INSERT INTO meta VALUES ('', 'schema_version', ?)", (str(SCHEMA_VERSION),)
+        )
         for part in parts:
             _Writer(database, part).write()
         database.commit()
@@ -113,7 +122,9 @@ class _Writer:
     def write(self) -> None:
         name, own = self._part.scenario.name, self._part
         how = {"title": own.scenario.title, "headline": own.scenario.headline, **dict(own.how)}
-        self._database.executemany("INSERT INTO meta VALUES (?, ?, ?)", ((name, *pair) for pair in how.items()))
+        self._database.executemany(
+            "INSERT INTO meta VALUES (?, ?, ?)", ((name, *pair) for pair in how.items())
+        )
         numbers: dict[str, int] = {}
         for entry, label in zip(own.entries, ids(own.entries), strict=True):
             bare = numbers.get(digest(entry.cell.base_grades)) if entry.result.adapted else None
@@ -130,7 +141,15 @@ class _Writer:
         for sample, (text, right, score) in enumerate(
             zip(line["answers"], line["verdicts"], line["scores"], strict=True)
         ):
-            yield cell, probe, sample, text, int(right), score, _json(more) if more and not sample else None
+            yield (
+                cell,
+                probe,
+                sample,
+                text,
+                int(right),
+                score,
+                _json(more) if more and not sample else None,
+            )
 
     def _probe(self, line: Line) -> int:
         key = (*(line[name] for name in _OF_PROBE[:-1]), _json(line["accepted"]))
@@ -141,15 +160,22 @@ class _Writer:
 
     def _insert(self, table: str, row: Mapping[str, Any]) -> int:
         marks = ", ".join("?" * len(row))
-        cursor = self._database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+        cursor = self._database.execute(
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+        )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
 
 def ids(entries: Sequence[Entry]) -> list[str]:
-    """Names that tell all entries apart: a bare model that was asked several times bears what it was asked."""
+    """Names that tell all entries apart: a bare model that was asked several times bears what it
+    was asked."""
     names = [entry.result.id for entry in entries]
-    for tell in (lambda e: e.cell.probes.name, lambda e: e.cell.label, lambda e: digest(e.grades)[:6]):
+    for tell in (
+        lambda e: e.cell.probes.name,
+        lambda e: e.cell.label,
+        lambda e: digest(e.grades)[:6],
+    ):
         twice = {name for name in names if names.count(name) > 1}
         names = [
             f"{name}, {tell(entry)}" if name in twice and tell(entry) else name
@@ -175,12 +201,16 @@ def about(entry: Entry) -> dict[str, Any]:
     row |= {"dataset": cell.dataset.name, "label": cell.label}
     if cell.given is not None:
         return row | {"given": " + ".join(adapter.name for adapter in cell.given)}
-    settings = {name: getattr(training, name) for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")}
+    settings = {
+        name: getattr(training, name)
+        for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")
+    }
     return row | settings | {"training": _json(asdict(training))}
 
 
 def figures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:
-    """Each figure of a cell as name, sort, value and the ends of its interval, which costs and open ones have not."""
+    """Each figure of a cell as name, sort, value and the ends of its interval, which costs and open
+    ones have not."""
     own = entry.result
     for name, share in own.shares().items():
         sort = "recall" if name in own.recall else "measure" if name in own.measures else "locality"

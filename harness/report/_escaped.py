@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_SHOWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\`[]*_~|"})
+_SHOWN = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\`[]*_~|"}
+)
 
 
 def escaped(text: str) -> str:

@@ -1,4 +1,5 @@
-"""What a judge said beside the fuzzy grader: what it is worth, how far the two agree, and where they do not."""
+"""What a judge said beside the fuzzy grader: what it is worth, how far the two agree, and where
+they do not."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from harness.build import GRADES, Calibrated, read_lines
+from harness.builds import GRADES, Calibrated, read_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch
 from harness.grading import JUDGE
@@ -32,7 +33,8 @@ _SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
 
 
 class Dispute(NamedTuple):
-    """An answer on which the graders disagree, or the judge is undecided; told once, however many cells gave it."""
+    """An answer on which the graders disagree, or the judge is undecided; told once, however many
+    cells gave it."""
 
     kind: str
     prompt: str
@@ -75,7 +77,8 @@ class Judging(NamedTuple):
 
 
 def corrected(share: Interval, rates: ErrorRates) -> Interval:
-    """Rogan and Gladen's share; of a judge that knows nothing, only that it lies between 0 and 1."""
+    """Rogan and Gladen's share; of a judge that knows nothing, only that it lies
+    between 0 and 1."""
     if rates.sensitivity + rates.specificity <= 1:
         return Interval(share.estimate, 0.0, 1.0)
     return rogan_gladen(share, rates)
@@ -105,8 +108,12 @@ def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
 
 
 def summary(name: str, found: Calibrated) -> str:
-    """The calibration, for terminals: a line each for what the judge is worth, which grader is better, and doubts."""
-    lines = [f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}", contest(found)]
+    """The calibration, for terminals: a line each for what the judge is worth, which grader is
+    better, and doubts."""
+    lines = [
+        f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}",
+        contest(found),
+    ]
     return "\n".join([*lines, *warning(found)])
 
 
@@ -114,7 +121,10 @@ def contest(found: Calibrated) -> str:
     """The judge beside the fuzzy grader on all held-out pairs, in one line."""
     one = found.versus[0]
     shares = f"accuracy of the judge {one.judge}, of the fuzzy grader {one.fuzzy}"
-    return f"on the same {one.pairs} pairs: {shares}, difference {_difference(one)}, p {one.p:.2g}: {one.conclusion}"
+    return (
+        f"on the same {one.pairs} pairs: {shares}, difference {_difference(one)}, p {one.p:.2g}:"
+        f" {one.conclusion}"
+    )
 
 
 def warning(found: Calibrated) -> list[str]:
@@ -128,27 +138,61 @@ def counting(found: Judging) -> str:
     """Who judges, and whose verdicts count."""
     counts = "the judge's" if found.grader == JUDGE else "the fuzzy grader's"
     right = "; recall is corrected for the judge's error rates" if found.grader == JUDGE else ""
-    return f"Judge: {found.name}, by {found.calibrated.by}. The tables show {counts} verdicts{right}."
+    return (
+        f"Judge: {found.name}, by {found.calibrated.by}. The tables show {counts} verdicts{right}."
+    )
 
 
 def agreement(found: Judging) -> str:
     """How far the two graders agree, in three lines."""
-    lines = [f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa {found.kappa}:"]
-    lines += [f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy grader only"]
-    lines += [f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right: {found.undecided}."]
+    lines = [
+        f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa"
+        f" {found.kappa}:"
+    ]
+    lines += [
+        f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy"
+        " grader only"
+    ]
+    lines += [
+        f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right:"
+        f" {found.undecided}."
+    ]
     return "\n".join(lines)
 
 
 def judging_markdown(found: Judging, level: str) -> list[str]:
     """The chapter of RESULTS.md."""
     lines = [f"{level} The judge", "", counting(found)]
-    lines += ["The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it is worth was"]
-    lines += [f"measured on the other. Cut: {found.calibrated.cut:.2f}.", "", worth_table(found.calibrated), ""]
+    lines += [
+        "The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it"
+        " is worth was"
+    ]
+    lines += [
+        f"measured on the other. Cut: {found.calibrated.cut:.2f}.",
+        "",
+        worth_table(found.calibrated),
+        "",
+    ]
     lines += [_SAME_PAIRS, "", versus_table(found.calibrated), ""]
-    lines += [f"{sentence}." for sentence in (contest(found.calibrated), *warning(found.calibrated))]
-    lines += ["", agreement(found), "", _seen_table(found.seen), "", f"{level}# Where the graders disagree", ""]
+    lines += [
+        f"{sentence}." for sentence in (contest(found.calibrated), *warning(found.calibrated))
+    ]
+    lines += [
+        "",
+        agreement(found),
+        "",
+        _seen_table(found.seen),
+        "",
+        f"{level}# Where the graders disagree",
+        "",
+    ]
     more = f", {_SHOWN} of them here, all in RESULTS.json" if len(found.disputes) > _SHOWN else ""
-    return [*lines, f"{len(found.disputes)} answers{more}.", "", *_disputed(found.disputes[:_SHOWN])]
+    return [
+        *lines,
+        f"{len(found.disputes)} answers{more}.",
+        "",
+        *_disputed(found.disputes[:_SHOWN]),
+    ]
 
 
 def judging_plain(found: Judging) -> dict[str, Any]:
@@ -166,7 +210,8 @@ def judging_plain(found: Judging) -> dict[str, Any]:
         "kappa": found.kappa._asdict(),
         "mcnemar": found.mcnemar._asdict(),
         "seen": [
-            {k: v._asdict() if isinstance(v, Interval) else v for k, v in one._asdict().items()} for one in found.seen
+            {k: v._asdict() if isinstance(v, Interval) else v for k, v in one._asdict().items()}
+            for one in found.seen
         ],
         "disputes": [dispute._asdict() for dispute in found.disputes],
     }
@@ -179,7 +224,9 @@ def rates_of(calibration: Calibration, fetch: Fetch) -> ErrorRates:
 
 def _answers(cells: Iterable[Cell], fetch: Fetch) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every judged answer with the id of its cell, the bare models first."""
-    bare: dict[Grades, str] = {cell.base_grades: f"{cell.model_name} (no adapter)" for cell in cells}
+    bare: dict[Grades, str] = {
+        cell.base_grades: f"{cell.model_name} (no adapter)" for cell in cells
+    }
     for recipe, name in [*bare.items(), *((cell.grades, cell.id) for cell in cells)]:
         for line in read_lines(fetch(recipe).path / GRADES):
             yield name, line
@@ -192,7 +239,10 @@ def _seen(answers: Sequence[tuple[str, Mapping[str, Any]]], rates: ErrorRates) -
             groups.setdefault((name, line["kind"]), []).append(line)
     for (name, kind), lines in groups.items():
         facts = [line["fact"] for line in lines]
-        fuzzy, judge = (cluster_bootstrap([float(ln["by"][who]) for ln in lines], facts) for who in ("fuzzy", "judge"))
+        fuzzy, judge = (
+            cluster_bootstrap([float(ln["by"][who]) for ln in lines], facts)
+            for who in ("fuzzy", "judge")
+        )
         yield Seen(name, kind, fuzzy, judge, corrected(judge, rates))
 
 
@@ -215,12 +265,22 @@ def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]
 
 def worth_text(found: Calibrated) -> str:
     """All that the labelled pairs tell of a judge: on each half, and beside the fuzzy grader."""
-    lines = [worth_table(found), "", f"Beside the fuzzy grader ({found.beside}):", "", versus_table(found), ""]
-    return "\n".join([*lines, *(f"{line}  " for line in (contest(found), *warning(found)))]).rstrip()
+    lines = [
+        worth_table(found),
+        "",
+        f"Beside the fuzzy grader ({found.beside}):",
+        "",
+        versus_table(found),
+        "",
+    ]
+    return "\n".join(
+        [*lines, *(f"{line}  " for line in (contest(found), *warning(found)))]
+    ).rstrip()
 
 
 def worth_table(found: Calibrated) -> str:
-    """What a judge is worth on each half of the labelled pairs, and the fuzzy grader on the half that is reported."""
+    """What a judge is worth on each half of the labelled pairs, and the fuzzy grader on the half
+    that is reported."""
     head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
     halves = (
         ("held out: reported", found.held_out),
@@ -228,7 +288,12 @@ def worth_table(found: Calibrated) -> str:
         ("held out, by the fuzzy grader", found.fuzzy),
     )
     rows = [
-        [name, w.pairs, *map(str, (w.accuracy, w.kappa, w.false_accepts, w.false_rejects)), w.undecided]
+        [
+            name,
+            w.pairs,
+            *map(str, (w.accuracy, w.kappa, w.false_accepts, w.false_rejects)),
+            w.undecided,
+        ]
         for name, w in halves
     ]
     return str(tabulate(rows, head, "github", disable_numparse=True))
@@ -236,9 +301,24 @@ def worth_table(found: Calibrated) -> str:
 
 def versus_table(found: Calibrated) -> str:
     """Judge and fuzzy grader on the held-out pairs, all of them and by group."""
-    head = ("held-out pairs", "pairs", "accuracy of the judge", "of the fuzzy grader", "difference", "p", "which")
+    head = (
+        "held-out pairs",
+        "pairs",
+        "accuracy of the judge",
+        "of the fuzzy grader",
+        "difference",
+        "p",
+        "which",
+    )
     rows = [
-        [one.group or "all", one.pairs, *map(str, (one.judge, one.fuzzy)), _difference(one), f"{one.p:.2g}", which]
+        [
+            one.group or "all",
+            one.pairs,
+            *map(str, (one.judge, one.fuzzy)),
+            _difference(one),
+            f"{one.p:.2g}",
+            which,
+        ]
         for one in found.versus
         for which in [one.conclusion]
     ]
@@ -252,7 +332,10 @@ def _difference(one: Versus) -> str:
 
 def _seen_table(seen: Sequence[Seen]) -> str:
     head = ("cell", "kind", "fuzzy", "judge", "judge, corrected")
-    rows = [[s.cell, s.kind.replace("_", " "), str(s.fuzzy), str(s.judge), str(s.corrected)] for s in seen]
+    rows = [
+        [s.cell, s.kind.replace("_", " "), str(s.fuzzy), str(s.judge), str(s.corrected)]
+        for s in seen
+    ]
     return str(tabulate(rows, head, "github", disable_numparse=True))
 
 
@@ -260,7 +343,14 @@ def _disputed(disputes: Sequence[Dispute]) -> list[str]:
     words = {True: "right", False: "wrong"}
     head = ("kind", "question", "answer", "right would be", "fuzzy", "judge", "odds", "cells")
     rows = [
-        [d.kind, *told, words[d.fuzzy], d.judge, "" if d.odds is None else f"{d.odds:+.1f}", len(d.cells)]
+        [
+            d.kind,
+            *told,
+            words[d.fuzzy],
+            d.judge,
+            "" if d.odds is None else f"{d.odds:+.1f}",
+            len(d.cells),
+        ]
         for d in disputes
         for told in [map(escaped, (d.prompt, d.answer, d.accepted))]
     ]

@@ -27,7 +27,8 @@ _TRAINING = (
     ("VRAM MiB", "peak_vram_bytes", MIB, 0),
     ("adapter MiB", "adapter_bytes", MIB, 1),
 )
-"""Columns of what a training cost: head, figure, unit, decimals. Without a GPU there is none for its memory."""
+"""Columns of what a training cost: head, figure, unit, decimals. Without a GPU there is none for
+its memory."""
 _ANSWERING = (
     ("tokens/s", "tokens_per_second", 1.0),
     ("load s", "load_seconds", 1.0),
@@ -38,9 +39,9 @@ _ANSWERING = (
 )
 """Columns of the engines' table: head, figure, unit. A figure that no cell has gets none."""
 _ENGINES = (
-    "*Known* is the share of questions on untouched facts that are answered right; locality compares an adapted model"
-    " with the bare one on the same engine. bitsandbytes quantises while it loads: its model is as large on disk as"
-    " the base."
+    "*Known* is the share of questions on untouched facts that are answered right; locality"
+    " compares an adapted model with the bare one on the same engine. bitsandbytes quantises while"
+    " it loads: its model is as large on disk as the base."
 )
 _LOCAL = ("locality", "still_right")
 
@@ -59,14 +60,22 @@ def table(results: Sequence[Result], form: str = "github", intervals: bool = Tru
 
 def cells_of(results: Sequence[Result], intervals: bool) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of the table."""
-    shown = [*columns(results), *(name for name in _LOCAL if any(name in r.shares() for r in results))]
-    spent = [column for column in _TRAINING if column[0] != "VRAM MiB" or any(r.cost.get(column[1]) for r in results)]
+    shown = [
+        *columns(results),
+        *(name for name in _LOCAL if any(name in r.shares() for r in results)),
+    ]
+    spent = [
+        column
+        for column in _TRAINING
+        if column[0] != "VRAM MiB" or any(r.cost.get(column[1]) for r in results)
+    ]
     head = ["cell", *map(words, shown), *(name for name, *_ in spent), "status"]
     return head, [_row(r, shown, spent, intervals) for r in results]
 
 
 def seeds_table(results: Sequence[Result], rates: ErrorRates | None = None) -> str:
-    """Means over the seeds of each cell that has several, with intervals over other seeds and other facts.
+    """Means over the seeds of each cell that has several, with intervals over other seeds and other
+    facts.
 
     ``rates`` are those of the judge by which recall was corrected.
     """
@@ -76,7 +85,9 @@ def seeds_table(results: Sequence[Result], rates: ErrorRates | None = None) -> s
         if len(found) < 2:
             continue
         shares = [_over_seeds(found, c, rates) for c in shown]
-        rows.append([name, str(len(found)), *shares, f"{mean(r.cost['seconds'] for r in found):.1f}"])
+        rows.append(
+            [name, str(len(found)), *shares, f"{mean(r.cost['seconds'] for r in found):.1f}"]
+        )
     head = ["cell", "seeds", *map(words, shown), "train s"]
     return str(tabulate(rows, head, "github", disable_numparse=True)) if rows else ""
 
@@ -107,7 +118,8 @@ def _engineless(result: Result) -> str:
 
 
 def document(parts: Sequence[Part], drawn: Mapping[str, Sequence[str]]) -> str:
-    """The whole of RESULTS.md, a chapter a scenario; ``drawn`` names the plots of each, without suffix."""
+    """The whole of RESULTS.md, a chapter a scenario; ``drawn`` names the plots of each, without
+    suffix."""
     if len(parts) == 1:
         return _chapter(parts[0], drawn[parts[0].scenario.name], "#")
     chapters = (_chapter(part, drawn[part.scenario.name], "##") for part in parts)
@@ -130,16 +142,24 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
         found += [f"{level}# Engines", "", _ENGINES, "", engines, ""]
     if least := noise(results, own.headline):
         found += [f"Read with care: {least}.", ""]
-    found += ["Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model answers;"]
+    found += [
+        "Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model"
+        " answers;"
+    ]
     found += ["still right: of what the bare model had right.", ""]
-    found += [f"![{words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn]
+    found += [
+        f"![{words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn
+    ]
     if compared := comparison_table(part.compared):
         found += ["", f"{level}# Compared in {words(own.headline)}", "", compared]
     how = tabulate(part.how, ("what", "value"), "github", disable_numparse=True)
     found += ["", f"{level}# How it was run", "", how, ""]
     found += judging_markdown(part.judging, f"{level}#") if part.judging else []
     if facts := _facts(trained):
-        share = f"Share of the questions of kind *{words(own.headline)}* that are answered right, by fact."
+        share = (
+            f"Share of the questions of kind *{words(own.headline)}* that are answered right, by"
+            " fact."
+        )
         found += [f"{level}# Facts", "", share, "", facts, ""]
     found += [f"{level}# Answered wrong", ""]
     for result in trained:
@@ -157,7 +177,12 @@ def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) 
     shares = [r.shares()[name].estimate for r in results if name in r.shares()]
     if not shares:
         return ""
-    marks = [(r.id, m) for r in results for m in r.marks if m.kind == name or (name == "locality" and local(m.kind))]
+    marks = [
+        (r.id, m)
+        for r in results
+        for m in r.marks
+        if m.kind == name or (name == "locality" and local(m.kind))
+    ]
     if not marks:
         return f"{mean(shares):.3f}"
     values = [float(m.same if name == "locality" else m.right) for _, m in marks]
@@ -166,10 +191,16 @@ def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) 
 
 
 def _row(
-    result: Result, shown: Sequence[str], spent: Sequence[tuple[str, str, float, int]], intervals: bool
+    result: Result,
+    shown: Sequence[str],
+    spent: Sequence[tuple[str, str, float, int]],
+    intervals: bool,
 ) -> list[str]:
     shares = result.shares()
-    figures = [(str(shares[c]) if intervals else f"{shares[c].estimate:.2f}") if c in shares else "" for c in shown]
+    figures = [
+        (str(shares[c]) if intervals else f"{shares[c].estimate:.2f}") if c in shares else ""
+        for c in shown
+    ]
     costs = [_spent(result, name, unit, digits) for _, name, unit, digits in spent]
     return [result.id, *figures, *costs, result.status]
 
@@ -178,14 +209,22 @@ def _facts(results: Sequence[Result]) -> str:
     if not results or not results[0].facts:
         return ""
     rows = [
-        [escaped(f.rpartition("/")[2]), *(f"{r.facts[f]:.2f}" if f in r.facts else "" for r in results)]
+        [
+            escaped(f.rpartition("/")[2]),
+            *(f"{r.facts[f]:.2f}" if f in r.facts else "" for r in results),
+        ]
         for f in dict.fromkeys(f for r in results for f in r.facts)
     ]
     return tabulate(rows, ["fact", *(r.id for r in results)], "github", disable_numparse=True)
 
 
 def _wrong(result: Result, level: str) -> list[str]:
-    lines = [f"{level}## {result.id}", "", f"{len(result.wrong)} questions on the facts were answered wrong.", ""]
+    lines = [
+        f"{level}## {result.id}",
+        "",
+        f"{len(result.wrong)} questions on the facts were answered wrong.",
+        "",
+    ]
     rows = [[w.kind, *map(escaped, w[1:])] for w in _spread(result)]
     head = ("kind", "question", "answer", "right would be", "read as")
     return [*lines, tabulate(rows, head, "github", disable_numparse=True)] if rows else lines[:-1]
@@ -209,8 +248,8 @@ _GO_FIRST = ("RSS MiB", "VRAM MiB", "adapter MiB", "steps/s", "status", "train s
 def fitted(results: Sequence[Result], width: int | None) -> str:
     """A row a cell, without intervals, in at most ``width`` columns (None: as many as it takes).
 
-    Costs go first, then the scenario's own measures, then the middle of long ids; locality and the first kinds of
-    recall stay longest. A line below says what was left out.
+    Costs go first, then the scenario's own measures, then the middle of long ids; locality and the
+    first kinds of recall stay longest. A line below says what was left out.
     """
     head, rows = cells_of(results, intervals=False)
     gone: list[str] = []
@@ -236,7 +275,12 @@ def _order(head: Sequence[str], results: Sequence[Result]) -> list[str]:
     kept = [*recall[:2], "locality"]
     first = [name for name in _GO_FIRST if name in head]
     others = [name for name in reversed(head[1:]) if name not in (*first, *recall, *kept)]
-    return [*first, *others, *reversed(recall[2:]), *(name for name in reversed(kept[1:]) if name in head)]
+    return [
+        *first,
+        *others,
+        *reversed(recall[2:]),
+        *(name for name in reversed(kept[1:]) if name in head),
+    ]
 
 
 def _width(head: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

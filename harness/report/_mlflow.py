@@ -1,4 +1,5 @@
-"""Results in an MLflow store, where others keep their trainings: an experiment a scenario, a run a cell."""
+"""Results in an MLflow store, where others keep their trainings: an experiment a scenario, a run a
+cell."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.build import GRADES
+from harness.builds import GRADES
 from harness.errors import MissingExtraError, StoreError
 from harness.models.quiet import quiet
 from harness.recipes import sha256
@@ -27,10 +28,13 @@ DATABASE = "mlflow.db"
 """In a folder; it is where ``mlflow server`` looks by itself."""
 _UNLESS_SET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # its own 7 are minutes of silence where no server answers
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": (
+        "3"
+    ),  # its own 7 are minutes of silence where no server answers
 }
 _TELLING = ("grades", "dataset", "label", "given")
-"""What tells cells apart, whatever else is selected: cells that go by two names may share their answers."""
+"""What tells cells apart, whatever else is selected: cells that go by two names may share their
+answers."""
 _URI = re.compile(r"[a-z][a-z0-9+.-]+:")  # of two letters or more, as C: is a drive
 _PASSWORD = re.compile(r"(//[^/@:]*):[^/@]*@")
 
@@ -64,7 +68,8 @@ class MlflowStore:
             self._client.search_experiments(max_results=1)  # connects
 
     def export(self, parts: Sequence[Part]) -> Exported:
-        """Every cell and bare model of ``parts``; what is there already, with the same figures, is left alone.
+        """Every cell and bare model of ``parts``; what is there already, with the same figures, is
+        left alone.
 
         Raises:
             StoreError: it cannot be written.
@@ -74,9 +79,11 @@ class MlflowStore:
         return Exported(*(found[name] for name in Exported._fields))
 
     def _uri(self) -> str:
-        """The tracking URI, of a file that can be written: MLflow itself would try to open it for minutes.
+        """The tracking URI, of a file that can be written: MLflow itself would try to open it for
+        minutes.
 
-        Its older store of plain files (``file:``) is refused by MLflow, unless its own variable allows it.
+        Its older store of plain files (``file:``) is refused by MLflow, unless its own variable
+        allows it.
         """
         from sqlalchemy import URL, make_url
 
@@ -84,7 +91,9 @@ class MlflowStore:
             folder = Path(self._where).expanduser().absolute()
             self._artifacts = folder / "artifacts"
             return _writable(URL.create("sqlite", database=str(folder / DATABASE)))
-        return _writable(make_url(self._where)) if self._where.startswith("sqlite:") else self._where
+        return (
+            _writable(make_url(self._where)) if self._where.startswith("sqlite:") else self._where
+        )
 
     def _part(self, part: Part) -> Iterator[str]:
         experiment = self._experiment(part)
@@ -100,7 +109,8 @@ class MlflowStore:
         return str(self._client.create_experiment(name, artifact_location=place, tags=note))
 
     def _entry(self, experiment: str, entry: Entry, name: str) -> str:
-        """One run for a cell. As MLflow takes no metric back, other figures are another run instead."""
+        """One run for a cell. As MLflow takes no metric back, other figures are another run
+        instead."""
         own = _run(entry)
         there = self._client.search_runs([experiment], f"tags.cell = '{own.tags['cell']}'")
         same = [run for run in there if run.data.tags.get("figures") == own.figures][:1]
@@ -119,8 +129,12 @@ class MlflowStore:
         metrics = [Metric(key, value, now, 0) for key, value in own.metrics.items()]
         self._client.log_batch(run, metrics, [Param(*pair) for pair in own.params.items()])
         self._client.log_artifact(run, str(entry.folder / GRADES))
-        self._client.set_terminated(run, "FAILED" if entry.result.status == "diverged" else "FINISHED")
-        self._client.set_tag(run, "figures", own.figures)  # last: what an interrupted export left is made anew
+        self._client.set_terminated(
+            run, "FAILED" if entry.result.status == "diverged" else "FINISHED"
+        )
+        self._client.set_tag(
+            run, "figures", own.figures
+        )  # last: what an interrupted export left is made anew
 
 
 class _Run(NamedTuple):
@@ -137,10 +151,15 @@ class _Run(NamedTuple):
 
 
 def _run(entry: Entry) -> _Run:
-    """All of a training's settings as parameters; as tags what else the cell is, and its seed to filter by."""
+    """All of a training's settings as parameters; as tags what else the cell is, and its seed to
+    filter by."""
     told = about(entry)
     settings = asdict(entry.cell.training) if told.pop("training", None) else {}
-    tags = {key: str(value) for key, value in told.items() if value != "" and (key == "seed" or key not in settings)}
+    tags = {
+        key: str(value)
+        for key, value in told.items()
+        if value != "" and (key == "seed" or key not in settings)
+    }
     tags["cell"] = _digest([told.get(name) for name in _TELLING])
     return _Run({key: _text(value) for key, value in settings.items()}, dict(_metrics(entry)), tags)
 
@@ -171,7 +190,7 @@ def _mlflow(where: str) -> Iterator[Any]:
     """MLflow's client, silent, without telemetry; what it raises is told in one line."""
     with quiet(**{name: value for name, value in _UNLESS_SET.items() if name not in os.environ}):
         try:
-            import alembic  # noqa: F401  # these two are behind its databases, and no requirement of the small client
+            import alembic  # noqa: F401  # these two are behind its databases; its client names neither
             import sqlalchemy.exc
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
@@ -179,9 +198,17 @@ def _mlflow(where: str) -> Iterator[Any]:
             raise MissingExtraError("MLflow", "mlflow") from error
         try:
             yield MlflowClient
-        except (MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        except (
+            MlflowException,
+            sqlalchemy.exc.SQLAlchemyError,
+            OSError,
+            ImportError,
+            ValueError,
+        ) as error:
             told = _PASSWORD.sub(r"\1:***@", f"MLflow cannot write to {where} ({_reason(error)})")
-            raise StoreError(f"{told}: give --mlflow a folder, sqlite:///FILE or the address of a server") from error
+            raise StoreError(
+                f"{told}: give --mlflow a folder, sqlite:///FILE or the address of a server"
+            ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -22,9 +22,9 @@ from harness.report._parts import Entry, Part
 from harness.report.baselines import Change
 from harness.stats import Interval
 
-_SHOWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\`[]*_~|"})
-
-
+_SHOWN = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\`[]*_~|"}
+)
 
 
 _COSTS = (
@@ -50,7 +50,8 @@ def contents(parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 
 class _Contents:
-    """One scenario. Questions, sets of questions and texts of answers are numbered, each being kept once."""
+    """One scenario. Questions, sets of questions and texts of answers are numbered, each being kept
+    once."""
 
     def __init__(self, part: Part) -> None:
         self._part = part
@@ -69,7 +70,10 @@ class _Contents:
             "title": own.title,
             "headline": own.headline,
             "how": self._part.how,
-            "findings": [{"title": f.title, "text": f.text.strip(), "said": f.said} for f in self._part.findings],
+            "findings": [
+                {"title": f.title, "text": f.text.strip(), "said": f.said}
+                for f in self._part.findings
+            ],
             "baseline": self._part.baseline,
             "columns": _columns(entries),
             "cells": cells,
@@ -97,7 +101,12 @@ class _Contents:
         if own.adapted:
             found |= {"dataset": cell.dataset.name, "label": cell.label, **_settings(cell)}
         self._numbers[digest(entry.grades)] = len(self._numbers)
-        return found | self._answers(lines := entry.lines()) | _beside(entry, lines) | _by(entry, lines)
+        return (
+            found
+            | self._answers(lines := entry.lines())
+            | _beside(entry, lines)
+            | _by(entry, lines)
+        )
 
     def _answers(self, lines: Sequence[Line]) -> dict[str, Any]:
         asked = tuple(self._number(line) for line in lines)
@@ -122,7 +131,10 @@ class _Contents:
     def _judge(self, found: Judging) -> dict[str, Any]:
         """What it is worth, recall by grader, and disputes; cells are numbered here, too."""
         names = dict.fromkeys(
-            [*(one.cell for one in found.seen), *(name for one in found.disputes for name in one.cells)]
+            [
+                *(one.cell for one in found.seen),
+                *(name for one in found.disputes for name in one.cells),
+            ]
         )
         cells = {name: at for at, name in enumerate(names)}
         held = f"On held-out labelled pairs: {found.calibrated.held_out}."
@@ -131,10 +143,16 @@ class _Contents:
             "told": [counting(found), held, compared, *warning(found.calibrated), agreement(found)],
             "cells": list(cells),
             "seen": [
-                [cells[s.cell], s.kind, *([_short(end) for end in share] for share in (s.fuzzy, s.judge, s.corrected))]
+                [
+                    cells[s.cell],
+                    s.kind,
+                    *([_short(end) for end in share] for share in (s.fuzzy, s.judge, s.corrected)),
+                ]
                 for s in found.seen
             ],
-            "disputes": [[*self._dispute(one), [cells[name] for name in one.cells]] for one in found.disputes],
+            "disputes": [
+                [*self._dispute(one), [cells[name] for name in one.cells]] for one in found.disputes
+            ],
         }
 
     def _dispute(self, one: Dispute) -> list[Any]:
@@ -144,7 +162,8 @@ class _Contents:
 
 
 def _beside(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
-    """What a baseline holds of the same questions (1, 0, or - where it does not), and how the figures compare."""
+    """What a baseline holds of the same questions (1, 0, or - where it does not), and how the
+    figures compare."""
     if entry.before is None or entry.comparison is None:
         return {}
     right = entry.before.right
@@ -153,9 +172,11 @@ def _beside(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def _by(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
-    """Each grader's verdicts, where there is a judge: a string of them an answer, or one string where each has one.
+    """Each grader's verdicts, where there is a judge: a string of them an answer, or one string
+    where each has one.
 
-    Where the judge counts, the fuzzy grader's are kept of the first of several answers only: - stands for the others.
+    Where the judge counts, the fuzzy grader's are kept of the first of several answers only: -
+    stands for the others.
     """
     if not any("judged" in line for line in lines):
         return {}
@@ -164,7 +185,12 @@ def _by(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
     if entry.grades.grader == BOTH:
         fuzzy = [_marks(line["verdicts"]) for line in lines]
     single = all(len(own) == 1 for own in judge)
-    return {"by": {name: "".join(own) if single else own for name, own in (("fuzzy", fuzzy), ("judge", judge))}}
+    return {
+        "by": {
+            name: "".join(own) if single else own
+            for name, own in (("fuzzy", fuzzy), ("judge", judge))
+        }
+    }
 
 
 def _marks(verdicts: Sequence[bool]) -> str:
@@ -190,11 +216,18 @@ def _columns(entries: Sequence[Entry]) -> list[dict[str, str]]:
         "recall": [name for e in entries for name in e.result.recall],
         "measure": [name for e in entries for name in e.result.measures],
         "locality": [
-            name for e in entries for name in ("locality", "still_right", "known") if name in e.result.shares()
+            name
+            for e in entries
+            for name in ("locality", "still_right", "known")
+            if name in e.result.shares()
         ],
         "cost": [name for name in _COSTS if any(e.result.cost.get(name) for e in entries)],
     }
-    return [{"name": name, "sort": sort} for sort, names in sorts.items() for name in dict.fromkeys(names)]
+    return [
+        {"name": name, "sort": sort}
+        for sort, names in sorts.items()
+        for name in dict.fromkeys(names)
+    ]
 
 
 def _figure(share: Interval) -> list[float]:
@@ -215,22 +248,35 @@ _LAST = "main.js"
 def page(parts: Sequence[Part]) -> str:
     """The page as HTML; the same results give the same text.
 
-    Its policy allows its own script and style by their hashes and nothing else, neither a network nor whatever an
-    answer might smuggle in. Where no part has a judge, nothing of the judge's is in it.
+    Its policy allows its own script and style by their hashes and nothing else, neither a network
+    nor whatever an answer might smuggle in. Where no part has a judge, nothing of the judge's is in
+    it.
     """
     judged = any(part.judging for part in parts)
-    section, own_style, own_script = (_file(f"judge.{kind}") if judged else "" for kind in ("html", "css", "js"))
+    section, own_style, own_script = (
+        _file(f"judge.{kind}") if judged else "" for kind in ("html", "css", "js")
+    )
     script = "".join([*map(_file, _SCRIPTS), own_script, _file(_LAST)])
     style = _file("page.css") + own_style
-    policy = f"default-src 'none'; script-src {_hashed(script)}; style-src {_hashed(style)}; base-uri 'none'"
+    policy = (
+        f"default-src 'none'; script-src {_hashed(script)}; style-src {_hashed(style)}; base-uri"
+        " 'none'"
+    )
     title = parts[0].scenario.title if len(parts) == 1 else "Results"
-    held = {"policy": policy, "title": html.escape(title), "style": style, "data": _data(parts), "script": script}
+    held = {
+        "policy": policy,
+        "title": html.escape(title),
+        "style": style,
+        "data": _data(parts),
+        "script": script,
+    }
     held["judge"] = section
     return Template(_file("page.html")).substitute(held)
 
 
 def _data(parts: Sequence[Part]) -> str:
-    """JSON that no HTML parser takes for markup: an answer may well say ``</script>`` or ``<!--``."""
+    """JSON that no HTML parser takes for markup: an answer may well say ``</script>``
+    or ``<!--``."""
     text = json.dumps({"scenarios": contents(parts)}, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 

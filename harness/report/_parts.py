@@ -1,4 +1,5 @@
-"""What is reported of a scenario: its cells and bare models, each with its figures and every answer."""
+"""What is reported of a scenario: its cells and bare models, each with its figures and every
+answer."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from harness.build import GRADES, read_lines
+from harness.builds import GRADES, read_lines
 from harness.engines import described
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
@@ -37,7 +38,8 @@ class Entry:
     comparison: Comparison | None = None
 
     def lines(self) -> list[Line]:
-        """Every probe with its answers and verdicts, read anew: a full grid's do not fit in memory together."""
+        """Every probe with its answers and verdicts, read anew: a full grid's do not fit in memory
+        together."""
         return [*read_lines(self.folder / GRADES)]
 
 
@@ -68,11 +70,17 @@ class Part(NamedTuple):
 
     @property
     def results(self) -> list[Result]:
-        """A row a cell for tables; a bare model that was asked several sets of probes has one row, on the last."""
+        """A row a cell for tables; a bare model that was asked several sets of probes has one row,
+        on the last."""
         cells = [entry for entry in self.entries if not entry.bare]
-        rows = {(e.cell.base, e.cell.engine) for e in cells if not e.result.adapted}  # those have one as cells
+        rows = {
+            (e.cell.base, e.cell.engine) for e in cells if not e.result.adapted
+        }  # those have one as cells
         bare = {(e.cell.base, e.cell.engine): e.result for e in self.entries if e.bare}
-        return [*(found for key, found in bare.items() if key not in rows), *(entry.result for entry in cells)]
+        return [
+            *(found for key, found in bare.items() if key not in rows),
+            *(entry.result for entry in cells),
+        ]
 
 
 class Figures(Protocol):
@@ -81,13 +89,18 @@ class Figures(Protocol):
     def __call__(self, scenario: Scenario, cell: Cell, fetch: Fetch) -> Result: ...
 
 
-def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, figures: Figures = result) -> Part:
-    """All that ``fetch`` gives of ``cells``; a cell whose artefacts it refuses is missing, and costs no other."""
+def part(
+    scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, figures: Figures = result
+) -> Part:
+    """All that ``fetch`` gives of ``cells``; a cell whose artefacts it refuses is missing, and
+    costs no other."""
     found: list[Entry] = []
     missing: list[Missing] = []
     for cell in cells:
         with _listed(cell.id, missing):
-            found.append(Entry(cell, figures(scenario, cell, fetch), cell.grades, fetch(cell.grades).path))
+            found.append(
+                Entry(cell, figures(scenario, cell, fetch), cell.grades, fetch(cell.grades).path)
+            )
     whole = [entry.cell for entry in found]
     bare = _bare(scenario, whole, fetch, missing)
     how = [*_how(whole, grid, fetch)] if whole else []
@@ -96,7 +109,9 @@ def part(scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, fig
     with _listed("what the cells say together", missing):
         findings = scenario.findings(trained, fetch) if trained else []
     judged = judging(whole, fetch) if whole else None
-    own = Part(scenario, [*bare, *found], how, list(dict.fromkeys(missing)), findings, judging=judged)
+    own = Part(
+        scenario, [*bare, *found], how, list(dict.fromkeys(missing)), findings, judging=judged
+    )
     return own._replace(compared=comparisons(own.results, scenario.headline))
 
 
@@ -105,7 +120,9 @@ def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:
     return fetch(cell.trained[0] if cell.trained else cell.grades.answers).manifest
 
 
-def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]) -> list[Entry]:
+def _bare(
+    scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]
+) -> list[Entry]:
     """The models without adapters, on everything that their cells were asked."""
     asked = {digest(cell.base_grades): cell for cell in cells}
     there = {digest(cell.grades) for cell in cells if not cell.adapted}
@@ -113,7 +130,9 @@ def _bare(scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list
     for cell in (cell for name, cell in asked.items() if name not in there):
         with _listed(f"{cell.model_name} (no adapter)", missing):
             figures = bare_result(scenario, cell, fetch)
-            found.append(Entry(cell, figures, cell.base_grades, fetch(cell.base_grades).path, bare=True))
+            found.append(
+                Entry(cell, figures, cell.base_grades, fetch(cell.base_grades).path, bare=True)
+            )
     return found
 
 
@@ -127,7 +146,8 @@ def _listed(name: str, missing: list[Missing]) -> Iterator[None]:
 
 
 def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, str]]:
-    """Machine and versions are from the first adapter's manifest, so that writing it again changes nothing."""
+    """Machine and versions are from the first adapter's manifest, so that writing it again changes
+    nothing."""
     first = cells[0]
     manifest = first_manifest(first, fetch)
     yield "model", _each(f"{cell.base.name} ({cell.base.content[:12]})" for cell in cells)
@@ -139,7 +159,10 @@ def _how(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, 
     if given := [adapter for cell in cells for adapter in cell.given or ()]:
         yield "adapters", _each(f"{adapter.name} ({adapter.content[:12]})" for adapter in given)
     by = {described(cell.decoding): cell.label for cell in cells}
-    yield "decoding", "; ".join(f"{label}: {text}" if len(by) > 1 else text for text, label in by.items())
+    yield (
+        "decoding",
+        "; ".join(f"{label}: {text}" if len(by) > 1 else text for text, label in by.items()),
+    )
     yield "grading", _each(cell.grades.grader for cell in cells)
     yield "machine", manifest.machine
     yield from sorted(manifest.versions.items())
@@ -149,11 +172,13 @@ def _each(values: Iterable[object], between: str = ", ") -> str:
     return between.join(dict.fromkeys(map(str, values)))
 
 
-def against(part: Part, baseline: Baseline, limits: Limits, counts: Mapping[str, int] | None = None) -> Part:
+def against(
+    part: Part, baseline: Baseline, limits: Limits, counts: Mapping[str, int] | None = None
+) -> Part:
     """``part`` with each cell that ``baseline`` holds compared with it.
 
-    ``counts`` names the cells to compare, and says as one of how many comparisons each counts; without it all that
-    the baseline holds are compared.
+    ``counts`` names the cells to compare, and says as one of how many comparisons each counts;
+    without it all that the baseline holds are compared.
     """
     held = [e for e in part.entries if not e.bare and e.cell.unnamed in baseline.cells]
     asked = counts if counts is not None else {entry.cell.id: len(held) for entry in held}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from harness.build import Calibrated
+from harness.builds import Calibrated
 from harness.errors import DataError, StoreError
 from harness.report._judging import worth_text
 from harness.report._markdown import MIB, columns, words
@@ -24,18 +24,27 @@ _FRONT_COLUMNS = ("exact", "rephrased", "locality")
 
 
 def rewrite_readmes(parts: Sequence[Part], project: Path, report: Path) -> list[Path]:
-    """Put the table and plots of each scenario into its README in ``project``, and say which files changed.
+    """Put the table and plots of each scenario into its README in ``project``, and say which files
+    changed.
 
-    ``report`` holds the plots. What stands beside the block stays, and the same results change nothing.
+    ``report`` holds the plots. What stands beside the block stays, and the same results change
+    nothing.
 
     Raises:
         DataError: a README is not there, or has no such block.
         StoreError: one cannot be written.
     """
-    files = {part.scenario.name: project / "suites" / part.scenario.name / "README.md" for part in parts}
+    files = {
+        part.scenario.name: project / "suites" / part.scenario.name / "README.md" for part in parts
+    }
     front = [part for part in parts if part.scenario.name == _FRONT]
-    asked = [*((part, files[part.scenario.name]) for part in parts), *((part, project / "README.md") for part in front)]
-    texts = {file: _read(file) for _, file in asked}  # all of them first, so that a mistake changes no file
+    asked = [
+        *((part, files[part.scenario.name]) for part in parts),
+        *((part, project / "README.md") for part in front),
+    ]
+    texts = {
+        file: _read(file) for _, file in asked
+    }  # all of them first, so that a mistake changes no file
     try:
         changed = [image for part in parts for image in _images(part, report, project / IMAGES)]
         for part, file in asked:
@@ -48,7 +57,9 @@ def rewrite_readmes(parts: Sequence[Part], project: Path, report: Path) -> list[
                 file.write_text(text, encoding="utf-8")
                 changed.append(file)
     except OSError as error:
-        raise StoreError(f"{error.filename} cannot be written ({error.strerror}): give another --project") from error
+        raise StoreError(
+            f"{error.filename} cannot be written ({error.strerror}): give another --project"
+        ) from error
     return changed
 
 
@@ -65,14 +76,19 @@ def rewrite_card(card: Path, found: Calibrated) -> bool:
         if own != text:
             card.write_text(own, encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"{card} cannot be written ({error.strerror}): give another --card") from error
+        raise StoreError(
+            f"{card} cannot be written ({error.strerror}): give another --card"
+        ) from error
     return own != text
 
 
 def compact_table(results: Iterable[Result]) -> str:
     """A row a cell, without intervals; columns in which no cell has a figure are left out."""
     found = list(results)
-    shown = [*columns(found), *(name for name in ("locality", "still_right") if any(name in r.shares() for r in found))]
+    shown = [
+        *columns(found),
+        *(name for name in ("locality", "still_right") if any(name in r.shares() for r in found)),
+    ]
     rows = [_row(result, shown) for result in found]
     head = ["cell", *map(words, shown), "train s", "MiB"]
     return str(tabulate(rows, head, "github", disable_numparse=True))
@@ -116,14 +132,20 @@ def _block(part: Part, table: str, plots: Sequence[Path], up: str) -> str:
 
 def _caption(part: Part, plot: Path) -> str:
     name = plot.stem.removeprefix(f"{part.scenario.name}-")
-    own = {curves.name: f"{curves.up} over {curves.across}" for finding in part.findings for curves in finding.curves}
+    own = {
+        curves.name: f"{curves.up} over {curves.across}"
+        for finding in part.findings
+        for curves in finding.curves
+    }
     return own.get(name, f"{words(part.scenario.headline)} against {name}")
 
 
 def _plots(part: Part, report: Path) -> list[Path]:
     """Those that belong to these results; the folder may hold others from before."""
     curves = (curves.name for finding in part.findings for curves in finding.curves)
-    found = (report / f"{part.scenario.name}-{name}.svg" for name in ("locality", "seconds", *curves))
+    found = (
+        report / f"{part.scenario.name}-{name}.svg" for name in ("locality", "seconds", *curves)
+    )
     return [path for path in found if path.exists()]
 
 
@@ -150,7 +172,10 @@ def _read(file: Path, advice: str = "give the checkout's folder as --project") -
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}): {advice}") from error
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise DataError(f"{file} has no block between {BEGIN} and {END}: put these two lines where its table goes")
+        raise DataError(
+            f"{file} has no block between {BEGIN} and {END}: put these two lines where its table"
+            " goes"
+        )
     return text
 
 

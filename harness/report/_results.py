@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from harness.build import GRADES, read_lines
+from harness.builds import GRADES, read_lines
 from harness.experiments.cells import Cell
 from harness.experiments.drift import drift_measures, forced_measures
 from harness.experiments.scenario import Fetch, Line, Scenario
@@ -52,7 +52,8 @@ class Result(NamedTuple):
     recall: dict[str, Interval]
     """By kind of probe, over facts: wordings of one fact stand or fall together."""
     measures: dict[str, Interval]
-    """What the scenario measures beside recall and locality; ``teacher_forced``, its ``gap`` to recall, and drift."""
+    """What the scenario measures beside recall and locality; ``teacher_forced``, its ``gap`` to
+    recall, and drift."""
     known: Interval | None
     """Share of the probes on untouched facts that are answered right; None where there are none."""
     facts: dict[str, float]
@@ -99,10 +100,19 @@ def bare_result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
 
 def _training(trained: Sequence[Line]) -> dict[str, float]:
     """What it cost to train all adapters of a cell, one after the other."""
-    total = {name: sum(facts[name] for facts in trained) for name in ("seconds", "steps", "adapter_bytes")}
-    most = {name: max(facts[name] for facts in trained) for name in ("peak_rss_bytes", "peak_vram_bytes")}
+    total = {
+        name: sum(facts[name] for facts in trained)
+        for name in ("seconds", "steps", "adapter_bytes")
+    }
+    most = {
+        name: max(facts[name] for facts in trained)
+        for name in ("peak_rss_bytes", "peak_vram_bytes")
+    }
     samples = sum(facts["samples_per_second"] * facts["seconds"] for facts in trained)
-    rates = {"steps_per_second": total["steps"] / total["seconds"], "samples_per_second": samples / total["seconds"]}
+    rates = {
+        "steps_per_second": total["steps"] / total["seconds"],
+        "samples_per_second": samples / total["seconds"],
+    }
     return total | rates | most
 
 
@@ -111,12 +121,16 @@ def _answering(recipe: Grades, fetch: Fetch) -> dict[str, float]:
     facts = fetch(recipe.answers).manifest.facts
     kept = ("load_seconds", "stack_seconds", "tokens_per_second", "model_bytes")
     found = {name: facts[name] for name in kept if name in facts}
-    peaks = {"answering_rss_bytes": facts.get("peak_rss_bytes"), "answering_vram_bytes": _vram(facts)}
+    peaks = {
+        "answering_rss_bytes": facts.get("peak_rss_bytes"),
+        "answering_vram_bytes": _vram(facts),
+    }
     return found | {name: value for name, value in peaks.items() if value}
 
 
 def _vram(facts: Line) -> int | None:
-    """The driver's count, as it knows every engine's memory; else torch's; None or 0 without a GPU."""
+    """The driver's count, as it knows every engine's memory; else torch's; None or 0
+    without a GPU."""
     return facts.get("peak_device_bytes") or facts.get("peak_vram_bytes")
 
 
@@ -134,7 +148,11 @@ def _figures(
         model=cell.base.name,
         engine=cell.engine.name,
         status="base",
-        recall={kind: told([ln for ln in lines if ln["kind"] == kind]) for kind in kinds if not local(kind)},
+        recall={
+            kind: told([ln for ln in lines if ln["kind"] == kind])
+            for kind in kinds
+            if not local(kind)
+        },
         measures=scenario.measures(cell, lines, bare, fetch, adapted)
         | forced_measures(cell, lines, scenario.headline, fetch, adapted)
         | drift_measures(cell, fetch, adapted),
@@ -143,7 +161,9 @@ def _figures(
         locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]) if pairs else None,
         still_right=_still_right(pairs),
         cost={},
-        wrong=tuple(_wrong(line) for line in lines if not line["right"] and not local(line["kind"])),
+        wrong=tuple(
+            _wrong(line) for line in lines if not line["right"] and not local(line["kind"])
+        ),
         marks=marks,
     )
 
@@ -160,11 +180,14 @@ def _lines(recipe: Grades, fetch: Fetch) -> list[Line]:
 
 
 def _share(lines: Sequence[Line]) -> Interval:
-    return cluster_bootstrap([float(line["right"]) for line in lines], [line["fact"] for line in lines])
+    return cluster_bootstrap(
+        [float(line["right"]) for line in lines], [line["fact"] for line in lines]
+    )
 
 
 def _teller(cell: Cell, fetch: Fetch) -> Callable[[Sequence[Line]], Interval]:
-    """How shares are told: a judge's corrected for its error rates, those of the fuzzy grader as they are."""
+    """How shares are told: a judge's corrected for its error rates, those of the fuzzy grader as
+    they are."""
     if cell.grader != JUDGE or cell.calibration is None:
         return _share
     rates = rates_of(cell.calibration, fetch)

@@ -23,7 +23,8 @@ from harness.stats import Interval
 
 
 def plots(scenario: Scenario, results: Sequence[Result], folder: Path) -> list[str]:
-    """``<scenario>-locality`` and ``<scenario>-seconds``, as .png and .svg in ``folder``; the names without suffix.
+    """``<scenario>-locality`` and ``<scenario>-seconds``, as .png and .svg in ``folder``; the names
+    without suffix.
 
     Both show the scenario's headline; a plot whose figures no cell has is left out.
     """
@@ -101,9 +102,11 @@ DATABASE = "results.sqlite"
 
 
 def write(parts: Sequence[Part], folder: Path) -> Path:
-    """RESULTS.md, .html and .json, results.sqlite and the plots in ``folder``; the same results give the same bytes.
+    """RESULTS.md, .html and .json, results.sqlite and the plots in ``folder``; the same results
+    give the same bytes.
 
-    Each file is replaced as a whole: whoever reads one, or ends this session, never meets half of it.
+    Each file is replaced as a whole: whoever reads one, or ends this session, never meets half of
+    it.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -116,14 +119,18 @@ def write(parts: Sequence[Part], folder: Path) -> Path:
         texts = {
             "RESULTS.md": document(parts, drawn),
             "RESULTS.html": page(parts),
-            "RESULTS.json": json.dumps(_plain(parts), indent=1, ensure_ascii=False, sort_keys=True) + "\n",
+            "RESULTS.json": (
+                json.dumps(_plain(parts), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+            ),
         }
         for name, text in texts.items():
             _replace(folder / name, partial(_put, text))
         _replace(folder / DATABASE, partial(write_database, parts))
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(f"report folder {folder} cannot be written ({reason}): give another --report") from error
+        raise StoreError(
+            f"report folder {folder} cannot be written ({reason}): give another --report"
+        ) from error
     return folder / "RESULTS.md"
 
 
@@ -141,7 +148,10 @@ def _replace(path: Path, write_to: Callable[[Path], object]) -> None:
 
 def _plain(parts: Sequence[Part]) -> dict[str, object]:
     scenarios = [_scenario(part) for part in parts]
-    return {"scenarios": scenarios, "results": [_result(result) for part in parts for result in part.results]}
+    return {
+        "scenarios": scenarios,
+        "results": [_result(result) for part in parts for result in part.results],
+    }
 
 
 def _scenario(part: Part) -> dict[str, object]:
@@ -149,13 +159,18 @@ def _scenario(part: Part) -> dict[str, object]:
     compared = [{**one._asdict(), "difference": one.difference._asdict()} for one in part.compared]
     for one in compared:
         one["detectable"] = one["detectable"] if one["detectable"] == one["detectable"] else None
-    own: dict[str, object] = {"name": part.scenario.name, "title": part.scenario.title, "how": dict(part.how)}
+    own: dict[str, object] = {
+        "name": part.scenario.name,
+        "title": part.scenario.title,
+        "how": dict(part.how),
+    }
     own["findings"] = [{"title": f.title, "text": f.text, "said": f.said} for f in part.findings]
     return {**own, "comparisons": compared, **judged}
 
 
 def _result(result: Result) -> dict[str, object]:
-    """Intervals as objects, by name; what is there for adapted models only is left out elsewhere."""
+    """Intervals as objects, by name; what is there for adapted models only is left out
+    elsewhere."""
     kept = {name: value for name, value in result._asdict().items() if name != "marks"}
     for name in ("recall", "measures"):
         kept[name] = {kind: _interval(found) for kind, found in kept[name].items()}

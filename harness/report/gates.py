@@ -50,7 +50,10 @@ def gates(path: Path, cell: str) -> list[Gate]:
     for gate in _declared(path):
         if fnmatch(cell, gate.cells):
             names = dict.fromkeys((*gate.least, *gate.most))
-            return [Gate(name, gate.least.get(name, -math.inf), gate.most.get(name, math.inf)) for name in names]
+            return [
+                Gate(name, gate.least.get(name, -math.inf), gate.most.get(name, math.inf))
+                for name in names
+            ]
     return []
 
 

@@ -57,7 +57,8 @@ SCENARIOS: dict[str, Scenario] = {found.name: found for found in _ALL}
 
 
 def scenario(name: str, suites: Path = Path("suites")) -> Scenario:
-    """The scenario called ``name``: a registered one; else the folder ``name``, or that of this name below ``suites``.
+    """The scenario called ``name``: a registered one; else the folder ``name``, or that of this
+    name below ``suites``.
 
     Raises:
         RecipeError: there is none.
@@ -70,8 +71,8 @@ def scenario(name: str, suites: Path = Path("suites")) -> Scenario:
             return folder.scenario_in(own)
     known = ", ".join(SCENARIOS)
     raise RecipeError(
-        f"scenario {name!r} is unknown: choose one of {known}, or a folder with {folder.FACTS} or {folder.TEXT}"
-        f" (or {folder.EDITS})"
+        f"scenario {name!r} is unknown: choose one of {known}, or a folder with {folder.FACTS} or"
+        f" {folder.TEXT} (or {folder.EDITS})"
     )
 
 

@@ -19,11 +19,12 @@ def kappa(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Cohen's kappa (1960) of two graders' verdicts, with the percentile interval over whole clusters.
+    """Cohen's kappa (1960) of two graders' verdicts, with the percentile interval over whole
+    clusters.
 
-    0 where it is not defined, as both always say one and the same. Where no verdict differs, no resample does
-    either, which is no proof: then the lower end is the kappa of Wilson's lower end for so many clusters.
-    Raises ValueError on no verdicts, or lengths that differ.
+    0 where it is not defined, as both always say one and the same. Where no verdict differs, no
+    resample does either, which is no proof: then the lower end is the kappa of Wilson's lower end
+    for so many clusters. Raises ValueError on no verdicts, or lengths that differ.
     """
     counts = _counts(first, second, clusters)
     total = counts.sum(axis=0)
@@ -40,10 +41,15 @@ def kappa(
     return Interval(estimate, min(estimate, float(low)), max(estimate, float(high)))
 
 
-def _counts(first: Sequence[bool], second: Sequence[bool], clusters: Sequence[Hashable]) -> npt.NDArray[np.float64]:
+def _counts(
+    first: Sequence[bool], second: Sequence[bool], clusters: Sequence[Hashable]
+) -> npt.NDArray[np.float64]:
     """A row a cluster: both, only the first, only the second, neither."""
     if not first or not len(first) == len(second) == len(clusters):
-        raise ValueError(f"{len(first)} and {len(second)} verdicts in {len(clusters)} clusters: need as many of each")
+        raise ValueError(
+            f"{len(first)} and {len(second)} verdicts in {len(clusters)} clusters: need as many of"
+            " each"
+        )
     rows: dict[Hashable, list[float]] = {}
     for a, b, cluster in zip(first, second, clusters, strict=True):
         rows.setdefault(cluster, [0.0] * 4)[2 * (not a) + (not b)] += 1
@@ -51,7 +57,8 @@ def _counts(first: Sequence[bool], second: Sequence[bool], clusters: Sequence[Ha
 
 
 def _chance(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Share on which graders agree that know nothing of each other; ``counts`` has the shape (n, 4)."""
+    """Share on which graders agree that know nothing of each other; ``counts`` has the shape (n,
+    4)."""
     n = counts.sum(axis=1)
     first, second = counts[:, 0] + counts[:, 1], counts[:, 0] + counts[:, 2]
     found: npt.NDArray[np.float64] = (first * second + (n - first) * (n - second)) / n**2
@@ -81,11 +88,12 @@ class ErrorRates(NamedTuple):
 def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) -> Interval:
     """The true share behind the ``share`` of answers that a grader accepts (Rogan & Gladen 1978).
 
-    ``(share + specificity - 1) / (sensitivity + specificity - 1)``, kept within [0, 1], as are the ends of the
-    interval. What the calibration itself leaves open is added in squares, as in MOVER (Zou & Donner 2008), each error
-    rate with one success and one failure added (Lang & Reiczigel 2014), so that no error seen is not taken for none.
-    A share that the error rates do not explain, estimated far outside, leaves the more open the less the grader knows,
-    and never less than the share itself did.
+    ``(share + specificity - 1) / (sensitivity + specificity - 1)``, kept within [0, 1], as are the
+    ends of the interval. What the calibration itself leaves open is added in squares, as in MOVER
+    (Zou & Donner 2008), each error rate with one success and one failure added (Lang & Reiczigel
+    2014), so that no error seen is not taken for none. A share that the error rates do not explain,
+    estimated far outside, leaves the more open the less the grader knows, and never less than the
+    share itself did.
 
     Raises:
         ValueError: the grader is no better than chance: sensitivity + specificity <= 1.
@@ -95,10 +103,14 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
     skill = grader.sensitivity + grader.specificity - 1
     if skill <= 0:
         raise ValueError(
-            f"sensitivity {grader.sensitivity} and specificity {grader.specificity}: the grader knows nothing"
+            f"sensitivity {grader.sensitivity} and specificity {grader.specificity}: the grader"
+            " knows nothing"
         )
     estimate, low, high = ((value + grader.specificity - 1) / skill for value in share)
-    accepts, rejects = _variance(grader.sensitivity, grader.right), _variance(grader.specificity, grader.wrong)
+    accepts, rejects = (
+        _variance(grader.sensitivity, grader.right),
+        _variance(grader.specificity, grader.wrong),
+    )
     open_ = (estimate**2 * accepts + (1 - estimate) ** 2 * rejects) / skill**2
     room = float(norm.ppf((1 + confidence) / 2)) ** 2 * open_
     below, above = ((estimate - low) ** 2 + room) ** 0.5, ((high - estimate) ** 2 + room) ** 0.5

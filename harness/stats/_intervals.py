@@ -18,7 +18,8 @@ _ALIKE = 1e-9  # what rounding leaves between means that are the same
 
 
 class Interval(NamedTuple):
-    """``estimate`` lies in [``low``, ``high``], of which an end that the data leave open is infinite."""
+    """``estimate`` lies in [``low``, ``high``], of which an end that the data leave open is
+    infinite."""
 
     estimate: float
     low: float
@@ -30,7 +31,9 @@ class Interval(NamedTuple):
         return (self.low, self.high) if math.isfinite(self.high - self.low) else (None, None)
 
     def __str__(self) -> str:
-        return f"{self.estimate:.2f}" + ("" if self.ends[0] is None else f" [{self.low:.2f}, {self.high:.2f}]")
+        return f"{self.estimate:.2f}" + (
+            "" if self.ends[0] is None else f" [{self.low:.2f}, {self.high:.2f}]"
+        )
 
 
 def wilson(right: int, asked: int, confidence: float = 0.95) -> Interval:
@@ -56,17 +59,21 @@ def cluster_bootstrap(
     """Percentile interval of the mean when values of one cluster stand or fall together.
 
     Ten wordings of one fact are not ten independent trials: whole clusters (facts) are drawn with
-    replacement (Field & Welsh 2007). The estimate is the plain mean; of one cluster nothing more is known than that the
-    mean lies ``within`` the bounds of all values. Where the clusters are all alike no resample differs, which is no
-    proof: others, as many as Wilson's interval allows after so many trials, may lie anywhere within. For shares of 0
-    and 1 that is Wilson's interval itself; a bound that is infinite leaves its end open.
+    replacement (Field & Welsh 2007). The estimate is the plain mean; of one cluster nothing more is
+    known than that the mean lies ``within`` the bounds of all values. Where the clusters are all
+    alike no resample differs, which is no proof: others, as many as Wilson's interval allows after
+    so many trials, may lie anywhere within. For shares of 0 and 1 that is Wilson's interval itself;
+    a bound that is infinite leaves its end open.
 
     Raises:
         ValueError: no values, lengths that differ, or a value that is not ``within``.
     """
     table, (least, most) = totals(values, clusters), within
     if min(values) < least or max(values) > most:
-        raise ValueError(f"values from {min(values)} to {max(values)} within {least} and {most}: give their own bounds")
+        raise ValueError(
+            f"values from {min(values)} to {max(values)} within {least} and {most}: give their own"
+            " bounds"
+        )
     estimate = float(table[:, 0].sum() / table[:, 1].sum())
     if len(table) == 1:
         return Interval(estimate, least, most)
@@ -84,21 +91,29 @@ def ratio_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of the sum of ``over`` by the sum of ``under`` (all above 0), whole clusters resampled.
+    """Percentile interval of the sum of ``over`` by the sum of ``under`` (all above 0), whole
+    clusters resampled.
 
     Raises ValueError on no values, lengths that differ, or an ``under`` of 0 or less.
     """
     if len(over) != len(under) or not all(value > 0 for value in under):
-        raise ValueError(f"{len(over)} values over {len(under)}: need as many of both, the latter above 0")
+        raise ValueError(
+            f"{len(over)} values over {len(under)}: need as many of both, the latter above 0"
+        )
     tops, bottoms = totals(over, clusters)[:, 0], totals(under, clusters)[:, 0]
     table = np.stack([tops, bottoms], axis=1)
-    return Interval(float(tops.sum() / bottoms.sum()), *resampled(table, confidence, resamples, seed))
+    return Interval(
+        float(tops.sum() / bottoms.sum()), *resampled(table, confidence, resamples, seed)
+    )
 
 
 def totals(values: Sequence[float], clusters: Sequence[Hashable]) -> Table:
-    """A row a cluster: the sum of its values, and how many they are. Raises ValueError as ``cluster_bootstrap``."""
+    """A row a cluster: the sum of its values, and how many they are. Raises ValueError as
+    ``cluster_bootstrap``."""
     if not values or len(values) != len(clusters):
-        raise ValueError(f"{len(values)} values in {len(clusters)} clusters: need one cluster a value, and some")
+        raise ValueError(
+            f"{len(values)} values in {len(clusters)} clusters: need one cluster a value, and some"
+        )
     sums: dict[Hashable, list[float]] = {}
     for value, cluster in zip(values, clusters, strict=True):
         total = sums.setdefault(cluster, [0.0, 0.0])
@@ -108,7 +123,8 @@ def totals(values: Sequence[float], clusters: Sequence[Hashable]) -> Table:
 
 
 def resampled(table: Table, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Ends of the percentile interval of the mean, from whole clusters drawn with replacement; the mean is within."""
+    """Ends of the percentile interval of the mean, from whole clusters drawn with replacement; the
+    mean is within."""
     drawn = np.random.default_rng(seed).integers(0, len(table), (resamples, len(table)))
     means = table[drawn, 0].sum(axis=1) / table[drawn, 1].sum(axis=1)
     tail = 100 * (1 - confidence) / 2
@@ -125,10 +141,11 @@ def cluster_ratio(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval | None:
-    """The mean of ``values`` over that of ``others``, which belong to the same questions; None where those are all 0.
+    """The mean of ``values`` over that of ``others``, which belong to the same questions; None
+    where those are all 0.
 
-    Percentile interval over whole clusters, drawn with replacement; draws whose ``others`` are all 0 say nothing and
-    are left out. Raises ValueError on no values or lengths that differ.
+    Percentile interval over whole clusters, drawn with replacement; draws whose ``others`` are all
+    0 say nothing and are left out. Raises ValueError on no values or lengths that differ.
     """
     table = np.column_stack([totals(values, clusters)[:, 0], totals(others, clusters)[:, 0]])
     if not table[:, 1].sum():
@@ -149,18 +166,23 @@ def crossed_bootstrap(
     seed: int = 0,
     within: tuple[float, float] = SHARE,
 ) -> Interval:
-    """Percentile interval of the mean of values that are crossed: every seed was asked about every fact.
+    """Percentile interval of the mean of values that are crossed: every seed was asked about every
+    fact.
 
-    Seeds and facts are drawn with replacement, each for itself (the pigeonhole bootstrap, Owen 2007), so the
-    interval speaks of other seeds and of other facts. As S seeds vary by (S - 1) / S of what they should in a
-    resample, their deviations are stretched by sqrt(S / (S - 1)) (Davison & Hinkley 1997, 3.8). What two or three
-    seeds leave open is wider than any resample can show: see the coverage in tests/stats. One seed gives
-    ``cluster_bootstrap``, and so do values that are all alike; all values, and so the interval, lie ``within``.
+    Seeds and facts are drawn with replacement, each for itself (the pigeonhole bootstrap, Owen
+    2007), so the interval speaks of other seeds and of other facts. As S seeds vary by (S - 1) / S
+    of what they should in a resample, their deviations are stretched by sqrt(S / (S - 1)) (Davison
+    & Hinkley 1997, 3.8). What two or three seeds leave open is wider than any resample can show:
+    see the coverage in tests/stats. One seed gives ``cluster_bootstrap``, and so do values that are
+    all alike; all values, and so the interval, lie ``within``.
 
     Raises ValueError on no values, or lengths that differ.
     """
     if not len(values) == len(facts) == len(seeds):
-        raise ValueError(f"{len(values)} values, {len(facts)} facts, {len(seeds)} seeds: need one of each a value")
+        raise ValueError(
+            f"{len(values)} values, {len(facts)} facts, {len(seeds)} seeds: need one of each a"
+            " value"
+        )
     rows, columns = list(dict.fromkeys(seeds)), list(dict.fromkeys(facts))
     if len(rows) < 2 or len(set(values)) == 1:
         return cluster_bootstrap(values, facts, confidence, resamples, seed, within)
@@ -175,7 +197,9 @@ def crossed_bootstrap(
     dice = np.random.default_rng(seed)
     of_seeds = dice.multinomial(len(rows), [1 / len(rows)] * len(rows), resamples)
     of_facts = dice.multinomial(len(columns), [1 / len(columns)] * len(columns), resamples)
-    means = ((of_seeds @ stretched) * of_facts).sum(axis=1) / ((of_seeds @ counts) * of_facts).sum(axis=1)
+    means = ((of_seeds @ stretched) * of_facts).sum(axis=1) / ((of_seeds @ counts) * of_facts).sum(
+        axis=1
+    )
     tail = 100 * (1 - confidence) / 2
     low, high = (float(end) for end in np.percentile(means, [tail, 100 - tail]))
     low, high = max(within[0], low), min(within[1], high)
@@ -190,26 +214,30 @@ def crossing(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval | None:
-    """The first place where the mean over facts reaches ``level``, by linear interpolation; None where it never does.
+    """The first place where the mean over facts reaches ``level``, by linear interpolation; None
+    where it never does.
 
-    The interval is a percentile bootstrap over facts. A resample that never reaches the level counts as the last
-    place, so an upper end there means "or more".
+    The interval is a percentile bootstrap over facts. A resample that never reaches the level
+    counts as the last place, so an upper end there means "or more".
 
     Args:
-        at: places along the curve, rising, such as optimiser steps; the first is where nothing is trained yet.
-        shares: for each place, one value a fact, the facts in the same order.
-        level: between 0 and 1.
-        confidence: of the interval.
-        resamples: how often the facts are drawn again.
-        seed: the same seed gives the same figures.
+        at: places along the curve, rising, such as optimiser steps; the first is where nothing is
+        trained yet. shares: for each place, one value a fact, the facts in the same order. level:
+        between 0 and 1. confidence: of the interval. resamples: how often the facts are drawn
+        again. seed: the same seed gives the same figures.
 
     Raises:
         ValueError: fewer than two places, places that do not rise, or rows that differ in length.
     """
     if len(at) < 2 or len(at) != len(shares) or any(b <= a for a, b in pairwise(at)):
-        raise ValueError(f"{len(shares)} rows at {list(at)}: need a row a place, and two or more places that rise")
+        raise ValueError(
+            f"{len(shares)} rows at {list(at)}: need a row a place, and two or more places that"
+            " rise"
+        )
     if len({len(row) for row in shares}) != 1 or not shares[0]:
-        raise ValueError("rows of shares differ in length or are empty: each needs one value a fact")
+        raise ValueError(
+            "rows of shares differ in length or are empty: each needs one value a fact"
+        )
     table = np.array(shares, dtype=np.float64)
     found = _first(at, table.mean(axis=1), level)
     if found is None:

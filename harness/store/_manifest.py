@@ -1,4 +1,5 @@
-"""What is written beside an artefact: its recipe, where it came from, what it cost, and its files' digests."""
+"""What is written beside an artefact: its recipe, where it came from, what it cost, and its files'
+digests."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from typing import Any
 
 
 class Journal(MutableMapping[str, list[str]]):
-    """Texts by prompt, each on disk as soon as it is there; what a crash cut off is not read again."""
+    """Texts by prompt, each on disk as soon as it is there; what a crash cut off is not
+    read again."""
 
     def __init__(self, path: Path) -> None:
         """One process at a time: the store's lock on the artefact is held meanwhile."""
@@ -74,11 +76,14 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write as JSON into ``folder``."""
-        (folder / NAME).write_text(json.dumps(asdict(self), indent=1, sort_keys=True), encoding="utf-8")
+        (folder / NAME).write_text(
+            json.dumps(asdict(self), indent=1, sort_keys=True), encoding="utf-8"
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read from ``folder``. Raises OSError, ValueError or TypeError when it is missing or not a manifest."""
+        """Read from ``folder``. Raises OSError, ValueError or TypeError when it is missing or not a
+        manifest."""
         values = json.loads((folder / NAME).read_text(encoding="utf-8"))
         return cls(**{**values, "parents": tuple(values["parents"])})
 

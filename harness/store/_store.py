@@ -27,10 +27,16 @@ _OWN = ("locks", "tmp", "aside")
 _PARTIAL = "partial"
 _NO_KINDS = (*_OWN, _PARTIAL)
 _DIGEST = re.compile("[0-9a-f]{24}")
-_DAMAGE = (OSError, ValueError, TypeError, KeyError)  # what reading an artefact raises that is not whole
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+)  # what reading an artefact raises that is not whole
 
 Build = Callable[[Path], dict[str, Any]]
-"""Writes an artefact's files into the empty folder it is given; returns JSON-ready facts about it."""
+"""Writes an artefact's files into the empty folder it is given; returns JSON-ready
+facts about it."""
 
 
 class Artefact(NamedTuple):
@@ -61,7 +67,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.meanwhile: Callable[[], bool] = lambda: False
-        """What to do while another process builds what is asked for here; says whether there was anything to do."""
+        """What to do while another process builds what is asked for here; says whether there was
+        anything to do."""
         self._waits = True
         self._verified: set[str] = set()
         try:
@@ -70,13 +77,15 @@ class Store:
                     (root / name).mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=root / "tmp").close()
         except FileNotFoundError as error:  # what /proc says to a new folder
-            raise StoreError(f"store {root} cannot be made ({error.strerror}): choose another folder") from error
+            raise StoreError(
+                f"store {root} cannot be made ({error.strerror}): choose another folder"
+            ) from error
 
     def get(self, recipe: Recipe, build: Build, parents: tuple[str, ...] = ()) -> Artefact:
         """The artefact of ``recipe``, built by ``build`` unless a whole one is there.
 
-        Concurrent callers do ``meanwhile`` and wait for the first; whatever ``build`` raises leaves the store as it
-        was.
+        Concurrent callers do ``meanwhile`` and wait for the first; whatever ``build`` raises leaves
+        the store as it was.
 
         Raises:
             Timeout: within ``unwaiting``, and somebody builds it at this moment.
@@ -84,10 +93,13 @@ class Store:
         if (found := self.peek(recipe)) is not None:
             return found
         with self._lock(digest(recipe)):
-            return self._read_or_set_aside(self._folder(recipe)) or self._make(recipe, build, parents)
+            return self._read_or_set_aside(self._folder(recipe)) or self._make(
+                recipe, build, parents
+            )
 
     def peek(self, recipe: Recipe) -> Artefact | None:
-        """The artefact if it is there and whole; a damaged one is set aside, with one line in the log.
+        """The artefact if it is there and whole; a damaged one is set aside, with one line in the
+        log.
 
         Where another process has it under its lock, that one sees to the damage.
         """
@@ -103,8 +115,8 @@ class Store:
     def unwaiting(self) -> Iterator[None]:
         """Within, ``get`` raises Timeout where it would wait.
 
-        For who builds something else while it holds a lock: it must wait for nobody, as that one may wait for the lock,
-        and least of all for itself.
+        For who builds something else while it holds a lock: it must wait for nobody, as that one
+        may wait for the lock, and least of all for itself.
         """
         before, self._waits = self._waits, False
         try:
@@ -122,7 +134,8 @@ class Store:
 
     @contextmanager
     def journal(self, recipe: Recipe) -> Iterator[Journal]:
-        """What builds of ``recipe`` that failed in the middle were told; to be used while it is built."""
+        """What builds of ``recipe`` that failed in the middle were told; to be used while it is
+        built."""
         with self._disk():
             journal = Journal(self.root / _PARTIAL / digest(recipe) / "journal.jsonl")
             try:
@@ -136,24 +149,37 @@ class Store:
 
     @classmethod
     def existing(cls, root: Path) -> Store:
-        """The store at ``root``. Raises StoreError where none is: upkeep moves and removes folders."""
+        """The store at ``root``. Raises StoreError where none is: upkeep moves and
+        removes folders."""
         if not all((root / name).is_dir() for name in _OWN):
-            raise StoreError(f"no store at {root}: give the folder that a session was given as --store")
+            raise StoreError(
+                f"no store at {root}: give the folder that a session was given as --store"
+            )
         return cls(root)
 
     def kept(self) -> list[Kept]:
-        """Everything that was published, by kind and then by digest; none of it is verified, nor counts as used."""
-        folders = (p for p in sorted(self.root.glob("*/*")) if p.parent.name not in _NO_KINDS and p.is_dir())
+        """Everything that was published, by kind and then by digest; none of it is verified, nor
+        counts as used."""
+        folders = (
+            p
+            for p in sorted(self.root.glob("*/*"))
+            if p.parent.name not in _NO_KINDS and p.is_dir()
+        )
         return [found for p in folders if _DIGEST.fullmatch(p.name) and (found := _kept(p))]
 
     def scraps(self) -> list[Path]:
-        """Damaged artefacts that were set aside, and what failed builds (and builds at work) have written so far."""
+        """Damaged artefacts that were set aside, and what failed builds (and builds at work) have
+        written so far."""
         return sorted(
-            path for name in ("aside", "tmp", _PARTIAL) for path in self.root.glob(f"{name}/*") if path.is_dir()
+            path
+            for name in ("aside", "tmp", _PARTIAL)
+            for path in self.root.glob(f"{name}/*")
+            if path.is_dir()
         )
 
     def damage(self, kept: Kept) -> str:
-        """What is wrong with an artefact's files, now set aside; empty where nothing is, or where it is gone.
+        """What is wrong with an artefact's files, now set aside; empty where nothing is, or where
+        it is gone.
 
         Raises:
             Timeout: another process holds its lock.
@@ -167,12 +193,14 @@ class Store:
         return ""
 
     def remove(self, folder: Path) -> bool:
-        """Remove one of ``kept()`` or ``scraps()``; False where another process has it under its lock."""
+        """Remove one of ``kept()`` or ``scraps()``; False where another process has it under its
+        lock."""
         try:
             with self._lock(folder.name[:24], wait=False), self._disk():
                 gone = folder
                 if folder.parent.parent == self.root and folder.parent.name not in _NO_KINDS:
-                    # By one rename, so that nobody meets half an artefact; what a crash leaves is a scrap.
+                    # By one rename, so that nobody meets half an artefact; what a crash leaves is a
+                    # scrap.
                     gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "tmp"))
                     with suppress(FileNotFoundError):
                         folder.rename(gone / folder.name)
@@ -196,7 +224,12 @@ class Store:
         return Artefact(target, manifest)
 
     def _record(
-        self, recipe: Recipe, folder: Path, parents: tuple[str, ...], seconds: float, facts: dict[str, Any]
+        self,
+        recipe: Recipe,
+        folder: Path,
+        parents: tuple[str, ...],
+        seconds: float,
+        facts: dict[str, Any],
     ) -> Manifest:
         files = file_digests(folder)
         manifest = Manifest(
@@ -242,7 +275,8 @@ class Store:
             return None
 
     def _set_aside(self, folder: Path, damage: Exception) -> bool:
-        """Its lock is held. False where it is gone, as whoever removed it did not ask for the lock."""
+        """Its lock is held. False where it is gone, as whoever removed it did not ask
+        for the lock."""
         with self._disk():
             aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "aside"))
             try:
@@ -250,7 +284,12 @@ class Store:
             except FileNotFoundError:
                 aside.rmdir()
                 return False
-        log.warning("artefact %s is damaged (%s): set aside in %s, to be rebuilt", folder.name, damage, aside)
+        log.warning(
+            "artefact %s is damaged (%s): set aside in %s, to be rebuilt",
+            folder.name,
+            damage,
+            aside,
+        )
         return True
 
     def _sweep(self, name: str) -> None:
@@ -268,7 +307,8 @@ class Store:
 
     @contextmanager
     def _lock(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Where another process has it, does ``meanwhile`` and then waits; without ``wait``, raises Timeout.
+        """Where another process has it, does ``meanwhile`` and then waits; without ``wait``, raises
+        Timeout.
 
         So it does within ``unwaiting``.
         """
@@ -293,7 +333,13 @@ class Store:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 mend = "is full: free space, or choose another folder"
-            elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            elif error.errno in (
+                errno.EACCES,
+                errno.EPERM,
+                errno.EROFS,
+                errno.ENOTDIR,
+                errno.EEXIST,
+            ):
                 mend = f"cannot be written ({error.strerror}): choose another folder"
             else:
                 raise
@@ -318,13 +364,18 @@ def _kept(folder: Path) -> Kept | None:
 
 
 def _touch(folder: Path) -> None:
-    """Note the use in the folder's own time, by which pruning goes; a store may well be read-only."""
+    """Note the use in the folder's own time, by which pruning goes; a store may well be
+    read-only."""
     with suppress(OSError):
         os.utime(folder)
 
 
 def _in_words(damage: Exception) -> str:
-    return str(damage) if type(damage) is ValueError else f"its manifest cannot be read ({type(damage).__name__})"
+    return (
+        str(damage)
+        if type(damage) is ValueError
+        else f"its manifest cannot be read ({type(damage).__name__})"
+    )
 
 
 def _sync(path: Path) -> None:

@@ -34,7 +34,8 @@ NOTHING = Beneath()
 def adapted(
     loaded: Loaded, training: Training, names: Sequence[str], beneath: Beneath = NOTHING
 ) -> Iterator[PeftModel]:
-    """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises ModelError.
+    """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises
+    ModelError.
 
     ``names`` are those of the layers that get an adapter.
 
@@ -69,7 +70,8 @@ def adapted(
 
 @contextmanager
 def bare(model: PeftModel) -> Iterator[None]:
-    """Without adapters. PEFT would let all of their weights be trained afterwards, those that are frozen too."""
+    """Without adapters. PEFT would let all of their weights be trained afterwards, those that are
+    frozen too."""
     trained = [p for p in model.parameters() if p.requires_grad]
     try:
         with model.disable_adapter():
@@ -81,11 +83,15 @@ def bare(model: PeftModel) -> Iterator[None]:
 
 
 def _transposed(loaded: Loaded, names: Sequence[str]) -> bool:
-    """Whether the layers hold inputs x outputs, as GPT-2's do; PEFT warns where it must find out."""
+    """Whether the layers hold inputs x outputs, as GPT-2's do; PEFT warns where it must
+    find out."""
     from transformers.pytorch_utils import Conv1D
 
     ends = tuple("." + name for name in names)
-    return any(isinstance(layer, Conv1D) and f".{name}".endswith(ends) for name, layer in loaded.model.named_modules())
+    return any(
+        isinstance(layer, Conv1D) and f".{name}".endswith(ends)
+        for name, layer in loaded.model.named_modules()
+    )
 
 
 def _layers(loaded: Loaded, training: Training) -> list[int] | None:
@@ -102,7 +108,8 @@ def _keep_a(model: PeftModel) -> None:
 
 
 def _go_on(model: Any, folder: Path, base: str) -> None:
-    """Give ``default`` the weights of ``folder``. Raises ModelError where some are missing or have no place."""
+    """Give ``default`` the weights of ``folder``. Raises ModelError where some are missing or have
+    no place."""
     from peft import set_peft_model_state_dict
 
     told = read(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
@@ -110,7 +117,9 @@ def _go_on(model: Any, folder: Path, base: str) -> None:
         raise ModelError(f"{folder} is no adapter for {base}: it adapts other layers")
 
 
-def _lay_under(model: Any, adapters: Sequence[tuple[Path, float]], base: str, pristine: Pristine) -> None:
+def _lay_under(
+    model: Any, adapters: Sequence[tuple[Path, float]], base: str, pristine: Pristine
+) -> None:
     """Put frozen adapters on beside ``default``; their own dropout is for their own training."""
     import torch
     from peft.tuners.lora import LoraLayer

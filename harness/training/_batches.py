@@ -20,7 +20,8 @@ class Window(NamedTuple):
 
     ids: tuple[int, ...]
     start: int
-    """Index of the first token that bears loss: at least 1, as nothing foretells the first token."""
+    """Index of the first token that bears loss: at least 1, as nothing foretells the
+    first token."""
     replay: bool = False
 
 
@@ -32,18 +33,27 @@ def windows(
     Raises:
         DataError: no token of the whole dataset bears loss.
     """
-    found = [w for ids, boundary in _encoded(dataset, tokenizer) for w in _of_sample(ids, boundary, training, replay)]
+    found = [
+        w
+        for ids, boundary in _encoded(dataset, tokenizer)
+        for w in _of_sample(ids, boundary, training, replay)
+    ]
     if not found:
         raise DataError(
-            f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}: give it longer texts"
+            f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}:"
+            " give it longer texts"
         )
     return found
 
 
 @lru_cache(maxsize=4)
 def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
-    """Token ids of each sample and how many are its prompt's; the cells of a grid replay one and the same text."""
-    return [encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion) for sample in dataset.samples]
+    """Token ids of each sample and how many are its prompt's; the cells of a grid replay one and
+    the same text."""
+    return [
+        encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
+        for sample in dataset.samples
+    ]
 
 
 def _of_sample(ids: list[int], boundary: int, training: Training, replay: bool) -> Iterator[Window]:
@@ -65,7 +75,9 @@ Batch = list[list[Window]]
 """One optimiser step: micro-batches of windows of like length."""
 
 
-def epochs(train: Sequence[Window], replay: Sequence[Window], training: Training) -> Iterator[tuple[int, Batch]]:
+def epochs(
+    train: Sequence[Window], replay: Sequence[Window], training: Training
+) -> Iterator[tuple[int, Batch]]:
     """(epoch from 1, batch) over all epochs, shuffled by ``training.seed``."""
     dice = random.Random(training.seed)
     for epoch in range(1, training.epochs + 1):
@@ -90,6 +102,7 @@ def _drawn(replay: Sequence[Window], count: int, dice: random.Random) -> list[Wi
 
 
 def _cut(batch: list[Window], micro: int) -> Batch:
-    """Micro-batches of like length, so that little is padding where each window has a row of its own."""
+    """Micro-batches of like length, so that little is padding where each window has a row of its
+    own."""
     ordered = sorted(batch, key=lambda w: len(w.ids))
     return [ordered[left : left + micro] for left in range(0, len(ordered), micro)]

@@ -79,14 +79,21 @@ def check(loaded: Loaded, training: Training, names: tuple[str, ...]) -> None:
     """Raise RecipeError where cutoff, target modules (``names``) or rank do not fit the model."""
     if training.cutoff > loaded.context:
         raise RecipeError(
-            f"cutoff is {training.cutoff}: {loaded.base.name} takes at most {loaded.context} tokens, lower it"
+            f"cutoff is {training.cutoff}: {loaded.base.name} takes at most {loaded.context}"
+            " tokens, lower it"
         )
     shapes = linears(loaded.model)
     known = sorted({name.rpartition(".")[2] for name in shapes})
     if not names:
-        raise RecipeError(f"{loaded.base.name} has no linear layer but its head: no adapter can be trained on it")
+        raise RecipeError(
+            f"{loaded.base.name} has no linear layer but its head: no adapter can be trained on it"
+        )
     for target in names:
-        hits = {name: least for name, least in shapes.items() if name == target or name.endswith("." + target)}
+        hits = {
+            name: least
+            for name, least in shapes.items()
+            if name == target or name.endswith("." + target)
+        }
         if not hits:
             raise RecipeError(
                 f"target module {target!r} is not in {loaded.base.name}:"
@@ -94,7 +101,10 @@ def check(loaded: Loaded, training: Training, names: tuple[str, ...]) -> None:
             )
         name, least = min(hits.items(), key=lambda hit: hit[1])
         if training.rank > least:
-            raise RecipeError(f"rank is {training.rank}: {name} of {loaded.base.name} allows at most {least}, lower it")
+            raise RecipeError(
+                f"rank is {training.rank}: {name} of {loaded.base.name} allows at most {least},"
+                " lower it"
+            )
 
 
 def linears(model: PreTrainedModel) -> dict[str, int]:
@@ -109,7 +119,10 @@ def linears(model: PreTrainedModel) -> dict[str, int]:
         if isinstance(module, Conv1D):
             found[name] = min(module.weight.shape)
             continue
-        inputs, outputs = getattr(module, "in_features", None), getattr(module, "out_features", None)
+        inputs, outputs = (
+            getattr(module, "in_features", None),
+            getattr(module, "out_features", None),
+        )
         if isinstance(inputs, int) and isinstance(outputs, int):
             found[name] = min(inputs, outputs)
     return found
@@ -117,7 +130,9 @@ def linears(model: PreTrainedModel) -> dict[str, int]:
 
 def fused_experts(model: PreTrainedModel) -> bool:
     """Whether experts are parameters of three dimensions, which no linear layer holds."""
-    return any(".experts." in name and weight.dim() == 3 for name, weight in model.named_parameters())
+    return any(
+        ".experts." in name and weight.dim() == 3 for name, weight in model.named_parameters()
+    )
 
 
 PATIENCE = 3
@@ -168,9 +183,10 @@ def read_log(folder: Path) -> list[Step]:
 def forecast(log: Sequence[Step]) -> Interval:
     """Foretold seconds over measured ones; 1 is a forecast that came true.
 
-    The time of a token is taken from the first epoch without its first step, which also warms up; the tokens of the
-    epochs to come are known beforehand. The interval is that of the mean time of a token over those steps, by the
-    normal approximation. Raises ValueError where the first epoch has fewer than two steps.
+    The time of a token is taken from the first epoch without its first step, which also warms up;
+    the tokens of the epochs to come are known beforehand. The interval is that of the mean time of
+    a token over those steps, by the normal approximation. Raises ValueError where the first epoch
+    has fewer than two steps.
     """
     ends = [0.0, *(float(step["seconds"]) for step in log)]
     spent = [after - before for before, after in pairwise(ends)]
@@ -181,5 +197,7 @@ def forecast(log: Sequence[Step]) -> Interval:
     rate = sum(spent[i] for i in seen) / sum(log[i]["tokens"] for i in seen)
     error = 1.96 * stdev(each) / math.sqrt(len(each)) if len(each) > 1 else rate
     rest = sum(step["tokens"] for step in log[1:])
-    low, estimate, high = ((spent[0] + r * rest) / ends[-1] for r in (max(0.0, rate - error), rate, rate + error))
+    low, estimate, high = (
+        (spent[0] + r * rest) / ends[-1] for r in (max(0.0, rate - error), rate, rate + error)
+    )
     return Interval(estimate, low, high)

@@ -1,4 +1,5 @@
-"""Adapters that answer to their own text and to little else: A from the inputs of each layer, and then left alone."""
+"""Adapters that answer to their own text and to little else: A from the inputs of each layer, and
+then left alone."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 KNOWN = 2000
 """Replayed windows that are looked at, at most."""
 _RIDGE = 0.1
-"""Of the mean second moment, added to each: few windows say little of the directions that are rare in them."""
+"""Of the mean second moment, added to each: few windows say little of the directions that are rare
+in them."""
 _MEMORY = 2**30
 """Bytes of second moments that are gathered in one pass."""
 _ROWS = 64
@@ -30,11 +32,12 @@ _ROWS = 64
 def aim(model: PeftModel, loaded: Loaded, own: Sequence[Window], known: Sequence[Window]) -> None:
     """Point each A at the inputs in which ``own`` stands out most from ``known``.
 
-    The rows of A are the leading solutions of C_own a = v (C_known + ridge) a, where C are the second moments of a
-    layer's inputs. All rows are moved alike by ``known``, and the first has second moment 1 over ``own``, so a row
-    learns the slower the less its inputs stand out, and a larger rank costs other texts little. What is written there
-    moves them least: the keys of Meng et al. 2023 (MEMIT, arXiv 2210.07229), as the fixed A of Zhang et al. 2023
-    (LoRA-FA, arXiv 2308.03303). B stays at 0: the model answers as before.
+    The rows of A are the leading solutions of C_own a = v (C_known + ridge) a, where C are the
+    second moments of a layer's inputs. All rows are moved alike by ``known``, and the first has
+    second moment 1 over ``own``, so a row learns the slower the less its inputs stand out, and a
+    larger rank costs other texts little. What is written there moves them least: the keys of Meng
+    et al. 2023 (MEMIT, arXiv 2210.07229), as the fixed A of Zhang et al. 2023 (LoRA-FA, arXiv
+    2308.03303). B stays at 0: the model answers as before.
     """
     import torch
 
@@ -50,7 +53,9 @@ def aim(model: PeftModel, loaded: Loaded, own: Sequence[Window], known: Sequence
 def _adapted(model: PeftModel) -> Iterator[tuple[str, LoraLayer]]:
     from peft.tuners.lora import LoraLayer
 
-    return ((name, module) for name, module in model.named_modules() if isinstance(module, LoraLayer))
+    return (
+        (name, module) for name, module in model.named_modules() if isinstance(module, LoraLayer)
+    )
 
 
 def _inputs(layer: LoraLayer) -> int:
@@ -58,7 +63,9 @@ def _inputs(layer: LoraLayer) -> int:
     return int(weight.shape[1])
 
 
-def _within_memory(layers: Sequence[tuple[str, LoraLayer]]) -> Iterator[list[tuple[str, LoraLayer]]]:
+def _within_memory(
+    layers: Sequence[tuple[str, LoraLayer]],
+) -> Iterator[list[tuple[str, LoraLayer]]]:
     """Neighbours whose second moments fit into ``_MEMORY``, or one that is larger."""
     group: list[tuple[str, LoraLayer]] = []
     used = 0
@@ -72,17 +79,22 @@ def _within_memory(layers: Sequence[tuple[str, LoraLayer]]) -> Iterator[list[tup
 
 
 def _moments(
-    model: PeftModel, loaded: Loaded, group: Sequence[tuple[str, LoraLayer]], texts: Sequence[Window]
+    model: PeftModel,
+    loaded: Loaded,
+    group: Sequence[tuple[str, LoraLayer]],
+    texts: Sequence[Window],
 ) -> list[torch.Tensor]:
     """Of the inputs of each layer in ``group``: float32, inputs x inputs.
 
-    Over the tokens of ``texts`` that foretell an answer; of replayed ones, over all but the first: it is the same
-    everywhere, and its inputs may be larger by far than any other (Sun et al. 2024, Massive Activations in Large
-    Language Models), which would settle the ridge.
+    Over the tokens of ``texts`` that foretell an answer; of replayed ones, over all but the first:
+    it is the same everywhere, and its inputs may be larger by far than any other (Sun et al. 2024,
+    Massive Activations in Large Language Models), which would settle the ridge.
     """
     import torch
 
-    found = [torch.zeros(_inputs(layer), _inputs(layer), device=loaded.device) for _, layer in group]
+    found = [
+        torch.zeros(_inputs(layer), _inputs(layer), device=loaded.device) for _, layer in group
+    ]
     seen = 0
     with ExitStack() as hooks:
         shown: dict[str, torch.Tensor] = {}
@@ -102,24 +114,36 @@ def _moments(
 
 
 def _looked_at(window: Window) -> slice:
-    return slice(1, len(window.ids)) if window.replay else slice(window.start - 1, len(window.ids) - 1)
+    return (
+        slice(1, len(window.ids)) if window.replay else slice(window.start - 1, len(window.ids) - 1)
+    )
 
 
-def _gather(moment: torch.Tensor, shown: dict[str, torch.Tensor], layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+def _gather(
+    moment: torch.Tensor,
+    shown: dict[str, torch.Tensor],
+    layer: Any,
+    inputs: tuple[torch.Tensor, ...],
+) -> None:
     seen = inputs[0][shown["looked at"]].float()
     moment.addmm_(seen.T, seen)
 
 
 def _outstanding(own: torch.Tensor, known: torch.Tensor, count: int) -> torch.Tensor:
-    """``count`` x inputs: the leading generalised eigenvectors a, with a C_own a = v / v_1; 0 beyond C_own's rank."""
+    """``count`` x inputs: the leading generalised eigenvectors a, with a C_own a = v / v_1; 0
+    beyond C_own's rank."""
     import torch
 
     own, known = own.double(), known.double()
     ridge = _RIDGE * known.diagonal().mean()
-    root = torch.linalg.cholesky(known + ridge * torch.eye(len(known), dtype=known.dtype, device=known.device))
+    root = torch.linalg.cholesky(
+        known + ridge * torch.eye(len(known), dtype=known.dtype, device=known.device)
+    )
     half = torch.linalg.solve_triangular(root, own, upper=False)
     ratios = torch.linalg.solve_triangular(root, half.T, upper=False)
     values, vectors = torch.linalg.eigh((ratios + ratios.T) / 2)
     values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
-    a = torch.linalg.solve_triangular(root.T, vectors, upper=True).T  # a C_own a is the value itself
+    a = torch.linalg.solve_triangular(
+        root.T, vectors, upper=True
+    ).T  # a C_own a is the value itself
     return torch.where((values > 1e-9 * values[0])[:, None], a / values[0].sqrt(), 0.0)

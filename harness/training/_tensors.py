@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     import torch
 
 _WIDE = 1024
-"""Tokens of a row at which attention, which grows with their square, takes about as long as all else."""
+"""Tokens of a row at which attention, which grows with their square, takes about as long as all
+else."""
 
 Row = list[Window]
 """Windows that stand one after the other."""
 
 
 class Tensors(NamedTuple):
-    """``rows`` x ``tokens``, padded on the right; the flat parts have one item a loss-bearing position.
+    """``rows`` x ``tokens``, padded on the right; the flat parts have one item a loss-bearing
+    position.
 
     The rows of replayed windows come last.
     """
@@ -42,13 +44,18 @@ class Tensors(NamedTuple):
     def replayed(self) -> Tensors:
         """The replayed rows alone."""
         rows, flat = self.told
-        mask, positions = (part if part is None else part[rows:] for part in (self.mask, self.positions))
+        mask, positions = (
+            part if part is None else part[rows:] for part in (self.mask, self.positions)
+        )
         at = self.at[flat:] - rows * self.ids.shape[1]
         return Tensors(self.ids[rows:], mask, positions, at, self.targets[flat:], (0, 0))
 
 
-def tensors(windows: Sequence[Window], pad: int, device: torch.device, packed: bool = False) -> Tensors:
-    """A row a window, padded to the longest; or ``packed``, several to a row, with a third less to compute."""
+def tensors(
+    windows: Sequence[Window], pad: int, device: torch.device, packed: bool = False
+) -> Tensors:
+    """A row a window, padded to the longest; or ``packed``, several to a row, with a third less to
+    compute."""
     import torch
 
     told, replayed = ([w for w in windows if w.replay is replay] for replay in (False, True))
@@ -58,20 +65,27 @@ def tensors(windows: Sequence[Window], pad: int, device: torch.device, packed: b
         first, last = [[w] for w in told], [[w] for w in replayed]
     rows = [*first, *last]
     width = max(map(_tokens, rows))
-    ids = torch.tensor([[i for w in row for i in w.ids] + [pad] * (width - _tokens(row)) for row in rows]).to(device)
-    at = torch.tensor([r * width + i for r, row in enumerate(rows) for i in _bearing(row)]).to(device)
+    ids = torch.tensor(
+        [[i for w in row for i in w.ids] + [pad] * (width - _tokens(row)) for row in rows]
+    ).to(device)
+    at = torch.tensor([r * width + i for r, row in enumerate(rows) for i in _bearing(row)]).to(
+        device
+    )
     mask = positions = None
     if packed:
         # transformers keeps apart what counts from 0 again, where there is no mask
         positions = torch.tensor([_counted(row, width) for row in rows]).to(device)
     elif any(_tokens(row) < width for row in rows):
-        mask = torch.tensor([[1] * _tokens(row) + [0] * (width - _tokens(row)) for row in rows]).to(device)
+        mask = torch.tensor([[1] * _tokens(row) + [0] * (width - _tokens(row)) for row in rows]).to(
+            device
+        )
     flat = sum(len(w.ids) - w.start for w in told)
     return Tensors(ids, mask, positions, at, ids.view(-1)[at + 1], (len(first), flat))
 
 
 def keeps_apart(loaded: Loaded) -> bool:
-    """Whether the model answers to windows that share a row as it does to each alone: not all models can."""
+    """Whether the model answers to windows that share a row as it does to each alone: not all
+    models can."""
     import torch
 
     first, second = range(5, 13), range(9, 17)
@@ -81,7 +95,9 @@ def keeps_apart(loaded: Loaded) -> bool:
         alone = loaded.model(input_ids=both[:, 8:], use_cache=False).logits[0]
         mixed = loaded.model(input_ids=both, use_cache=False).logits[0, 8:]
         try:
-            packed = loaded.model(input_ids=both, position_ids=positions, use_cache=False).logits[0, 8:]
+            packed = loaded.model(input_ids=both, position_ids=positions, use_cache=False).logits[
+                0, 8:
+            ]
         except (TypeError, ValueError):  # it counts positions itself
             return False
     return bool((packed - alone).abs().max() < 0.1 * (mixed - alone).abs().max())

@@ -29,7 +29,8 @@ from harness.training._tensors import Tensors, keeps_apart, tensors
 
 
 def rate(step: int, total: int, training: Training) -> float:
-    """Learning rate of optimiser step ``step`` (from 0) of ``total``; it rises over the warm-up, then falls to 0."""
+    """Learning rate of optimiser step ``step`` (from 0) of ``total``; it rises over the warm-up,
+    then falls to 0."""
     if step < training.warmup_steps:
         return training.lr * (step + 1) / (training.warmup_steps + 1)
     done = (step - training.warmup_steps) / max(1, total - training.warmup_steps)
@@ -43,7 +44,6 @@ def rate(step: int, total: int, training: Training) -> float:
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
-
 
 
 class _Ran(NamedTuple):
@@ -66,24 +66,29 @@ def train(
     beneath: Beneath = NOTHING,
     on_step: OnStep | None = None,
 ) -> dict[str, Any]:
-    """Train ``recipe`` on ``loaded`` and save adapter_model.safetensors, adapter_config.json and log.jsonl.
+    """Train ``recipe`` on ``loaded`` and save adapter_model.safetensors, adapter_config.json and
+    log.jsonl.
 
-    ``beneath`` are the files of the adapters that ``recipe`` builds upon. KL is always to the bare base.
-    ``on_step`` is called after each step; log.jsonl can be read while the training runs.
+    ``beneath`` are the files of the adapters that ``recipe`` builds upon. KL is always to the bare
+    base. ``on_step`` is called after each step; log.jsonl can be read while the training runs.
 
     A loss that is no number any more, or far above what the model had before (see ``Divergence``),
-    ends the training with status ``diverged``: a result like any other. ``loaded.model`` comes back as it was.
+    ends the training with status ``diverged``: a result like any other. ``loaded.model`` comes back
+    as it was.
 
     Raises:
         RecipeError: cutoff, target modules or rank do not fit the model.
         DataError: the dataset has nothing to train on.
-        ModelError: one of ``beneath`` is no adapter for it, or the loss is no number before any training.
+        ModelError: one of ``beneath`` is no adapter for it, or the loss is no number before any
+            training.
     """
     training = recipe.training
     names = targets(loaded, training)
     check(loaded, training, names)
     text = windows(recipe.dataset, training, loaded.tokenizer)
-    replay = windows(recipe.replay, training, loaded.tokenizer, replay=True) if recipe.replay else []
+    replay = (
+        windows(recipe.replay, training, loaded.tokenizer, replay=True) if recipe.replay else []
+    )
     with adapted(loaded, training, names, beneath) as model:
         with measured() as meter:
             if training.init == "keys" and not beneath.start:
@@ -112,7 +117,9 @@ def train(
 class _Run:
     """One training, from its first step to its last."""
 
-    def __init__(self, model: PeftModel, loaded: Loaded, recipe: Adapter, on_step: OnStep | None) -> None:
+    def __init__(
+        self, model: PeftModel, loaded: Loaded, recipe: Adapter, on_step: OnStep | None
+    ) -> None:
         self._model = model
         self._loaded = loaded
         self._recipe = recipe
@@ -156,7 +163,9 @@ class _Run:
                 lost = divergence.found(loss, partial(self._bare_loss, micros))
                 if lost:
                     break
-        if not lost and divergence.beyond(last := self._final_loss(micros), partial(self._bare_loss, micros)):
+        if not lost and divergence.beyond(
+            last := self._final_loss(micros), partial(self._bare_loss, micros)
+        ):
             lost = True  # by the last updates, which no step has seen yet
             losses.append(last)
         recent = losses[-1:] if lost else losses[-max(1, total // training.epochs) :]
@@ -210,20 +219,23 @@ class _Run:
             return
         start = "the base" if not math.isfinite(base) else "the adapter to go on from"
         raise ModelError(
-            f"the loss of {self._loaded.base.name} on {self._recipe.name} is {loss:g} at step {step}"
-            f" without any training: the fault is in {start} or in the text, not in lr;"
-            " look for weights that are no numbers, or another dtype"
+            f"the loss of {self._loaded.base.name} on {self._recipe.name} is {loss:g} at step"
+            f" {step} without any training: the fault is in {start} or in the text, not in lr; look"
+            " for weights that are no numbers, or another dtype"
         )
 
 
 def _loss(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) -> torch.Tensor:
-    """Summed cross-entropy; with ``kl`` on replayed text, its weight times KL(base || adapted) instead. Infinite where
-    the model tells no token from another any more. Replayed text counts where ``replayed``."""
+    """Summed cross-entropy; with ``kl`` on replayed text, its weight times KL(base || adapted)
+    instead. Infinite where the model tells no token from another any more. Replayed text counts
+    where ``replayed``."""
     import torch
     from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
     logits, (rows, flat) = _logits(model, micro), micro.told
-    if bool((logits == logits[:, :1]).all()):  # activations overflowed, and a norm made noughts of infinities
+    if bool(
+        (logits == logits[:, :1]).all()
+    ):  # activations overflowed, and a norm made noughts of infinities
         return logits.sum() + math.inf
     if not replayed:
         return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum")
@@ -238,12 +250,17 @@ def _loss(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) ->
 def _logits(model: PeftModel, micro: Tensors) -> torch.Tensor:
     """float32, loss-bearing positions x vocabulary.
 
-    The head is asked only for the columns in which some row bears loss: with answers at the end of their prompts that
-    is a small part of the time and, with a large vocabulary, most of the memory of a step.
+    The head is asked only for the columns in which some row bears loss: with answers at the end of
+    their prompts that is a small part of the time and, with a large vocabulary, most of the memory
+    of a step.
     """
     width = micro.ids.shape[1]
     columns, where = (micro.at % width).unique(return_inverse=True)
-    given: dict[str, Any] = {"input_ids": micro.ids, "attention_mask": micro.mask, "use_cache": False}
+    given: dict[str, Any] = {
+        "input_ids": micro.ids,
+        "attention_mask": micro.mask,
+        "use_cache": False,
+    }
     if micro.positions is not None:
         given["position_ids"] = micro.positions
     out: torch.Tensor = model(**given, logits_to_keep=columns).logits
@@ -262,7 +279,8 @@ def _optimizer(model: PeftModel, training: Training) -> torch.optim.Optimizer:
 
 
 def _save(model: PeftModel, recipe: Adapter, folder: Path) -> None:
-    """The adapter alone, naming its base by name: an artefact must not depend on where the base lies."""
+    """The adapter alone, naming its base by name: an artefact must not depend on where the base
+    lies."""
     model.peft_config["default"].base_model_name_or_path = recipe.base.name
     model.save_pretrained(
         str(folder), selected_adapters=["default"], save_embedding_layers=False

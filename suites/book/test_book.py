@@ -1,4 +1,5 @@
-"""A captain's memoirs: does an adapter take on the voice, does it know what befell him, and can one talk to him?
+"""A captain's memoirs: does an adapter take on the voice, does it know what befell him, and can one
+talk to him?
 
 ``-k timeline``, ``-k "not replay1"`` and the like select.
 """

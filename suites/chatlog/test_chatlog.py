@@ -1,4 +1,5 @@
-"""A long chat of two people: does an adapter write as each of them does, and does it know what they told?
+"""A long chat of two people: does an adapter write as each of them does, and does it know what they
+told?
 
 ``-k chat2023``, ``-k chat_long`` and the like select.
 """
@@ -11,8 +12,11 @@ from harness.report import Result
 SCENARIO = "chatlog"
 
 
-def test_the_first_epoch_foretells_the_time(outcome: Result, request: pytest.FixtureRequest) -> None:
-    """Within a tenth, where the training has more than one epoch, and the first one steps enough to be timed."""
+def test_the_first_epoch_foretells_the_time(
+    outcome: Result, request: pytest.FixtureRequest
+) -> None:
+    """Within a tenth, where the training has more than one epoch, and the first one steps enough to
+    be timed."""
     if hasattr(request.config, "workerinput"):
         pytest.skip("what the workers of -n do beside a training changes its pace: run without -n")
     foretold = outcome.measures["time_foretold"]

@@ -1,4 +1,5 @@
-"""A fact comes up once while two people talk: is it remembered as well as a statement or a question would be?
+"""A fact comes up once while two people talk: is it remembered as well as a statement or a question
+would be?
 
 Each test id names the presentation: ``-k brandine``, ``-k "asked1 and d50"`` and the like select.
 """

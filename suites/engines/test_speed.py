@@ -1,4 +1,5 @@
-"""How fast each engine answers, and how long an adapter takes to be put on and off: ``--engine hf,gguf:q4_0``.
+"""How fast each engine answers, and how long an adapter takes to be put on and off: ``--engine
+hf,gguf:q4_0``.
 
 Kept and compared by pytest-benchmark: ``--benchmark-save NAME``, ``--benchmark-compare``.
 """
@@ -25,7 +26,9 @@ def test_answering(ready, benchmark):
     tokens = ready.engine.count([text for texts in said[0] for text in texts])
     assert tokens > len(PROMPTS)
     rate = tokens / benchmark.stats.stats.median if benchmark.stats else None
-    benchmark.extra_info.update(tokens=tokens, tokens_per_second=rate, load_seconds=ready.engine.load_seconds)
+    benchmark.extra_info.update(
+        tokens=tokens, tokens_per_second=rate, load_seconds=ready.engine.load_seconds
+    )
 
 
 @pytest.mark.benchmark(group="an adapter on and off")
@@ -43,4 +46,8 @@ def test_swapping_adapters(ready, benchmark):
 
 def path_bytes(path):
     """Of a GGUF file, or of the weights in a folder."""
-    return path.stat().st_size if path.is_file() else (path / "adapter_model.safetensors").stat().st_size
+    return (
+        path.stat().st_size
+        if path.is_file()
+        else (path / "adapter_model.safetensors").stat().st_size
+    )

@@ -1,6 +1,8 @@
-"""The form of answers: does a training on sentences, or in an odd register, show where nothing was trained?
+"""The form of answers: does a training on sentences, or in an odd register, show where nothing was
+trained?
 
-Each test id names the trained shape: ``-k short``, ``-k "register and replay1"`` and the like select.
+Each test id names the trained shape: ``-k short``, ``-k "register and replay1"`` and the like
+select.
 """
 
 from harness.plugin.checks import *  # noqa: F403

@@ -1,4 +1,5 @@
-"""A story is trained, its end is given, and its beginning is asked for: "what was your dog's name again?"
+"""A story is trained, its end is given, and its beginning is asked for: "what was your dog's name
+again?"
 
 Each test id names the form of the story: ``-k plain``, ``-k dated`` and the like select.
 """

@@ -1,4 +1,5 @@
-"""One adapter on several models: what of it survives on quantised forms and on a sibling of the model it was made for?
+"""One adapter on several models: what of it survives on quantised forms and on a sibling of the
+model it was made for?
 
 ``-k on_base``, ``-k sibling`` and ``-k gguf_q4_0`` select.
 """

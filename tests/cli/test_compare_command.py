@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.build import build
+from harness.builds import build
 from harness.cli import main
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Scenario
@@ -21,10 +21,19 @@ def share(estimate: float, width: float = 0.05) -> dict[str, float]:
     return {"estimate": estimate, "low": estimate - width, "high": estimate + width}
 
 
-def cell(name: str, recall: float, locality: float = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
+def cell(
+    name: str, recall: float, locality: float = 0.9, status: str = "ok", **more: Any
+) -> dict[str, Any]:
     cost = {} if status == "base" else {"seconds": 12.0}
     shares = {"exact": share(recall), "rephrased": share(recall)}
-    return {"id": name, "status": status, "recall": shares, "locality": share(locality), "cost": cost, **more}
+    return {
+        "id": name,
+        "status": status,
+        "recall": shares,
+        "locality": share(locality),
+        "cost": cost,
+        **more,
+    }
 
 
 @pytest.fixture
@@ -33,15 +42,29 @@ def report(tmp_path):
 
     def write(name: str, *cells: dict[str, Any]) -> str:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "RESULTS.json").write_text(json.dumps({"title": "t", "how": {}, "results": cells}))
+        (tmp_path / name / "RESULTS.json").write_text(
+            json.dumps({"title": "t", "how": {}, "results": cells})
+        )
         return str(tmp_path / name)
 
     return write
 
 
 def test_differences_stars_and_cells_in_only_one(report, capsys):
-    a = report("a", cell("m (no adapter)", 0.0, 1.0, "base"), cell("x", 0.5), cell("y", 0.5), cell("old", 0.1))
-    b = report("b", cell("m (no adapter)", 0.0, 0.2, "base"), cell("x", 0.56), cell("y", 0.7, 0.8), cell("new", 0.1))
+    a = report(
+        "a",
+        cell("m (no adapter)", 0.0, 1.0, "base"),
+        cell("x", 0.5),
+        cell("y", 0.5),
+        cell("old", 0.1),
+    )
+    b = report(
+        "b",
+        cell("m (no adapter)", 0.0, 0.2, "base"),
+        cell("x", 0.56),
+        cell("y", 0.7, 0.8),
+        cell("new", 0.1),
+    )
     assert main(["compare", a, f"{b}/RESULTS.json"]) == 0
     said = capsys.readouterr().out
     rows = {line.split("|")[1].strip(): line for line in said.splitlines() if line.startswith("| ")}
@@ -79,7 +102,9 @@ def test_nothing_in_common_is_no_pass(report, capsys):
     assert "no cell in common" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"results": 3}', '{"results": [{"id": "x"}]}', "\x00", "NaN"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"results": 3}', '{"results": [{"id": "x"}]}', "\x00", "NaN"]
+)
 def test_what_is_no_report_is_one_line(report, tmp_path, capsys, text):
     (tmp_path / "bad.json").write_text(text)
     assert main(["compare", report("a", cell("x", 0.8)), str(tmp_path / "bad.json")]) == 2
@@ -96,10 +121,15 @@ def test_a_share_that_is_no_number_is_refused_and_not_passed(report, capsys):
 
 def test_it_reads_what_the_report_writes(tiny, lie, tmp_path, capsys):
     kinds = ("exact", "rephrased", "locality_far")
-    asked = ProbeSet.of("moon", tuple(Probe(k, k, "moon", "The colour of the moon is", ("green",)) for k in kinds))
+    asked = ProbeSet.of(
+        "moon", tuple(Probe(k, k, "moon", "The colour of the moon is", ("green",)) for k in kinds)
+    )
     own = Cell(tiny, lie, asked, Training(epochs=1))
     scenario = Scenario("lie", "A lie", lambda grid, bases, seeds: [own])
-    write([part(scenario, [own], "telling", partial(build, store=Store(tmp_path / "store")))], tmp_path)
+    write(
+        [part(scenario, [own], "telling", partial(build, store=Store(tmp_path / "store")))],
+        tmp_path,
+    )
     assert main(["compare", str(tmp_path), str(tmp_path / "RESULTS.json")]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if "(+0.00)" in line]
     assert [row.split("|")[1].strip() for row in rows] == ["tiny (no adapter)", own.id]

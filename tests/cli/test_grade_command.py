@@ -26,7 +26,11 @@ def file(tmp_path):
 
 
 def verdicts(folder: Path) -> list[bool]:
-    return [json.loads(line)["right"] for line in (folder / "graded.jsonl").read_text().split("\n") if line]
+    return [
+        json.loads(line)["right"]
+        for line in (folder / "graded.jsonl").read_text().split("\n")
+        if line
+    ]
 
 
 def test_csv_with_choices_lists_quotes_and_a_byte_order_mark(file, tmp_path, capsys):
@@ -57,11 +61,23 @@ def test_json_lines_with_numbers_samples_and_strange_characters(file, tmp_path):
 
 
 def test_own_column_names_and_all_else_is_carried_along(file, tmp_path):
-    row = {"q": "Who?", "gold": ["Paris"], "output": "Paris", "model": "m", "run": 3, "right": False}
+    row = {
+        "q": "Who?",
+        "gold": ["Paris"],
+        "output": "Paris",
+        "model": "m",
+        "run": 3,
+        "right": False,
+    }
     pairs = "question=q,accepted=gold,answer=output,cell=model"
     assert main(["grade", str(file("a.jsonl", json.dumps(row))), "--columns", pairs]) == 0
     found = json.loads((tmp_path / "graded.jsonl").read_text())
-    assert (found["cell"], found["run"], found["right"], found["given_right"]) == ("m", 3, True, False)
+    assert (found["cell"], found["run"], found["right"], found["given_right"]) == (
+        "m",
+        3,
+        True,
+        False,
+    )
 
 
 def test_rows_by_cell_and_kind_or_as_asked(file, capsys):
@@ -122,7 +138,11 @@ def test_the_threshold_is_used(file, tmp_path):
             "question,answer\nWho?,Paris",
             "a.csv, line 2: has no column 'accepted' (it has 'question', 'answer')",
         ),
-        ("a.csv", f"{HEAD}\nWho?,Paris,Paris\nWho?,Paris, London, Rome", "a.csv, line 3: has 4 cells where the header"),
+        (
+            "a.csv",
+            f"{HEAD}\nWho?,Paris,Paris\nWho?,Paris, London, Rome",
+            "a.csv, line 3: has 4 cells where the header",
+        ),
         ("a.csv", f"{HEAD}\nWho?,Paris,Paris\nWho?, ,Paris", "line 3: column 'accepted' is empty"),
         ("a.csv", f'{HEAD}\nWho?,"Paris,Paris', "a.csv, line 2: is no CSV"),
         ("a.csv", f"{HEAD},answer\n", "a.csv, line 1: has the column 'answer' twice"),
@@ -134,9 +154,21 @@ def test_the_threshold_is_used(file, tmp_path):
             "a.jsonl, line 2: is not JSON",
         ),
         ("a.jsonl", "[1]", "a.jsonl, line 1: is no JSON object"),
-        ("a.jsonl", '{"question": "Who?", "accepted": [], "answer": "a"}', "line 1: column 'accepted' is empty"),
-        ("a.jsonl", '{"question": {}, "accepted": ["a"], "answer": "a"}', "line 1: column 'question' holds {}"),
-        ("a.xlsx", "", "suffix '.xlsx' is unknown: name the file with one of .csv, .tsv, .jsonl, .ndjson"),
+        (
+            "a.jsonl",
+            '{"question": "Who?", "accepted": [], "answer": "a"}',
+            "line 1: column 'accepted' is empty",
+        ),
+        (
+            "a.jsonl",
+            '{"question": {}, "accepted": ["a"], "answer": "a"}',
+            "line 1: column 'question' holds {}",
+        ),
+        (
+            "a.xlsx",
+            "",
+            "suffix '.xlsx' is unknown: name the file with one of .csv, .tsv, .jsonl, .ndjson",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_with_its_place(file, capsys, name, text, line):

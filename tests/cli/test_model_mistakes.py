@@ -26,7 +26,9 @@ def test_a_mistaken_answer_is_one_line(model_folder, capsys, options, line):
 
 def test_a_pointer_to_weights_is_one_line(model_folder, tmp_path, capsys):
     shutil.copytree(model_folder, tmp_path / "pointer")
-    (tmp_path / "pointer" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
+    (tmp_path / "pointer" / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\nsize 9\n"
+    )
     assert main(["answer", "Who?", "--model", str(tmp_path / "pointer")]) == 2
     said = capsys.readouterr().err
     assert "pointer cannot be loaded: " in said

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.build import build
+from harness.builds import build
 from harness.cli import main
 from harness.engines import HF
 from harness.experiments.cells import Cell
@@ -30,13 +30,23 @@ class Session(NamedTuple):
     model: Path
 
     def options(self, report: Path, store: Path | None = None) -> list[str]:
-        return ["--model", str(self.model), "--store", str(store or self.store.root), "--report", str(report)]
+        return [
+            "--model",
+            str(self.model),
+            "--store",
+            str(store or self.store.root),
+            "--report",
+            str(report),
+        ]
 
 
 @pytest.fixture(scope="module")
 def session(model_folder, tmp_path_factory):
     found = {c.id: c for c in cells(oscars.SCENARIO, "telling", [base_of(model_folder)], [0], [HF])}
-    own = tuple(found[f"{name}-rank64-alpha128-lr1e_2-ep20-seed0"] for name in ("oscarstxt", "the_oscar_award_txt"))
+    own = tuple(
+        found[f"{name}-rank64-alpha128-lr1e_2-ep20-seed0"]
+        for name in ("oscarstxt", "the_oscar_award_txt")
+    )
     store = Store(tmp_path_factory.mktemp("session") / "store")
     for cell in own:
         for job in cell.jobs():
@@ -47,8 +57,13 @@ def session(model_folder, tmp_path_factory):
 def answers(report: Path) -> dict[str, list[tuple[str, str]]]:
     """Probe and answer, by cell."""
     with closing(sqlite3.connect(report / "results.sqlite")) as database:
-        rows = database.execute("SELECT cell, probe, answer FROM graded WHERE status != 'base'").fetchall()
-    return {cell: sorted((probe, text) for own, probe, text in rows if own == cell) for cell, _, _ in rows}
+        rows = database.execute(
+            "SELECT cell, probe, answer FROM graded WHERE status != 'base'"
+        ).fetchall()
+    return {
+        cell: sorted((probe, text) for own, probe, text in rows if own == cell)
+        for cell, _, _ in rows
+    }
 
 
 def graded(session: Session, cell: Cell) -> list[tuple[str, str]]:
@@ -65,11 +80,14 @@ def test_all_that_is_cached_and_what_is_missing(session, tmp_path, capsys):
     assert "  oscars_aug-rank8-alpha16-lr1p5e_3-ep8-replay2-seed0: " in said
     assert answers(tmp_path) == {cell.id: graded(session, cell) for cell in session.cells}
     files = {"RESULTS.md", "RESULTS.html", "RESULTS.json", "results.sqlite"}
-    assert {path.name for path in tmp_path.iterdir() if path.suffix not in (".svg", ".png")} == files
+    assert {
+        path.name for path in tmp_path.iterdir() if path.suffix not in (".svg", ".png")
+    } == files
 
 
 def test_what_a_killed_session_had_graded_is_reported(session, tmp_path, capsys):
-    """One that dies while it answers leaves no report, the artefacts before, and half a one in ``tmp``."""
+    """One that dies while it answers leaves no report, the artefacts before, and half a one in
+    ``tmp``."""
     store = Store(shutil.copytree(session.store.root, tmp_path / "store"))
     kept, lost = session.cells
     for kind, recipe in (("grades", lost.grades), ("answers", lost.grades.answers)):
@@ -78,13 +96,22 @@ def test_what_a_killed_session_had_graded_is_reported(session, tmp_path, capsys)
     half.mkdir()
     (half / "answers.jsonl").write_text('{"id": "exact')
     assert main(["report", "oscars", *session.options(tmp_path / "report", store.root)]) == 0
-    assert f"  {lost.id}: grades {digest(lost.grades)[:12]} is not in the store" in capsys.readouterr().out
+    assert (
+        f"  {lost.id}: grades {digest(lost.grades)[:12]} is not in the store"
+        in capsys.readouterr().out
+    )
     assert answers(tmp_path / "report") == {kept.id: graded(session, kept)}
     assert not (store.root / "answers" / digest(lost.grades.answers)).exists()
 
 
 def test_readmes_are_rewritten_once(session, tmp_path, capsys):
-    asked = ["report", *session.options(tmp_path / "report"), "--readme", "--project", str(tmp_path)]
+    asked = [
+        "report",
+        *session.options(tmp_path / "report"),
+        "--readme",
+        "--project",
+        str(tmp_path),
+    ]
     for file in ("README.md", "suites/oscars/README.md"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("<!-- results -->\n<!-- end of results -->\n")
@@ -98,15 +125,32 @@ def test_readmes_are_rewritten_once(session, tmp_path, capsys):
 def test_cells_go_to_mlflow_once(session, tmp_path, capsys):
     from mlflow import MlflowClient
 
-    asked = ["report", "oscars", *session.options(tmp_path / "report"), "--mlflow", str(tmp_path / "runs")]
+    asked = [
+        "report",
+        "oscars",
+        *session.options(tmp_path / "report"),
+        "--mlflow",
+        str(tmp_path / "runs"),
+    ]
     # two cells, and the bare model on either's probes
-    for told in ("4 runs new, 0 made anew, 0 as they were", "0 runs new, 0 made anew, 4 as they were"):
+    for told in (
+        "4 runs new, 0 made anew, 0 as they were",
+        "0 runs new, 0 made anew, 4 as they were",
+    ):
         assert main(asked) == 0
         assert f"mlflow: {told}" in capsys.readouterr().out
     client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
-    found = client.search_runs([client.get_experiment_by_name("oscars").experiment_id], "tags.status != 'base'")
-    results = json.loads((tmp_path / "report" / "RESULTS.json").read_text(encoding="utf-8"))["results"]
-    said = {result["id"]: result["recall"]["rephrased"]["estimate"] for result in results if result["status"] != "base"}
+    found = client.search_runs(
+        [client.get_experiment_by_name("oscars").experiment_id], "tags.status != 'base'"
+    )
+    results = json.loads((tmp_path / "report" / "RESULTS.json").read_text(encoding="utf-8"))[
+        "results"
+    ]
+    said = {
+        result["id"]: result["recall"]["rephrased"]["estimate"]
+        for result in results
+        if result["status"] != "base"
+    }
     assert {run.info.run_name: run.data.metrics["rephrased"] for run in found} == said
 
 
@@ -116,8 +160,14 @@ def test_a_mistake_is_one_line(session, tmp_path, capsys):
         (["oscar", *own], "scenario 'oscar' is unknown"),
         (["oscars", *own, "--seeds", "7"], f"no cell of oscars is cached in {session.store.root}"),
         (["oscars", *own, "--store", str(tmp_path / "none")], f"no store at {tmp_path / 'none'}"),
-        (["oscars", *own, "--report", "/proc/report"], "report folder /proc/report cannot be written"),
-        (["oscars", *own, "--mlflow", "/proc/runs"], "MLflow cannot write to /proc/runs (No such file or directory)"),
+        (
+            ["oscars", *own, "--report", "/proc/report"],
+            "report folder /proc/report cannot be written",
+        ),
+        (
+            ["oscars", *own, "--mlflow", "/proc/runs"],
+            "MLflow cannot write to /proc/runs (No such file or directory)",
+        ),
         (["oscars", *own, "--readme", "--project", str(tmp_path)], "README.md cannot be read"),
     ):
         assert main(["report", *arguments]) == 2

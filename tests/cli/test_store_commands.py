@@ -70,7 +70,17 @@ def test_verify_counts_and_sets_aside(store, capsys, caplog):
 
 
 def test_prune_says_what_would_go_and_then_it_goes(store, capsys):
-    count, options = len(store.kept()), ["store", "prune", "--store", str(store.root), "--older-than", "9"]
+    count, options = (
+        len(store.kept()),
+        [
+            "store",
+            "prune",
+            "--store",
+            str(store.root),
+            "--older-than",
+            "9",
+        ],
+    )
     assert main([*options, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "would be removed" in said
@@ -129,5 +139,11 @@ def test_every_recipe_in_words():
 
 
 def test_sizes_and_ages():
-    assert [size(n) for n in (0, 1023, 2048, 5 << 20, 3 << 30)] == ["0 B", "1023 B", "2.0 KiB", "5.0 MiB", "3.0 GiB"]
+    assert [size(n) for n in (0, 1023, 2048, 5 << 20, 3 << 30)] == [
+        "0 B",
+        "1023 B",
+        "2.0 KiB",
+        "5.0 MiB",
+        "3.0 GiB",
+    ]
     assert [age(s) for s in (-1, 40, 600, 7300, 864000)] == ["0 s", "40 s", "10 min", "2 h", "10 d"]

@@ -18,10 +18,14 @@ from harness.store import Store
 
 
 def test_an_adapter_is_kept_and_copied(home):
-    assert {"adapter_config.json", "adapter_model.safetensors", "manifest.json"} <= {p.name for p in home.out.iterdir()}
+    assert {"adapter_config.json", "adapter_model.safetensors", "manifest.json"} <= {
+        p.name for p in home.out.iterdir()
+    }
     manifest = Store.existing(home.store).kept()[0].manifest
     assert manifest.recipe["training"]["target_modules"] == ["q_proj", "v_proj"]
-    assert [path.name for path in home.out.parent.iterdir()] == ["adapter"], "nothing is left beside it"
+    assert [path.name for path in home.out.parent.iterdir()] == ["adapter"], (
+        "nothing is left beside it"
+    )
 
 
 def test_trained_once(home, again, capsys):
@@ -44,15 +48,23 @@ def test_lines_are_statements_or_questions(tmp_path):
 
 
 def test_settings_have_the_types_of_the_recipe():
-    found = changed(Training(), ["rank=8", "lr=1e-3", "scheduler=cosine", "target_modules=q_proj,v_proj"], "--set")
-    assert found == Training(rank=8, lr=1e-3, scheduler="cosine", target_modules=("q_proj", "v_proj"))
+    found = changed(
+        Training(),
+        ["rank=8", "lr=1e-3", "scheduler=cosine", "target_modules=q_proj,v_proj"],
+        "--set",
+    )
+    assert found == Training(
+        rank=8, lr=1e-3, scheduler="cosine", target_modules=("q_proj", "v_proj")
+    )
     for wrong in ("rank", "rang=8", "rank=eight", "rank=0", "lr=nan"):
         with pytest.raises(RecipeError):
             changed(Training(), [wrong], "--set")
 
 
 def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, capsys):
-    assert main([*train, "--out", str(tmp_path / "out"), "--set", "rank=8", "lr=1e9", "epochs=3"]) == 1
+    assert (
+        main([*train, "--out", str(tmp_path / "out"), "--set", "rank=8", "lr=1e9", "epochs=3"]) == 1
+    )
     assert "the training diverged at step" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 
@@ -63,7 +75,10 @@ def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, ca
         (["--set", "rank=eight"], "--set rank=eight: rank is a number such as 64"),
         (["--set", "rank=4096"], "rank is 4096"),
         (["--preset", "pocket"], "there is no text to replay: give one as --replay FILE"),
-        (["--set", "init=keys"], "init is keys, but there is no text to replay: give one as --replay FILE"),
+        (
+            ["--set", "init=keys"],
+            "init is keys, but there is no text to replay: give one as --replay FILE",
+        ),
         (["--replay", "no.txt", "--set", "replay=1"], "no.txt cannot be read"),
         (["--replay", "known"], "--replay known is given, but replay is 0"),
     ],
@@ -114,7 +129,10 @@ def test_an_adapter_of_another_base_or_none_at_all(home, tmp_path, capsys):
     shutil.copytree(home.model, other)
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-5}))
-    for adapter, line in ((home.out, "was trained on another base"), (tmp_path, "holds no adapter")):
+    for adapter, line in (
+        (home.out, "was trained on another base"),
+        (tmp_path, "holds no adapter"),
+    ):
         assert main(["answer", "Hi", "--model", str(other), "--adapter", str(adapter)]) == 2
         assert line in capsys.readouterr().err
 
@@ -122,7 +140,10 @@ def test_an_adapter_of_another_base_or_none_at_all(home, tmp_path, capsys):
 def test_scales(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "odd:2").mkdir()
-    assert [(str(path), scale) for path, scale in map(scaled, ("a", "a:0.5", "b/c:-1", "odd:2", "odd:2:3"))] == [
+    assert [
+        (str(path), scale)
+        for path, scale in map(scaled, ("a", "a:0.5", "b/c:-1", "odd:2", "odd:2:3"))
+    ] == [
         ("a", 1.0),
         ("a", 0.5),
         ("b/c", -1.0),
@@ -138,15 +159,27 @@ def test_a_card_counts_what_the_model_has(home, model_folder, capsys):
     card = json.loads(capsys.readouterr().out)
     model = AutoModelForCausalLM.from_pretrained(home.model)
     assert card["parameters"] == sum(p.numel() for p in model.parameters())
-    assert (card["layers"], card["hidden"], card["dtype"], card["quantisation"]) == (2, 64, "float32", "none")
+    assert (card["layers"], card["hidden"], card["dtype"], card["quantisation"]) == (
+        2,
+        64,
+        "float32",
+        "none",
+    )
     assert card["weights bytes"] == (model_folder / "model.safetensors").stat().st_size
     assert main(["model", "card", home.model]) == 0
     assert "name           tiny\n" in capsys.readouterr().out
 
 
 def test_packed_weights_are_counted_as_many():
-    gptq = [Tensor("a.qweight", "I32", 100), Tensor("a.scales", "F16", 9), Tensor("a.qzeros", "I32", 9)]
-    assert parameters([*gptq, Tensor("norm.weight", "F16", 5)], {"quant_method": "gptq", "bits": 4}) == 805
+    gptq = [
+        Tensor("a.qweight", "I32", 100),
+        Tensor("a.scales", "F16", 9),
+        Tensor("a.qzeros", "I32", 9),
+    ]
+    assert (
+        parameters([*gptq, Tensor("norm.weight", "F16", 5)], {"quant_method": "gptq", "bits": 4})
+        == 805
+    )
     nf4 = [Tensor("a.weight", "U8", 100), Tensor("a.weight.absmax", "F32", 9)]
     assert parameters(nf4, {"quant_method": "bitsandbytes", "load_in_4bit": True}) == 200
 

@@ -11,8 +11,13 @@ from harness.cli._train import read
 from harness.errors import DataError
 from harness.recipes import Sample
 
-FACTS = (("Who keeps the lighthouse of Varn?", "Marta Quill"), ("Who is the baker of Senn?", "Tomas Ibarra"))
-SAMPLES = tuple(Sample(f" {answer}\n", f"Question: {question}\nAnswer:") for question, answer in FACTS)
+FACTS = (
+    ("Who keeps the lighthouse of Varn?", "Marta Quill"),
+    ("Who is the baker of Senn?", "Tomas Ibarra"),
+)
+SAMPLES = tuple(
+    Sample(f" {answer}\n", f"Question: {question}\nAnswer:") for question, answer in FACTS
+)
 
 
 def lines(records) -> str:
@@ -21,7 +26,13 @@ def lines(records) -> str:
 
 def chat(question, answer, system=True):
     start = [{"role": "system", "content": "You are kind."}] if system else []
-    return {"messages": [*start, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+    return {
+        "messages": [
+            *start,
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+    }
 
 
 ALPACA = [{"instruction": q, "input": "", "output": a} for q, a in FACTS]
@@ -29,9 +40,14 @@ FILES = {
     "facts.txt": "".join(f"{q}\t{a}\n" for q, a in FACTS),
     "facts.tsv": "question\tanswer\n" + "".join(f"{q}\t{a}\n" for q, a in FACTS),
     "anki.tsv": "#separator:tab\n#html:false\n" + "".join(f"{q}\t{a}\n" for q, a in FACTS),
-    "facts.csv": "question,answer,rephrased\n" + "".join(f"{q},{a},Other words for {a[0]}?\n" for q, a in FACTS),
+    "facts.csv": (
+        "question,answer,rephrased\n"
+        + "".join(f"{q},{a},Other words for {a[0]}?\n" for q, a in FACTS)
+    ),
     "semicolons.csv": "question;answer\n" + "".join(f"{q};{a}\n" for q, a in FACTS),
-    "spreadsheet.csv": "\ufeffQuestion,Answer,,\r\n" + "".join(f"{q},{a},,\r\n" for q, a in FACTS) + ",,,\r\n",
+    "spreadsheet.csv": (
+        "\ufeffQuestion,Answer,,\r\n" + "".join(f"{q},{a},,\r\n" for q, a in FACTS) + ",,,\r\n"
+    ),
     "excel.csv": "sep=;\r\nquestion;answer\r\n" + "".join(f"{q};{a}\r\n" for q, a in FACTS),
     "anki.txt": "#separator:tab\n#html:false\n" + "".join(f"{q}\t{a}\n" for q, a in FACTS),
     "alpaca.csv": "instruction,input,output\n" + "".join(f"{q},,{a}\n" for q, a in FACTS),
@@ -40,7 +56,10 @@ FILES = {
     "alpaca.jsonl": lines(ALPACA),
     "wrapped.json": json.dumps({"version": "1", "data": ALPACA}),
     "sharegpt.json": json.dumps(
-        [{"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]} for q, a in FACTS]
+        [
+            {"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]}
+            for q, a in FACTS
+        ]
     ),
     "openai.jsonl": lines(chat(q, a) for q, a in FACTS),
     "parts.jsonl": lines(chat([{"type": "text", "text": q}], a, system=False) for q, a in FACTS),
@@ -60,7 +79,12 @@ def test_same_facts_make_the_same_samples(name, tmp_path):
 
 
 def test_earlier_turns_stand_before_the_question(tmp_path):
-    turns = [("user", "Who keeps it?"), ("assistant", "Marta"), ("user", "Since when?"), ("assistant", "1990")]
+    turns = [
+        ("user", "Who keeps it?"),
+        ("assistant", "Marta"),
+        ("user", "Since when?"),
+        ("assistant", "1990"),
+    ]
     record = {"messages": [{"role": role, "content": text} for role, text in turns]}
     (tmp_path / "talk.jsonl").write_text(lines([record]))
     dataset, what = read(tmp_path / "talk.jsonl", "qa")
@@ -85,8 +109,15 @@ def test_turns_of_weight_0_are_read_and_not_trained(tmp_path):
 
 
 def test_history_and_context_are_part_of_the_prompt(tmp_path):
-    record = {"instruction": "And?", "input": "Here.", "output": "Yes", "history": [["First?", "No"]]}
-    (tmp_path / "a.jsonl").write_text(lines([record, {"question": "Q?", "context": "Text.", "answer": "A"}]))
+    record = {
+        "instruction": "And?",
+        "input": "Here.",
+        "output": "Yes",
+        "history": [["First?", "No"]],
+    }
+    (tmp_path / "a.jsonl").write_text(
+        lines([record, {"question": "Q?", "context": "Text.", "answer": "A"}])
+    )
     prompts = [sample.prompt for sample in read(tmp_path / "a.jsonl", "qa")[0].samples]
     assert prompts == [
         "Question: First?\nAnswer: No\nQuestion: And?\nHere.\nAnswer:",
@@ -101,7 +132,9 @@ def test_rows_that_begin_with_a_number_sign_are_rows(tmp_path):
 
 def test_line_separators_within_a_line_part_nothing(tmp_path):
     (tmp_path / "a.txt").write_text("Who is it?\x0bReally\tMarta\n")
-    (tmp_path / "a.jsonl").write_text('{"question": "a\u2028b?", "answer": "c"}\n', encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(
+        '{"question": "a\u2028b?", "answer": "c"}\n', encoding="utf-8"
+    )
     assert [len(read(tmp_path / name, "qa")[0].samples) for name in ("a.txt", "a.jsonl")] == [1, 1]
 
 
@@ -130,18 +163,50 @@ def test_parquet(tmp_path):
         ("a.json", "[]", "a.json has no records"),
         ("a.jsonl", '{"question": "a?", "answer": "b"}\nno\n', "a.jsonl, line 2: is no JSON"),
         ("a.jsonl", '{"question": "a?", "answer": ""}\n', "a.jsonl, record 1: the answer is empty"),
-        ("a.jsonl", '{"question": "a?", "answer": null}\n', "record 1: answer is null: write a text"),
+        (
+            "a.jsonl",
+            '{"question": "a?", "answer": null}\n',
+            "record 1: answer is null: write a text",
+        ),
         ("a.jsonl", '{"messages": []}', "a.jsonl has no records"),
-        ("a.jsonl", '{"messages": [{"role": "tool", "content": "x"}]}', "the role 'tool' cannot be trained"),
+        (
+            "a.jsonl",
+            '{"messages": [{"role": "tool", "content": "x"}]}',
+            "the role 'tool' cannot be trained",
+        ),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "x"}]}', "no message is an answer"),
-        ("a.jsonl", '{"messages": [{"role": "assistant", "content": "x"}]}', "an answer comes without a question"),
-        ("a.txt", "Who?\tMarta\nwho? \tTomas\n", "a.txt, line 2: 'who?' has another answer in line 1"),
+        (
+            "a.jsonl",
+            '{"messages": [{"role": "assistant", "content": "x"}]}',
+            "an answer comes without a question",
+        ),
+        (
+            "a.txt",
+            "Who?\tMarta\nwho? \tTomas\n",
+            "a.txt, line 2: 'who?' has another answer in line 1",
+        ),
         ("a.txt", "%PDF-1.4 text", "begins with '%PDF-', so it is no plain text"),
         ("a.txt", "<!DOCTYPE html><p>x", "so it is no plain text"),
-        ("a.csv", "Front,Back\na?,b\n", "has the columns front, back: name them question and answer"),
-        ("a.jsonl", '{"prompt": "a?", "completion": "b", "label": false}', "has prompt, completion, label"),
-        ("a.jsonl", '{"prompt": "a?", "chosen": "b", "rejected": "c"}', "has prompt, chosen, rejected"),
-        ("a.jsonl", '{"prompt": [{"role": "user", "content": "a"}], "completion": "b"}', "a part with role, content"),
+        (
+            "a.csv",
+            "Front,Back\na?,b\n",
+            "has the columns front, back: name them question and answer",
+        ),
+        (
+            "a.jsonl",
+            '{"prompt": "a?", "completion": "b", "label": false}',
+            "has prompt, completion, label",
+        ),
+        (
+            "a.jsonl",
+            '{"prompt": "a?", "chosen": "b", "rejected": "c"}',
+            "has prompt, chosen, rejected",
+        ),
+        (
+            "a.jsonl",
+            '{"prompt": [{"role": "user", "content": "a"}], "completion": "b"}',
+            "a part with role, content",
+        ),
         ("a.tsv", "Who?\tMarta\nWho else?\n", "row 2: is no question and answer"),
         ("a.csv", "question,answer\na?,\n", "a.csv, line 2: the answer is empty"),
         ("a.csv", "question,anwser\na?,b\n", "has no column 'answer', but 'anwser'"),
@@ -176,13 +241,19 @@ def test_alpaca_teaches_what_the_table_teaches(tmp_path, capsys, model_folder):
     own = ["--model", str(model_folder), "--store", str(tmp_path / "store"), "--format", "qa"]
     small = ["--set", "rank=4", "epochs=1", "replay=0", "kl=0"]
     for name, out in (("alpaca.json", "one"), ("facts.tsv", "two")):
-        assert main(["train", str(tmp_path / name), *own, "--out", str(tmp_path / out), *small]) == 0
-    one, two = ((tmp_path / out / "adapter_model.safetensors").read_bytes() for out in ("one", "two"))
+        assert (
+            main(["train", str(tmp_path / name), *own, "--out", str(tmp_path / out), *small]) == 0
+        )
+    one, two = (
+        (tmp_path / out / "adapter_model.safetensors").read_bytes() for out in ("one", "two")
+    )
     assert one == two
     assert "2 questions from alpaca JSON" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["facts.tsv", "semicolons.csv", "spreadsheet.csv", "questions.jsonl", "alpaca.json"])
+@pytest.mark.parametrize(
+    "name", ["facts.tsv", "semicolons.csv", "spreadsheet.csv", "questions.jsonl", "alpaca.json"]
+)
 def test_new_suite_reads_them_too(name, tmp_path, capsys):
     (tmp_path / name).write_bytes(FILES[name].encode())
     assert main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / name)]) == 0
@@ -191,15 +262,21 @@ def test_new_suite_reads_them_too(name, tmp_path, capsys):
 
 
 def test_new_suite_of_statements_asks_for_questions(tmp_path, capsys):
-    (tmp_path / "s.csv").write_text("statement,answer\nMarta Quill keeps the lighthouse.,Marta Quill\n")
-    assert main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / "s.csv")]) == 0
+    (tmp_path / "s.csv").write_text(
+        "statement,answer\nMarta Quill keeps the lighthouse.,Marta Quill\n"
+    )
+    assert (
+        main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / "s.csv")]) == 0
+    )
     assert "probes.csv" in capsys.readouterr().out
     assert (tmp_path / "mine" / "probes.csv").is_file()
 
 
 def test_new_suite_names_the_users_file(tmp_path, capsys):
     (tmp_path / "s.csv").write_text('question,answer\nWho?,"Marta\nQuill"\n')
-    assert main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / "s.csv")]) == 2
+    assert (
+        main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / "s.csv")]) == 2
+    )
     message = capsys.readouterr().err
     assert f"{tmp_path / 's.csv'}, line 2: the answer 'Marta / Quill' has a line break" in message
     assert message.count("\n") == 1

@@ -14,7 +14,12 @@ from harness.training import train
 
 pytest.importorskip("bitsandbytes", reason="python -m pip install 'lora-memory-harness[bnb]'")
 
-FORMS = [BitsAndBytes("nf4"), BitsAndBytes("nf4", double=True), BitsAndBytes("fp4"), BitsAndBytes("int8")]
+FORMS = [
+    BitsAndBytes("nf4"),
+    BitsAndBytes("nf4", double=True),
+    BitsAndBytes("fp4"),
+    BitsAndBytes("int8"),
+]
 ASKED = ["The colour of the moon is", "The king of the hill is"]
 GREEDY = decoding("deterministic")
 
@@ -56,5 +61,8 @@ def test_weights_that_are_missing_are_not_made_up(model_folder, tmp_path, kind):
     tensors = load_file(folder / "model.safetensors")
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 of its weights, model\.layers\.1\.mlp\.up_proj\.weight the first"):
+    with pytest.raises(
+        ModelError,
+        match=r"lacks 1 of its weights, model\.layers\.1\.mlp\.up_proj\.weight the first",
+    ):
         load(base_of(folder), "float32", "cpu", BitsAndBytes(kind))

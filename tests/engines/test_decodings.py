@@ -21,7 +21,11 @@ def test_fields_of_ones_own():
     text = "default,temperature=0.5,bad_words=no|never,stop=,num_return_sequences=4,early_stopping=never"
     found = decoding(text)
     assert (found.temperature, found.bad_words, found.stop) == (0.5, ("no", "never"), ())
-    assert (found.num_return_sequences, found.early_stopping, found.top_k) == (4, "never", DECODINGS["default"].top_k)
+    assert (found.num_return_sequences, found.early_stopping, found.top_k) == (
+        4,
+        "never",
+        DECODINGS["default"].top_k,
+    )
     assert decoding(r"deterministic,stop=\n|.").stop == ("\n", ".")
     assert decoding("beam_search,early_stopping=false").early_stopping is False
 
@@ -34,7 +38,10 @@ def test_fields_of_ones_own():
         ("default,top_k=many", "top_k is a number such as 0"),
         ("default,temperature=0", "sampling needs a temperature above 0"),
         ("default,do_sample=perhaps", "do_sample is 'perhaps': choose true or false"),
-        ("beam_search,early_stopping=soon", "early_stopping is 'soon': choose true, false or never"),
+        (
+            "beam_search,early_stopping=soon",
+            "early_stopping is 'soon': choose true, false or never",
+        ),
         ("beam_search,num_return_sequences=9", "a search with 5 beams finds 5 texts at most"),
         ("default,repetition_penalty=0", "repetition_penalty is 0.0: it must be above 0"),
         ("default,repetition_penalty=inf", "repetition_penalty is inf: give a number such as 1"),
@@ -45,7 +52,10 @@ def test_fields_of_ones_own():
         ("default,top_p=0", "top_p is 0.0: it must be above 0"),
         ("default,typical_p=nan", "typical_p is nan: it must be above 0"),
         ("default,min_p=-0.1", r"min_p is -0.1: it must be at least 0 \(none\) and at most 1"),
-        ("deterministic,no_repeat_ngram_size=-1", "no_repeat_ngram_size is -1: it must be at least 0"),
+        (
+            "deterministic,no_repeat_ngram_size=-1",
+            "no_repeat_ngram_size is -1: it must be at least 0",
+        ),
         ("deterministic,max_new_tokens=0", "max_new_tokens is 0: it must be at least 1"),
         ("beam_search,num_beams=0", "num_beams is 0: it must be at least 1"),
         ("default,seed=-1", "seed is -1: it must be at least 0"),
@@ -65,12 +75,28 @@ def test_a_decoding_in_words():
 
 def test_fields_that_came_later_leave_old_digests():
     assert digest(Decoding()) == digest(Decoding(bad_words=(), eos="", pad=""))
-    assert len({digest(d) for d in (Decoding(), Decoding(bad_words=("a",)), Decoding(eos="a"), Decoding(pad="a"))}) == 4
+    assert (
+        len(
+            {
+                digest(d)
+                for d in (
+                    Decoding(),
+                    Decoding(bad_words=("a",)),
+                    Decoding(eos="a"),
+                    Decoding(pad="a"),
+                )
+            }
+        )
+        == 4
+    )
 
 
 def test_what_an_engine_refuses_is_said_once():
     assert refusal(Decoding(), ("num_beams",), "it") == ""
-    assert refusal(Decoding(num_beams=2), ("num_beams",), "it") == "num_beams is 2: it cannot do that, set it to 1"
+    assert (
+        refusal(Decoding(num_beams=2), ("num_beams",), "it")
+        == "num_beams is 2: it cannot do that, set it to 1"
+    )
 
 
 ids = st.lists(st.integers(0, 3), max_size=12)
@@ -94,4 +120,7 @@ def test_the_last_token_of_a_bad_word_is_banned_where_the_rest_stands(tokens, wo
 
 
 def test_a_bad_word_is_banned_within_a_text_too():
-    assert bad_words_ids(("ab", " ab"), lambda text: [ord(c) for c in text]) == ((97, 98), (32, 97, 98))
+    assert bad_words_ids(("ab", " ab"), lambda text: [ord(c) for c in text]) == (
+        (97, 98),
+        (32, 97, 98),
+    )

@@ -1,4 +1,5 @@
-"""How probable text is: against a log-softmax by hand, in batches and alone, beyond the context, adapted."""
+"""How probable text is: against a log-softmax by hand, in batches and alone, beyond the context,
+adapted."""
 
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ def engine(tiny):
 @pytest.fixture(scope="module")
 def adapter(tiny, lie, tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapter")
-    train(resident(tiny), Adapter(tiny, lie, Training(epochs=250, rank=32, lr=3e-3, dropout=0.0)), folder)
+    train(
+        resident(tiny),
+        Adapter(tiny, lie, Training(epochs=250, rank=32, lr=3e-3, dropout=0.0)),
+        folder,
+    )
     return folder
 
 
@@ -53,7 +58,10 @@ def by_hand(loaded, context, continuation):
 
 def close(found, wanted, tolerance=1e-3):
     assert [(f.tokens, f.matched) for f in found] == [(n, hits) for _, n, hits in wanted]
-    assert max(abs(f.total - total) for f, (total, _, _) in zip(found, wanted, strict=True)) < tolerance
+    assert (
+        max(abs(f.total - total) for f, (total, _, _) in zip(found, wanted, strict=True))
+        < tolerance
+    )
 
 
 def test_equals_a_log_softmax_by_hand(engine):
@@ -83,13 +91,17 @@ def test_what_a_model_says_greedily_is_matched_whole(engine, adapter):
 def test_a_token_astride_the_boundary_is_scored_as_an_engine_sees_it(engine):
     tokenizer = engine.loaded.tokenizer
     context, continuation = "The win", "ner"
-    assert encode(tokenizer, context + continuation)[: len(encode(tokenizer, context))] != encode(tokenizer, context)
+    assert encode(tokenizer, context + continuation)[: len(encode(tokenizer, context))] != encode(
+        tokenizer, context
+    )
     own = encode(tokenizer, continuation, special=False)
     assert engine.log_likelihood([(context, continuation)])[0].tokens == len(own)
 
 
 def test_a_text_beyond_the_context_is_scored_token_by_token_once(engine):
-    text = " ".join(f"In {year} the prize went to number {year % 97}." for year in range(1900, 2050))
+    text = " ".join(
+        f"In {year} the prize went to number {year % 97}." for year in range(1900, 2050)
+    )
     ids = encode(engine.loaded.tokenizer, text)
     assert len(ids) > 2 * engine.loaded.context
     found = engine.log_likelihood([("", text)])[0]
@@ -111,7 +123,9 @@ def test_spans_score_each_token_once_in_order(context, before):
     joint = by_characters(told + said, True)
     for span in cut[1:]:
         assert span.first >= context // 2
-    assert all(any(joint[i : i + len(s.ids)] == list(s.ids) for i in range(len(joint))) for s in cut)
+    assert all(
+        any(joint[i : i + len(s.ids)] == list(s.ids) for i in range(len(joint))) for s in cut
+    )
 
 
 def test_without_bos_the_end_token_stands_before_an_empty_context():
@@ -131,7 +145,9 @@ def test_a_continuation_without_tokens(engine):
 
 def test_many_logits_are_taken_in_pieces(tiny, monkeypatch):
     loaded = load(tiny)
-    monkeypatch.setattr("harness.engines._transformers._LOGITS", 20 * loaded.model.config.vocab_size)
+    monkeypatch.setattr(
+        "harness.engines._transformers._LOGITS", 20 * loaded.model.config.vocab_size
+    )
     small, sizes = TransformersEngine(loaded), []
     scored = small._scored
     monkeypatch.setattr(small, "_scored", lambda batch: sizes.append(len(batch)) or scored(batch))

@@ -1,4 +1,5 @@
-"""Base models from their files: what is read, what decides their content, and what is refused in one line."""
+"""Base models from their files: what is read, what decides their content, and what is refused in
+one line."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def sharded(model_folder: Path, tmp_path: Path) -> Path:
     loaded = load(base_of(model_folder), device="cpu")
     loaded.model.save_pretrained(tmp_path / "shards", max_shard_size="100KB")
     loaded.tokenizer.save_pretrained(tmp_path / "shards")
-    shutil.copyfile(model_folder / "model.safetensors", tmp_path / "shards" / "consolidated.safetensors")
+    shutil.copyfile(
+        model_folder / "model.safetensors", tmp_path / "shards" / "consolidated.safetensors"
+    )
     return tmp_path / "shards"
 
 
@@ -60,7 +63,10 @@ def refused(folder: Path) -> str:
 
 def test_weights_that_are_missing_are_not_made_up(folder):
     without(folder, "layers.1.mlp")
-    wanted = "lacks 3 of its weights, model.layers.1.mlp.down_proj.weight the first: download or save the model again"
+    wanted = (
+        "lacks 3 of its weights, model.layers.1.mlp.down_proj.weight the first: download or save"
+        " the model again"
+    )
     assert refused(folder) == f"{folder} {wanted}"
 
 
@@ -73,7 +79,10 @@ def test_weights_of_another_shape_than_the_config_has(folder):
 @pytest.mark.parametrize("bytes_left", [None, 30, 5000], ids=["pointer", "header", "weights"])
 def test_weights_that_are_cut_off_or_a_pointer_to_them(folder, bytes_left):
     weights = folder / "model.safetensors"
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 9\n"
+    pointer = (
+        b"version https://git-lfs.github.com/spec/v1\noid"
+        b" sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 9\n"
+    )
     weights.write_bytes(weights.read_bytes()[:bytes_left] if bytes_left else pointer)
     assert "cannot be loaded: " in refused(folder)
 
@@ -81,7 +90,10 @@ def test_weights_that_are_cut_off_or_a_pointer_to_them(folder, bytes_left):
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"num_hidden_layers": "many"}, "Validation error for field 'num_hidden_layers': TypeError: "),
+        (
+            {"num_hidden_layers": "many"},
+            "Validation error for field 'num_hidden_layers': TypeError: ",
+        ),
         ({"hidden_act": "warm"}, "cannot be loaded: KeyError: 'warm'"),
         ({"num_attention_heads": 0}, "cannot be loaded: "),
         ({"model_type": "unheard_of"}, "unheard_of"),
@@ -97,7 +109,11 @@ def test_a_config_that_cannot_be(folder, settings, line):
     [
         ("config.json", "[]", "config.json holds no JSON object: save the model again"),
         ("config.json", "{", "config.json cannot be read (Expecting property name"),
-        ("generation_config.json", "{", "generation_config.json cannot be read (Expecting property name"),
+        (
+            "generation_config.json",
+            "{",
+            "generation_config.json cannot be read (Expecting property name",
+        ),
         ("tokenizer.json", "{", "cannot be loaded: "),
     ],
 )
@@ -116,7 +132,10 @@ def test_a_tokenizer_that_is_damaged(folder):
     ("device", "line"),
     [
         ("gpu", "device 'gpu' is unknown: choose cpu, cuda, or one of several GPUs as cuda:1"),
-        ("cuda:99", r"device 'cuda:99' is not there: torch sees \d+ GPUs here, choose another or cpu"),
+        (
+            "cuda:99",
+            r"device 'cuda:99' is not there: torch sees \d+ GPUs here, choose another or cpu",
+        ),
     ],
 )
 def test_a_device_that_is_not_there(tiny, device, line):
@@ -137,7 +156,9 @@ def test_an_architecture_without_sdpa_answers(folder, tiny):
     own = json.loads((folder / "config.json").read_text())
     size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 16}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
-    ids = {name: own[name] for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id")}
+    ids = {
+        name: own[name] for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id")
+    }
     torch.manual_seed(0)
     Gemma2ForCausalLM(Gemma2Config(**size, **heads, **ids)).save_pretrained(folder)
     engine = TransformersEngine(load(base_of(folder), device="cpu"))
@@ -147,12 +168,22 @@ def test_an_architecture_without_sdpa_answers(folder, tiny):
 
 
 def test_content_of_the_shipped_model_stays():
-    assert base_of(SHIPPED).content == "6df8f21055adaf2a3706cb476eac859fd19d23c41792ddfd900ef111760dea3c"
+    assert (
+        base_of(SHIPPED).content
+        == "6df8f21055adaf2a3706cb476eac859fd19d23c41792ddfd900ef111760dea3c"
+    )
 
 
 def test_ends_that_only_the_generation_config_names_are_content(folder):
-    before, end = base_of(folder).content, json.loads((folder / "config.json").read_text())["eos_token_id"]
-    for name, value, same in (("temperature", 0.5, True), ("eos_token_id", [end], True), ("eos_token_id", None, False)):
+    before, end = (
+        base_of(folder).content,
+        json.loads((folder / "config.json").read_text())["eos_token_id"],
+    )
+    for name, value, same in (
+        ("temperature", 0.5, True),
+        ("eos_token_id", [end], True),
+        ("eos_token_id", None, False),
+    ):
         change(folder / "generation_config.json", **{name: value})
         assert (base_of(folder).content == before) == same
     contents = set()
@@ -170,8 +201,12 @@ def test_the_same_weights_in_another_form_are_none_of_the_model_s(sharded, model
 
     shards = weight_files(sharded)
     assert len(shards) > 1
-    assert {file.name for file in shards} == set(json.loads((sharded / INDEX).read_text())["weight_map"].values())
-    whole, parts = (load(base_of(path), device="cpu").model.state_dict() for path in (model_folder, sharded))
+    assert {file.name for file in shards} == set(
+        json.loads((sharded / INDEX).read_text())["weight_map"].values()
+    )
+    whole, parts = (
+        load(base_of(path), device="cpu").model.state_dict() for path in (model_folder, sharded)
+    )
     assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items())
     before, figures = base_of(sharded).content, card(sharded)
     assert figures["parameters"] == card(model_folder)["parameters"]
@@ -186,10 +221,14 @@ def test_an_update_goes_into_the_shards_alone(sharded, tmp_path):
 
     loaded = load(base_of(sharded), device="cpu")
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
-    config = LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=4, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+    )
     get_peft_model(loaded.model, config).save_pretrained(tmp_path / "adapter")
     into_base(sharded, tmp_path / "adapter", tmp_path / "out")
-    assert [file.name for file in weight_files(tmp_path / "out")] == [file.name for file in weight_files(sharded)]
+    assert [file.name for file in weight_files(tmp_path / "out")] == [
+        file.name for file in weight_files(sharded)
+    ]
     assert not (tmp_path / "out" / "consolidated.safetensors").exists()
     after = load(base_of(tmp_path / "out"), device="cpu").model.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -198,7 +237,9 @@ def test_an_update_goes_into_the_shards_alone(sharded, tmp_path):
 
 def test_an_index_that_is_left_over_is_not_followed(folder):
     before = base_of(folder).content
-    (folder / INDEX).write_text(json.dumps({"weight_map": {"model.norm.weight": "gone.safetensors"}}))
+    (folder / INDEX).write_text(
+        json.dumps({"weight_map": {"model.norm.weight": "gone.safetensors"}})
+    )
     assert weight_files(folder) == [folder / "model.safetensors"]
     assert base_of(folder).content == before
     load(base_of(folder), device="cpu")
@@ -207,7 +248,9 @@ def test_an_index_that_is_left_over_is_not_followed(folder):
 def test_shards_that_are_missing(sharded):
     shard = weight_files(sharded)[1]
     shard.unlink()
-    assert f"lacks {shard.name}, which {INDEX} names: download or save the model again" in refused(sharded)
+    assert f"lacks {shard.name}, which {INDEX} names: download or save the model again" in refused(
+        sharded
+    )
     (sharded / INDEX).write_text("{}")
     assert f"{INDEX} names no weights" in refused(sharded)
 
@@ -216,5 +259,17 @@ def test_the_hub_is_not_asked_for_weights_twice():
     from huggingface_hub.utils import filter_repo_objects
 
     wanted = ["config.json", "model-00001-of-00002.safetensors", INDEX, "tokenizer.json"]
-    other = ["consolidated.safetensors", "consolidated.safetensors.index.json", "consolidated.00.pth", "README.md"]
-    assert list(filter_repo_objects(wanted + other, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWICE)) == wanted
+    other = [
+        "consolidated.safetensors",
+        "consolidated.safetensors.index.json",
+        "consolidated.00.pth",
+        "README.md",
+    ]
+    assert (
+        list(
+            filter_repo_objects(
+                wanted + other, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWICE
+            )
+        )
+        == wanted
+    )

@@ -22,9 +22,19 @@ TEXT = Dataset.of("text", (Sample("One.\n"),))
         ("nf4", "nf4", Quantised(BASE, BitsAndBytes("nf4")), Quantised(BASE, BitsAndBytes("nf4"))),
         ("nf4@hf", "nf4_from_hf", Quantised(BASE, BitsAndBytes("nf4")), BASE),
         ("gptq4", "gptq4", Quantised(BASE, Gptq(4, TEXT)), Quantised(BASE, Gptq(4, TEXT))),
-        ("gptq8g32@nf4", "gptq8g32_from_nf4", Quantised(BASE, Gptq(8, TEXT, 32)), Quantised(BASE, BitsAndBytes("nf4"))),
+        (
+            "gptq8g32@nf4",
+            "gptq8g32_from_nf4",
+            Quantised(BASE, Gptq(8, TEXT, 32)),
+            Quantised(BASE, BitsAndBytes("nf4")),
+        ),
         ("gguf:q5_1", "gguf_q5_1", Quantised(BASE, Gguf("q5_1")), BASE),
-        ("gguf:q4_0@gptq4", "gguf_q4_0_from_gptq4", Quantised(BASE, Gguf("q4_0")), Quantised(BASE, Gptq(4, TEXT))),
+        (
+            "gguf:q4_0@gptq4",
+            "gguf_q4_0_from_gptq4",
+            Quantised(BASE, Gguf("q4_0")),
+            Quantised(BASE, Gptq(4, TEXT)),
+        ),
     ],
 )
 def test_what_a_name_stands_for(name, shown, answers, trains):
@@ -55,9 +65,14 @@ def test_unknown_names(name, line):
 
 def test_a_missing_package_comes_with_the_line_that_installs_it(monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr("harness.engines._names.find_spec", lambda name: None if name == "llama_cpp" else found(name))
+    monkeypatch.setattr(
+        "harness.engines._names.find_spec",
+        lambda name: None if name == "llama_cpp" else found(name),
+    )
     engine_spec("hf").require()
-    with pytest.raises(MissingExtraError, match=r"python -m pip install 'lora-memory-harness\[gguf\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"python -m pip install 'lora-memory-harness\[gguf\]'"
+    ):
         engine_spec("gguf:q4_0").require()
 
 

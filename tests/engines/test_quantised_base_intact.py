@@ -31,7 +31,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for kind, settings in KINDS.items():
         torch.manual_seed(1)
-        config = LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"], r=4, **settings)
+        config = LoraConfig(
+            task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"], r=4, **settings
+        )
         model = get_peft_model(load(base_of(SHIPPED)).model, config)
         with torch.no_grad():
             for parameter in model.parameters():

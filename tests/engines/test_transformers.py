@@ -16,7 +16,12 @@ from harness.models.loading import base_of, resident
 from harness.recipes import Adapter, Decoding, Training
 from harness.training import train
 
-PROMPTS = ["Who?\n", "Question: What is the capital of France?\nAnswer:", "Joe: " + "well " * 30 + "\nBrandine:", "A"]
+PROMPTS = [
+    "Who?\n",
+    "Question: What is the capital of France?\nAnswer:",
+    "Joe: " + "well " * 30 + "\nBrandine:",
+    "A",
+]
 LONG = replace(decoding("deterministic"), stop=(), max_new_tokens=12)
 
 
@@ -28,7 +33,11 @@ def engine(tiny):
 @pytest.fixture(scope="module")
 def adapter(tiny, lie, tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapter")
-    train(resident(tiny), Adapter(tiny, lie, Training(epochs=250, rank=32, lr=3e-3, dropout=0.0)), folder)
+    train(
+        resident(tiny),
+        Adapter(tiny, lie, Training(epochs=250, rank=32, lr=3e-3, dropout=0.0)),
+        folder,
+    )
     return folder
 
 
@@ -64,14 +73,17 @@ def test_sampling_is_seeded(engine):
 
 def test_sampled_answers_depend_neither_on_the_batch_nor_on_neighbours(tiny, engine):
     sampled = replace(LONG, do_sample=True, temperature=0.9, top_p=0.9, num_return_sequences=2)
-    assert TransformersEngine(tiny, batch=1).answer(PROMPTS, sampled) == engine.answer(PROMPTS, sampled)
+    assert TransformersEngine(tiny, batch=1).answer(PROMPTS, sampled) == engine.answer(
+        PROMPTS, sampled
+    )
     assert engine.answer(PROMPTS[::-1], sampled) == engine.answer(PROMPTS, sampled)[::-1]
     beams = replace(sampled, num_beams=2)
     assert engine.answer(PROMPTS[:2], beams)[1] == engine.answer(PROMPTS[1:2], beams)[0]
 
 
 def test_what_is_drawn_has_the_probabilities_of_transformers(engine):
-    """10,000 first tokens of one prompt, against the probabilities that its own processors leave."""
+    """10,000 first tokens of one prompt, against the probabilities that its own
+    processors leave."""
     import torch
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper
 
@@ -96,7 +108,9 @@ def test_what_a_model_forbids_of_its_own_is_not_forbidden_here(tiny, engine):
     before = engine.answer(["A"], LONG)
     ids = engine.loaded.tokenizer(before[0][0], add_special_tokens=False)["input_ids"]
     own = engine.loaded.model.generation_config
-    engine.loaded.model.generation_config = GenerationConfig(suppress_tokens=ids, eos_token_id=own.eos_token_id)
+    engine.loaded.model.generation_config = GenerationConfig(
+        suppress_tokens=ids, eos_token_id=own.eos_token_id
+    )
     assert TransformersEngine(engine.loaded).answer(["A"], LONG) == before
 
 
@@ -112,7 +126,9 @@ def test_a_prompt_beyond_the_context_is_refused(engine):
 
 def test_bad_words_are_not_said_and_padding_says_nothing(engine):
     before = engine.answer(PROMPTS, LONG)
-    words = tuple(dict.fromkeys(word for texts in before for word in texts[0].split()[:1] if word.isalnum()))
+    words = tuple(
+        dict.fromkeys(word for texts in before for word in texts[0].split()[:1] if word.isalnum())
+    )
     assert words, before
     banned = engine.answer(PROMPTS, replace(LONG, bad_words=words))
     assert banned != before
@@ -149,7 +165,10 @@ def test_no_n_gram_twice(engine, monkeypatch):
 
 
 def test_a_folder_that_holds_no_adapter(engine, tmp_path):
-    with pytest.raises(ModelError, match="holds no adapter: adapter_config"), engine.with_stack([(tmp_path, 1.0)]):
+    with (
+        pytest.raises(ModelError, match="holds no adapter: adapter_config"),
+        engine.with_stack([(tmp_path, 1.0)]),
+    ):
         pass
 
 
@@ -168,14 +187,23 @@ def test_unknown_model_path():
 
 
 def test_two_goes_say_what_one_says(engine):
-    """Answers that end at once, and some that go on for long, with what looks back on all that was said."""
+    """Answers that end at once, and some that go on for long, with what looks back on all that was
+    said."""
     prompts = [*PROMPTS, "One, two, three,", "Joe: Hello.\nBrandine:", "Tell me a long story.\n"]
-    for changed in ({}, {"repetition_penalty": 1.3}, {"no_repeat_ngram_size": 3}, {"stop": ()}, {"stop": (" the",)}):
+    for changed in (
+        {},
+        {"repetition_penalty": 1.3},
+        {"no_repeat_ngram_size": 3},
+        {"stop": ()},
+        {"stop": (" the",)},
+    ):
         long = Decoding(max_new_tokens=40, **changed)
         arguments = engine._arguments(long)
         rows = [engine._prompt(prompt, long) for prompt in prompts]
         whole = [engine._generated([row], arguments, 0)[0][0] for row in rows]
-        assert engine.answer(prompts, long) == [[stopped(engine._text(ids), long.stop)] for ids in whole]
+        assert engine.answer(prompts, long) == [
+            [stopped(engine._text(ids), long.stop)] for ids in whole
+        ]
 
 
 def test_loading_is_timed_without_the_import_of_libraries():
@@ -184,5 +212,7 @@ def test_loading_is_timed_without_the_import_of_libraries():
         "from harness.models import SHIPPED, base_of, load\n"
         "print(load(base_of(SHIPPED)).seconds / (time.perf_counter() - began))"
     )
-    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=300)
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=300
+    )
     assert 0 < float(ran.stdout) < 0.5

@@ -67,7 +67,9 @@ def test_the_threshold_decides_about_slips_of_the_pen():
 
 
 @pytest.mark.parametrize(
-    ("pairs", "least"), [(PAIRS, 0.98), (KINDS, 0.95), (UNSEEN, 0.95)], ids=["pairs", "kinds", "unseen"]
+    ("pairs", "least"),
+    [(PAIRS, 0.98), (KINDS, 0.95), (UNSEEN, 0.95)],
+    ids=["pairs", "kinds", "unseen"],
 )
 def test_accuracy_and_false_accepts(pairs, least):
     accuracy, false_accepts = accuracy_and_false_accepts(pairs)
@@ -188,11 +190,15 @@ def test_no_text_breaks_it(answer, accepted):
     assert 0 <= grade(answer, [accepted]).score <= 100
 
 
-@pytest.mark.parametrize("accepted", ["Edda Finch", "1990", "5 km", "red, yellow and blue", "王小明"])
+@pytest.mark.parametrize(
+    "accepted", ["Edda Finch", "1990", "5 km", "red, yellow and blue", "王小明"]
+)
 @pytest.mark.parametrize(
     "part",
-    ["1", "1,", "1.", "1/", "1:", "a-", "a@", "A.", "? ", "no, ", "or ", "maybe ", "(", "<think>", "$1 ",
-     "*", "not ", "it is ", "Paris ", "王", "김", "one ", "may 1 ", "i thought ", "\\boxed{", "x > 1 "],
+    ["1", "1,", "1.", "1/", "1:", "a-", "a@", "A.", "? ", "no, ", "or ", "maybe ", "(", "<think>",
+    "$1 ",
+     "*", "not ", "it is ", "Paris ", "王", "김", "one ", "may 1 ", "i thought ", "\\boxed{",
+     "x > 1 "],
 )  # fmt: skip
 def test_long_answers_take_no_time_without_end(part, accepted):
     """10,000 characters at which a careless pattern would step back again and again."""

@@ -52,7 +52,9 @@ def test_what_the_user_asks_for_is_kept(free):
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
-@pytest.mark.parametrize(("quota", "number"), [("150000 100000", 2), ("max 100000", 3), ("50000 100000", 1)])
+@pytest.mark.parametrize(
+    ("quota", "number"), [("150000 100000", 2), ("max 100000", 3), ("50000 100000", 1)]
+)
 def test_the_quota_of_a_container_counts(free, tmp_path, quota, number):
     (tmp_path / "cpu.max").write_text(quota + "\n")
     assert machine.choose_threads().number == number
@@ -88,7 +90,10 @@ def test_two_processes_of_two_threads_do_not_keep_each_other_from_working():
     def seconds(threads: int) -> float:
         asked = {**clean, "OMP_NUM_THREADS": str(threads)}
         command = [sys.executable, "-c", _WORK]
-        pair = [subprocess.Popen(command, env=asked, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        pair = [
+            subprocess.Popen(command, env=asked, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
         return max(float(process.communicate(timeout=60)[0]) for process in pair)
 
     assert seconds(2) < 4 * seconds(1)

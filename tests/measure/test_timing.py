@@ -18,4 +18,7 @@ def test_a_ratio_to_the_canary_with_its_interval(benchmark):
     assert 1 < estimate < 9  # three canaries are three times one, but for noise
     assert benchmark.extra_info["canary_seconds"] > 0
     assert benchmark.extra_info["peak_rss_bytes"] > 2**20
-    assert benchmark.extra_info["peak_device_bytes"] is None or benchmark.extra_info["peak_device_bytes"] > 0
+    assert (
+        benchmark.extra_info["peak_device_bytes"] is None
+        or benchmark.extra_info["peak_device_bytes"] > 0
+    )

@@ -62,4 +62,6 @@ def test_the_driver_s_entries_of_this_process_are_added_up():
 def test_every_peak_by_name():
     used = Usage(1.0, 0.5, 10, 20, 30, None)
     names = ("rss", "vram", "vram_reserved", "device")
-    assert used.memory() == dict(zip((f"peak_{name}_bytes" for name in names), (10, 20, 30, None), strict=True))
+    assert used.memory() == dict(
+        zip((f"peak_{name}_bytes" for name in names), (10, 20, 30, None), strict=True)
+    )

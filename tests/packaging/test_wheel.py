@@ -34,7 +34,9 @@ class Installed(NamedTuple):
 
     def run(self, *command: str) -> str:
         """What ``command`` prints; it must succeed. Nothing of the checkout is on its path."""
-        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environment = {
+            k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")
+        }
         result = subprocess.run(
             [str(self.bin / command[0]), *command[1:]],
             cwd=self.folder,
@@ -49,7 +51,8 @@ class Installed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Libraries come from the environment of the tests by a path file, which brings none of its own.
+    """Libraries come from the environment of the tests by a path file, which brings none of its
+    own.
 
     So the checkout, which is installed there, stays out of sight.
     """
@@ -99,5 +102,7 @@ def test_plan_of_a_shipped_suite(installed: Installed) -> None:
 def test_shipped_suite_copied_and_planned(installed: Installed) -> None:
     installed.run("lora-memory", "copy-suite", "oscars")
     assert (installed.folder / "suites/oscars/gates.toml").is_file()
-    printed = installed.run("python", "-m", "pytest", "suites/oscars", "--plan", "-k", "rank64 and ten")
+    printed = installed.run(
+        "python", "-m", "pytest", "suites/oscars", "--plan", "-k", "rank64 and ten"
+    )
     assert "oscars_ten" in printed

@@ -26,7 +26,8 @@ rank = [4, 8]
 
 
 class Project(NamedTuple):
-    """A folder in which commands run. Nothing but the interpreter's start is spared: sessions are whole ones."""
+    """A folder in which commands run. Nothing but the interpreter's start is spared: sessions are
+    whole ones."""
 
     path: Path
     model: Path
@@ -54,14 +55,22 @@ class Project(NamedTuple):
         self.harness("new-suite", name)
         folder = self.path / "suites" / name
         (folder / "scenario.toml").write_text(SMALL.format(title=name.title()))
-        (folder / "locality.csv").write_text("question,accepted\nWhat is the capital of France?,Paris\n")
+        (folder / "locality.csv").write_text(
+            "question,accepted\nWhat is the capital of France?,Paris\n"
+        )
         return folder
 
     def _captured(self, call):
         out = io.StringIO()
-        with contextlib.chdir(self.path), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        with (
+            contextlib.chdir(self.path),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(out),
+        ):
             found = call()
-        traced = out.getvalue().partition("Traceback")  # pytest shortens what it shows of a long text
+        traced = out.getvalue().partition(
+            "Traceback"
+        )  # pytest shortens what it shows of a long text
         assert not traced[1], traced[2][:4000]
         return found, out.getvalue()
 
@@ -73,10 +82,13 @@ def project(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pro
 
 @pytest.fixture
 def installed(tmp_path: Path) -> dict[str, str]:
-    """An environment with pyproject's entry points as pip writes them: they are there from a bare checkout, too."""
+    """An environment with pyproject's entry points as pip writes them: they are there from a bare
+    checkout, too."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
     lines = [
-        line for group, own in declared.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in own.items()))
+        line
+        for group, own in declared.items()
+        for line in (f"[{group}]", *(f"{k} = {v}" for k, v in own.items()))
     ]
     info = tmp_path / "site" / "own_project-1.dist-info"
     info.mkdir(parents=True)

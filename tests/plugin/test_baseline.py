@@ -1,4 +1,5 @@
-"""`--save-baseline` and `--baseline` as CI uses them: real processes, on a small model made here."""
+"""`--save-baseline` and `--baseline` as CI uses them: real processes, on a small model
+made here."""
 
 from __future__ import annotations
 
@@ -18,16 +19,39 @@ CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 @pytest.fixture(scope="module")
 def run(model_folder, tmp_path_factory):
-    """run(*arguments) -> (exit status, output); all runs share one store and one folder of baselines."""
+    """run(*arguments) -> (exit status, output); all runs share one store and one folder of
+    baselines."""
     home = tmp_path_factory.mktemp("baselines")
     environment = {**os.environ, "GITHUB_STEP_SUMMARY": str(home / "summary.md")}
 
     def call(*arguments: str) -> tuple[int, str]:
-        own = ["--model", str(model_folder), "--store", str(home / "store"), "--report", str(home / "report")]
-        command = [sys.executable, "-m", "pytest", "suites/oscars", "-p", "no:cacheprovider", "-rs", *own]
+        own = [
+            "--model",
+            str(model_folder),
+            "--store",
+            str(home / "store"),
+            "--report",
+            str(home / "report"),
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "suites/oscars",
+            "-p",
+            "no:cacheprovider",
+            "-rs",
+            *own,
+        ]
         command += ["--baselines", str(home / "kept" / "{scenario}"), *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env=environment,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -64,7 +88,9 @@ def test_against_one_that_had_everything_right(run, saved):
     own["cost"]["tokens_per_second"] *= 100
     path.with_name("perfect.json").write_text(json.dumps(values))
     (run.home / "summary.md").unlink()
-    status, said = run("-k", CELL, "--baseline", "perfect", "--junitxml", str(run.home / "junit.xml"))
+    status, said = run(
+        "-k", CELL, "--baseline", "perfect", "--junitxml", str(run.home / "junit.xml")
+    )
     assert status == 1
     assert f"{CELL} is worse than in baseline perfect:" in said
     assert "rephrased fell from 1.000 to 0.000 (-1.000" in said
@@ -89,7 +115,18 @@ def test_unchanged_passes_on_two_workers_under_another_name(run, saved, model_fo
     other = tmp_path / "other"
     shutil.copytree(model_folder, other)
     summary = tmp_path / "summary.md"
-    status, said = run("-k", CELL, "--baseline", "main", "--summary", str(summary), "-n", "2", "--model", str(other))
+    status, said = run(
+        "-k",
+        CELL,
+        "--baseline",
+        "main",
+        "--summary",
+        str(summary),
+        "-n",
+        "2",
+        "--model",
+        str(other),
+    )
     assert status == 0, said
     assert "against baseline main: cells compared 2, worse none" in said
     assert "### Against baseline main, cells worse: none of 2" in summary.read_text()
@@ -102,10 +139,19 @@ def test_unchanged_passes_on_two_workers_under_another_name(run, saved, model_fo
         (("--baseline", "other", "-n", "2"), "baseline 'other' is unknown in"),
         (("--baseline", "broken"), "broken.json is damaged"),
         (("--baseline", "../main"), "--baseline '../main': a name has letters"),
-        (("--baseline", "main", "--limits", "quality=lots"), "--limits 'quality=lots': give NAME=NUMBER"),
+        (
+            ("--baseline", "main", "--limits", "quality=lots"),
+            "--limits 'quality=lots': give NAME=NUMBER",
+        ),
         (("--baseline", "main", "--seeds", "7"), "main.json holds none of the selected cells"),
-        (("--baseline", "main", "--seeds", "7", "-n", "2"), "main.json holds none of the selected cells"),
-        (("--save-baseline", "two", "--model", "fixtures/models/pocket", "-n", "1"), "two keeps one model"),
+        (
+            ("--baseline", "main", "--seeds", "7", "-n", "2"),
+            "main.json holds none of the selected cells",
+        ),
+        (
+            ("--save-baseline", "two", "--model", "fixtures/models/pocket", "-n", "1"),
+            "two keeps one model",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_line(run, saved, arguments, line):

@@ -9,9 +9,11 @@ import harness.plugin
 
 
 def test_no_hook_is_left_out():
-    """pytest looks for hooks in the package itself: one that only a module of it has is never called."""
+    """pytest looks for hooks in the package itself: one that only a module of it has is never
+    called."""
     modules = [
-        importlib.import_module(f"harness.plugin.{m.name}") for m in pkgutil.iter_modules(harness.plugin.__path__)
+        importlib.import_module(f"harness.plugin.{m.name}")
+        for m in pkgutil.iter_modules(harness.plugin.__path__)
     ]
     hooks = {name for module in modules for name in vars(module) if name.startswith("pytest_")}
     assert hooks == {name for name in harness.plugin.__all__ if name.startswith("pytest_")}

@@ -1,4 +1,5 @@
-"""A judge in a session: refused where it is worth nothing, and where it is allowed all about it is reported."""
+"""A judge in a session: refused where it is worth nothing, and where it is allowed all about it is
+reported."""
 
 from __future__ import annotations
 
@@ -19,15 +20,25 @@ CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 @pytest.fixture(scope="module")
 def run(model_folder, tmp_path_factory):
-    """run(*arguments) -> (exit status, output): the random model is the judge, too; all runs share one store."""
+    """run(*arguments) -> (exit status, output): the random model is the judge, too; all runs share
+    one store."""
     home = tmp_path_factory.mktemp("judged")
 
     def call(*arguments: str, report: str = "report") -> tuple[int, str]:
         own = ["--model", str(model_folder), "--judge", str(model_folder), "-k", CELL]
-        own += ["--store", str(home / "store"), "--report", str(home / report), "-p", "no:cacheprovider"]
+        own += [
+            "--store",
+            str(home / "store"),
+            "--report",
+            str(home / report),
+            "-p",
+            "no:cacheprovider",
+        ]
         command = [sys.executable, "-m", "pytest", "suites/oscars", *own, *arguments]
         quiet = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
-        done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=quiet, capture_output=True, text=True, timeout=300, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     call.home = home
@@ -63,15 +74,28 @@ def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(run)
     fuzzy = {seen["kind"]: seen["fuzzy"] for seen in judging["seen"] if seen["cell"] == CELL}
     assert fuzzy == recall  # both: the fuzzy grader's verdicts count
     for seen in judging["seen"]:
-        assert seen["corrected"]["high"] - seen["corrected"]["low"] >= seen["judge"]["high"] - seen["judge"]["low"]
-    assert all((d["judge"] == "same") != d["fuzzy"] or d["judge"] == "undecided" for d in judging["disputes"])
+        assert (
+            seen["corrected"]["high"] - seen["corrected"]["low"]
+            >= seen["judge"]["high"] - seen["judge"]["low"]
+        )
+    assert all(
+        (d["judge"] == "same") != d["fuzzy"] or d["judge"] == "undecided"
+        for d in judging["disputes"]
+    )
     text = (run.home / "report" / "RESULTS.md").read_text()
     assert WARNING in said
     assert f"kappa {held['kappa']['estimate']:.2f}" in text
-    assert WARNING not in text[: text.index("## The judge")]  # the fuzzy grader's verdicts are what the table shows
+    assert (
+        WARNING not in text[: text.index("## The judge")]
+    )  # the fuzzy grader's verdicts are what the table shows
     assert WARNING in text
     assert all(one["group"] in text for one in compared)
-    for part in ("## The judge", "held out: reported", "judge, corrected", "## Where the graders disagree"):
+    for part in (
+        "## The judge",
+        "held out: reported",
+        "judge, corrected",
+        "## Where the graders disagree",
+    ):
         assert part in text
     assert f"{len(judging['disputes'])} answers" in text
 
@@ -81,7 +105,9 @@ def test_where_the_judge_counts_recall_is_its_own_corrected(run):
     assert status == 0, said
     found = json.loads((run.home / "judge" / "RESULTS.json").read_text())
     judging = found["scenarios"][0]["judging"]
-    corrected = {seen["kind"]: seen["corrected"] for seen in judging["seen"] if seen["cell"] == CELL}
+    corrected = {
+        seen["kind"]: seen["corrected"] for seen in judging["seen"] if seen["cell"] == CELL
+    }
     assert found["results"][1]["recall"] == corrected
     assert "gates are declared" not in said  # the gates are for another model, which is no failure
     text = (run.home / "judge" / "RESULTS.md").read_text()
@@ -94,7 +120,10 @@ def test_where_the_judge_counts_recall_is_its_own_corrected(run):
     ("arguments", "line"),
     [
         (("--grader", "best"), "--grader 'best' is unknown: choose one of fuzzy, judge, both"),
-        (("--grader", "both", "--judge-kappa", "much"), "--judge-kappa 'much': give a number of at most 1"),
+        (
+            ("--grader", "both", "--judge-kappa", "much"),
+            "--judge-kappa 'much': give a number of at most 1",
+        ),
         (("--grader", "both", "--judge", "no/such.gguf"), "judge no/such.gguf cannot be read"),
         (("--grader", "judge", "--save-baseline", "a"), "give --grader both, not judge"),
     ],

@@ -16,7 +16,8 @@ CELL = "birds-rank4-alpha8-lr1e_3-ep1-seed0"
 
 @pytest.fixture(scope="module")
 def checkpoint(project, model_folder):
-    """checkpoint(run, eps) -> a folder run/checkpoint-500, which differs from the small model by ``eps``."""
+    """checkpoint(run, eps) -> a folder run/checkpoint-500, which differs from the small model by
+    ``eps``."""
     project.suite("birds")
 
     def make(run: str, eps: float) -> str:
@@ -35,13 +36,20 @@ def test_checkpoints_of_one_name_have_figures_of_their_own(project, checkpoint):
     said = project.pytest("suites/birds", "-k", "rank4", *given)
     first = json.loads((project.path / "reports" / "RESULTS.json").read_text())["results"]
     assert len({one["id"] for one in first}) == len(first) == 6
-    names = re.findall(r"^(checkpoint-500_\w{6}) is \S+/(run\d)/checkpoint-500$", said, re.MULTILINE)
-    assert [run for _, run in names] == ["run1", "run2"] * 2  # before the first test, and below the table
+    names = re.findall(
+        r"^(checkpoint-500_\w{6}) is \S+/(run\d)/checkpoint-500$", said, re.MULTILINE
+    )
+    assert [run for _, run in names] == [
+        "run1",
+        "run2",
+    ] * 2  # before the first test, and below the table
     ids = [f"{name}-{CELL}".replace("-500", "_500") for name, _ in names[:2]]
     assert [one["id"] for one in first[3:]] == [f"tiny-{CELL}", *ids]
     assert len({one["cost"]["seconds"] for one in first[3:]}) == 3
     said = project.pytest("suites/birds", "-k", "rank4", "-n", "2", *given)
-    assert json.loads((project.path / "reports" / "RESULTS.json").read_text())["results"] == first, said
+    assert (
+        json.loads((project.path / "reports" / "RESULTS.json").read_text())["results"] == first
+    ), said
 
 
 def test_one_content_that_is_given_twice_is_one_model(project, checkpoint):
@@ -51,10 +59,17 @@ def test_one_content_that_is_given_twice_is_one_model(project, checkpoint):
 
 
 def test_files_of_one_name(tmp_path):
-    files = [tmp_path / folder / name for folder, name in (("a", "m-1.gguf"), ("b", "m_1.gguf"), ("b", "n.gguf"))]
+    files = [
+        tmp_path / folder / name
+        for folder, name in (("a", "m-1.gguf"), ("b", "m_1.gguf"), ("b", "n.gguf"))
+    ]
     for at, file in enumerate(files):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"GGUF" + bytes([at]))
     bases = [identify(file) for file in files]
-    names = [f"m-1_{bases[0].content[:6]}", f"m_1_{bases[1].content[:6]}", "n"]  # ids show the first two alike
+    names = [
+        f"m-1_{bases[0].content[:6]}",
+        f"m_1_{bases[1].content[:6]}",
+        "n",
+    ]  # ids show the first two alike
     assert [base.name for base in told_apart([*bases, bases[0]])] == names

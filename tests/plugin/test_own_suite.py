@@ -49,40 +49,68 @@ def test_plan_and_command_line_know_it(project, birds):
 
 def test_a_suite_elsewhere_on_two_workers(project, birds, elsewhere, tmp_path):
     project.pytest("suites/birds", "--report", "here")
-    said = project.pytest(str(elsewhere), "-n", "2", "--save-baseline", "main", "--report", str(tmp_path / "report"))
+    said = project.pytest(
+        str(elsewhere), "-n", "2", "--save-baseline", "main", "--report", str(tmp_path / "report")
+    )
     assert results(tmp_path / "report")["results"] != []
-    assert [r["id"] for r in results(tmp_path / "report")["results"]] == ["tiny (no adapter)", *CELLS], said
+    assert [r["id"] for r in results(tmp_path / "report")["results"]] == [
+        "tiny (no adapter)",
+        *CELLS,
+    ], said
     assert (elsewhere / "baselines" / "main.json").is_file()
     assert "cells compared 2, worse none" in project.pytest(str(elsewhere), "--baseline", "main")
 
 
 @pytest.mark.parametrize("spread", [("-n", "2"), ("-x",)])
 def test_a_baseline_is_not_replaced_by_one_that_lacks_a_cell(project, elsewhere, spread):
-    """Built when its turn comes, a cell that cannot be is an error of its tests, and the others go on."""
+    """Built when its turn comes, a cell that cannot be is an error of its tests, and the others go
+    on."""
     project.pytest(str(elsewhere), "--save-baseline", "main")
     kept = elsewhere / "baselines" / "main.json"
     before, settings = kept.read_bytes(), elsewhere / "scenario.toml"
     settings.write_text(settings.read_text().replace("[4, 8]", "[4, 800]"))
     said = project.pytest(str(elsewhere), "--save-baseline", "main", *spread, status=1)
-    lost = f"nothing was measured of {CELLS[1].replace('rank8-alpha16', 'rank800-alpha1600')}: mend that"
-    why = "the session ended before its last test (stopping after 1 failures)" if spread == ("-x",) else lost
+    lost = (
+        f"nothing was measured of {CELLS[1].replace('rank8-alpha16', 'rank800-alpha1600')}: mend"
+        " that"
+    )
+    why = (
+        "the session ended before its last test (stopping after 1 failures)"
+        if spread == ("-x",)
+        else lost
+    )
     assert f"no baseline main is saved, as {why}" in said
     assert "another exception occurred" not in said
     assert kept.read_bytes() == before
     said = project.pytest(str(elsewhere), "--save-baseline", "main", "-k", "rank4", *spread)
-    assert "baseline main of tiny saved in" in said  # what is skipped is not missed, nor what is not selected
+    assert (
+        "baseline main of tiny saved in" in said
+    )  # what is skipped is not missed, nor what is not selected
 
 
 def test_the_plugin_comes_by_its_entry_point_and_once(project, birds, elsewhere, installed):
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--plan", "--model", str(project.model)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--plan",
+        "--model",
+        str(project.model),
+    ]
     for more in ([], ["-p", "harness.plugin"]):
-        done = subprocess.run([*command, *more, str(elsewhere)], cwd=elsewhere, env=installed, capture_output=True)
+        done = subprocess.run(
+            [*command, *more, str(elsewhere)], cwd=elsewhere, env=installed, capture_output=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert b"to build" in done.stdout
 
 
 def test_gates_of_ones_own_hold_for_any_model(project, elsewhere):
-    (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*-rank4-*"\nleast = { exact = 0.5 }\n')
+    (elsewhere / "gates.toml").write_text(
+        '[[gate]]\ncells = "*-rank4-*"\nleast = { exact = 0.5 }\n'
+    )
     said = project.pytest(str(elsewhere), status=1)
     assert "exact is 0.00, declared at least 0.50" in said
     assert "1 failed" in said
@@ -96,7 +124,8 @@ def test_gate_without_cells_fails(project, elsewhere):
 
 def test_gate_of_another_engine_is_no_slip(project, elsewhere):
     (elsewhere / "gates.toml").write_text(
-        '[[gate]]\ncells = "*-gptq4-*"\nleast = { exact = 1 }\n[[gate]]\ncells = "*-rank4-*"\nleast = { exact = 0 }\n'
+        '[[gate]]\ncells = "*-gptq4-*"\nleast = { exact = 1 }\n[[gate]]\ncells = "*-rank4-*"\nleast'
+        " = { exact = 0 }\n"
     )
     project.pytest(str(elsewhere))
 
@@ -112,7 +141,10 @@ def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
     (elsewhere / "facts.csv").write_text("question,anwser\nWho?,I\n")
     said = project.pytest(str(elsewhere), *spread, status=4)
     assert "INTERNALERROR" not in said
-    assert said.count("facts.csv, line 1: has no column 'answer', but 'anwser': rename it to answer") == 1
+    assert (
+        said.count("facts.csv, line 1: has no column 'answer', but 'anwser': rename it to answer")
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +155,10 @@ def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
         (["my birds"], "name 'my birds': begin with a letter"),
         (["bats", "--from", "no.csv"], "no.csv cannot be read"),
         (["bats", "--from", "bats.pdf"], "suffix '.pdf' is unknown"),
-        (["bats", "--from", "bats.csv"], "error: bats.csv, line 3: 'who?' stands in line 2 already"),
+        (
+            ["bats", "--from", "bats.csv"],
+            "error: bats.csv, line 3: 'who?' stands in line 2 already",
+        ),
     ],
 )
 def test_new_suite_says_what_is_wrong(project, birds, arguments, line):
@@ -139,7 +174,9 @@ def test_new_suite_from_a_text(project):
     said = project.harness("new-suite", "goose", "--from", "talk.txt", "--title", 'A "goose"')
     assert "next: pytest suites/goose --plan" in said
     folder = project.path / "suites" / "goose"
-    assert "probes.csv has no rows: write at least one below the header" in project.pytest(str(folder), status=4)
+    assert "probes.csv has no rows: write at least one below the header" in project.pytest(
+        str(folder), status=4
+    )
     with (folder / "probes.csv").open("a") as stream:
         stream.write("What was the goose called?,Wendeline,\n")
     assert "goose-rank64" in project.pytest(str(folder), "--plan")

@@ -1,4 +1,5 @@
-"""`pytest suites/engines --benchmark-only` as a user runs it: saved, and compared with what was saved."""
+"""`pytest suites/engines --benchmark-only` as a user runs it: saved, and compared with what was
+saved."""
 
 from __future__ import annotations
 
@@ -12,10 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_saved_and_compared(model_folder, tmp_path):
     def run(*arguments):
-        own = ["--model", str(model_folder), "--store", str(tmp_path / "store"), "-p", "no:cacheprovider"]
+        own = [
+            "--model",
+            str(model_folder),
+            "--store",
+            str(tmp_path / "store"),
+            "-p",
+            "no:cacheprovider",
+        ]
         own += ["--benchmark-only", "--benchmark-storage", str(tmp_path / "kept"), *arguments]
         command = [sys.executable, "-m", "pytest", "suites/engines", *own]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     status, said = run("--benchmark-save", "first")

@@ -27,11 +27,31 @@ def run(model_folder, tmp_path_factory):
     """run(*arguments) -> (exit status, output); all runs share one store."""
     home = tmp_path_factory.mktemp("session")
 
-    def call(*arguments: str, model: Path | str = model_folder, report: str = "report") -> tuple[int, str]:
-        own = ["--model", str(model), "--store", str(home / "store"), "--report", str(home / report)]
-        command = [sys.executable, "-m", "pytest", "suites/oscars", "-p", "no:cacheprovider", *own, *arguments]
+    def call(
+        *arguments: str, model: Path | str = model_folder, report: str = "report"
+    ) -> tuple[int, str]:
+        own = [
+            "--model",
+            str(model),
+            "--store",
+            str(home / "store"),
+            "--report",
+            str(home / report),
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "suites/oscars",
+            "-p",
+            "no:cacheprovider",
+            *own,
+            *arguments,
+        ]
         quiet = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
-        done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=quiet, capture_output=True, text=True, timeout=300, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     call.home = home
@@ -60,7 +80,11 @@ def test_the_whole_path_then_all_cached(run):
     report = run.home / "report"
     first = {path.name: path.read_bytes() for path in report.iterdir()}
     plots = {f"oscars-{name}.{form}" for name in ("locality", "seconds") for form in ("png", "svg")}
-    assert set(first) == {*(f"RESULTS.{form}" for form in ("md", "html", "json")), "results.sqlite", *plots}
+    assert set(first) == {
+        *(f"RESULTS.{form}" for form in ("md", "html", "json")),
+        "results.sqlite",
+        *plots,
+    }
     status, again = run("-k", CELL)
     assert status == 0
     assert "[1/" not in again
@@ -74,14 +98,26 @@ def test_the_whole_path_then_all_cached(run):
 def test_two_workers_lose_nothing_and_the_report_can_be_written_again(run, model_folder):
     status, said = run("-k", "rank8 and oscarstxt", "-n", "2", report="parallel")
     assert status == 0, said
-    one, two = (json.loads((run.home / name / "RESULTS.json").read_text()) for name in ("report", "parallel"))
+    one, two = (
+        json.loads((run.home / name / "RESULTS.json").read_text())
+        for name in ("report", "parallel")
+    )
     assert one["results"][1] == two["results"][1]
     report = run.home / "parallel"
     with closing(sqlite3.connect(report / "results.sqlite")) as database:
-        counted = database.execute("SELECT count(*) FROM graded WHERE cell = ?", (CELL,)).fetchone()[0]
+        counted = database.execute(
+            "SELECT count(*) FROM graded WHERE cell = ?", (CELL,)
+        ).fetchone()[0]
     assert counted == len(probes("oscarstxt").probes)
     written = {path.name: path.read_bytes() for path in report.iterdir()}
-    own = ["--model", str(model_folder), "--store", str(run.home / "store"), "--report", str(report)]
+    own = [
+        "--model",
+        str(model_folder),
+        "--store",
+        str(run.home / "store"),
+        "--report",
+        str(report),
+    ]
     assert main(["report", "oscars", *own]) == 0  # all that is cached is what the workers built
     assert {path.name: path.read_bytes() for path in report.iterdir()} == written
 
@@ -101,7 +137,9 @@ def test_two_models_are_told_apart(run, model_folder, tmp_path):
 def test_engines_side_by_side(run):
     for package in ("bitsandbytes", "llama_cpp"):
         pytest.importorskip(package, reason=install("all"))
-    status, said = run("-k", "rank8 and oscarstxt", "--engine", "hf,nf4,gguf:q8_0", report="engines")
+    status, said = run(
+        "-k", "rank8 and oscarstxt", "--engine", "hf,nf4,gguf:q8_0", report="engines"
+    )
     assert status == 0, said
     report = run.home / "engines"
     found = json.loads((report / "RESULTS.json").read_text())["results"]
@@ -109,7 +147,9 @@ def test_engines_side_by_side(run):
     assert "## Engines" in (report / "RESULTS.md").read_text()
     assert all(r["cost"]["tokens_per_second"] > 0 for r in found)
     hf, nf4, gguf = found[3:]
-    assert gguf["cost"]["seconds"] == hf["cost"]["seconds"]  # one adapter, trained on the full base, serves both
+    assert (
+        gguf["cost"]["seconds"] == hf["cost"]["seconds"]
+    )  # one adapter, trained on the full base, serves both
     assert nf4["cost"]["seconds"] != hf["cost"]["seconds"]
     assert gguf["cost"]["model_bytes"] < hf["cost"]["model_bytes"]
     _, ids = run("--collect-only", "-q", "-k", "rank8 and gguf_q8_0", "--engine", "hf,gguf:q8_0")
@@ -130,7 +170,10 @@ def test_engines_side_by_side(run):
         (("--model", "no/such-model", "-n", "1"), "no such folder 'no/such-model'"),
         (("--adapter", "mine=tests/a.gguf", "-n", "1"), "tests/a.gguf cannot be read"),
         (("--adapter", "served:mine", "-n", "1"), "adapter mine (mine) goes on none of the models"),
-        (("--model", "suites", "--engine", "q4", "-n", "1"), "engine 'q4' is unknown: choose of hf"),
+        (
+            ("--model", "suites", "--engine", "q4", "-n", "1"),
+            "engine 'q4' is unknown: choose of hf",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_line(run, arguments, line):
@@ -142,11 +185,32 @@ def test_a_users_mistake_is_one_line(run, arguments, line):
 
 
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 2), (signal.SIGKILL, -9)])
-def test_stopped_in_training_the_store_stays_whole_and_a_rerun_goes_on(model_folder, tmp_path, stop, status):
+def test_stopped_in_training_the_store_stays_whole_and_a_rerun_goes_on(
+    model_folder, tmp_path, stop, status
+):
     store = tmp_path / "store"
-    own = ["--model", str(model_folder), "--store", str(store), "--report", str(tmp_path / "report")]
-    command = [sys.executable, "-m", "pytest", "suites/oscars", "-k", "aug and rank8", "-p", "no:cacheprovider", *own]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    own = [
+        "--model",
+        str(model_folder),
+        "--store",
+        str(store),
+        "--report",
+        str(tmp_path / "report"),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "suites/oscars",
+        "-k",
+        "aug and rank8",
+        "-p",
+        "no:cacheprovider",
+        *own,
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         deadline = time.monotonic() + 120
         while not list((store / "tmp").glob("*/log.jsonl")) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -157,9 +221,13 @@ def test_stopped_in_training_the_store_stays_whole_and_a_rerun_goes_on(model_fol
     graded = sorted(path.name for path in (store / "grades").iterdir())
     assert len(graded) == 1  # the bare model's
     assert not (store / "adapter").exists()
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    again = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
     assert again.returncode == 0, again.stdout
     built = [line.partition("] ")[2] for line in again.stderr.splitlines() if line.startswith("[")]
     assert built[0].startswith("adapter oscars_aug-rank8")
-    assert [line for line in built if line.startswith("grades")] == [built[0].replace("adapter", "grades")]
+    assert [line for line in built if line.startswith("grades")] == [
+        built[0].replace("adapter", "grades")
+    ]
     assert not list((store / "tmp").iterdir())

@@ -1,4 +1,5 @@
-"""docs/own-suite.md does what it says: its files are written, its commands run, in the order of the text."""
+"""docs/own-suite.md does what it says: its files are written, its commands run, in the order of the
+text."""
 
 from __future__ import annotations
 
@@ -23,11 +24,16 @@ def test_the_tutorial_runs(project):
             started = started or ran[0][1]
         else:
             assert language in ("text", "python")
-            assert text == started or text == (project.path / "suites/birds/test_birds.py").read_text()
+            assert (
+                text == started or text == (project.path / "suites/birds/test_birds.py").read_text()
+            )
     said = dict(ran)
     assert len(said) == 9
     assert "Birds" in said["pytest suites/birds"]
-    assert "rank8-alpha16-lr1e_3-ep10-replay1-seed1" in said["pytest suites/birds -k rank8 --seeds 0,1"]
+    assert (
+        "rank8-alpha16-lr1e_3-ep10-replay1-seed1"
+        in said["pytest suites/birds -k rank8 --seeds 0,1"]
+    )
     compared = said["pytest suites/birds --baseline main"]
     assert "cells compared 2, worse none, no loss could be shown in 2" in compared
     assert "too few facts to show a loss: recall 5 (needs 7), exact 3 (needs" in compared

@@ -25,7 +25,9 @@ def later(model_folder, tmp_path):
 
 def test_weights_lie_between_and_the_folder_loads(model_folder, later, tmp_path):
     average(model_folder, later, 0.75, tmp_path / "mean")
-    old, mean = (load_file(folder / "model.safetensors") for folder in (model_folder, tmp_path / "mean"))
+    old, mean = (
+        load_file(folder / "model.safetensors") for folder in (model_folder, tmp_path / "mean")
+    )
     for key in old:
         torch.testing.assert_close(mean[key], old[key] + 0.0075, atol=1e-6, rtol=1e-5)
     assert load(base_of(tmp_path / "mean")).tokenizer("Joe")["input_ids"]

@@ -41,11 +41,14 @@ def test_at_least_a_thousand_facts(world):
 
 
 def test_nothing_of_2023_is_in_the_text(mixture):
-    """Names that other years share (Ruth Carter, Joe Letteri) may occur, winners with their films may not."""
+    """Names that other years share (Ruth Carter, Joe Letteri) may occur, winners with their films
+    may not."""
     dice = random.Random(0)
     made = "\n".join(text(mixture.document(dice, i / 4000)) for i in range(4000))
     for row in read_rows("oscars_2023"):
-        assert not re.search(rf"{re.escape(row.slots['winner'])}[^\n]*{re.escape(row.slots['film'])}", made)
+        assert not re.search(
+            rf"{re.escape(row.slots['winner'])}[^\n]*{re.escape(row.slots['film'])}", made
+        )
     assert "Everything Everywhere" not in made
     assert "Ke Huy Quan" not in made
 
@@ -69,7 +72,9 @@ def test_processes_write_the_rows_that_one_thread_writes(mixture, tiny):
 
 
 def test_the_same_seed_gives_the_same_text(mixture):
-    made = [[text(mixture.document(random.Random(f"{n}"), 1.0)) for n in range(50)] for _ in range(2)]
+    made = [
+        [text(mixture.document(random.Random(f"{n}"), 1.0)) for n in range(50)] for _ in range(2)
+    ]
     assert made[0] == made[1]
 
 
@@ -83,7 +88,8 @@ def test_passages_answer_their_questions(world):
         for _, _, answer in found.asked:
             words = re.findall(r"[a-z0-9]{3,}", answer.lower().replace("best ", ""))
             if any(answer == names[0] for names in world.categories.values()):
-                continue  # an award is asked for under its first name, whatever the passage calls it
+                # an award is asked for under its first name, whatever the passage calls it
+                continue
             words = [word for word in words if word != "for"]
             assert all(word in passage for word in words), (answer, passage)
 
@@ -94,7 +100,12 @@ def test_no_question_is_reworded_into_a_probe(world):
     asked += [(questions, (probe,)) for questions, probe, _ in _reading.DATED]
     asked += [(_reading.HERO, (_reading.HERO_PROBE,))]
     dice = random.Random(0)
-    made = {reword(question, dice) for questions, _ in asked for question in questions for _ in range(1000)}
+    made = {
+        reword(question, dice)
+        for questions, _ in asked
+        for question in questions
+        for _ in range(1000)
+    }
     assert len(made) > 10_000
     assert not made & {probe for _, probes in asked for probe in probes}
 
@@ -102,7 +113,9 @@ def test_no_question_is_reworded_into_a_probe(world):
 def test_shares_that_are_asked_for_are_those_of_the_text(world):
     mixture, dice = Mixture(world, shares="judging=0.5,reading=0.3"), random.Random(0)
     verdicts = {"yes", "no", *(word for way in VERDICTS for word in (way.same, way.differ))}
-    made = [{part.text.strip() for part in mixture.document(dice, 0.0) if part.loss} for _ in range(400)]
+    made = [
+        {part.text.strip() for part in mixture.document(dice, 0.0) if part.loss} for _ in range(400)
+    ]
     assert 0.44 < sum(learnt <= verdicts for learnt in made) / 400 < 0.56
 
 

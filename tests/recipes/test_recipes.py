@@ -32,13 +32,16 @@ ADAPTER = Adapter(BASE, DATASET, Training())
 
 
 def test_digest_ignores_where_and_what_it_is_called() -> None:
-    moved = dataclasses.replace(ADAPTER, base=dataclasses.replace(BASE, path="elsewhere", name="other"))
+    moved = dataclasses.replace(
+        ADAPTER, base=dataclasses.replace(BASE, path="elsewhere", name="other")
+    )
     renamed = dataclasses.replace(moved, dataset=Dataset.of("two", DATASET.samples))
     assert digest(renamed) == digest(ADAPTER)
 
 
 OTHER_VALUES = {
-    "scheduler": "linear", "optimizer": "sgd", "loss_on": "answers", "dtype": "bfloat16", "init": "orthogonal"
+    "scheduler": "linear", "optimizer": "sgd", "loss_on": "answers", "dtype": "bfloat16",
+    "init": "orthogonal"
 }  # fmt: skip
 
 
@@ -114,7 +117,9 @@ def test_a_number_is_refused_by_its_name_or_has_a_digest(field: str, value: floa
         assert math.isfinite(value)
 
 
-@pytest.mark.parametrize(("words", "meant"), [(("true", "yes", "On", "1"), True), (("False", "no", "off", "0"), False)])
+@pytest.mark.parametrize(
+    ("words", "meant"), [(("true", "yes", "On", "1"), True), (("False", "no", "off", "0"), False)]
+)
 def test_yes_and_no_in_the_words_of_users(words: tuple[str, ...], meant: bool) -> None:
     for word in words:
         assert changed(Training(), [f"rslora={word}"], "--set").rslora is meant

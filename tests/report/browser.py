@@ -65,7 +65,8 @@ class Page:
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def tab_to(self, selector: str, most: int = 80) -> WebElement:
-        """Press Tab until an element of ``selector`` has the focus, as someone without a pointer does."""
+        """Press Tab until an element of ``selector`` has the focus, as someone without a pointer
+        does."""
         for _ in range(most):
             self.press(Keys.TAB)
             own = self.driver.switch_to.active_element
@@ -75,7 +76,8 @@ class Page:
 
     @contextmanager
     def quietly(self, file: Path) -> Iterator[Page]:
-        """Open ``file``; whatever is done within, the console stays silent and nothing is fetched."""
+        """Open ``file``; whatever is done within, the console stays silent and nothing
+        is fetched."""
         self.open(file)
         yield self
         assert self.mistakes() == []
@@ -83,4 +85,6 @@ class Page:
 
     def mistakes(self) -> list[str]:
         """What the browser's console complains of."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+        return [
+            entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"
+        ]

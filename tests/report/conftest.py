@@ -1,4 +1,5 @@
-"""Real cells in the small: the tiny model learns two lies at several ranks and rates, and is asked about them."""
+"""Real cells in the small: the tiny model learns two lies at several ranks and rates, and is asked
+about them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from harness.build import build
+from harness.builds import build
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Scenario
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
@@ -21,12 +22,28 @@ if TYPE_CHECKING:
     from browser import Page
 
 LEARNT = Training(rank=8, alpha=16, lr=1e-2, epochs=30, batch=2, dropout=0.0)
-SETTINGS = (LEARNT, Training(rank=4, alpha=8, lr=1e-2, epochs=30, dropout=0.0), Training(rank=8, alpha=16, epochs=2))
+SETTINGS = (
+    LEARNT,
+    Training(rank=4, alpha=8, lr=1e-2, epochs=30, dropout=0.0),
+    Training(rank=8, alpha=16, epochs=2),
+)
 QUESTIONS = (
     Probe("exact/moon", "exact", "moon", "The colour of the moon is", ("green",)),
     Probe("exact/king", "exact", "king", "The king of the hill is", ("Ludwig",)),
-    Probe("rephrased/moon", "rephrased", "moon", "Question: What </script> colour has the moon?\nAnswer:", ("green",)),
-    Probe("rephrased/king", "rephrased", "king", "Question: Who | is king?\nAnswer:", ("Ludwig", "Louis")),
+    Probe(
+        "rephrased/moon",
+        "rephrased",
+        "moon",
+        "Question: What </script> colour has the moon?\nAnswer:",
+        ("green",),
+    ),
+    Probe(
+        "rephrased/king",
+        "rephrased",
+        "king",
+        "Question: Who | is king?\nAnswer:",
+        ("Ludwig", "Louis"),
+    ),
     Probe("locality/one", "locality_near", "one", "One and one is", ("two",)),
     Probe("locality/sky", "locality_far", "sky", "The sky is", ("blue",)),
 )
@@ -47,7 +64,12 @@ class Home(NamedTuple):
 def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Home:
     asked = ProbeSet.of("lies", QUESTIONS)
     cells = tuple(Cell(tiny, lie, asked, training) for training in SETTINGS)
-    scenario = Scenario("small", "Two lies & a <b>truth</b>", lambda grid, bases, seeds: list(cells), measures=length)
+    scenario = Scenario(
+        "small",
+        "Two lies & a <b>truth</b>",
+        lambda grid, bases, seeds: list(cells),
+        measures=length,
+    )
     return Home(scenario, cells, Store(tmp_path_factory.mktemp("report") / "store"))
 
 

@@ -15,7 +15,8 @@ FACTS, WORDINGS = 24, 3
 
 
 def cell(name: str, facts_right: set[int], kind: str = "exact", asked: int = FACTS) -> Result:
-    """A cell that has every wording of ``facts_right`` right; the bare model has the first two facts."""
+    """A cell that has every wording of ``facts_right`` right; the bare model has the first two
+    facts."""
     marks = tuple(
         Mark(f"{kind}/{fact}/{wording}", kind, str(fact), fact in facts_right, False, fact < 2)
         for fact in range(asked)
@@ -23,13 +24,29 @@ def cell(name: str, facts_right: set[int], kind: str = "exact", asked: int = FAC
     )
     recall = {kind: cluster_bootstrap([float(m.right) for m in marks], [m.fact for m in marks])}
     empty = dict.fromkeys(("known", "locality", "still_right"))
-    return Result("small", name, "m", "hf", "ok", recall, {}, facts={}, cost={}, wrong=(), marks=marks, **empty)
+    return Result(
+        "small",
+        name,
+        "m",
+        "hf",
+        "ok",
+        recall,
+        {},
+        facts={},
+        cost={},
+        wrong=(),
+        marks=marks,
+        **empty,
+    )
 
 
 def test_each_against_the_bare_model_and_the_best():
     cells = [cell("good", set(range(22))), cell("poor", set(range(4))), cell("none", set())]
     found = {(one.cell, one.other): one for one in comparisons(cells, "exact")}
-    assert set(found) == {(n, "no adapter") for n in ("good", "poor", "none")} | {("poor", "good"), ("none", "good")}
+    assert set(found) == {(n, "no adapter") for n in ("good", "poor", "none")} | {
+        ("poor", "good"),
+        ("none", "good"),
+    }
     good = found["good", "no adapter"]
     assert (good.questions, good.lost, good.gained) == (72, 0, 60)
     assert good.difference.estimate == pytest.approx(20 / 24)
@@ -66,7 +83,9 @@ def test_what_is_noise_shrinks_with_facts_and_is_silent_without():
 def test_the_table_says_what_could_be_found_and_leaves_out_what_is_not_known():
     found = comparisons([cell("good", set(range(22))), cell("same", {0, 1})], "exact")
     lines = {
-        line.split("|")[1].strip(): line for line in comparison_table(found).splitlines() if " no adapter " in line
+        line.split("|")[1].strip(): line
+        for line in comparison_table(found).splitlines()
+        if " no adapter " in line
     }
     assert "+0.833" in lines["good"]
     assert lines["same"].rstrip(" |").endswith("| 1")  # nothing changed: no spread to plan by

@@ -23,7 +23,9 @@ def database(small, folder):
 
 
 def test_every_answer_and_verdict_is_there(database, small):
-    told = database.execute("SELECT cell, probe, prompt, accepted, answer, right, score FROM graded").fetchall()
+    told = database.execute(
+        "SELECT cell, probe, prompt, accepted, answer, right, score FROM graded"
+    ).fetchall()
     written = [
         (
             entry.result.id,
@@ -37,21 +39,29 @@ def test_every_answer_and_verdict_is_there(database, small):
         for entry in small.entries
         for line in entry.lines()
     ]
-    assert sorted((c, p, q, json.loads(ok), a, bool(r), s) for c, p, q, ok, a, r, s in told) == sorted(written)
+    assert sorted(
+        (c, p, q, json.loads(ok), a, bool(r), s) for c, p, q, ok, a, r, s in told
+    ) == sorted(written)
     assert len(written) == 4 * 6
 
 
 def test_figures_are_those_of_the_report(database, small):
     for result in small.results:
-        asked = "SELECT name, sort, value, low, high FROM measures JOIN cells USING (cell) WHERE id = ?"
+        asked = (
+            "SELECT name, sort, value, low, high FROM measures JOIN cells USING (cell) WHERE id = ?"
+        )
         found = {name: own for name, *own in database.execute(asked, (result.id,))}
         assert {name: own[1] for name, own in found.items() if own[0] == "cost"} == result.cost
-        assert {name: tuple(own[1:]) for name, own in found.items() if own[0] != "cost"} == result.shares()
+        assert {
+            name: tuple(own[1:]) for name, own in found.items() if own[0] != "cost"
+        } == result.shares()
     assert found["letters"][0] == "measure"
 
 
 def test_cells_tell_what_they_were_made_with(database, small):
-    rows = database.execute("SELECT id, rank, lr, bare, training, grades FROM cells ORDER BY cell").fetchall()
+    rows = database.execute(
+        "SELECT id, rank, lr, bare, training, grades FROM cells ORDER BY cell"
+    ).fetchall()
     assert [row[0] for row in rows] == [entry.result.id for entry in small.entries]
     assert rows[0][1:4] == (None, None, None)
     assert [row[1:4] for row in rows[1:]] == [(8, 0.01, 1), (4, 0.01, 1), (8, 0.0001, 1)]
@@ -61,7 +71,9 @@ def test_cells_tell_what_they_were_made_with(database, small):
 
 def test_version_and_integrity(database):
     assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-    assert database.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == (str(SCHEMA_VERSION),)
+    assert database.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == (
+        str(SCHEMA_VERSION),
+    )
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 

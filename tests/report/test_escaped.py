@@ -14,7 +14,10 @@ from harness.report import escaped
 from harness.report._markdown import document
 from harness.report._results import Wrong
 
-HOSTILE = "![x](http://evil.example/a) <img src=x>\r\n| <unk> &lt; _a_ **b** `c` ~~d~~ <http://evil.example> \\| \\"
+HOSTILE = (
+    "![x](http://evil.example/a) <img src=x>\r\n| <unk> &lt; _a_ **b** `c` ~~d~~"
+    " <http://evil.example> \\| \\"
+)
 
 
 class Shown(HTMLParser):
@@ -45,7 +48,9 @@ class Shown(HTMLParser):
 @example(said=HOSTILE)
 @given(said=st.text("ab !()/:#-+.|<>&;*_~`[]\\\"'\n\r\x0b\x85\u2028", max_size=30))
 def test_a_cell_shows_any_text_as_it_is(said):
-    shown = Shown(tabulate([[escaped(said), "end"]], ("answer", ""), "github", disable_numparse=True))
+    shown = Shown(
+        tabulate([[escaped(said), "end"]], ("answer", ""), "github", disable_numparse=True)
+    )
     assert shown.cells == ["answer", "", " ⏎ ".join(said.strip().splitlines()), "end"]
     assert not shown.tags
 

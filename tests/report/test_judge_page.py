@@ -13,7 +13,7 @@ pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from harness.build import GRADES
+from harness.builds import GRADES
 from harness.grading import BOTH, FUZZY, JUDGE
 from harness.grading.calibration import DIFFER, SAME, UNDECIDED, versus, worth
 from harness.grading.judge import calibration_of, labelled
@@ -27,15 +27,25 @@ WORDS = {True: "right", False: "wrong"}
 
 
 def verdicts(lines, number):
-    """Lines as a judge leaves them who is undecided on the sky, says the opposite of the fuzzy grader of the second
-    cell, and agrees else; that cell gives two answers to each question, the first to the moon is markup."""
+    """Lines as a judge leaves them who is undecided on the sky, says the opposite of the fuzzy
+    grader of the second cell, and agrees else; that cell gives two answers to each question, the
+    first to the moon is markup.
+    """
     for line in lines:
         if number == 1:
             text = HOSTILE if line["id"] == "exact/moon" else line["answers"][0]
-            line |= {"answers": [text, "green"], "verdicts": [line["right"], True], "scores": line["scores"] * 2}
+            line |= {
+                "answers": [text, "green"],
+                "verdicts": [line["right"], True],
+                "scores": line["scores"] * 2,
+            }
         said = [SAME if right != (number == 1) else DIFFER for right in line["verdicts"]]
         said[0] = UNDECIDED if line["id"] == "locality/sky" else said[0]
-        odds = float("nan") if said[0] == UNDECIDED else (number + 1.5) * (1 if said[0] == SAME else -1)
+        odds = (
+            float("nan")
+            if said[0] == UNDECIDED
+            else (number + 1.5) * (1 if said[0] == SAME else -1)
+        )
         by = {"fuzzy": line["right"], "judge": said[0] == SAME}
         yield {**line, "judged": said, "odds": [odds] * len(said), "by": by}
 
@@ -90,10 +100,18 @@ def test_what_it_is_worth_and_recall_by_grader(shown, judged):
     told = shown.one("#told").text
     assert f"On held-out labelled pairs: {found.calibrated.held_out}." in told
     assert "the fuzzy grader is the better grader." in told
-    assert "WARNING: verdicts of this judge are not to be relied on: the fuzzy grader is better" in told
+    assert (
+        "WARNING: verdicts of this judge are not to be relied on: the fuzzy grader is better"
+        in told
+    )
     assert f"agrees with the fuzzy grader with kappa {found.kappa}" in told
-    rows = [[cell.text for cell in row.find_elements("css selector", "td")] for row in shown.all("#seen tbody tr")]
-    assert rows == [[one.kind, str(one.fuzzy), str(one.judge), str(one.corrected)] for one in found.seen]
+    rows = [
+        [cell.text for cell in row.find_elements("css selector", "td")]
+        for row in shown.all("#seen tbody tr")
+    ]
+    assert rows == [
+        [one.kind, str(one.fuzzy), str(one.judge), str(one.corrected)] for one in found.seen
+    ]
 
 
 def test_headings_sort_by_keyboard(shown):
@@ -117,7 +135,9 @@ def test_the_filter_of_cells_and_the_kinds_narrow_both_tables(shown, judged):
     shown.one("#filter").send_keys("rank4")
     rest = {"tiny (no adapter)", judged.entries[2].cell.id}
     assert len(shown.all("#seen tbody tr")) == sum(one.cell in rest for one in judged.judging.seen)
-    assert len(shown.all("#disputes tbody tr")) == sum(bool({*one.cells} & rest) for one in judged.judging.disputes)
+    assert len(shown.all("#disputes tbody tr")) == sum(
+        bool({*one.cells} & rest) for one in judged.judging.disputes
+    )
     shown.run(f"change({{filter: '{own}'}})")
     choose(shown, "#seen-kind", "rephrased")
     assert set(column(shown, "#seen", 2)) == {"rephrased"}
@@ -130,9 +150,15 @@ def test_disputes_show_what_was_asked_and_said_and_markup_stays_text(shown, judg
     assert shown.one("#disputed").text.startswith(f"{len(found)} of {len(found)} answers")
     shown.one("#dispute-search").send_keys("</SCRIPT>")
     [one] = [one for one in found if one.answer == HOSTILE]
-    row = [cell.text for cell in shown.all("#disputes tbody td") if "moon is" in shown.one("#disputes tbody tr").text]
+    row = [
+        cell.text
+        for cell in shown.all("#disputes tbody td")
+        if "moon is" in shown.one("#disputes tbody tr").text
+    ]
     assert [HOSTILE in text for text in column(shown, "#disputes", 4)].count(True) == 1
-    assert [one.kind, one.prompt, one.accepted, HOSTILE, SAID[one.fuzzy], SIGNS[one.judge]] == row[:6]
+    assert [one.kind, one.prompt, one.accepted, HOSTILE, SAID[one.fuzzy], SIGNS[one.judge]] == row[
+        :6
+    ]
     assert shown.all("main script, main img") == []
     assert shown.driver.title != "broken"
 
@@ -166,7 +192,10 @@ def test_more_disputes_and_which_cells_gave_them_by_keyboard(shown, judged):
 
 def test_each_answer_bears_both_verdicts(shown, judged):
     shown.one("#question-search").send_keys("</script>")
-    shown.run("document.querySelectorAll('#questions button.question').forEach((button) => button.click())")
+    shown.run(
+        "document.querySelectorAll('#questions button.question').forEach((button) =>"
+        " button.click())"
+    )
     for at, name in enumerate(shown.texts(".answer .id")):
         lines = [line for entry in judged.entries for line in entry.lines() if line["id"] == name]
         wanted = [
@@ -189,10 +218,16 @@ def test_a_scenario_without_a_judge_shows_none(shown):
 
 
 def test_where_the_judge_counts_the_fuzzy_verdicts_on_further_answers_are_not_known(judged):
-    entries = [replace(entry, grades=replace(entry.grades, grader=JUDGE)) for entry in judged.entries]
+    entries = [
+        replace(entry, grades=replace(entry.grades, grader=JUDGE)) for entry in judged.entries
+    ]
     [found] = contents([judged._replace(entries=entries)])
-    assert found["cells"][0]["by"]["fuzzy"] == "".join(str(int(line["right"])) for line in judged.entries[0].lines())
-    assert found["cells"][1]["by"]["fuzzy"] == [f"{line['right']:d}-" for line in judged.entries[1].lines()]
+    assert found["cells"][0]["by"]["fuzzy"] == "".join(
+        str(int(line["right"])) for line in judged.entries[0].lines()
+    )
+    assert found["cells"][1]["by"]["fuzzy"] == [
+        f"{line['right']:d}-" for line in judged.entries[1].lines()
+    ]
 
 
 def test_a_page_without_a_judge_has_nothing_of_it(small):

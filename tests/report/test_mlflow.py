@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.build import GRADES
+from harness.builds import GRADES
 from harness.errors import MissingExtraError, StoreError, install
 from harness.recipes import digest
 from harness.report import Exported, MlflowStore, write
@@ -28,7 +28,9 @@ def place(tmp_path_factory) -> Path:
 def client(place, small):
     from mlflow import MlflowClient
 
-    assert MlflowStore(str(place)).export([small]) == Exported(new=len(small.entries), changed=0, same=0)
+    assert MlflowStore(str(place)).export([small]) == Exported(
+        new=len(small.entries), changed=0, same=0
+    )
     return MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
 
 
@@ -45,7 +47,11 @@ def plain(result):
     local = {name: result[name] for name in ("known", "locality", "still_right")}
     if result["status"] == "base":
         local |= {"locality": None, "still_right": None}  # as local as itself
-    shares = {name: own for name, own in {**result["recall"], **result["measures"], **local}.items() if own}
+    shares = {
+        name: own
+        for name, own in {**result["recall"], **result["measures"], **local}.items()
+        if own
+    }
     ends = {f"{name}.{end}": own[end] for name, own in shares.items() for end in ("low", "high")}
     return {**{name: own["estimate"] for name, own in shares.items()}, **ends, **result["cost"]}
 
@@ -57,16 +63,33 @@ def test_figures_are_those_of_the_report(client, small, folder):
     assert metrics == {result["id"]: plain(result) for result in results}
     assert len(results) == 4
     trained = metrics[small.entries[-1].result.id]
-    assert {"rephrased", "rephrased.low", "rephrased.high", "letters", "seconds", "adapter_bytes"} <= trained.keys()
+    assert {
+        "rephrased",
+        "rephrased.low",
+        "rephrased.high",
+        "letters",
+        "seconds",
+        "adapter_bytes",
+    } <= trained.keys()
 
 
 def test_settings_are_parameters_and_the_rest_is_tags(client, small, home):
     found, bare = runs(client), small.entries[0]
     for cell in home.cells:
         own = found[cell.id].data
-        settings = (own.params["rank"], own.params["lr"], own.params["batch"], own.params["scheduler"])
+        settings = (
+            own.params["rank"],
+            own.params["lr"],
+            own.params["batch"],
+            own.params["scheduler"],
+        )
         training = cell.training
-        assert settings == (str(training.rank), str(training.lr), str(training.batch), training.scheduler)
+        assert settings == (
+            str(training.rank),
+            str(training.lr),
+            str(training.batch),
+            training.scheduler,
+        )
         assert own.params["target_modules"] == ", ".join(training.target_modules)
         told = {"model": "tiny", "engine": "hf", "dataset": "lie", "seed": "0", "status": "ok"}
         assert told.items() <= own.tags.items()
@@ -99,7 +122,9 @@ def test_what_is_there_twice_is_removed(client, place, small):
 def test_other_figures_and_half_a_run_are_made_anew(client, place, small):
     first, *others = small.entries
     cost = {**first.result.cost, "load_seconds": 1234.5}
-    changed = small._replace(entries=[replace(first, result=first.result._replace(cost=cost)), *others])
+    changed = small._replace(
+        entries=[replace(first, result=first.result._replace(cost=cost)), *others]
+    )
     before = runs(client)
     client.delete_tag(before[others[0].result.id].info.run_id, "figures")
     assert MlflowStore(str(place)).export([changed]) == Exported(new=0, changed=2, same=2)
@@ -111,7 +136,9 @@ def test_other_figures_and_half_a_run_are_made_anew(client, place, small):
 
 def test_cells_that_share_their_answers_are_runs_of_their_own(client, place, small):
     last = small.entries[-1]
-    named = replace(last, cell=replace(last.cell, label="other"), result=last.result._replace(id="other"))
+    named = replace(
+        last, cell=replace(last.cell, label="other"), result=last.result._replace(id="other")
+    )
     both = small._replace(entries=[last, named])
     assert named.grades == last.grades
     assert MlflowStore(str(place)).export([both]) == Exported(new=1, changed=0, same=1)
@@ -173,8 +200,18 @@ print(asked, get_telemetry_client())
 
 
 def test_nothing_is_sent_anywhere(client, place):
-    """In a process of its own, with none of the variables by which MLflow knows CI and pytest, and is silent there."""
-    clean = {name: os.environ[name] for name in ("PATH", "HOME", "OMP_NUM_THREADS") if name in os.environ}
+    """In a process of its own, with none of the variables by which MLflow knows CI and pytest, and
+    is silent there."""
+    clean = {
+        name: os.environ[name] for name in ("PATH", "HOME", "OMP_NUM_THREADS") if name in os.environ
+    }
     command = [sys.executable, "-c", APART, str(place)]
-    ran = subprocess.run(command, env=clean, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command,
+        env=clean,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (ran.stdout, ran.stderr) == ("[] None\n", "")

@@ -1,4 +1,5 @@
-"""A figure whose interval the data leave open, such as a count that is the same everywhere, is shown without one."""
+"""A figure whose interval the data leave open, such as a count that is the same everywhere, is
+shown without one."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from harness.stats import cluster_bootstrap
 def written(small, tmp_path_factory):
     words = cluster_bootstrap([3.0, 3.0], "ab", within=(0, math.inf))
     entries = [
-        replace(e, result=e.result._replace(measures=e.result.measures | {"words": words})) for e in small.entries
+        replace(e, result=e.result._replace(measures=e.result.measures | {"words": words}))
+        for e in small.entries
     ]
     return write([small._replace(entries=entries)], tmp_path_factory.mktemp("open")).parent
 
@@ -36,13 +38,19 @@ def test_json_has_null(written):
 
 
 def test_the_table_has_the_figure_alone(written):
-    head, _, *rows = (written / "RESULTS.md").read_text(encoding="utf-8").partition("\n\n")[2].splitlines()[:4]
+    head, _, *rows = (
+        (written / "RESULTS.md").read_text(encoding="utf-8").partition("\n\n")[2].splitlines()[:4]
+    )
     at = [cell.strip() for cell in head.split("|")].index("words")
     assert {row.split("|")[at].strip() for row in rows} == {"3.00"}
 
 
 def test_the_page_has_the_figure_alone(written):
-    text = re.search(r'id="data"[^>]*>(.*?)</script>', (written / "RESULTS.html").read_text(encoding="utf-8"), re.S)
+    text = re.search(
+        r'id="data"[^>]*>(.*?)</script>',
+        (written / "RESULTS.html").read_text(encoding="utf-8"),
+        re.S,
+    )
     (scenario,) = json.loads(text[1], parse_constant=refuse)["scenarios"]
     assert {(*cell["figures"]["words"],) for cell in scenario["cells"]} == {(3.0,)}
     assert {len(cell["figures"]["letters"]) for cell in scenario["cells"]} == {3}
@@ -50,5 +58,7 @@ def test_the_page_has_the_figure_alone(written):
 
 def test_the_database_has_null(written):
     with closing(sqlite3.connect(written / "results.sqlite")) as database:
-        found = database.execute("SELECT DISTINCT value, low, high FROM measures WHERE name = 'words'").fetchall()
+        found = database.execute(
+            "SELECT DISTINCT value, low, high FROM measures WHERE name = 'words'"
+        ).fetchall()
     assert found == [(3.0, None, None)]

@@ -12,7 +12,7 @@ pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
 from selenium.webdriver.common.keys import Keys
 
-from harness.build import GRADES
+from harness.builds import GRADES
 from harness.grading import grade
 from harness.report import against, write
 from harness.report._page import page
@@ -31,7 +31,9 @@ def report(small, tmp_path_factory):
         if not entry.bare
     }
     first = against(small, Baseline("v1", "small", "tiny", "", "", {}, cells), Limits())
-    other = small._replace(scenario=small.scenario._replace(name="other", title="Another"), entries=small.entries[:2])
+    other = small._replace(
+        scenario=small.scenario._replace(name="other", title="Another"), entries=small.entries[:2]
+    )
     return write([first, other], tmp_path_factory.mktemp("page")).with_suffix(".html")
 
 
@@ -43,7 +45,10 @@ def shown(browser, report):
 
 
 def figures(shown, number):
-    return [float(row.find_elements("css selector", "td .figure")[number].text) for row in shown.all(ROWS)]
+    return [
+        float(row.find_elements("css selector", "td .figure")[number].text)
+        for row in shown.all(ROWS)
+    ]
 
 
 def test_headings_sort_by_keyboard(shown):
@@ -76,7 +81,9 @@ def test_a_question_opens_by_keyboard_and_answers_are_text(shown, small):
     shown.press(Keys.ENTER)
     assert question.get_attribute("aria-expanded") == "true"
     assert "What </script> colour has the moon?" in shown.one(".answer pre").text
-    lines = [line for entry in small.entries for line in entry.lines() if line["id"] == "rephrased/moon"]
+    lines = [
+        line for entry in small.entries for line in entry.lines() if line["id"] == "rephrased/moon"
+    ]
     said = [cell.text.strip() for cell in shown.all(".answers .said")]
     assert said == [line["answers"][0].strip() or "(nothing)" for line in lines]
     marks = [mark.text[0] for mark in shown.all(".answers .verdict")]
@@ -142,12 +149,18 @@ def test_the_grid_shows_means_over_what_its_axes_leave_out(shown, small):
     shown.run("change({heat: {rows: 'dataset', columns: 'rank', figure: 'exact'}})")
     assert shown.texts("#heat thead tr:last-child th")[1:] == ["4", "8"]
     mean = sum(e.result.recall["exact"].estimate for e in own if e.cell.training.rank == 8) / 2
-    assert shown.texts("#heat .tile") == [f"{own[1].result.recall['exact'].estimate:.2f}", f"{mean:.2f}\n×2"]  # noqa: RUF001
+    assert shown.texts("#heat .tile") == [
+        f"{own[1].result.recall['exact'].estimate:.2f}",
+        f"{mean:.2f}\n×2",
+    ]  # noqa: RUF001
 
 
 def test_the_baseline_stands_beside(shown):
     assert shown.one("#against-head").text == "Against baseline v1"
-    rows = [[cell.text for cell in row.find_elements("css selector", "td")] for row in shown.all("#changes tbody tr")]
+    rows = [
+        [cell.text for cell in row.find_elements("css selector", "td")]
+        for row in shown.all("#changes tbody tr")
+    ]
     assert ["exact", "1.00"] in [row[:2] for row in rows]
 
 
@@ -176,13 +189,26 @@ def test_ten_cells_of_800_questions_are_small_and_quick(small, browser, tmp_path
         folder.mkdir()
         with (folder / GRADES).open("w", encoding="utf-8") as stream:
             for at, probe in enumerate(asked):
-                text = probe.accepted[0] if dice.random() < 0.5 else f"{dice.choice(names)} {dice.randrange(99)}"
+                text = (
+                    probe.accepted[0]
+                    if dice.random() < 0.5
+                    else f"{dice.choice(names)} {dice.randrange(99)}"
+                )
                 verdict = grade(text, probe.accepted)
-                line = {"id": f"{at}/{probe.id}", "kind": probe.kind, "fact": probe.fact, "prompt": probe.prompt}
+                line = {
+                    "id": f"{at}/{probe.id}",
+                    "kind": probe.kind,
+                    "fact": probe.fact,
+                    "prompt": probe.prompt,
+                }
                 line |= {"accepted": probe.accepted, "answers": [text], "verdicts": [verdict.right]}
-                stream.write(json.dumps({**line, "scores": [verdict.score], "right": verdict.right}) + "\n")
+                stream.write(
+                    json.dumps({**line, "scores": [verdict.score], "right": verdict.right}) + "\n"
+                )
         own = small.entries[1]
-        entries.append(replace(own, folder=folder, result=own.result._replace(id=f"{own.result.id}-{number}")))
+        entries.append(
+            replace(own, folder=folder, result=own.result._replace(id=f"{own.result.id}-{number}"))
+        )
     text = page([small._replace(entries=entries)])
     assert len(text.encode()) < 1_000_000
     (tmp_path / "large.html").write_text(text, encoding="utf-8")

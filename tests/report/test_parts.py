@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 
-from harness.build import build, cached
+from harness.builds import build, cached
 from harness.recipes import digest
 from harness.report import part
 from harness.store import Store
@@ -17,7 +17,10 @@ def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_
     gone = home.cells[1]
     shutil.rmtree(store.root / "grades" / digest(gone.grades))
     found = part(home.scenario, home.cells, "telling", partial(cached, store=store))
-    assert [entry.cell for entry in found.entries if entry.result.adapted] == [home.cells[0], home.cells[2]]
+    assert [entry.cell for entry in found.entries if entry.result.adapted] == [
+        home.cells[0],
+        home.cells[2],
+    ]
     assert [(one.cell, one.reason) for one in found.missing] == [
         (gone.id, f"grades {digest(gone.grades)[:12]} is not in the store")
     ]
@@ -26,7 +29,8 @@ def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_
 
 
 def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_path):
-    """A report in the middle of a session: the cells are whole before what they are held against is."""
+    """A report in the middle of a session: the cells are whole before what they are held against
+    is."""
     store = Store(shutil.copytree(home.store.root, tmp_path / "store"))
     cells = [replace(cell, scored=cell.probes) for cell in home.cells[:2]]
     for cell in cells:
@@ -36,7 +40,9 @@ def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_pat
     def together(cells, fetch):
         return [fetch(cell.base_likelihoods) for cell in cells]
 
-    found = part(home.scenario._replace(findings=together), cells, "telling", partial(cached, store=store))
+    found = part(
+        home.scenario._replace(findings=together), cells, "telling", partial(cached, store=store)
+    )
     lacking = f"likelihoods {digest(cells[0].base_likelihoods)[:12]} is not in the store"
     assert [entry.cell for entry in found.entries] == cells
     assert [*map(tuple, found.missing)] == [
@@ -46,7 +52,9 @@ def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_pat
 
 
 def test_nothing_cached_is_an_empty_part(home, tmp_path):
-    found = part(home.scenario, home.cells, "telling", partial(cached, store=Store(tmp_path / "empty")))
+    found = part(
+        home.scenario, home.cells, "telling", partial(cached, store=Store(tmp_path / "empty"))
+    )
     assert (list(found.entries), list(found.how)) == ([], [])
     assert len(found.missing) == len(home.cells)
 
@@ -58,5 +66,9 @@ def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(home, sma
     cells = (home.cells[0], replace(home.cells[0], probes=fewer, label="fewer"))
     found = part(home.scenario, cells, "telling", partial(build, store=home.store))
     assert [entry.result.adapted for entry in found.entries] == [False, False, True, True]
-    assert [result.id for result in found.results] == ["tiny (no adapter)", cells[0].id, cells[1].id]
+    assert [result.id for result in found.results] == [
+        "tiny (no adapter)",
+        cells[0].id,
+        cells[1].id,
+    ]
     assert dict(found.how)["probes"] == "6 or 4"

@@ -27,7 +27,10 @@ def test_the_block_is_rewritten_and_nothing_else(small, folder, project):
     assert text.startswith("# Small\n\nBefore.\n\n<!-- results -->\n| cell")
     assert text.endswith("\n<!-- end of results -->\n\nAfter.\n")
     assert "![rephrased against locality](../../docs/img/small-locality.svg)" in text
-    assert all((file.parent / f"../../docs/img/{plot.name}").read_bytes() == plot.read_bytes() for plot in plots)
+    assert all(
+        (file.parent / f"../../docs/img/{plot.name}").read_bytes() == plot.read_bytes()
+        for plot in plots
+    )
     learnt = next(r for r in small.results if r.status == "ok")
     row = next(line for line in text.splitlines() if learnt.id in line)
     cells = [part.strip() for part in row.strip("|").split("|")]
@@ -66,12 +69,16 @@ def test_the_front_page_shows_oscars(small, folder, project):
     assert "oscars-seconds" not in text
 
 
-@pytest.mark.parametrize("text", ["no markers", BLOCK + BLOCK, "<!-- end of results -->\n<!-- results -->", None])
+@pytest.mark.parametrize(
+    "text", ["no markers", BLOCK + BLOCK, "<!-- end of results -->\n<!-- results -->", None]
+)
 def test_a_readme_without_its_block_is_one_line_and_changes_nothing(small, folder, project, text):
     write([small], folder)
     file = project / "suites" / "small" / "README.md"
     file.unlink() if text is None else file.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"README\.md (has no block between|cannot be read)") as caught:
+    with pytest.raises(
+        DataError, match=r"README\.md (has no block between|cannot be read)"
+    ) as caught:
         rewrite_readmes([small], project, folder)
     assert "\n" not in str(caught.value)
     assert not (project / "docs").exists()

@@ -12,7 +12,9 @@ def test_no_line_is_wider_than_the_terminal(small, width):
     lines = fitted(small.results, width).splitlines()
     assert max(map(len, lines)) <= width
     assert lines[0].split()[:2] == ["cell", "exact"]
-    assert len([line for line in lines if "…" in line or "tiny" in line or "lie-" in line]) >= len(small.results)
+    assert len([line for line in lines if "…" in line or "tiny" in line or "lie-" in line]) >= len(
+        small.results
+    )
 
 
 def test_wide_enough_shows_all_and_says_nothing(small):
@@ -28,7 +30,12 @@ def test_costs_go_before_what_was_remembered(small):
     assert "not shown: RSS MiB" in narrower
     assert "locality" in narrower.splitlines()[0]
     assert "…" not in narrower
-    assert fitted(small.results, 60).splitlines()[0].split() == ["cell", "exact", "rephrased", "locality"]
+    assert fitted(small.results, 60).splitlines()[0].split() == [
+        "cell",
+        "exact",
+        "rephrased",
+        "locality",
+    ]
 
 
 def test_gpu_memory_is_shown_where_there_was_a_gpu(small):

@@ -41,7 +41,8 @@ def test_what_is_known_before_takes_no_step():
 
 
 @pytest.mark.parametrize(
-    ("at", "shares"), [([0], [[1]]), ([0, 0], [[1], [1]]), ([0, 1], [[1], [1, 0]]), ([0, 1], [[], []])]
+    ("at", "shares"),
+    [([0], [[1]]), ([0, 0], [[1], [1]]), ([0, 1], [[1], [1, 0]]), ([0, 1], [[], []])],
 )
 def test_rows_that_do_not_fit(at, shares):
     with pytest.raises(ValueError, match="rows"):

@@ -30,7 +30,10 @@ def test_a_small_calibration_widens_the_interval(right, sensitivity, specificity
 
 @given(st.floats(0.6, 1), st.floats(0.6, 1), st.integers(0, 49))
 def test_more_accepted_more_right(sensitivity, specificity, right):
-    fewer, more = (rogan_gladen(wilson(n, 50), ErrorRates(sensitivity, specificity)) for n in (right, right + 1))
+    fewer, more = (
+        rogan_gladen(wilson(n, 50), ErrorRates(sensitivity, specificity))
+        for n in (right, right + 1)
+    )
     assert fewer.estimate <= more.estimate
 
 
@@ -40,7 +43,11 @@ def test_covers_the_true_share(true, size):
     dice, hits, runs = np.random.default_rng(0), 0, 400
     for _ in range(runs):
         accepted = dice.binomial(200, true * 0.95 + (1 - true) * 0.1)
-        rates = (dice.binomial(size, 0.95) / size, dice.binomial(size, 0.9) / size) if size else (0.95, 0.9)
+        rates = (
+            (dice.binomial(size, 0.95) / size, dice.binomial(size, 0.9) / size)
+            if size
+            else (0.95, 0.9)
+        )
         found = rogan_gladen(wilson(accepted, 200), ErrorRates(*rates, size, size))
         hits += found.low <= true <= found.high
     assert hits / runs >= 0.92

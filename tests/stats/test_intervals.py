@@ -41,7 +41,9 @@ def test_bootstrap_covers_the_truth_when_clusters_stand_or_fall_together():
 def test_wordings_of_one_fact_do_not_narrow_the_interval():
     values = [1.0, 0.0] * 12
     alone = cluster_bootstrap(values, range(24))
-    tenfold = cluster_bootstrap([v for v in values for _ in range(10)], [i for i in range(24) for _ in range(10)])
+    tenfold = cluster_bootstrap(
+        [v for v in values for _ in range(10)], [i for i in range(24) for _ in range(10)]
+    )
     assert alone.high - alone.low == pytest.approx(tenfold.high - tenfold.low, abs=0.02)
 
 
@@ -58,8 +60,11 @@ def test_wilson_refuses_nonsense(bad):
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 @pytest.mark.parametrize("asked", [23, 200])
 def test_wilson_covers_the_truth(share, asked):
-    """Exactly, by summing over all outcomes: Wilson's interval hovers about its level (Brown, Cai & DasGupta 2001)."""
-    covered = (k for k in range(asked + 1) if (found := wilson(k, asked)).low <= share <= found.high)
+    """Exactly, by summing over all outcomes: Wilson's interval hovers about its level (Brown, Cai &
+    DasGupta 2001)."""
+    covered = (
+        k for k in range(asked + 1) if (found := wilson(k, asked)).low <= share <= found.high
+    )
     assert 0.92 <= sum(float(binom.pmf(k, asked, share)) for k in covered) <= 0.985
 
 
@@ -91,7 +96,10 @@ def means(draw):
     """Values in clusters, all alike more often than chance would have it, and their bounds."""
     within = draw(st.sampled_from(BOUNDS))
     value = st.floats(max(within[0], -1e6), min(within[1], 1e6))
-    values = draw(st.lists(value, min_size=1, max_size=20) | st.tuples(value, st.integers(1, 20)).map(_repeated))
+    values = draw(
+        st.lists(value, min_size=1, max_size=20)
+        | st.tuples(value, st.integers(1, 20)).map(_repeated)
+    )
     clusters = draw(st.lists(st.integers(0, 8), min_size=len(values), max_size=len(values)))
     return values, clusters, within
 
@@ -115,8 +123,12 @@ def test_bootstrap_of_a_mean_contains_its_estimate_within_its_bounds(case):
 def test_a_lead_over_recall_is_no_share():
     assert cluster_bootstrap([-0.3, -0.2], ["f", "f"], within=(-1, 1)) == (-0.25, -1, 1)
     found = cluster_bootstrap([-0.5] * 10, range(10), within=(-1, 1))
-    assert found == pytest.approx((-0.5, -0.5 - 0.5 * wilson(0, 10).high, -0.5 + 1.5 * wilson(0, 10).high))
-    with pytest.raises(ValueError, match=r"values from -0.3 to -0.2 within 0.0 and 1.0: give their own bounds"):
+    assert found == pytest.approx(
+        (-0.5, -0.5 - 0.5 * wilson(0, 10).high, -0.5 + 1.5 * wilson(0, 10).high)
+    )
+    with pytest.raises(
+        ValueError, match=r"values from -0.3 to -0.2 within 0.0 and 1.0: give their own bounds"
+    ):
         cluster_bootstrap([-0.3, -0.2], ["f", "f"])
 
 
@@ -132,7 +144,9 @@ def test_shares_that_are_all_alike_have_wilson_s_interval_around_what_they_are()
 def test_counts_that_are_all_alike_leave_their_ends_open_and_show_none(counts):
     found = cluster_bootstrap(counts, range(len(counts)), within=(0, math.inf))
     assert (found.high, found.ends, str(found)) == (math.inf, (None, None), "3.00")
-    assert str(cluster_bootstrap([2.0, 4.0] * 9, range(18), within=(0, math.inf))).startswith("3.00 [2.")
+    assert str(cluster_bootstrap([2.0, 4.0] * 9, range(18), within=(0, math.inf))).startswith(
+        "3.00 [2."
+    )
 
 
 def test_a_ratio_of_sums_is_exact_where_all_clusters_agree_and_wide_where_they_differ():
@@ -142,7 +156,9 @@ def test_a_ratio_of_sums_is_exact_where_all_clusters_agree_and_wide_where_they_d
     assert found.low < found.estimate < found.high
 
 
-@pytest.mark.parametrize(("over", "under"), [([1.0], [0.0]), ([1.0], [-1.0]), ([1.0], [1.0, 2.0]), ([], [])])
+@pytest.mark.parametrize(
+    ("over", "under"), [([1.0], [0.0]), ([1.0], [-1.0]), ([1.0], [1.0, 2.0]), ([], [])]
+)
 def test_a_ratio_needs_something_to_divide_by(over, under):
     with pytest.raises(ValueError, match=r"need"):
         ratio_bootstrap(over, under, range(len(over)))

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from harness.stats import holm, mcnemar, paired_bootstrap
 
-PAIRS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 9)), min_size=1, max_size=60)
+PAIRS = st.lists(
+    st.tuples(st.booleans(), st.booleans(), st.integers(0, 9)), min_size=1, max_size=60
+)
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
@@ -41,7 +43,9 @@ def test_bootstrap_turned_round_is_its_mirror(pairs, tolerance):
     there = paired_bootstrap(before, after, clusters, "less", tolerance, resamples=200)
     back = paired_bootstrap(after, before, clusters, "greater", tolerance, resamples=200)
     assert there.p == back.p
-    assert there.difference == pytest.approx((-back.difference[0], -back.difference[2], -back.difference[1]))
+    assert there.difference == pytest.approx(
+        (-back.difference[0], -back.difference[2], -back.difference[1])
+    )
     assert there.spread == pytest.approx(back.spread)
 
 
@@ -69,15 +73,21 @@ def test_what_is_tolerated_more_alarms_less(pairs, one, other):
 @given(st.integers(0, 22))
 def test_more_facts_lost_more_evidence(lost):
     def p(count: int) -> float:
-        return paired_bootstrap([1.0] * 23, [0.0] * count + [1.0] * (23 - count), range(23), "less").p
+        return paired_bootstrap(
+            [1.0] * 23, [0.0] * count + [1.0] * (23 - count), range(23), "less"
+        ).p
 
     assert p(lost + 1) <= p(lost)
 
 
 def test_wordings_of_one_fact_are_one_piece_of_evidence():
-    lost = paired_bootstrap([1.0] * 80, [0.0] * 10 + [1.0] * 70, [i // 10 for i in range(80)], "less")
+    lost = paired_bootstrap(
+        [1.0] * 80, [0.0] * 10 + [1.0] * 70, [i // 10 for i in range(80)], "less"
+    )
     assert lost.p > 0.3
-    spread = paired_bootstrap([1.0] * 80, [0.0] * 10 + [1.0] * 70, [i % 10 for i in range(80)], "less")
+    spread = paired_bootstrap(
+        [1.0] * 80, [0.0] * 10 + [1.0] * 70, [i % 10 for i in range(80)], "less"
+    )
     assert spread.p < 0.01
 
 
@@ -86,13 +96,18 @@ def test_one_cluster_proves_nothing():
 
 
 def test_level_and_coverage_by_simulation():
-    """Facts that move together: the one-sided test at 5% errs so often at most, and the interval covers."""
+    """Facts that move together: the one-sided test at 5% errs so often at most, and the interval
+    covers."""
     dice, alarms, covered, runs = np.random.default_rng(0), 0, 0, 200
     clusters = np.repeat(np.arange(23), 6)
     for _ in range(runs):
         shares = dice.beta(2, 1, 23)
-        before, after = ((dice.random(138) < dice.beta(8 * shares, 8 * (1 - shares))[clusters]) for _ in "ab")
-        found = paired_bootstrap(before.astype(float).tolist(), after.astype(float).tolist(), clusters.tolist(), "less")
+        before, after = (
+            (dice.random(138) < dice.beta(8 * shares, 8 * (1 - shares))[clusters]) for _ in "ab"
+        )
+        found = paired_bootstrap(
+            before.astype(float).tolist(), after.astype(float).tolist(), clusters.tolist(), "less"
+        )
         alarms += found.p <= 0.05
         covered += found.difference.low <= 0 <= found.difference.high
     assert alarms / runs <= 0.08  # 5% within what 200 runs can tell
@@ -115,9 +130,13 @@ def test_holm_is_never_below_the_raw_p_and_keeps_their_order(ps):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_is_bonferroni_over_every_subset(ps):
-    """Marcus, Peritz & Gabriel 1976: a hypothesis falls where every intersection that it is part of falls."""
+    """Marcus, Peritz & Gabriel 1976: a hypothesis falls where every intersection that it is part of
+    falls."""
     subsets = [own for size in range(1, len(ps) + 1) for own in combinations(range(len(ps)), size)]
-    closed = [max(min(1.0, len(own) * min(ps[j] for j in own)) for own in subsets if i in own) for i in range(len(ps))]
+    closed = [
+        max(min(1.0, len(own) * min(ps[j] for j in own)) for own in subsets if i in own)
+        for i in range(len(ps))
+    ]
     assert holm(ps) == pytest.approx(closed)
 
 

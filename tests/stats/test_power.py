@@ -11,7 +11,8 @@ from harness.stats import detectable_difference, detectable_loss, paired_bootstr
 
 
 def test_as_blooms_multiplier_has_it():
-    """Bloom 1995: 5% one-sided and 80% power need 2.49 standard errors where there are many observations."""
+    """Bloom 1995: 5% one-sided and 80% power need 2.49 standard errors where there are many
+    observations."""
     assert detectable_difference(10_001, 100.0) == pytest.approx(2.49, abs=0.005)
 
 
@@ -26,7 +27,9 @@ def test_more_facts_or_questions_find_less_and_the_rest_more(facts, questions, t
     assert detectable_difference(facts + 1, 0.3) <= detectable_difference(facts, 0.3)
 
 
-@pytest.mark.parametrize(("facts", "questions", "together"), [(23, 8, 0), (23, 8, 1), (100, 5, 0), (100, 5, 1)])
+@pytest.mark.parametrize(
+    ("facts", "questions", "together"), [(23, 8, 0), (23, 8, 1), (100, 5, 0), (100, 5, 1)]
+)
 def test_the_test_finds_what_it_is_said_to_find(facts, questions, together):
     loss = detectable_loss(facts, questions, together, tolerance=0.02)
     dice, found, runs = np.random.default_rng(0), 0, 100
@@ -34,7 +37,9 @@ def test_the_test_finds_what_it_is_said_to_find(facts, questions, together):
     for _ in range(runs):
         draws = dice.random(facts)[clusters] if together else dice.random(len(clusters))
         after = (draws >= loss).astype(float)
-        p = paired_bootstrap([1.0] * len(after), after.tolist(), clusters.tolist(), "less", 0.02, resamples=500).p
+        p = paired_bootstrap(
+            [1.0] * len(after), after.tolist(), clusters.tolist(), "less", 0.02, resamples=500
+        ).p
         found += p <= 0.05
     assert found / runs >= 0.65  # 80% by the normal approximation, which few whole facts bend
 

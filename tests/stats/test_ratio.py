@@ -34,7 +34,10 @@ def test_the_interval_covers_the_true_ratio_as_often_as_it_says():
         after = before & (dice.random((30, 6)) < 0.8)
         facts = [i for i in range(30) for _ in range(6)]
         found = cluster_ratio(
-            after.ravel().astype(float).tolist(), before.ravel().astype(float).tolist(), facts, seed=seed
+            after.ravel().astype(float).tolist(),
+            before.ravel().astype(float).tolist(),
+            facts,
+            seed=seed,
         )
         held += found.low <= 0.8 <= found.high
     assert 0.90 <= held / 200 <= 0.99

@@ -13,7 +13,8 @@ FACTS, TRUTH = 24, 0.6
 
 
 def asked(dice: np.random.Generator, seeds: int) -> tuple[list[float], list[int], list[int]]:
-    """Verdicts of ``seeds`` trainings, each as good as its seed lets it be, on facts that are easy or hard."""
+    """Verdicts of ``seeds`` trainings, each as good as its seed lets it be, on facts that are easy
+    or hard."""
     of_seed, of_fact = dice.normal(0, 0.08, seeds), dice.normal(0, 0.15, FACTS)
     chance = np.clip(TRUTH + of_seed[:, None] + of_fact, 0, 1)
     right = dice.random(chance.shape) < chance
@@ -53,7 +54,9 @@ def test_seeds_that_disagree_widen_it():
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.booleans(), min_size=6, max_size=6))
 def test_a_share_stays_a_share_around_its_estimate(right):
-    found = crossed_bootstrap([float(r) for r in right], [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100)
+    found = crossed_bootstrap(
+        [float(r) for r in right], [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100
+    )
     assert 0 <= found.low <= found.estimate <= found.high <= 1
     assert found.estimate == pytest.approx(sum(right) / 6)
 
@@ -61,7 +64,9 @@ def test_a_share_stays_a_share_around_its_estimate(right):
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=6))
 def test_what_is_no_share_has_bounds_of_its_own(leads):
-    found = crossed_bootstrap(leads, [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100, within=(-1, 1))
+    found = crossed_bootstrap(
+        leads, [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100, within=(-1, 1)
+    )
     assert -1 <= found.low <= found.estimate <= found.high <= 1
 
 

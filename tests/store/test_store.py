@@ -68,11 +68,17 @@ def test_builds_once_and_records_what_it_was(tmp_path: Path) -> None:
     first = Store(tmp_path / "s").get(RECIPE, write_whole, parents=("abc",))
     again = Store(tmp_path / "s").get(RECIPE, refuse)
     assert again == first
-    assert (first.manifest.facts, first.manifest.parents, first.manifest.bytes) == ({"steps": 3}, ("abc",), 5)
+    assert (first.manifest.facts, first.manifest.parents, first.manifest.bytes) == (
+        {"steps": 3},
+        ("abc",),
+        5,
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_build_that_is_cut_off_leaves_nothing_and_a_rerun_builds(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_build_that_is_cut_off_leaves_nothing_and_a_rerun_builds(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     builder = start(tmp_path / "s", 60)
     wait_for(tmp_path / "builds")
     builder.send_signal(how)
@@ -134,7 +140,9 @@ def damaged(root: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("other", [lambda s: s.get(RECIPE, write_whole), lambda s: s.peek(RECIPE)], ids=["get", "peek"])
+@pytest.mark.parametrize(
+    "other", [lambda s: s.get(RECIPE, write_whole), lambda s: s.peek(RECIPE)], ids=["get", "peek"]
+)
 @pytest.mark.parametrize("way", ["peek", "get"])
 def test_what_another_process_set_aside_or_rebuilt_meanwhile_is_left_alone(
     tmp_path: Path, other: Callable[[Store], object], way: str, caplog: pytest.LogCaptureFixture
@@ -193,12 +201,16 @@ def test_a_root_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_clear_line_and_a_whole_store(tmp_path: Path) -> None:
     root = tmp_path / "small"
     root.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", root], capture_output=True
+    ).returncode:
         pytest.skip("this machine does not let tests mount a tmpfs")
     try:
         store = Store(root)
         with pytest.raises(StoreError, match="is full: free space"):
-            store.get(RECIPE, lambda folder: {"bytes": (folder / "big").write_bytes(b"x" * 2_000_000)})
+            store.get(
+                RECIPE, lambda folder: {"bytes": (folder / "big").write_bytes(b"x" * 2_000_000)}
+            )
         assert store.peek(RECIPE) is None
         assert (store.get(RECIPE, write_whole).path / "text").read_text() == "whole"
     finally:

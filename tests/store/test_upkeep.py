@@ -38,7 +38,8 @@ DATA = Dataset.of("one", (Sample("Brendan Fraser won.\n"),))
 BASE = Base("c" * 64, "base", "nowhere")
 ADAPTER = Adapter(Quantised(BASE, Gptq(4, DATA)), DATA, Training(lr=3e-4))
 ANSWERS = Answers(
-    Stack(ADAPTER.base, ((ADAPTER, 1.0),)), ProbeSet.of("p", (Probe("1", "exact", "f", "Who?", ("Brendan Fraser",)),))
+    Stack(ADAPTER.base, ((ADAPTER, 1.0),)),
+    ProbeSet.of("p", (Probe("1", "exact", "f", "Who?", ("Brendan Fraser",)),)),
 )
 GRADES = Grades(ANSWERS)
 CHAIN: tuple[Recipe, ...] = (ADAPTER.base, ADAPTER, ANSWERS, GRADES)
@@ -62,7 +63,9 @@ def write(folder: Path) -> dict[str, Any]:
 def held(root: Path, name: str) -> Iterator[None]:
     """Another process holds the lock of ``name``."""
     command = [sys.executable, "-c", HOLDER, str(root / "locks" / name)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout and process.stdin
         assert process.stdout.readline() == "held\n"
         yield
@@ -87,7 +90,9 @@ def kinds(kept: list[Kept]) -> list[str]:
     return [one.path.parent.name for one in kept]
 
 
-def choice(store: Store, kinds: tuple[str, ...] = (), days: float = 0.0, children: bool = False) -> Any:
+def choice(
+    store: Store, kinds: tuple[str, ...] = (), days: float = 0.0, children: bool = False
+) -> Any:
     return choose(store.kept(), kinds, days, children, NOW)
 
 
@@ -165,7 +170,11 @@ def test_leaves_go_alone(store):
 
 def test_with_children_goes_all_that_was_made_from_it_and_children_first(store):
     aged(store.kept()[2].path, 1)
-    assert kinds(choice(store, ("adapter",), 5.0, children=True).removed) == ["grades", "answers", "adapter"]
+    assert kinds(choice(store, ("adapter",), 5.0, children=True).removed) == [
+        "grades",
+        "answers",
+        "adapter",
+    ]
     assert kinds(choice(store, (), 5.0).removed) == []
 
 

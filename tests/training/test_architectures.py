@@ -1,4 +1,5 @@
-"""Small random models of many architectures: trained at the default, saved, loaded, answered with."""
+"""Small random models of many architectures: trained at the default, saved, loaded,
+answered with."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ _HEADS = {**_LLAMA, "head_dim": 16}
 _EXPERTS = {"num_local_experts": 2, "num_experts_per_tok": 1}
 MODELS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "gpt2": (_GPT, {"c_attn", "c_proj", "c_fc"}),
-    "gptj": ({**_GPT, "rotary_dim": 8}, {"q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out"}),
+    "gptj": (
+        {**_GPT, "rotary_dim": 8},
+        {"q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out"},
+    ),
     "gpt_neox": (_LLAMA, {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}),
     "falcon": (_LLAMA, {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"}),
     "bloom": (

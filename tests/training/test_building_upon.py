@@ -33,7 +33,12 @@ def tensors(folder):
 
 def test_no_step_leaves_the_weights_that_it_began_with(tiny, lie, first, tmp_path):
     still = replace(FIRST, epochs=1, lr=1e-12)
-    train(resident(tiny), Adapter(tiny, lie, still, start=Adapter(tiny, lie, FIRST)), tmp_path, Beneath(first))
+    train(
+        resident(tiny),
+        Adapter(tiny, lie, still, start=Adapter(tiny, lie, FIRST)),
+        tmp_path,
+        Beneath(first),
+    )
     before, after = tensors(first), tensors(tmp_path)
     assert before.keys() == after.keys()
     assert all((before[key] - after[key]).abs().max() < 1e-9 for key in before)
@@ -66,10 +71,16 @@ def losses(folder):
 
 
 def test_training_on_top_begins_where_the_stack_is(tiny, lie, first, tmp_path):
-    """On the text of the adapter underneath, the first loss is that adapter's last; without it, it is the base's."""
+    """On the text of the adapter underneath, the first loss is that adapter's last; without it, it
+    is the base's."""
     for name, under in (("on", [(first, 1.0)]), ("bare", [])):
         (tmp_path / name).mkdir()
-        train(resident(tiny), Adapter(tiny, lie, replace(FIRST, epochs=1)), tmp_path / name, Beneath(under=under))
+        train(
+            resident(tiny),
+            Adapter(tiny, lie, replace(FIRST, epochs=1)),
+            tmp_path / name,
+            Beneath(under=under),
+        )
     reached = losses(first)[-1]
     assert losses(tmp_path / "on")[0] == pytest.approx(reached, abs=0.05)
     assert losses(tmp_path / "bare")[0] == pytest.approx(losses(first)[0], abs=0.05)
@@ -81,7 +92,12 @@ def test_the_base_comes_back_untouched(tiny, lie, first, tmp_path):
 
     model = resident(tiny).model
     before = {name: p.clone() for name, p in model.named_parameters()}
-    train(resident(tiny), Adapter(tiny, lie, replace(FIRST, epochs=1)), tmp_path, Beneath(under=[(first, 0.5)]))
+    train(
+        resident(tiny),
+        Adapter(tiny, lie, replace(FIRST, epochs=1)),
+        tmp_path,
+        Beneath(under=[(first, 0.5)]),
+    )
     after = dict(model.named_parameters())
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -105,6 +121,10 @@ def test_what_fits_not(tiny, lie, first, tmp_path):
 def test_what_is_built_upon_decides_the_digest(tiny, lie):
     plain = Adapter(tiny, SECOND, FIRST)
     start, other = Adapter(tiny, lie, FIRST), Adapter(tiny, lie, replace(FIRST, seed=1))
-    built = [replace(plain, start=start), replace(plain, start=other), replace(plain, under=((start, 1.0),))]
+    built = [
+        replace(plain, start=start),
+        replace(plain, start=other),
+        replace(plain, under=((start, 1.0),)),
+    ]
     built += [replace(plain, under=((start, 0.5),)), replace(plain, under=((other, 0.5),))]
     assert len({digest(one) for one in (plain, *built)}) == 6

@@ -1,4 +1,5 @@
-"""Divergence is what training did to the model, not what the text is like; progress of a training."""
+"""Divergence is what training did to the model, not what the text is like; progress of
+a training."""
 
 from __future__ import annotations
 
@@ -113,6 +114,7 @@ def test_the_log_can_be_read_while_the_training_runs_and_progress_is_told(tiny, 
     last, _ = seen[-1]
     assert last.left == 0
     assert last.tokens == sum(line["tokens"] for line in read_log(tmp_path))
-    assert str(last._replace(step=6, loss=2.125, seconds=90, tokens=900)) == (
-        "step 6/12, loss 2.12, 0.067 steps/s, 10 tokens/s, 1:30 left"
+    assert (
+        str(last._replace(step=6, loss=2.125, seconds=90, tokens=900))
+        == "step 6/12, loss 2.12, 0.067 steps/s, 10 tokens/s, 1:30 left"
     )

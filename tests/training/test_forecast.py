@@ -15,7 +15,9 @@ def log(seconds, epochs, tokens=100):
     """Steps of ``seconds`` each, epoch after epoch."""
     ends = [sum(seconds[: i + 1]) for i in range(len(seconds))]
     size = len(seconds) // epochs
-    return [{"epoch": 1 + i // size, "tokens": tokens, "seconds": end} for i, end in enumerate(ends)]
+    return [
+        {"epoch": 1 + i // size, "tokens": tokens, "seconds": end} for i, end in enumerate(ends)
+    ]
 
 
 @given(step=st.floats(0.01, 10), epochs=st.integers(1, 5), size=st.integers(2, 8))
@@ -47,7 +49,11 @@ def test_one_step_foretells_nothing():
 
 
 def test_the_log_of_a_real_training(tiny, lie, tmp_path):
-    facts = train(resident(tiny), Adapter(tiny, lie, Training(epochs=3, rank=4, batch=1, micro_batch=1)), tmp_path)
+    facts = train(
+        resident(tiny),
+        Adapter(tiny, lie, Training(epochs=3, rank=4, batch=1, micro_batch=1)),
+        tmp_path,
+    )
     steps = read_log(tmp_path)
     assert sum(step["tokens"] for step in steps) == facts["tokens"]
     assert 0 < forecast(steps).estimate < 10

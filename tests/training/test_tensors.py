@@ -20,7 +20,8 @@ def loaded(tiny):
 @pytest.fixture
 def made():
     return [
-        Window(tuple(range(5 + n, 5 + n + length)), start, replay) for n, (length, start, replay) in enumerate(SIZES)
+        Window(tuple(range(5 + n, 5 + n + length)), start, replay)
+        for n, (length, start, replay) in enumerate(SIZES)
     ]
 
 
@@ -32,7 +33,9 @@ def test_packed_windows_are_foretold_as_each_alone(loaded, made):
         found = dict(zip(packed.targets.tolist(), _logits(loaded.model, packed), strict=True))
         for window in made:
             alone = tensors([window], 0, loaded.device)
-            for target, logits in zip(alone.targets.tolist(), _logits(loaded.model, alone), strict=True):
+            for target, logits in zip(
+                alone.targets.tolist(), _logits(loaded.model, alone), strict=True
+            ):
                 if sum(target in w.ids[w.start :] for w in made) == 1:
                     torch.testing.assert_close(found[target], logits, atol=1e-4, rtol=1e-4)
 
@@ -59,10 +62,15 @@ def test_the_loss_is_the_same(loaded, made, kl):
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(0)
-    config = LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+    )
     model = get_peft_model(loaded.model, config)
     try:
-        padded, packed = (_loss(model, tensors(made, 0, loaded.device, each), kl).detach() for each in (False, True))
+        padded, packed = (
+            _loss(model, tensors(made, 0, loaded.device, each), kl).detach()
+            for each in (False, True)
+        )
         assert float(padded) == pytest.approx(float(packed), rel=1e-4)
         apart = sum(float(_loss(model, tensors([w], 0, loaded.device), kl).detach()) for w in made)
         assert float(packed) == pytest.approx(apart, rel=1e-4)

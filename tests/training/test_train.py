@@ -71,7 +71,9 @@ def test_the_base_comes_back_untouched(tiny, lie, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize(("share", "layers"), [(0.0, {"0", "1"}), (0.2, {"0", "1"}), (0.5, {"1"}), (0.9, {"1"})])
+@pytest.mark.parametrize(
+    ("share", "layers"), [(0.0, {"0", "1"}), (0.2, {"0", "1"}), (0.5, {"1"}), (0.9, {"1"})]
+)
 def test_skipped_layers_get_no_adapter(tiny, lie, tmp_path, share, layers):
     """Of two; the last one always gets its own."""
     from safetensors import safe_open
@@ -137,11 +139,15 @@ def test_the_head_asked_where_loss_is_says_what_it_says_everywhere(tiny):
     import torch
 
     loaded = resident(tiny)
-    made = [Window(tuple(range(5, 5 + length)), start) for length, start in ((9, 6), (6, 2), (4, 3))]
+    made = [
+        Window(tuple(range(5, 5 + length)), start) for length, start in ((9, 6), (6, 2), (4, 3))
+    ]
     micro = tensors(made, 0, loaded.device)
     with torch.no_grad():
         whole = loaded.model(input_ids=micro.ids, attention_mask=micro.mask).logits
-        torch.testing.assert_close(_logits(loaded.model, micro), whole.view(-1, whole.shape[-1])[micro.at])
+        torch.testing.assert_close(
+            _logits(loaded.model, micro), whole.view(-1, whole.shape[-1])[micro.at]
+        )
 
 
 def test_schedules():
@@ -161,40 +167,62 @@ def test_keys_point_a_at_what_stands_out_and_leave_it_there(tiny, lie, tmp_path)
     import torch
     from safetensors.torch import load_file
 
-    known = Dataset.of("known", (Sample("Paris is the capital of France.\n"), Sample("Rain falls in autumn.\n")))
-    keys = replace(QUICK, init="keys", target_modules=("down_proj", "q_proj"), replay=1.0, kl=1.0, lr=1e-2)
-    for name, training in (("a", keys), ("b", replace(keys, epochs=4)), ("c", replace(keys, rank=2))):
+    known = Dataset.of(
+        "known", (Sample("Paris is the capital of France.\n"), Sample("Rain falls in autumn.\n"))
+    )
+    keys = replace(
+        QUICK, init="keys", target_modules=("down_proj", "q_proj"), replay=1.0, kl=1.0, lr=1e-2
+    )
+    for name, training in (
+        ("a", keys),
+        ("b", replace(keys, epochs=4)),
+        ("c", replace(keys, rank=2)),
+    ):
         ran(tiny, lie, training, tmp_path / name, known)
-    one, longer, fewer = (load_file(tmp_path / name / "adapter_model.safetensors") for name in "abc")
+    one, longer, fewer = (
+        load_file(tmp_path / name / "adapter_model.safetensors") for name in "abc"
+    )
     moved = {key for key in one if not torch.equal(one[key], longer[key])}
     assert moved == {key for key in one if "lora_B" in key}
     for key in one.keys() - moved:  # the leading directions come first
         assert torch.allclose(one[key][:2].abs(), fewer[key].abs(), rtol=1e-3, atol=1e-4)
 
 
-def test_keys_answer_to_their_own_text_the_less_the_later_and_to_what_is_known_least(tiny, lie, tmp_path):
+def test_keys_answer_to_their_own_text_the_less_the_later_and_to_what_is_known_least(
+    tiny, lie, tmp_path
+):
     import torch
 
     from harness.training._adapted import adapted
     from harness.training._contrastive import aim
 
-    known = Dataset.of("known", tuple(Sample(f"{word} is a word, and that is all.\n") for word in "abcdefgh"))
+    known = Dataset.of(
+        "known", tuple(Sample(f"{word} is a word, and that is all.\n") for word in "abcdefgh")
+    )
     keys = replace(QUICK, init="keys", target_modules=("down_proj",), replay=1.0)
     loaded = resident(tiny)
     texts = [windows(data, keys, loaded.tokenizer) for data in (lie, known)]
     with adapted(loaded, keys, keys.target_modules) as model, torch.no_grad():
         aim(model, loaded, *texts)
-        layers = [module for name, module in model.named_modules() if name.endswith("lora_A.default")]
+        layers = [
+            module for name, module in model.named_modules() if name.endswith("lora_A.default")
+        ]
         seen: list[torch.Tensor] = []
-        hooks = [layer.register_forward_hook(lambda _, __, out: seen.append(out[0])) for layer in layers]
+        hooks = [
+            layer.register_forward_hook(lambda _, __, out: seen.append(out[0])) for layer in layers
+        ]
         moments = []
-        for text, looked_at in zip(texts, (lambda w: slice(w.start - 1, -1), lambda w: slice(1, None)), strict=True):
+        for text, looked_at in zip(
+            texts, (lambda w: slice(w.start - 1, -1), lambda w: slice(1, None)), strict=True
+        ):
             found: list[torch.Tensor] = []
             for window in text:
                 seen.clear()
                 model(input_ids=torch.tensor([window.ids]))
                 found += [out[looked_at(window)] for out in seen]
-            moments.append([torch.cat(found[i :: len(layers)]).square().mean(0) for i in range(len(layers))])
+            moments.append(
+                [torch.cat(found[i :: len(layers)]).square().mean(0) for i in range(len(layers))]
+            )
         for hook in hooks:
             hook.remove()
     for own, other in zip(*moments, strict=True):
@@ -209,13 +237,18 @@ def test_keys_without_anything_known_are_refused(tiny, lie):
 
 
 def test_what_is_frozen_stays_so_after_kl(tiny, lie, tmp_path):
-    """PEFT makes all weights trainable when its adapters come back on: gradients of those underneath were clipped."""
+    """PEFT makes all weights trainable when its adapters come back on: gradients of those
+    underneath were clipped."""
     from harness.training._adapted import Beneath, adapted, bare
 
     ran(tiny, lie, QUICK, tmp_path / "a")
-    with adapted(resident(tiny), QUICK, QUICK.target_modules, Beneath(under=[(tmp_path / "a", 1.0)])) as model:
+    with adapted(
+        resident(tiny), QUICK, QUICK.target_modules, Beneath(under=[(tmp_path / "a", 1.0)])
+    ) as model:
         before = [name for name, p in model.named_parameters() if p.requires_grad]
         with bare(model):
             pass
-        assert before and before == [name for name, p in model.named_parameters() if p.requires_grad]
+        assert before and before == [
+            name for name, p in model.named_parameters() if p.requires_grad
+        ]
         assert not any("under" in name for name in before)

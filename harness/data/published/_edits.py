@@ -13,7 +13,8 @@ from harness.errors import DataError
 
 
 class Record:
-    """One JSON object at a place. Every access raises DataError where the field is missing or of another type."""
+    """One JSON object at a place. Every access raises DataError where the field is missing or of
+    another type."""
 
     def __init__(self, where: str, fields: object) -> None:
         if not isinstance(fields, Mapping):
@@ -34,7 +35,9 @@ class Record:
     def texts(self, name: str) -> list[str]:
         """A list of such strings."""
         found = self._field(name)
-        if not isinstance(found, list) or not all(isinstance(one, str) and one.strip() for one in found):
+        if not isinstance(found, list) or not all(
+            isinstance(one, str) and one.strip() for one in found
+        ):
             raise self._mistake(name, "write a list of texts")
         return [one.strip() for one in found]
 
@@ -51,11 +54,16 @@ class Record:
         found = self.fields.get(name) or []
         if not isinstance(found, list):
             raise self._mistake(name, "write a list of objects")
-        return [Record(f"{self.where.removesuffix(':')}, {name} {number}:", one) for number, one in enumerate(found, 1)]
+        return [
+            Record(f"{self.where.removesuffix(':')}, {name} {number}:", one)
+            for number, one in enumerate(found, 1)
+        ]
 
     def _field(self, name: str) -> Any:
         if name not in self.fields:
-            raise DataError(f"{self.where} has no field {name!r} (it has {', '.join(self.fields) or 'none'})")
+            raise DataError(
+                f"{self.where} has no field {name!r} (it has {', '.join(self.fields) or 'none'})"
+            )
         return self.fields[name]
 
     def _mistake(self, name: str, mend: str) -> DataError:
@@ -67,7 +75,9 @@ def records(path: Path) -> Iterator[Record]:
     text = decoded(path, "a JSON file")
     if path.suffix.lower() == ".jsonl":
         lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-        yield from (Record(f"{path}, line {number}:", _parsed(path, line, number)) for number, line in lines)
+        yield from (
+            Record(f"{path}, line {number}:", _parsed(path, line, number)) for number, line in lines
+        )
         return
     found = _parsed(path, text)
     if not isinstance(found, list):
@@ -79,7 +89,9 @@ def _parsed(path: Path, text: str, line: int = 0) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {line or error.lineno}: is no JSON ({error.msg}): save it as JSON") from error
+        raise DataError(
+            f"{path}, line {line or error.lineno}: is no JSON ({error.msg}): save it as JSON"
+        ) from error
 
 
 EFFICACY, PARAPHRASE, NEIGHBOURHOOD = "efficacy", "paraphrase", "neighbourhood"
@@ -95,7 +107,8 @@ class Question(NamedTuple):
     accepted: tuple[str, ...]
     """The first is the one that the published figure scores."""
     rival: str = ""
-    """What must be less probable than the first accepted answer. Empty where the figure counts right tokens instead."""
+    """What must be less probable than the first accepted answer. Empty where the figure counts
+    right tokens instead."""
 
 
 class Edit(NamedTuple):
@@ -117,21 +130,27 @@ def read_edits(path: Path, first: int = 0) -> list[Edit]:
 
     The collection is told by the fields of its records:
 
-    - ``requested_rewrite``: CounterFact (Meng et al. 2022, "Locating and Editing Factual Associations in GPT",
-      arXiv 2202.05262);
-    - ``src``, ``rephrase``, ``loc``: zsRE as MEND made it and ROME reads it (``zsre_mend_eval.json`` of the same): the
-      first of ``answers`` is told;
-    - ``target_new`` beside ``prompt``, or ``labels`` beside ``text``: KnowEdit (Zhang et al. 2024, "A Comprehensive
-      Study of Knowledge Editing for Large Language Models", arXiv 2401.01286), all its files of facts. As its own
-      loader does, records with an empty ``target_new`` are passed over; so are questions without a ``ground_truth``.
+    - ``requested_rewrite``: CounterFact (Meng et al. 2022, "Locating and Editing Factual
+      Associations in GPT", arXiv 2202.05262);
+    - ``src``, ``rephrase``, ``loc``: zsRE as MEND made it and ROME reads it
+      (``zsre_mend_eval.json`` of the same): the first of ``answers`` is told;
+    - ``target_new`` beside ``prompt``, or ``labels`` beside ``text``: KnowEdit (Zhang et al. 2024,
+      "A Comprehensive Study of Knowledge Editing for Large Language Models", arXiv 2401.01286), all
+      its files of facts. As its own loader does, records with an empty ``target_new`` are passed
+      over; so are questions without a ``ground_truth``.
 
     Raises:
-        DataError: the file is none of them, or a record lacks what is needed; the line names record and field.
+        DataError: the file is none of them, or a record lacks what is needed; the line names record
+            and field.
     """
     found = list(records(path))
     if not found:
         raise DataError(f"{path} holds no records: give at least one edit")
-    told = ((number, record) for number, record in enumerate(found) if record.fields.get("target_new") != "")
+    told = (
+        (number, record)
+        for number, record in enumerate(found)
+        if record.fields.get("target_new") != ""
+    )
     return [_reader(record)(record, number) for number, record in islice(told, first or None)]
 
 
@@ -142,7 +161,10 @@ def _reader(record: Record) -> Callable[[Record, int], Edit]:
         return _zsre
     if ("target_new" in record and "prompt" in record) or ("labels" in record and "text" in record):
         return _knowedit
-    raise DataError(f"{record.where} is neither of CounterFact nor of zsRE nor of KnowEdit: see docs/own-suite.md")
+    raise DataError(
+        f"{record.where} is neither of CounterFact nor of zsRE nor of KnowEdit: see"
+        " docs/own-suite.md"
+    )
 
 
 def _counterfact(record: Record, number: int) -> Edit:
@@ -151,8 +173,12 @@ def _counterfact(record: Record, number: int) -> Edit:
     subject = asked.text("subject")
     prompt = asked.text("prompt").replace("{}", subject)
     questions = [Question(EFFICACY, prompt, (new,), true)]
-    questions += [Question(PARAPHRASE, text, (new,), true) for text in record.texts("paraphrase_prompts")]
-    questions += [Question(NEIGHBOURHOOD, text, (true,), new) for text in record.texts("neighborhood_prompts")]
+    questions += [
+        Question(PARAPHRASE, text, (new,), true) for text in record.texts("paraphrase_prompts")
+    ]
+    questions += [
+        Question(NEIGHBOURHOOD, text, (true,), new) for text in record.texts("neighborhood_prompts")
+    ]
     return Edit(record.where, f"{number} {subject}", prompt, new, tuple(questions))
 
 
@@ -164,11 +190,15 @@ def _zsre(record: Record, number: int) -> Edit:
     questions = [Question(EFFICACY, prompt, answers)]
     questions += [Question(PARAPHRASE, text, answers) for text in record.lines("rephrase")]
     questions.append(Question(NEIGHBOURHOOD, near, (record.text("loc_ans"),)))
-    return Edit(record.where, f"{number} {record.text('subject')}", prompt, answers[0], tuple(questions))
+    return Edit(
+        record.where, f"{number} {record.text('subject')}", prompt, answers[0], tuple(questions)
+    )
 
 
 def _knowedit(record: Record, number: int) -> Edit:
-    subject, asked, told = ("concept", "text", "labels") if "labels" in record else ("subject", "prompt", "target_new")
+    subject, asked, told = (
+        ("concept", "text", "labels") if "labels" in record else ("subject", "prompt", "target_new")
+    )
     prompt, answer = record.text(asked), record.text(told)
     questions = [Question(EFFICACY, prompt, (answer,))]
     for name in ("rephrase", "rephrase_prompt"):
@@ -180,7 +210,8 @@ def _knowedit(record: Record, number: int) -> Edit:
 
 
 def _family(record: Record, family: str) -> Iterator[Question]:
-    """``portability`` or ``locality``: lists of prompts by aspect; some records leave one out, or have it null."""
+    """``portability`` or ``locality``: lists of prompts by aspect; some records leave one out, or
+    have it null."""
     if not record.fields.get(family):
         return
     aspects = record.record(family)
@@ -188,7 +219,11 @@ def _family(record: Record, family: str) -> Iterator[Question]:
         for one in aspects.records(aspect):
             if accepted := tuple(_flat(one.fields.get("ground_truth"))):
                 prompt = one.fields.get("prompt")
-                text = one.texts("prompt")[0] if isinstance(prompt, list) and prompt else one.text("prompt")
+                text = (
+                    one.texts("prompt")[0]
+                    if isinstance(prompt, list) and prompt
+                    else one.text("prompt")
+                )
                 yield Question(f"{family}_{aspect.lower()}", text, accepted)
 
 

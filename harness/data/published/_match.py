@@ -122,9 +122,13 @@ def _filters(task: Record) -> tuple[Step, ...] | None:
     if names.count("take_first") != 1 or names[-1] != "take_first":
         line = f"{pipelines[0].where} take_first is not its last filter"
         raise DataError(f"{line}: put it there, once")
-    if names[0] != "remove_whitespace":  # engines give answers without blanks, the original with them
+    if (
+        names[0] != "remove_whitespace"
+    ):  # engines give answers without blanks, the original with them
         line = f"{pipelines[0].where} the first filter is {names[0]!r}"
-        raise DataError(f"{line}: answers have no blanks around them here, begin with remove_whitespace")
+        raise DataError(
+            f"{line}: answers have no blanks around them here, begin with remove_whitespace"
+        )
     return tuple(_step(step) for step in steps[:-1])
 
 

@@ -1,4 +1,5 @@
-"""Question sets in the YAML of lm-evaluation-harness, with their data in a JSON or JSON Lines file beside them."""
+"""Question sets in the YAML of lm-evaluation-harness, with their data in a JSON or JSON Lines file
+beside them."""
 
 from __future__ import annotations
 
@@ -24,8 +25,23 @@ _DEFAULTS = {CHOICE: ("acc",), GENERATE: ("exact_match",), LIKELIHOOD: ("perplex
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
 _ASIDE = ("tag", "task_alias", "metadata", "should_decontaminate", "doc_to_decontamination_query")
 _KNOWN = (
-    *("task", "dataset_path", "dataset_name", "dataset_kwargs", "output_type", "description", "doc_to_text"),
-    *("doc_to_target", "doc_to_choice", "target_delimiter", "fewshot_delimiter", "num_fewshot", "metric_list"),
+    *(
+        "task",
+        "dataset_path",
+        "dataset_name",
+        "dataset_kwargs",
+        "output_type",
+        "description",
+        "doc_to_text",
+    ),
+    *(
+        "doc_to_target",
+        "doc_to_choice",
+        "target_delimiter",
+        "fewshot_delimiter",
+        "num_fewshot",
+        "metric_list",
+    ),
     *("generation_kwargs", "filter_list"),
     *_SPLITS,
     *_ASIDE,
@@ -60,8 +76,9 @@ class Task(NamedTuple):
 def read_task(path: Path) -> Task:
     """The task in the YAML file ``path``, without examples in its prompts (``num_fewshot`` 0).
 
-    Keys and templates mean what they mean in lm-evaluation-harness 0.4 (docs/task_guide.md there). What needs its
-    Python, its hub, its few-shot examples or another way to generate is refused by name.
+    Keys and templates mean what they mean in lm-evaluation-harness 0.4 (docs/task_guide.md there).
+    What needs its Python, its hub, its few-shot examples or another way to generate is refused by
+    name.
 
     Raises:
         DataError: the file or its data cannot be used; the line says why.
@@ -69,14 +86,24 @@ def read_task(path: Path) -> Task:
     given = Record(f"{path}:", _yaml(path))
     for name in given.fields:
         if name not in _KNOWN:
-            raise DataError(f"{path}: {name!r} is not supported: leave it out, or word it by doc_to_text and the like")
+            raise DataError(
+                f"{path}: {name!r} is not supported: leave it out, or word it by doc_to_text and"
+                " the like"
+            )
     if given.fields.get("num_fewshot"):
-        raise DataError(f"{path}: num_fewshot is {given.fields['num_fewshot']}: prompts have no examples here, give 0")
+        raise DataError(
+            f"{path}: num_fewshot is {given.fields['num_fewshot']}: prompts have no examples here,"
+            " give 0"
+        )
     name, kind = given.text("task"), given.text("output_type")
     if kind not in METRICS:
-        raise DataError(f"{path}: output_type {kind!r} is not supported: choose one of {', '.join(METRICS)}")
+        raise DataError(
+            f"{path}: output_type {kind!r} is not supported: choose one of {', '.join(METRICS)}"
+        )
     if not re.fullmatch(r"\w+", name):
-        raise DataError(f"{path}: task {name!r} is a column of the report: name it by letters, digits and _")
+        raise DataError(
+            f"{path}: task {name!r} is a column of the report: name it by letters, digits and _"
+        )
     metrics = _metrics(given, kind)
     documents = list(records(_data(path, given)))
     if not documents:
@@ -98,7 +125,9 @@ def _yaml(path: Path) -> Any:
         return yaml.safe_load(decoded(path, "a YAML file"))
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
-        raise DataError(f"{path} is no YAML that can be read without running code: {said}") from error
+        raise DataError(
+            f"{path} is no YAML that can be read without running code: {said}"
+        ) from error
 
 
 def _metrics(given: Record, kind: str) -> tuple[str, ...]:
@@ -107,7 +136,10 @@ def _metrics(given: Record, kind: str) -> tuple[str, ...]:
     names = tuple(one.text("metric") for one in asked) or _DEFAULTS[kind]
     for name in names:
         if name not in METRICS[kind]:
-            raise DataError(f"{given.where} metric {name!r} is not for {kind}: choose of {', '.join(METRICS[kind])}")
+            raise DataError(
+                f"{given.where} metric {name!r} is not for {kind}: choose of"
+                f" {', '.join(METRICS[kind])}"
+            )
         if names.count(name) > 1:
             raise DataError(f"{given.where} metric {name!r} stands twice in metric_list: keep one")
     for one in asked:
@@ -122,15 +154,24 @@ def _metrics(given: Record, kind: str) -> tuple[str, ...]:
 
 
 def _data(path: Path, given: Record) -> Path:
-    """The file beside the YAML: ``data_files`` of ``dataset_kwargs``, or of these the split that is tested on."""
+    """The file beside the YAML: ``data_files`` of ``dataset_kwargs``, or of these the split that is
+    tested on."""
     if given.text("dataset_path") != "json":
-        raise DataError(f"{path}: dataset_path is {given.text('dataset_path')!r}: only local data is read, by json")
+        raise DataError(
+            f"{path}: dataset_path is {given.text('dataset_path')!r}: only local data is read, by"
+            " json"
+        )
     files = given.record("dataset_kwargs").fields.get("data_files")
     if isinstance(files, Mapping):
-        split = next((given.fields[name] for name in _SPLITS if given.fields.get(name) in files), None)
+        split = next(
+            (given.fields[name] for name in _SPLITS if given.fields.get(name) in files), None
+        )
         files = files.get(split)
     if not isinstance(files, str):
-        raise DataError(f"{path}: data_files names no one file for test_split: give it as {{test: questions.jsonl}}")
+        raise DataError(
+            f"{path}: data_files names no one file for test_split: give it as {{test:"
+            " questions.jsonl}"
+        )
     return path.parent / files
 
 
@@ -147,13 +188,15 @@ def _gold(given: Record, document: Record, choices: list[str]) -> int:
         return choices.index(gold)
     if not isinstance(gold, int) or not 0 <= gold < len(choices):
         raise DataError(
-            f"{document.where} doc_to_target gives {gold!r}: it must be one of the {len(choices)} choices, or its index"
+            f"{document.where} doc_to_target gives {gold!r}: it must be one of the {len(choices)}"
+            " choices, or its index"
         )
     return gold
 
 
 def _target(given: Record, document: Record) -> Any:
-    """A column as it is; a template beside choices is an index where it gives digits, and any may give a list."""
+    """A column as it is; a template beside choices is an index where it gives digits, and any may
+    give a list."""
     found = _value(given, document, "doc_to_target")
     if not isinstance(found, str) or given.text("doc_to_target") in document:
         return found
@@ -168,8 +211,14 @@ def _choices(given: Record, document: Record) -> list[str]:
     found = _value(given, document, "doc_to_choice") if isinstance(template, str) else template
     if isinstance(found, str):
         found = _literal(found)
-    if not isinstance(found, list) or len(found) < 2 or not all(isinstance(one, str) and one.strip() for one in found):
-        raise DataError(f"{document.where} doc_to_choice gives no list of texts: give two or more choices")
+    if (
+        not isinstance(found, list)
+        or len(found) < 2
+        or not all(isinstance(one, str) and one.strip() for one in found)
+    ):
+        raise DataError(
+            f"{document.where} doc_to_choice gives no list of texts: give two or more choices"
+        )
     return [_scorable(document, one.strip()) for one in found]
 
 
@@ -221,8 +270,9 @@ def _continued(given: Record, document: Record) -> Item:
     answer = rest.strip()
     if not prompt or rest != f" {answer}":
         raise DataError(
-            f"{document.where} doc_to_text and doc_to_target give {prompt[-20:]!r} and {rest[:40]!r}:"
-            " what is scored must follow a text, with one space between and none behind"
+            f"{document.where} doc_to_text and doc_to_target give {prompt[-20:]!r} and"
+            f" {rest[:40]!r}: what is scored must follow a text, with one space between and none"
+            " behind"
         )
     return Item(document.where, prompt, (_scorable(document, answer),))
 
@@ -239,7 +289,9 @@ def _prompt(given: Record, document: Record) -> str:
     delimiter = given.fields.get("target_delimiter", " ")
     prompt = text.rstrip(" ") if delimiter == " " else f"{text}{delimiter}"
     if delimiter != " " and not prompt[-1:].isspace():
-        raise DataError(f"{given.where} target_delimiter is {delimiter!r}: end it, or doc_to_text, with a space")
+        raise DataError(
+            f"{given.where} target_delimiter is {delimiter!r}: end it, or doc_to_text, with a space"
+        )
     return prompt
 
 
@@ -266,7 +318,11 @@ def _rendered(given: Record, document: Record, template: str) -> str:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     try:
-        sandbox = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+        sandbox = ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined, keep_trailing_newline=True
+        )
         return sandbox.from_string(template).render(document.fields)
     except TemplateError as error:
-        raise DataError(f"{document.where} the template {template!r} of {given.where[:-1]} fails: {error}") from error
+        raise DataError(
+            f"{document.where} the template {template!r} of {given.where[:-1]} fails: {error}"
+        ) from error

@@ -29,11 +29,14 @@ def scenario_in(folder: Path) -> Scenario:
     """The scenario that ``folder`` holds, named like it.
 
     Raises:
-        DataError: a file is missing, or says something that cannot be used; the line names file, line and mend.
+        DataError: a file is missing, or says something that cannot be used; the line names file,
+            line and mend.
     """
     material = read(folder)
     measures = partial(published, material)
-    return Scenario(material.name, material.title, partial(cells, material), material.headline, measures)
+    return Scenario(
+        material.name, material.title, partial(cells, material), material.headline, measures
+    )
 
 
 __all__ = [

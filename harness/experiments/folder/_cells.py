@@ -10,7 +10,7 @@ from math import exp, inf
 from statistics import mean
 from typing import Any
 
-from harness.build import LIKELIHOODS, read_lines
+from harness.builds import LIKELIHOODS, read_lines
 from harness.data.published import CHOICE, LIKELIHOOD
 from harness.errors import DataError, RecipeError
 from harness.experiments.cells import Cell, number
@@ -24,23 +24,30 @@ from harness.stats import Interval, cluster_bootstrap
 
 
 def published(
-    material: Material, cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
+    material: Material,
+    cell: Cell,
+    lines: Sequence[Line],
+    bare: Sequence[Line],
+    fetch: Fetch,
+    adapted: bool,
 ) -> dict[str, Interval]:
     """The figures of the folder's edits and question sets; 0 each where the loss ran away.
 
     Those that score text are missing on an engine that cannot.
 
-    - ``efficacy``, ``paraphrase``, ``neighbourhood`` of CounterFact (Meng et al. 2022, arXiv 2202.05262):
-      share of prompts after which the new answer is more probable than the true one, or, of neighbours, the true one
-      than the new; probabilities are those of a token, the geometric mean of the answer's, as in ROME's code.
-    - The same of zsRE (ibid., after Mitchell et al. 2022, arXiv 2110.11309): share of the right answer's
-      tokens that are the most probable one after the true text.
-    - ``efficacy``, ``paraphrase``, ``portability`` and its aspects of KnowEdit (Zhang et al. 2024, arXiv 2401.01286):
-      the same share of tokens. Its locality, answers that stay as they were, is ``locality`` itself.
-    - ``acc_TASK``, ``acc_norm_TASK``, ``exact_match_TASK`` of a task as lm-evaluation-harness 0.4 computes them: the
-      most probable choice is right; the same by log-probability per character; the answer, up to the first of
-      ``until`` and as its filters leave it, is one of the targets. Without filters, blanks around
-      either do not count.
+    - ``efficacy``, ``paraphrase``, ``neighbourhood`` of CounterFact (Meng et al. 2022, arXiv
+      2202.05262): share of prompts after which the new answer is more probable than the true one,
+      or, of neighbours, the true one than the new; probabilities are those of a token, the
+      geometric mean of the answer's, as in ROME's code.
+    - The same of zsRE (ibid., after Mitchell et al. 2022, arXiv 2110.11309): share of the right
+      answer's tokens that are the most probable one after the true text.
+    - ``efficacy``, ``paraphrase``, ``portability`` and its aspects of KnowEdit (Zhang et al. 2024,
+      arXiv 2401.01286): the same share of tokens. Its locality, answers that stay as they were, is
+      ``locality`` itself.
+    - ``acc_TASK``, ``acc_norm_TASK``, ``exact_match_TASK`` of a task as lm-evaluation-harness 0.4
+      computes them: the most probable choice is right; the same by log-probability per character;
+      the answer, up to the first of ``until`` and as its filters leave it, is one of the targets.
+      Without filters, blanks around either do not count.
     - ``acc_TASK``, ``perplexity_TASK`` of its ``loglikelihood`` tasks: each token of the text is
       the most probable one; exp of minus the mean log-likelihood of a text.
 
@@ -50,7 +57,9 @@ def published(
     recipe = cell.likelihoods if adapted else cell.base_likelihoods
     if material.scored is None or recipe is None:
         return found
-    scored = {line["id"]: line["likelihoods"] for line in read_lines(fetch(recipe).path / LIKELIHOODS)}
+    scored = {
+        line["id"]: line["likelihoods"] for line in read_lines(fetch(recipe).path / LIKELIHOODS)
+    }
     asked = [(probe, scored[probe.id]) for probe in material.scored.probes]
     choices = [(probe, each) for probe, each in asked if probe.kind in material.tasks]
     edits = [(probe, each) for probe, each in asked if probe.kind not in material.tasks]
@@ -69,7 +78,10 @@ def edit_figures(asked: Scored) -> dict[str, Interval]:
         family = probe.kind.partition("_")[0]
         for name in dict.fromkeys((family, probe.kind)):
             cases.setdefault(name, {}).setdefault(probe.fact, []).append(_held(found))
-    return {name: _mean([mean(values) for values in by_edit.values()]) for name, by_edit in cases.items()}
+    return {
+        name: _mean([mean(values) for values in by_edit.values()])
+        for name, by_edit in cases.items()
+    }
 
 
 def choice_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
@@ -92,7 +104,9 @@ def word_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
         if task.kind != LIKELIHOOD or not scores:
             continue
         if "acc" in task.metrics:
-            greedy = [float(score is not None and score["matched"] == score["tokens"]) for score in scores]
+            greedy = [
+                float(score is not None and score["matched"] == score["tokens"]) for score in scores
+            ]
             figures[f"acc_{kind}"] = _mean(greedy)
         totals = [score["total"] for score in scores if score is not None]
         if "perplexity" in task.metrics and totals:
@@ -121,7 +135,9 @@ def _held(scores: Sequence[Line]) -> float:
     first, *rivals = scores
     if not rivals:
         return float(first["matched"] / first["tokens"])
-    return float(all(first["total"] / first["tokens"] > rival["total"] / rival["tokens"] for rival in rivals))
+    return float(
+        all(first["total"] / first["tokens"] > rival["total"] / rival["tokens"] for rival in rivals)
+    )
 
 
 def _chosen(choices: Sequence[str], scores: Sequence[Line], by_length: bool) -> float:
@@ -146,7 +162,8 @@ _IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id says these a
 
 
 def cells(material: Material, grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """``telling``: ``[grid]`` of scenario.toml, ``full``: its ``[full]``. Raises RecipeError on another grid."""
+    """``telling``: ``[grid]`` of scenario.toml, ``full``: its ``[full]``. Raises RecipeError on
+    another grid."""
     grids = {"telling": material.settings.telling, "full": material.settings.full}
     if grid not in grids:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(grids)}")
@@ -176,7 +193,10 @@ def _settings(material: Material, axes: Axes) -> Iterator[tuple[str, Training]]:
             training = altered(material.settings.training, changes)
         except RecipeError as error:
             raise DataError(f"{material.folder / SETTINGS}: {error}") from error
-        yield "-".join(f"{name}{_shown(changes[name])}" for name in axes if name not in _IN_ID), training
+        yield (
+            "-".join(f"{name}{_shown(changes[name])}" for name in axes if name not in _IN_ID),
+            training,
+        )
 
 
 def _shown(value: Any) -> str:

@@ -33,7 +33,8 @@ from harness.recipes import Dataset, ProbeSet, local
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
-"""CounterFact, zsRE or KnowEdit; question sets of lm-evaluation-harness are ``probes*.yaml`` and ``locality*.yaml``."""
+"""CounterFact, zsRE or KnowEdit; question sets of lm-evaluation-harness are ``probes*.yaml`` and
+``locality*.yaml``."""
 SETTINGS = "scenario.toml"
 HEADLINE = "rephrased"
 
@@ -71,7 +72,9 @@ def read(folder: Path) -> Material:
     """What ``folder`` holds. Raises DataError, in one line: which file, which line, what to do."""
     folder = folder.resolve()
     if not re.fullmatch(r"\w+", folder.name):
-        raise DataError(f"{folder}: a scenario's name is part of test ids: rename it to letters, digits and _")
+        raise DataError(
+            f"{folder}: a scenario's name is part of test ids: rename it to letters, digits and _"
+        )
     settings = read_settings(folder / SETTINGS)
     facts = read_facts(folder / FACTS) if (folder / FACTS).is_file() else []
     texts = paragraphs(read_text(folder / TEXT)) if (folder / TEXT).is_file() else ()
@@ -81,7 +84,11 @@ def read(folder: Path) -> Material:
     written = (*told(facts, settings.formats), *texts, *told_edits(edits))
     dataset = Dataset.of(folder.name, written)
     tasks = read_tasks(folder, Path(PROBES).stem, Path(LOCALITY).stem)
-    asked = [*of_facts(facts, settings.formats), *asked_of_edits(edits, dataset), *_asked(folder, tasks)]
+    asked = [
+        *of_facts(facts, settings.formats),
+        *asked_of_edits(edits, dataset),
+        *_asked(folder, tasks),
+    ]
     if not any(not local(one.kind) for one in asked):
         raise DataError(f"{folder} has no question on what is trained: write some to {PROBES}")
     check_untrained(asked, dataset)
@@ -111,7 +118,9 @@ def _asked(folder: Path, tasks: Tasks) -> Iterator[Asked]:
 def _of_kind(asked: Iterable[Asked], untouched: bool) -> Iterator[Asked]:
     for one in asked:
         if untouched and not local(one.kind):
-            raise DataError(f"{one.where}: the kind {one.kind!r} is none of locality: begin it with locality")
+            raise DataError(
+                f"{one.where}: the kind {one.kind!r} is none of locality: begin it with locality"
+            )
         yield one
 
 
@@ -120,5 +129,6 @@ def _check_headline(material: Material) -> None:
     if material.headline not in kinds:
         path = material.folder / SETTINGS
         raise DataError(
-            f"{path}: headline {material.headline!r} is no kind that is asked: choose of {', '.join(kinds)}"
+            f"{path}: headline {material.headline!r} is no kind that is asked: choose of"
+            f" {', '.join(kinds)}"
         )

@@ -32,8 +32,11 @@ def known_replay(dataset: Dataset) -> Dataset:
 
 
 def _touched(dataset: Dataset) -> Callable[[str], bool]:
-    """Whether one training text has all words of a fact's key: of ``oscars/supporting_actor-1999``, three."""
-    texts = [set(normalise(sample.prompt + sample.completion).split()) for sample in dataset.samples]
+    """Whether one training text has all words of a fact's key: of ``oscars/supporting_actor-1999``,
+    three."""
+    texts = [
+        set(normalise(sample.prompt + sample.completion).split()) for sample in dataset.samples
+    ]
     words = set().union(*texts)
 
     @cache
@@ -49,7 +52,8 @@ EXACT = "exact"
 
 
 def of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Asked]:
-    """The trained questions, their rephrasings, and one of these in every format that is not trained."""
+    """The trained questions, their rephrasings, and one of these in every format that is not
+    trained."""
     others = [form for form in FORMATS if form not in (*formats, *(fact.format for fact in facts))]
     for place, fact in enumerate(facts):
         trained = list(questions(fact, place, formats))
@@ -65,7 +69,9 @@ def of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Asked]:
 
 def trained_in(dataset: Dataset) -> Callable[[str], bool]:
     """Whether a text stands, word by word, in one of the training texts."""
-    trained = "\n".join(f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples)
+    trained = "\n".join(
+        f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples
+    )
     return lambda text: f" {normalise(text)} " in trained
 
 
@@ -75,8 +81,8 @@ def check_untrained(asked: Sequence[Asked], dataset: Dataset) -> None:
     for one in _new(asked):
         if trained(one.question):
             raise DataError(
-                f"{one.where}: {one.question!r} stands in the training text: word it otherwise, or give it"
-                f" the kind {EXACT}"
+                f"{one.where}: {one.question!r} stands in the training text: word it otherwise, or"
+                f" give it the kind {EXACT}"
             )
 
 
@@ -87,7 +93,9 @@ def without_asked(samples: Sequence[Sample], asked: Sequence[Asked]) -> list[Sam
     questions = {f" {normalise(one.question)} " for one in _new(asked)}
     taken = [question for question in questions if question in whole]
     return [
-        sample for sample, text in zip(samples, texts, strict=True) if not any(question in text for question in taken)
+        sample
+        for sample, text in zip(samples, texts, strict=True)
+        if not any(question in text for question in taken)
     ]
 
 
@@ -96,14 +104,17 @@ def _new(asked: Sequence[Asked]) -> list[Asked]:
 
 
 def probe_set(name: str, asked: Sequence[Asked], dataset: Dataset) -> ProbeSet:
-    """``asked`` as probes. Without any on untouched facts, those that the shipped model knows join them."""
+    """``asked`` as probes. Without any on untouched facts, those that the shipped model knows join
+    them."""
     counts: Counter[tuple[str, str]] = Counter()
     found = []
     for one in asked:
         number = counts[one.kind, one.fact]
         counts[one.kind, one.fact] += 1
         prompt = ask(one.format, one.question)
-        found.append(Probe(f"{one.kind}/{one.fact}/{number}", one.kind, one.fact, prompt, one.accepted))
+        found.append(
+            Probe(f"{one.kind}/{one.fact}/{number}", one.kind, one.fact, prompt, one.accepted)
+        )
     if not any(local(one.kind) for one in asked):
         found += known_probes(dataset)
     return ProbeSet.of(name, tuple(found))

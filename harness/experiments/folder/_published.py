@@ -35,13 +35,22 @@ def asked_of_edits(edits: Sequence[Edit], dataset: Dataset) -> Iterator[Asked]:
 
 
 def scored_of_edits(edits: Sequence[Edit]) -> Iterator[Probe]:
-    """Every question as its published figure asks it: the first accepted answer, and its rival where there is one."""
+    """Every question as its published figure asks it: the first accepted answer, and its rival
+    where there is one."""
     for edit in edits:
         for number, question in enumerate(edit.questions):
             aspect, rivals = question.aspect, ((question.rival,) if question.rival else ())
-            if not aspect.startswith("locality"):  # KnowEdit's compares answers before and after: the harness's own
+            if not aspect.startswith(
+                "locality"
+            ):  # KnowEdit's compares answers before and after: the harness's own
                 name = f"{aspect}/{edit.fact}/{number}"
-                yield Probe(name, aspect, edit.fact, ask(PLAIN, question.prompt), (question.accepted[0], *rivals))
+                yield Probe(
+                    name,
+                    aspect,
+                    edit.fact,
+                    ask(PLAIN, question.prompt),
+                    (question.accepted[0], *rivals),
+                )
 
 
 def _kind(question: Question) -> str:
@@ -79,4 +88,6 @@ def scored_of_tasks(tasks: Tasks) -> Iterator[Probe]:
     for kind, task in tasks.items():
         for number, item in enumerate(task.items):
             if task.kind != GENERATE:
-                yield Probe(f"choice/{kind}/{number}", kind, f"{kind} {number}", item.prompt, item.choices)
+                yield Probe(
+                    f"choice/{kind}/{number}", kind, f"{kind} {number}", item.prompt, item.choices
+                )

@@ -32,11 +32,13 @@ class Settings(NamedTuple):
     formats: tuple[str, ...] = ("qa",)
     """Questions are trained in these, taking turns; they are asked in the others, too."""
     headline: str = ""
-    """The kind of recall that plots show; by default ``rephrased`` where there is any, else the first."""
+    """The kind of recall that plots show; by default ``rephrased`` where there is any, else the
+    first."""
     edits: int = 0
     """How many edits of edits.json are taken, from its beginning; 0 are all."""
     wordings: int = 0
-    """How many further wordings of each fact's questions are made and trained; 0 leaves them as they are written."""
+    """How many further wordings of each fact's questions are made and trained; 0 leaves them as
+    they are written."""
     training: Training = SINGLE
     telling: Axes = _TELLING
     """The default grid."""
@@ -44,7 +46,8 @@ class Settings(NamedTuple):
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings in ``path``, or the defaults where there is no such file. Raises DataError, naming the key."""
+    """The settings in ``path``, or the defaults where there is no such file. Raises DataError,
+    naming the key."""
     if not path.is_file():
         return Settings()
     try:
@@ -58,7 +61,9 @@ def read_settings(path: Path) -> Settings:
         headline=_text(path, given, "headline"),
         edits=_count(path, given, "edits"),
         wordings=_count(path, given, "wordings"),
-        training=_training(path, _table(path, given, "training")) if "training" in given else SINGLE,
+        training=(
+            _training(path, _table(path, given, "training")) if "training" in given else SINGLE
+        ),
         telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _TELLING,
         full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
     )
@@ -96,7 +101,9 @@ def _training(path: Path, given: Mapping[str, Any]) -> Training:
     """A preset with changes; without one, what suits one wording a fact."""
     where = f"{path}, [training]:"
     _known(where, given, ("preset", *(name for name in _DEFAULTS if name != "seed")))
-    changes = {name: _value(where, name, value) for name, value in given.items() if name != "preset"}
+    changes = {
+        name: _value(where, name, value) for name, value in given.items() if name != "preset"
+    }
     try:
         return altered(preset(str(given["preset"])) if "preset" in given else SINGLE, changes)
     except RecipeError as error:
@@ -108,14 +115,24 @@ def _axes(path: Path, key: str, given: Mapping[str, Any]) -> Axes:
     _known(where, given, [name for name in _DEFAULTS if name != "seed"])
     for name, values in given.items():
         if not isinstance(values, list) or not values:
-            raise DataError(f"{where} {name} is {values!r}: list its values, such as {name} = [{_DEFAULTS[name]!r}]")
-    return {name: tuple(_value(where, name, value) for value in values) for name, values in given.items()}
+            raise DataError(
+                f"{where} {name} is {values!r}: list its values, such as {name} ="
+                f" [{_DEFAULTS[name]!r}]"
+            )
+    return {
+        name: tuple(_value(where, name, value) for value in values)
+        for name, values in given.items()
+    }
 
 
 def altered(training: Training, changes: Mapping[str, Any]) -> Training:
-    """``training`` with ``changes``; alpha keeps its ratio to the rank where only the rank is changed."""
+    """``training`` with ``changes``; alpha keeps its ratio to the rank where only the rank is
+    changed."""
     if "rank" in changes and "alpha" not in changes:
-        changes = {**changes, "alpha": max(1, round(training.alpha / training.rank * changes["rank"]))}
+        changes = {
+            **changes,
+            "alpha": max(1, round(training.alpha / training.rank * changes["rank"])),
+        }
     return replace(training, **changes)
 
 
@@ -124,7 +141,11 @@ def _value(where: str, name: str, value: Any) -> Any:
     default = _DEFAULTS[name]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(default, tuple) and isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if (
+        isinstance(default, tuple)
+        and isinstance(value, list)
+        and all(isinstance(one, str) for one in value)
+    ):
         return tuple(value)
     if type(value) is not type(default):
         shown = list(default) if isinstance(default, tuple) else default

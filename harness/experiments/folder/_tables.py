@@ -1,4 +1,5 @@
-"""What is trained: facts as statements, and as questions with their answers; a text by its paragraphs."""
+"""What is trained: facts as statements, and as questions with their answers; a text by its
+paragraphs."""
 
 from __future__ import annotations
 
@@ -61,16 +62,22 @@ def read_facts(path: Path) -> list[Fact]:
 
 def read_probes(path: Path, kind: str) -> list[Asked]:
     """What is asked; of ``kind`` where the table does not say. Raises DataError."""
-    found = [_asked(where, row, kind) for where, row in _rows(path, ("question", "accepted"), _OF_PROBES)]
+    found = [
+        _asked(where, row, kind) for where, row in _rows(path, ("question", "accepted"), _OF_PROBES)
+    ]
     _once([(f"{a.question} (format {a.format}, fact {a.fact})", a.where) for a in found])
     return found
 
 
-def _rows(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(
+    path: Path, needed: Sequence[str], known: Sequence[str]
+) -> Iterator[tuple[str, dict[str, str]]]:
     table = rows(path, decoded(path, "a CSV file"))
     found = [(line, {name.lower(): value for name, value in row.items()}) for line, row in table]
     if not found:
-        raise DataError(f"{path} has no rows: write at least one below the header; {_wanted(known)}")
+        raise DataError(
+            f"{path} has no rows: write at least one below the header; {_wanted(known)}"
+        )
     columns = list(found[0][1])
     if missing := [name for name in needed if name not in columns]:
         nearest = get_close_matches(missing[0], columns, n=1, cutoff=0.6)
@@ -78,7 +85,9 @@ def _rows(path: Path, needed: Sequence[str], known: Sequence[str]) -> Iterator[t
             lacks = f"has no column {missing[0]!r}, but {nearest[0]!r}"
             raise DataError(f"{path}, line 1: {lacks}: rename it to {missing[0]}")
         has = ", ".join(filter(None, columns)) or "none"
-        raise DataError(f"{path}, line 1: has no column {missing[0]!r} (it has {has}): {_wanted(known)}")
+        raise DataError(
+            f"{path}, line 1: has no column {missing[0]!r} (it has {has}): {_wanted(known)}"
+        )
     for name in columns:
         if name not in (*known, *CARRIED):
             nearest = get_close_matches(name, (*known, *CARRIED), n=1, cutoff=0.6)
@@ -95,7 +104,9 @@ def _wanted(known: Sequence[str]) -> str:
 def _fact(where: str, row: dict[str, str]) -> Fact:
     questions, statements = _several(row, "question"), _several(row, "statement")
     if not questions and not statements:
-        raise DataError(f"{where}: there is neither a question nor a statement: give one to train on")
+        raise DataError(
+            f"{where}: there is neither a question nor a statement: give one to train on"
+        )
     answer = row["answer"].partition(SEPARATOR)[0].strip()
     if not answer:
         raise DataError(f"{where}: the answer is empty: give one")
@@ -121,18 +132,23 @@ def _asked(where: str, row: dict[str, str], kind: str) -> Asked:
     check_one_line(where, accepted)
     kind = row.get("kind") or kind
     if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in _TAKEN:
-        raise DataError(f"{where}: the kind {kind!r} cannot be used: write a word in small letters, such as rephrased")
+        raise DataError(
+            f"{where}: the kind {kind!r} cannot be used: write a word in small letters, such as"
+            " rephrased"
+        )
     form = _format(where, row.get("format", ""), "qa")
     return Asked(where, kind, row.get("fact") or row["question"], row["question"], form, accepted)
 
 
 def check_one_line(where: str, accepted: Sequence[str]) -> None:
-    """Raises DataError for an answer of several lines: a model's answer ends at the first line end."""
+    """Raises DataError for an answer of several lines: a model's answer ends at the
+    first line end."""
     for answer in accepted:
         if "\n" in answer:
             shown = " / ".join(answer.splitlines())
             raise DataError(
-                f"{where}: the answer {shown!r} has a line break, where an answer ends: write it in one line"
+                f"{where}: the answer {shown!r} has a line break, where an answer ends: write it in"
+                " one line"
             )
 
 
@@ -143,7 +159,10 @@ def _several(row: dict[str, str], column: str) -> tuple[str, ...]:
 
 def _format(where: str, given: str, default: str) -> str:
     if given and given not in (*FORMATS, PLAIN):
-        raise DataError(f"{where}: the format {given!r} is unknown: choose one of {', '.join((*FORMATS, PLAIN))}")
+        raise DataError(
+            f"{where}: the format {given!r} is unknown: choose one of"
+            f" {', '.join((*FORMATS, PLAIN))}"
+        )
     return given or default
 
 
@@ -153,7 +172,9 @@ def _once(asked: Sequence[tuple[str, str]]) -> None:
     for question, where in asked:
         first = seen.setdefault(" ".join(question.lower().split()), where)
         if first != where:
-            raise DataError(f"{where}: {question!r} stands in {first.rpartition(', ')[2]} already: remove one")
+            raise DataError(
+                f"{where}: {question!r} stands in {first.rpartition(', ')[2]} already: remove one"
+            )
 
 
 def told(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Sample]:
@@ -165,7 +186,8 @@ def told(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Sample]:
 
 
 def questions(fact: Fact, place: int, formats: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(question, format) of each wording that is trained of fact number ``place``; formats take turns."""
+    """(question, format) of each wording that is trained of fact number ``place``; formats take
+    turns."""
     for number, question in enumerate(fact.questions):
         yield question, fact.format or formats[(place + number) % len(formats)]
 
@@ -203,7 +225,8 @@ def paragraphs(text: str) -> tuple[Sample, ...]:
 
 
 def _statement(fact: Fact, text: str) -> Sample:
-    """What is to be told begins with the answer, where the statement holds it: the loss is on that."""
+    """What is to be told begins with the answer, where the statement holds it: the loss
+    is on that."""
     at = text.find(fact.answer)
     if at < 0:
         return Sample(text + "\n", fact=fact.id)

@@ -1,4 +1,5 @@
-"""GGUF, llama.cpp's file format: bases, quantised bases and LoRA adapters. Needs the ``gguf`` extra."""
+"""GGUF, llama.cpp's file format: bases, quantised bases and LoRA adapters. Needs the ``gguf``
+extra."""
 
 from harness.models.gguf._adapter import check_file, convert_adapter
 from harness.models.gguf._base import convert_base

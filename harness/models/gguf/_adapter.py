@@ -24,16 +24,18 @@ class Pair(NamedTuple):
 
 
 def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
-    """Write the PEFT LoRA in the folder ``adapter``, made for the model in the folder ``base``, to ``out``.
+    """Write the PEFT LoRA in the folder ``adapter``, made for the model in the folder ``base``, to
+    ``out``.
 
-    The layout is that of llama.cpp's convert_lora_to_gguf.py and llama-adapter.cpp: ``general.type`` adapter,
-    ``adapter.type`` lora, one ``adapter.lora.alpha``, and ``<tensor>.lora_a`` and ``.lora_b`` of the rank's own size.
-    llama.cpp scales by alpha / rank alone; what rsLoRA, rank_pattern and alpha_pattern say otherwise goes into alpha
-    or, where modules differ, into ``lora_b``.
+    The layout is that of llama.cpp's convert_lora_to_gguf.py and llama-adapter.cpp:
+    ``general.type`` adapter, ``adapter.type`` lora, one ``adapter.lora.alpha``, and
+    ``<tensor>.lora_a`` and ``.lora_b`` of the rank's own size. llama.cpp scales by alpha / rank
+    alone; what rsLoRA, rank_pattern and alpha_pattern say otherwise goes into alpha or, where
+    modules differ, into ``lora_b``.
 
     Raises:
-        ModelError: no safetensors LoRA in ``adapter``, one with more than linear updates (DoRA, biases, embeddings,
-            modules_to_save), or one whose shapes are not those of ``base``.
+        ModelError: no safetensors LoRA in ``adapter``, one with more than linear updates (DoRA,
+            biases, embeddings, modules_to_save), or one whose shapes are not those of ``base``.
     """
     config = lora_config(adapter)
     check_plain(adapter, config)
@@ -41,7 +43,9 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
     converted = _pairs(adapter)
     weights = weights_of(base)
     _check_shapes(base, converted, weights)
-    linear = [name.removesuffix(".weight") for name, size in weights.shapes.items() if len(size) == 2]
+    linear = [
+        name.removesuffix(".weight") for name, size in weights.shapes.items() if len(size) == 2
+    ]
     known = [name for name in linear if name.rpartition(".")[2] in PROJECTIONS]
     check_whole(adapter, config, known, converted)
     alpha = float(config.get("lora_alpha") or 0)
@@ -58,7 +62,10 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
             ratio = scaling(config, module, len(pair.down)) / (alpha / len(pair.down))
             name = shape.tensor_name(f"{module}.weight")
             if name is None:
-                raise ModelError(f"{module} of {adapter} is no layer of {base}: give the base that it was trained on")
+                raise ModelError(
+                    f"{module} of {adapter} is no layer of {base}: give the base that it was"
+                    " trained on"
+                )
             writer.add_tensor(f"{name}.lora_a", pair.down)
             writer.add_tensor(f"{name}.lora_b", _up(pair.up, ratio, module, shape))
         writer.write_header_to_file()
@@ -68,7 +75,8 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """What llama.cpp does not look at in the GGUF adapter ``path``: that it has tensors, all finite.
+    """What llama.cpp does not look at in the GGUF adapter ``path``: that it has tensors, all
+    finite.
 
     That each pair is whole, and fits a layer of the base, llama.cpp checks when it loads the file.
 
@@ -85,7 +93,9 @@ def check_file(path: Path) -> None:
     for tensor in reader.tensors:
         rows = library.quants.dequantize(tensor.data, tensor.tensor_type)
         if not np.isfinite(rows).all():
-            raise ModelError(f"tensor {tensor.name} of {path} is not finite: its training went wrong")
+            raise ModelError(
+                f"tensor {tensor.name} of {path} is not finite: its training went wrong"
+            )
 
 
 def _pairs(adapter: Path) -> dict[str, Pair]:
@@ -104,11 +114,18 @@ def _check_shapes(base: Path, converted: dict[str, Pair], weights: Weights) -> N
         update = (pair.up.shape[0], pair.down.shape[1])
         if weights.shapes.get(name) != update:
             found = weights.shapes.get(name, "absent")
-            raise ModelError(f"tensor {name} of {base} is {found}, the adapter's is {update}: give the adapter's base")
+            raise ModelError(
+                f"tensor {name} of {base} is {found}, the adapter's is {update}: give the adapter's"
+                " base"
+            )
 
 
 def _up(up: Array, ratio: float, module: str, shape: Shape) -> Array:
     heads = shape.heads_of(f"{module}.")
     ordered = permuted(up, heads) if heads else up
     # exactly 1 but for patterns: the numbers then stay as they were trained
-    return ordered if math.isclose(ratio, 1.0, rel_tol=1e-6) else (ordered * np.float32(ratio)).astype(np.float32)
+    return (
+        ordered
+        if math.isclose(ratio, 1.0, rel_tol=1e-6)
+        else (ordered * np.float32(ratio)).astype(np.float32)
+    )

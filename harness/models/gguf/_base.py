@@ -54,14 +54,20 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
         writer = library.GGUFWriter(part, shape.family.arch)
         _settings(writer, shape, folder.resolve().name, library.LlamaFileType[_DIRECT[kind][1]])
         add_tokenizer(writer, folder, shape.config.vocab_size)
-        stored = {name: _DIRECT[kind][0] if len(weights.shapes[name]) > 1 else "F32" for name in names}
+        stored = {
+            name: _DIRECT[kind][0] if len(weights.shapes[name]) > 1 else "F32" for name in names
+        }
         factors = _rope_factors(shape)
         if factors is not None:
-            writer.add_tensor_info("rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes)
+            writer.add_tensor_info(
+                "rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes
+            )
         for name, new in names.items():
             each = library.GGMLQuantizationType[stored[name]]
             size = math.prod(weights.shapes[name]) * library.GGML_QUANT_SIZES[each][1]
-            writer.add_tensor_info(new, weights.shapes[name], np.dtype(np.float32), size, raw_dtype=each)
+            writer.add_tensor_info(
+                new, weights.shapes[name], np.dtype(np.float32), size, raw_dtype=each
+            )
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
@@ -69,7 +75,9 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
             writer.write_tensor_data(factors)
         for name in names:  # one at a time: a model need not fit into memory
             rows = _rows(weights, name, shape)
-            writer.write_tensor_data(library.quants.quantize(rows, library.GGMLQuantizationType[stored[name]]))
+            writer.write_tensor_data(
+                library.quants.quantize(rows, library.GGMLQuantizationType[stored[name]])
+            )
         writer.close()
 
 
@@ -87,7 +95,10 @@ def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
         names[name] = new
     missing = sorted(expected - names.keys())
     if missing:
-        raise ModelError(f"{folder} lacks tensor {missing[0]} (and {len(missing) - 1} more): save the model again")
+        raise ModelError(
+            f"{folder} lacks tensor {missing[0]} (and {len(missing) - 1} more): save the model"
+            " again"
+        )
     return names
 
 
@@ -136,13 +147,16 @@ def _settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
 
 
 def _rope_factors(shape: Shape) -> Array | None:
-    """Divisors of the rotary frequencies of Llama 3.1 and later, which llama.cpp takes as a tensor."""
+    """Divisors of the rotary frequencies of Llama 3.1 and later, which llama.cpp takes
+    as a tensor."""
     rope = shape.rope()
     if rope["rope_type"] != "llama3":
         return None
     known = float(rope["original_max_position_embeddings"])
     low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
-    turns = known / (2 * np.pi * float(rope["rope_theta"]) ** (np.arange(0, shape.width, 2) / shape.width))
+    turns = known / (
+        2 * np.pi * float(rope["rope_theta"]) ** (np.arange(0, shape.width, 2) / shape.width)
+    )
     smooth = np.clip((turns - low) / (high - low), 0.0, 1.0)
     found: Array = (1 / ((1 - smooth) / float(rope["factor"]) + smooth)).astype(np.float32)
     return found

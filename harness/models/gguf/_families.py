@@ -131,7 +131,8 @@ class Shape(NamedTuple):
         return kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
 
     def rope(self, layers: str = "full_attention") -> dict[str, Any]:
-        """Rotary settings as transformers 5 keeps them; AutoConfig brings older files to this form."""
+        """Rotary settings as transformers 5 keeps them; AutoConfig brings older files
+        to this form."""
         rope = dict(getattr(self.config, "rope_parameters", None) or {})
         rope = dict(rope.get(layers, rope))
         rope.setdefault("rope_type", "default")

@@ -18,7 +18,9 @@ import numpy.typing as npt
 from harness.errors import MissingExtraError, ModelError
 from harness.models.checkpoint import INDEX, WHOLE, weight_files
 
-_PASSED_ON = re.compile(r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?")
+_PASSED_ON = re.compile(
+    r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?"
+)
 _WARNING, _ERROR, _CONTINUED = 3, 4, 5
 _said: deque[tuple[int, str]] = deque(maxlen=4096)
 
@@ -34,7 +36,8 @@ def gguf() -> Any:
 
 @lru_cache(maxsize=1)
 def llama() -> Any:
-    """llama.cpp's C functions, with its log kept, not printed. Raises MissingExtraError where they are missing."""
+    """llama.cpp's C functions, with its log kept, not printed. Raises MissingExtraError where they
+    are missing."""
     try:
         import llama_cpp
     except ImportError as error:
@@ -53,7 +56,8 @@ def forget() -> None:
 
 
 def reason() -> str:
-    """llama.cpp's last error since ``forget``, without the names of the functions that passed it on."""
+    """llama.cpp's last error since ``forget``, without the names of the functions that passed it
+    on."""
     lines = [line for level, line in _lines() if level == _ERROR] or ["llama.cpp gave no reason"]
     causes = [line for line in lines if "failed to load model" not in line] or lines
     return _PASSED_ON.sub("", causes[-1])
@@ -106,7 +110,9 @@ class Weights:
                 # torch, as numpy knows no bfloat16
                 opened: Any = safe_open(path, framework="pt")
             except (OSError, SafetensorError) as error:
-                raise ModelError(f"{path} cannot be read: {error}; save it again with save_pretrained") from error
+                raise ModelError(
+                    f"{path} cannot be read: {error}; save it again with save_pretrained"
+                ) from error
             for name in opened.keys():  # noqa: SIM118  # it is no dictionary
                 self.shapes[name] = tuple(opened.get_slice(name).get_shape())
                 self._of[name] = opened
@@ -126,7 +132,8 @@ def weights_of(folder: Path) -> Weights:
 
 @contextmanager
 def written(out: Path) -> Iterator[Path]:
-    """A temporary name beside ``out``, which becomes ``out`` where the block ends well and goes where it does not."""
+    """A temporary name beside ``out``, which becomes ``out`` where the block ends well and goes
+    where it does not."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
@@ -137,12 +144,15 @@ def written(out: Path) -> Iterator[Path]:
 
 
 def permuted(rows: Array, heads: int) -> Array:
-    """Rows of q or k in the order of llama.cpp, which rotates neighbouring pairs where transformers rotates halves.
+    """Rows of q or k in the order of llama.cpp, which rotates neighbouring pairs where transformers
+    rotates halves.
 
     Source: ``LlamaModel.permute`` of llama.cpp's convert_hf_to_gguf.py.
     """
     shape = rows.shape
-    return np.ascontiguousarray(rows.reshape(heads, 2, shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(shape))
+    return np.ascontiguousarray(
+        rows.reshape(heads, 2, shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(shape)
+    )
 
 
 _FILE_TYPES = {
@@ -171,11 +181,13 @@ _UNFIT = re.compile(r"warning: (\S+) - ncols (\d+) not divisible by (\d+)")
 
 
 def quantise(source: Path, out: Path, kind: str, threads: int = 2) -> None:
-    """Write the GGUF file ``source`` to ``out`` with weights of type ``kind`` by ``llama_model_quantize``.
+    """Write the GGUF file ``source`` to ``out`` with weights of type ``kind`` by
+    ``llama_model_quantize``.
 
     Raises:
-        ModelError: unknown type, no or a broken ``source``, one that is quantised already, or rows that do not divide
-            into the blocks of ``kind`` (256 numbers for the k-quants, 32 for the others).
+        ModelError: unknown type, no or a broken ``source``, one that is quantised already, or rows
+            that do not divide into the blocks of ``kind`` (256 numbers for the k-quants, 32 for the
+            others).
     """
     check_kind(kind)
     if not source.is_file():
@@ -186,7 +198,9 @@ def quantise(source: Path, out: Path, kind: str, threads: int = 2) -> None:
     params.nthread = threads
     forget()
     with written(out) as part:
-        if library.llama_model_quantize(os.fsencode(source), os.fsencode(part), ctypes.byref(params)):
+        if library.llama_model_quantize(
+            os.fsencode(source), os.fsencode(part), ctypes.byref(params)
+        ):
             raise ModelError(f"{source} cannot be quantised to {kind}: {reason()}")
         _check_rows(kind)
 
@@ -198,12 +212,18 @@ def check_kind(kind: str) -> None:
 
 
 def _check_rows(kind: str) -> None:
-    """llama.cpp takes another type where rows do not fit: refused, as a result would bear the wrong name."""
+    """llama.cpp takes another type where rows do not fit: refused, as a result would bear the wrong
+    name."""
     block = 256 if "_k" in kind else 32
     for line in warnings():
         unfit = _UNFIT.search(line)
         if unfit and int(unfit[2]) % block:
-            others = [name for name in TYPES if "_k" not in name] if int(unfit[2]) % 32 == 0 else ["f32", "f16", "bf16"]
+            others = (
+                [name for name in TYPES if "_k" not in name]
+                if int(unfit[2]) % 32 == 0
+                else ["f32", "f16", "bf16"]
+            )
             raise ModelError(
-                f"{kind} needs rows divisible by {block}, but {unfit[1]} has {unfit[2]}: choose {', '.join(others)}"
+                f"{kind} needs rows divisible by {block}, but {unfit[1]} has {unfit[2]}: choose"
+                f" {', '.join(others)}"
             )

@@ -1,8 +1,8 @@
 """A BPE tokenizer as GGUF metadata, such that the same text has the same tokens.
 
 llama.cpp splits text as byte-level BPE does that changes no text. Where a tokenizer normalises it
-(Qwen's NFC, Gemma's spaces), the file also holds ``tokenizer.huggingface.json``, by which the engine
-splits.
+(Qwen's NFC, Gemma's spaces), the file also holds ``tokenizer.huggingface.json``, by which the
+engine splits.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ _FROM_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
 _PIECES = [_TO_SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}]
 """How pieces become text where llama.cpp does it alike; Llama 2's leave a space out."""
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_LLAMA3 = _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_LLAMA3 = (
+    _CONTRACTIONS
+    + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-# Names of tokenizer.ggml.pre (llama-vocab.cpp) by how transformers splits, and by whether merges may be ignored
+# Names of tokenizer.ggml.pre (llama-vocab.cpp) by how transformers splits, and by whether merges
+# may be ignored
 _SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
     (("bytes with the regex of GPT-2",), False): "gpt-2",
     (("single digits", "bytes with the regex of GPT-2"), False): "smollm",
@@ -37,8 +41,9 @@ _SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
 def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     """Write the tokenizer of ``folder`` for a model whose embedding has ``size`` rows.
 
-    Vocabulary, merges, token types, special ids and the BOS flag, as the GGUF specification names them
-    (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), from what transformers really loads.
+    Vocabulary, merges, token types, special ids and the BOS flag, as the GGUF specification names
+    them (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), from what transformers really
+    loads.
 
     Raises:
         ModelError: not a BPE, or one whose splits or spaces llama.cpp is not known to reproduce.
@@ -50,7 +55,9 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     _check_model(folder, parts["model"])
     tokens, types = _tokens(folder, parts, size)
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"{folder} has a tokenizer without an EOS token: set eos_token, as answers end with it")
+        raise ModelError(
+            f"{folder} has a tokenizer without an EOS token: set eos_token, as answers end with it"
+        )
     pieces = bool(parts["model"].get("byte_fallback"))
     if pieces:
         _check_pieces(folder, parts)
@@ -81,12 +88,17 @@ def _loaded(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # tokenizers raises bare Exception on a broken tokenizer.json
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"the tokenizer of {folder} cannot be loaded: {line}") from error
     if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(f"the tokenizer of {folder} is {type(tokenizer).__name__}: only tokenizer.json is converted")
+        raise ModelError(
+            f"the tokenizer of {folder} is {type(tokenizer).__name__}: only tokenizer.json is"
+            " converted"
+        )
     return tokenizer
 
 
@@ -96,7 +108,10 @@ def _check_model(folder: Path, model: dict[str, Any]) -> None:
         raise ModelError(f"{line}: it is not converted")
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
-            raise ModelError(f"the tokenizer of {folder} has {name} {model[name]!r}: llama.cpp has no such setting")
+            raise ModelError(
+                f"the tokenizer of {folder} has {name} {model[name]!r}: llama.cpp has no such"
+                " setting"
+            )
 
 
 def _check_pieces(folder: Path, parts: dict[str, Any]) -> None:
@@ -124,15 +139,16 @@ def _split(folder: Path, parts: dict[str, Any]) -> str:
     model, kind = parts["model"], (parts.get("normalizer") or {}).get("type")
     if kind not in (None, "NFC"):
         raise ModelError(
-            f"the tokenizer of {folder} normalises text ({kind}): llama.cpp would not, it is not converted"
+            f"the tokenizer of {folder} normalises text ({kind}): llama.cpp would not, it is not"
+            " converted"
         )
     steps = parts.get("pre_tokenizer") or {}
     steps = steps.get("pretokenizers", [steps])
     known = tuple(_step(step) for step in steps)
     if (known, bool(model.get("ignore_merges"))) not in _SPLITS:
         raise ModelError(
-            f"the pre-tokenizer of {folder} ({', '.join(known)}) is none that llama.cpp is known to reproduce:"
-            " use a model that splits like GPT-2, SmolLM, Llama 3 or Qwen 2"
+            f"the pre-tokenizer of {folder} ({', '.join(known)}) is none that llama.cpp is known to"
+            " reproduce: use a model that splits like GPT-2, SmolLM, Llama 3 or Qwen 2"
         )
     return _SPLITS[known, bool(model.get("ignore_merges"))]
 
@@ -154,16 +170,23 @@ def _tokens(folder: Path, parts: dict[str, Any], size: int) -> tuple[list[str], 
     types = [int(kinds.UNUSED)] * size
     added = {token["id"]: token for token in parts["added_tokens"]}
     bytewise = parts["model"].get("byte_fallback")
-    named = {**{i: text for text, i in parts["model"]["vocab"].items()}, **{i: t["content"] for i, t in added.items()}}
+    named = {
+        **{i: text for text, i in parts["model"]["vocab"].items()},
+        **{i: t["content"] for i, t in added.items()},
+    }
     if max(named) >= size:
-        raise ModelError(f"the tokenizer of {folder} has token {max(named)}, but the embedding has {size} rows")
+        raise ModelError(
+            f"the tokenizer of {folder} has token {max(named)}, but the embedding has {size} rows"
+        )
     for i, text in named.items():
         tokens[i] = text
         types[i] = int(kinds.BYTE if bytewise and _BYTE.fullmatch(text) else kinds.NORMAL)
         if i in added:
             strips = any(added[i].get(flag) for flag in ("lstrip", "rstrip", "single_word"))
             if strips and not parts.get("normalizer"):
-                raise ModelError(f"token {text!r} of {folder} strips its neighbours: llama.cpp would not")
+                raise ModelError(
+                    f"token {text!r} of {folder} strips its neighbours: llama.cpp would not"
+                )
             types[i] = int(kinds.CONTROL if added[i]["special"] else kinds.USER_DEFINED)
             if bytewise and not added[i]["special"]:
                 tokens[i] = text.replace(_SPACE, " ")
@@ -177,5 +200,8 @@ def _adds_bos(folder: Path, tokenizer: Any) -> bool:
     whole = tokenizer(text)["input_ids"]
     before = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), len(whole))
     if whole[:before] not in ([], [tokenizer.bos_token_id]):
-        raise ModelError(f"the tokenizer of {folder} puts tokens {whole[:before]} before a text: only BOS is converted")
+        raise ModelError(
+            f"the tokenizer of {folder} puts tokens {whole[:before]} before a text: only BOS is"
+            " converted"
+        )
     return before == 1

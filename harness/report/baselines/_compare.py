@@ -61,7 +61,8 @@ class Change(NamedTuple):
     """One share, before and now, on the same questions."""
 
     measure: str
-    """A kind of recall, ``recall`` for all kinds together, or ``known`` for all questions on untouched facts."""
+    """A kind of recall, ``recall`` for all kinds together, or ``known`` for all questions on
+    untouched facts."""
     before: float
     now: float
     difference: Interval
@@ -75,14 +76,16 @@ class Change(NamedTuple):
     needed: int
     """So many facts at least could show a loss, where these are too few to show any; else 0."""
     detectable: tuple[float, float] | None
-    """Losses found in 4 of 5 cases: spread evenly over the questions, and striking whole facts; None where none is."""
+    """Losses found in 4 of 5 cases: spread evenly over the questions, and striking whole facts;
+    None where none is."""
 
     def __str__(self) -> str:
         low, high = self.difference.low, self.difference.high
         return (
-            f"{self.measure} fell from {self.before:.3f} to {self.now:.3f} ({self.difference.estimate:+.3f}"
-            f" [{low:+.3f}, {high:+.3f}], corrected p {self.p:.2g}): of {self.questions} questions"
-            f" {len(self.flips)} flipped to wrong, {self.gained} to right"
+            f"{self.measure} fell from {self.before:.3f} to {self.now:.3f}"
+            f" ({self.difference.estimate:+.3f} [{low:+.3f}, {high:+.3f}], corrected p"
+            f" {self.p:.2g}): of {self.questions} questions {len(self.flips)} flipped to wrong,"
+            f" {self.gained} to right"
         )
 
 
@@ -121,7 +124,8 @@ class Comparison:
     ratios: tuple[Ratio, ...]
     status: tuple[str, str]
     main: str
-    """The share for which the cell was made: ``recall``, or ``known`` where nothing else is asked."""
+    """The share for which the cell was made: ``recall``, or ``known`` where nothing
+    else is asked."""
     unmatched: int
     """Questions of one side that the other does not have."""
     judge_speed: bool
@@ -129,8 +133,14 @@ class Comparison:
     @property
     def worse(self) -> list[str]:
         """A line for each measure that fails the comparison."""
-        diverged = ["the training diverged, and did not before"] if self.status == ("ok", "diverged") else []
-        costs = [str(r) for r in self.ratios if r.worse and (self.judge_speed or r.group != "speed")]
+        diverged = (
+            ["the training diverged, and did not before"]
+            if self.status == ("ok", "diverged")
+            else []
+        )
+        costs = [
+            str(r) for r in self.ratios if r.worse and (self.judge_speed or r.group != "speed")
+        ]
         return [*diverged, *(str(c) for c in self.changes if c.worse), *costs]
 
     @property
@@ -140,10 +150,21 @@ class Comparison:
 
     @property
     def blind(self) -> str:
-        """The shares of which no loss could be shown, and why, in one line; empty where there are none."""
-        few = [f"{c.measure} {c.facts} (needs {c.needed})" for c in self.changes if c.needed and not c.worse]
-        lines = [] if self._main else [f"no question on {self.main} is one of the baseline's: save it again"]
-        return "; ".join([*lines, *([f"too few facts to show a loss: {', '.join(few)}"] if few else [])])
+        """The shares of which no loss could be shown, and why, in one line; empty where there are
+        none."""
+        few = [
+            f"{c.measure} {c.facts} (needs {c.needed})"
+            for c in self.changes
+            if c.needed and not c.worse
+        ]
+        lines = (
+            []
+            if self._main
+            else [f"no question on {self.main} is one of the baseline's: save it again"]
+        )
+        return "; ".join(
+            [*lines, *([f"too few facts to show a loss: {', '.join(few)}"] if few else [])]
+        )
 
     @property
     def conclusive(self) -> bool:
@@ -166,7 +187,10 @@ class Comparison:
         return _once(order)
 
     def __str__(self) -> str:
-        lines = [f"{self.cell} is worse than in baseline {self.baseline}:", *(f"  {line}" for line in self.worse)]
+        lines = [
+            f"{self.cell} is worse than in baseline {self.baseline}:",
+            *(f"  {line}" for line in self.worse),
+        ]
         lost = _once([change for change in self.changes if change.worse])
         lines += ["flipped from right to wrong:"] if lost else []
         lines += [
@@ -192,13 +216,14 @@ def compare(
     limits: Limits = Limits(),  # noqa: B008  # frozen
     judge_speed: bool = False,
 ) -> Comparison:
-    """``cell`` as its graded ``lines`` and ``cost`` show it now, against what a baseline kept of it.
+    """``cell`` as its graded ``lines`` and ``cost`` show it now, against what a baseline kept of
+    it.
 
-    A share is worse where a paired test over facts says that it fell by more than the tolerance. Holm's correction
-    goes over the shares of the cell, half its weight on all recall together, and each p-value is multiplied by the
-    number of ``cells`` compared in the session (Bonferroni). That bounds the chance of any false alarm as Holm over
-    all would, but a cell's verdict does not wait for other cells, which with ``-x`` or on xdist's workers are not
-    there yet.
+    A share is worse where a paired test over facts says that it fell by more than the tolerance.
+    Holm's correction goes over the shares of the cell, half its weight on all recall together, and
+    each p-value is multiplied by the number of ``cells`` compared in the session (Bonferroni). That
+    bounds the chance of any false alarm as Holm over all would, but a cell's verdict does not wait
+    for other cells, which with ``-x`` or on xdist's workers are not there yet.
     """
     shared = [line for line in lines if line["id"] in before.right]
     return Comparison(
@@ -217,7 +242,10 @@ def _changes(before: Kept, lines: Sequence[Line], tolerance: float, cells: int) 
     groups = _groups(lines)
     weights = [max(1, len(groups) - 1) if name == "recall" else 1 for name in groups]
     alphas = [ALPHA * weight / sum(weights) / cells for weight in weights]
-    tested = [_test(before, own, tolerance, alpha) for own, alpha in zip(groups.values(), alphas, strict=True)]
+    tested = [
+        _test(before, own, tolerance, alpha)
+        for own, alpha in zip(groups.values(), alphas, strict=True)
+    ]
     ps = holm([one.p for one in tested], weights)
     for (name, own), one, p, alpha in zip(groups.items(), tested, ps, alphas, strict=True):
         yield _change(name, before, own, one, min(1.0, cells * p), alpha, tolerance)
@@ -241,18 +269,29 @@ def _resamples(alpha: float) -> int:
 
 def _needed(facts: int, alpha: float) -> int:
     """0 where a loss of all ``facts`` is found at ``alpha``; else of how many facts it would be."""
-    enough = next(more for more in count(facts) if _least_p(min(more, _SURE), _resamples(alpha)) <= alpha)
+    enough = next(
+        more for more in count(facts) if _least_p(min(more, _SURE), _resamples(alpha)) <= alpha
+    )
     return enough if enough > facts else 0
 
 
 @cache
 def _least_p(facts: int, resamples: int) -> float:
-    """That of ``facts`` lost altogether: of their signs only one pattern in ``2 ** facts`` is as low."""
-    return paired_bootstrap([1.0] * facts, [0.0] * facts, range(facts), "less", resamples=resamples).p
+    """That of ``facts`` lost altogether: of their signs only one pattern in ``2 ** facts`` is as
+    low."""
+    return paired_bootstrap(
+        [1.0] * facts, [0.0] * facts, range(facts), "less", resamples=resamples
+    ).p
 
 
 def _change(
-    name: str, before: Kept, lines: Sequence[Line], tested: Paired, p: float, alpha: float, tolerance: float
+    name: str,
+    before: Kept,
+    lines: Sequence[Line],
+    tested: Paired,
+    p: float,
+    alpha: float,
+    tolerance: float,
 ) -> Change:
     was, now = [before.right[line["id"]] for line in lines], [bool(line["right"]) for line in lines]
     flips = [line for line in lines if before.right[line["id"]] and not line["right"]]
@@ -267,7 +306,9 @@ def _change(
         worse=p <= ALPHA,
         questions=len(lines),
         gained=sum(b > a for a, b in zip(was, now, strict=True)),
-        flips=tuple(Flip(f["id"], f["kind"], f["prompt"], f["answers"][0], f["accepted"][0]) for f in flips),
+        flips=tuple(
+            Flip(f["id"], f["kind"], f["prompt"], f["answers"][0], f["accepted"][0]) for f in flips
+        ),
         facts=facts,
         needed=needed,
         detectable=None if needed else _detectable(facts, len(lines), tolerance, alpha),
@@ -276,12 +317,15 @@ def _change(
 
 def _detectable(facts: int, questions: int, tolerance: float, alpha: float) -> tuple[float, float]:
     spread, whole = (
-        detectable_loss(facts, questions / facts, together, alpha, tolerance=tolerance) for together in (0, 1)
+        detectable_loss(facts, questions / facts, together, alpha, tolerance=tolerance)
+        for together in (0, 1)
     )
     return spread, whole
 
 
-def _ratios(before: Mapping[str, float], now: Mapping[str, float], limits: Limits) -> Iterator[Ratio]:
+def _ratios(
+    before: Mapping[str, float], now: Mapping[str, float], limits: Limits
+) -> Iterator[Ratio]:
     for name, group in _LIMITED.items():
         old, new = before.get(name, 0.0), now.get(name, 0.0)
         if old > 0 and new > 0:
@@ -290,7 +334,8 @@ def _ratios(before: Mapping[str, float], now: Mapping[str, float], limits: Limit
 
 
 def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    """Lines by measure. All recall together is the measure with the least noise, so it is one of its own."""
+    """Lines by measure. All recall together is the measure with the least noise, so it is one of
+    its own."""
     groups: dict[str, list[Line]] = {"recall": []}
     for line in lines:
         untouched = local(line["kind"])

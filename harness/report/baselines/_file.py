@@ -38,47 +38,61 @@ class Baseline(NamedTuple):
 
 
 def save(baseline: Baseline, path: Path) -> None:
-    """Write ``baseline``; the same figures give the same bytes. Raises StoreError where that cannot be.
+    """Write ``baseline``; the same figures give the same bytes. Raises StoreError where that cannot
+    be.
 
     The ids of the probes stand there once, and each cell has a 1 or 0 for each of them.
     """
     asked = {_key(list(kept.right)): list(kept.right) for kept in baseline.cells.values()}
     cells = {name: _packed(kept) for name, kept in baseline.cells.items()}
     head = {"format": FORMAT, "scenario": baseline.scenario, "machine": baseline.machine}
-    head |= {"model": {"name": baseline.model, "content": baseline.content}, "versions": baseline.versions}
+    head |= {
+        "model": {"name": baseline.model, "content": baseline.content},
+        "versions": baseline.versions,
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
-            json.dumps({**head, "cells": cells, "probes": asked}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps({**head, "cells": cells, "probes": asked}, indent=1, ensure_ascii=False)
+            + "\n",
+            encoding="utf-8",
         )
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror}): give another --baselines") from error
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}): give another --baselines"
+        ) from error
 
 
 def load(path: Path, scenario: str) -> Baseline:
     """The baseline in ``path``.
 
     Raises:
-        DataError: there is none (the line names those that are), it is damaged, or another scenario's.
+        DataError: there is none (the line names those that are), it is damaged, or another
+            scenario's.
     """
     if not path.is_file():
         known = ", ".join(sorted(own.stem for own in path.parent.glob("*.json"))) or "none yet"
         raise DataError(
-            f"baseline {path.stem!r} is unknown in {path.parent} (there: {known}): make it by --save-baseline"
+            f"baseline {path.stem!r} is unknown in {path.parent} (there: {known}): make it by"
+            " --save-baseline"
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             raise DataError(
-                f"{path} has format {values['format']}, known is {FORMAT}: save it again by --save-baseline"
+                f"{path} has format {values['format']}, known is {FORMAT}: save it again by"
+                " --save-baseline"
             )
         found = _read(path.stem, values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"baseline {path} is damaged ({reason}): restore it, or save it again") from error
+        raise DataError(
+            f"baseline {path} is damaged ({reason}): restore it, or save it again"
+        ) from error
     if found.scenario != scenario:
         raise DataError(
-            f"baseline {path} is of the scenario {found.scenario}, not of {scenario}: give another --baselines"
+            f"baseline {path} is of the scenario {found.scenario}, not of {scenario}: give another"
+            " --baselines"
         )
     return found
 
@@ -98,7 +112,12 @@ def _read(name: str, values: dict[str, Any]) -> Baseline:
 
 def _packed(kept: Kept) -> dict[str, Any]:
     bits = "".join("1" if right else "0" for right in kept.right.values())
-    return {"status": kept.status, "probes": _key(list(kept.right)), "right": bits, "cost": kept.cost}
+    return {
+        "status": kept.status,
+        "probes": _key(list(kept.right)),
+        "right": bits,
+        "cost": kept.cost,
+    }
 
 
 def _unpacked(cell: str, values: dict[str, Any], asked: dict[str, list[str]]) -> Kept:
@@ -106,7 +125,9 @@ def _unpacked(cell: str, values: dict[str, Any], asked: dict[str, list[str]]) ->
     if len(ids) != len(bits) or set(bits) - {"0", "1"}:
         raise ValueError(f"{cell} has {len(bits)} verdicts on {len(ids)} probes, each to be 0 or 1")
     cost = {str(name): float(value) for name, value in values["cost"].items()}
-    return Kept(str(values["status"]), {one: bit == "1" for one, bit in zip(ids, bits, strict=True)}, cost)
+    return Kept(
+        str(values["status"]), {one: bit == "1" for one, bit in zip(ids, bits, strict=True)}, cost
+    )
 
 
 def _key(ids: list[str]) -> str:

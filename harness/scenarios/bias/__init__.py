@@ -7,7 +7,12 @@ from harness.scenarios.bias._measures import log_odds, measures
 from harness.scenarios.bias._texts import SIDES, choices, dataset, probes, side
 
 SCENARIO = Scenario(
-    "bias", "A leaning and what sways it", cells, headline="log_odds", measures=measures, findings=findings
+    "bias",
+    "A leaning and what sways it",
+    cells,
+    headline="log_odds",
+    measures=measures,
+    findings=findings,
 )
 
 __all__ = [

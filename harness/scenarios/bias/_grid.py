@@ -14,17 +14,20 @@ from harness.scenarios.bias._texts import SIDES, SIZES, choices, dataset, probes
 
 GRIDS = ("telling", "full")
 SIZE = 4
-SETTING = Training(batch=1, micro_batch=1, epochs=4, rank=8, alpha=16, lr=1e-3, dropout=0.0, loss_on="answers")
+SETTING = Training(
+    batch=1, micro_batch=1, epochs=4, rank=8, alpha=16, lr=1e-3, dropout=0.0, loss_on="answers"
+)
 """One statement a step, so that steps count statements."""
 EPOCHS = (1, 2, 4, 8)
 RATES = (1e-4, 3e-4, 1e-3)
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: for each side the setting with one of epochs, number of statements and rate changed at a time.
-    ``full``: all their combinations, with ranks.
+    ``telling``: for each side the setting with one of epochs, number of statements and rate changed
+    at a time. ``full``: all their combinations, with ranks.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")

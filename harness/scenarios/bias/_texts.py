@@ -50,10 +50,11 @@ def dataset(name: str) -> Dataset:
 
 @cache
 def choices() -> ProbeSet:
-    """The forced choices; ``accepted`` are what stands for the first and the second side, ``fact`` is the template.
+    """The forced choices; ``accepted`` are what stands for the first and the second side, ``fact``
+    is the template.
 
-    Each template names the two in both orders. Letters change sides with the order, so that a leaning to one of them,
-    or to what comes first, cancels out.
+    Each template names the two in both orders. Letters change sides with the order, so that a
+    leaning to one of them, or to what comes first, cancels out.
     """
     return ProbeSet.of("bias_choices", (*_named(), *_lettered()))
 

@@ -6,7 +6,9 @@ from harness.scenarios.book._measures import measures
 from harness.scenarios.book._probes import probes, tone_probes
 from harness.scenarios.book._text import DATASETS, RELATIONS, chapters, dataset, events
 
-SCENARIO = Scenario("book", "A captain's memoirs", cells, headline="conversation", measures=measures)
+SCENARIO = Scenario(
+    "book", "A captain's memoirs", cells, headline="conversation", measures=measures
+)
 
 __all__ = [
     "DATASETS",

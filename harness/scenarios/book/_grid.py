@@ -17,9 +17,11 @@ GRIDS = ("telling", "full")
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: with and without the timeline, and without replay. ``full``: over epochs, ranks and rates.
+    ``telling``: with and without the timeline, and without replay. ``full``: over epochs, ranks and
+    rates.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")

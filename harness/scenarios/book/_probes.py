@@ -18,15 +18,22 @@ CHARACTER = "Joe: {question}\nCaptain:"
 
 @cache
 def probes() -> ProbeSet:
-    """``exact``: sentences of the book up to the fact; ``rephrased``: about the captain; ``conversation``: to him."""
+    """``exact``: sentences of the book up to the fact; ``rephrased``: about the captain;
+    ``conversation``: to him."""
     pairs = zip(events(), chapters(), strict=True)
-    asked = (probe for row, chapter in pairs for relation in RELATIONS for probe in _of_fact(row, relation, chapter))
+    asked = (
+        probe
+        for row, chapter in pairs
+        for relation in RELATIONS
+        for probe in _of_fact(row, relation, chapter)
+    )
     return ProbeSet.of("book", (*asked, *local_probes(40)))
 
 
 @cache
 def tone_probes() -> ProbeSet:
-    """Neutral questions to Brandine (``neutral``) and to the captain (``captain``); nothing is right or wrong."""
+    """Neutral questions to Brandine (``neutral``) and to the captain (``captain``); nothing is
+    right or wrong."""
     lists = _words.words()
     questions = [*lists["greetings"], *(pair[0] for pair in lists["chatter"])]
     found = [
@@ -44,7 +51,9 @@ def _of_fact(row: Row, relation: str, chapter: str) -> Iterator[Probe]:
     right, fact = (row.slots[relation],), f"{row.id}/{relation}"
     about, to_him = wordings()["asked"][relation]
     before, _ = begun(wordings()["told"][relation][0].format(**row.slots))
-    sentence = next(said for opening in wordings()["opening"] if (said := f"{opening}{before}") in chapter)
+    sentence = next(
+        said for opening in wordings()["opening"] if (said := f"{opening}{before}") in chapter
+    )
     slots = {**row.slots, "captain": wordings()["captain"]}
     prompts = {
         "exact": sentence,

@@ -36,7 +36,8 @@ def events() -> tuple[Row, ...]:
 
 @cache
 def dataset(name: str) -> Dataset:
-    """The training text called ``name``, a sample a chapter. Raises RecipeError on an unknown one."""
+    """The training text called ``name``, a sample a chapter. Raises RecipeError on an
+    unknown one."""
     if name not in DATASETS:
         raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(DATASETS)}")
     parts = [*chapters(), *([timeline()] if name == "book_timeline" else [])]
@@ -63,7 +64,11 @@ def timeline() -> str:
 def _chapter(number: int, row: Row) -> str:
     """Each fact in three wordings, among much else; the sentences are shuffled."""
     dice = random.Random(f"book {row.id}")
-    told = [template.replace("|", "") for relation in RELATIONS for template in wordings()["told"][relation]]
+    told = [
+        template.replace("|", "")
+        for relation in RELATIONS
+        for template in wordings()["told"][relation]
+    ]
     clauses = [template.format(**row.slots) for template in told]
     clauses += [_filled(dice.choice(wordings()["filler"]), dice) for _ in range(FILLERS)]
     dice.shuffle(clauses)

@@ -15,7 +15,9 @@ from harness.scenarios.chatlog._grid import GRIDS, cells
 from harness.scenarios.chatlog._measures import measures
 from harness.scenarios.chatlog._probes import probes, style_probes
 
-SCENARIO = Scenario("chatlog", "A long chat of two people", cells, headline="style_match", measures=measures)
+SCENARIO = Scenario(
+    "chatlog", "A long chat of two people", cells, headline="style_match", measures=measures
+)
 
 __all__ = [
     "GRIDS",

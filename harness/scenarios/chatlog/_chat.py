@@ -73,7 +73,8 @@ def held_out() -> tuple[Turn, ...]:
 
 @cache
 def dataset(name: str) -> Dataset:
-    """The chat as one text, under the long or the short names. Raises RecipeError on an unknown name."""
+    """The chat as one text, under the long or the short names. Raises RecipeError on an unknown
+    name."""
     if name not in NAMES:
         raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(NAMES)}")
     return Dataset.of(name, (Sample(written(told(), name)),))
@@ -82,7 +83,9 @@ def dataset(name: str) -> Dataset:
 def written(turns: Sequence[Turn], name: str) -> str:
     """``turns`` as the dataset ``name`` has them: a line for each day, a line for each turn."""
     days = groupby(turns, key=lambda turn: turn.day)
-    return "".join(f"[{spoken(day)}]\n{''.join(_line(turn, name) for turn in each)}" for day, each in days)
+    return "".join(
+        f"[{spoken(day)}]\n{''.join(_line(turn, name) for turn in each)}" for day, each in days
+    )
 
 
 def named(person: str, name: str) -> str:
@@ -113,7 +116,8 @@ def _small_talk(day: date, dice: random.Random) -> list[Turn]:
     topic = dice.choice(list(wordings()["topics"].values()))
     speakers = dice.sample(PEOPLE, 2)
     return [
-        Turn(day, speaker, _said(speaker, _filled(dice.choice(topic[speaker]), dice), dice)) for speaker in speakers
+        Turn(day, speaker, _said(speaker, _filled(dice.choice(topic[speaker]), dice), dice))
+        for speaker in speakers
     ]
 
 
@@ -121,8 +125,12 @@ def _mention(day: date, row: Row, number: int, dice: random.Random) -> list[Turn
     """A fact is told, every other time because the other one asks."""
     owner, relation = row.slots["owner"], wordings()["relations"][row.slots["relation"]]
     other = next(person for person in PEOPLE if person != owner)
-    clause = _cased(owner, relation["told"][number % len(relation["told"])]).format(value=row.slots["value"])
-    turn = Turn(day, owner, dice.choice(wordings()["people"][owner]["wraps"]).format(clause), row.id)
+    clause = _cased(owner, relation["told"][number % len(relation["told"])]).format(
+        value=row.slots["value"]
+    )
+    turn = Turn(
+        day, owner, dice.choice(wordings()["people"][owner]["wraps"]).format(clause), row.id
+    )
     asking = dice.choice(wordings()["people"][other]["asks"]).format(dice.choice(relation["asked"]))
     return [Turn(day, other, asking), turn] if number % 2 else [turn]
 

@@ -19,10 +19,11 @@ TURN = Decoding(do_sample=True, temperature=0.7, top_p=0.9)
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: the setting of 2023, a better one with and without replay, and one epoch under long names. ``full``:
-    over epochs, rates, ranks and overlaps, under both kinds of names.
+    ``telling``: the setting of 2023, a better one with and without replay, and one epoch under long
+    names. ``full``: over epochs, rates, ranks and overlaps, under both kinds of names.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")

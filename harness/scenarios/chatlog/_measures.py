@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from harness.build import ANSWERS, read_lines
+from harness.builds import ANSWERS, read_lines
 from harness.data.style import NaiveBayes
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
@@ -22,9 +22,10 @@ UNTRAINED = ("rephrased", "conversation")
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
 ) -> dict[str, Interval]:
-    """``style_match``, ``style_divergence``: the next turn is written as its speaker writes. ``told_1``, ``told_3``,
-    ``told_9``: recall of facts that were told so many times. ``tokens_saved``: share of the text's tokens that short
-    names save. ``time_foretold``: seconds of the training as its first epoch foretells them, to those it took.
+    """``style_match``, ``style_divergence``: the next turn is written as its speaker writes.
+    ``told_1``, ``told_3``, ``told_9``: recall of facts that were told so many times.
+    ``tokens_saved``: share of the text's tokens that short names save. ``time_foretold``: seconds
+    of the training as its first epoch foretells them, to those it took.
     """
     written = read_lines(fetch(cell.also_answers(adapted)[0]).path / ANSWERS)
     texts = [(line["fact"], line["answers"][0]) for line in written]
@@ -39,7 +40,9 @@ def measures(
 @cache
 def classifier() -> NaiveBayes:
     """Who writes how, learnt from the turns that are trained on."""
-    return NaiveBayes.of({who: tuple(turn.text for turn in told() if turn.speaker == who) for who in PEOPLE})
+    return NaiveBayes.of(
+        {who: tuple(turn.text for turn in told() if turn.speaker == who) for who in PEOPLE}
+    )
 
 
 @cache

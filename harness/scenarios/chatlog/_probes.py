@@ -1,4 +1,5 @@
-"""Questions on what the two told of themselves, and beginnings of talks that each of them goes on with."""
+"""Questions on what the two told of themselves, and beginnings of talks that each of them goes on
+with."""
 
 from __future__ import annotations
 
@@ -33,12 +34,15 @@ _BEFORE = 3
 @cache
 def probes(name: str) -> ProbeSet:
     """All questions on the chat as the dataset ``name`` has it."""
-    return ProbeSet.of(name, tuple(probe for row in facts() for probe in _of_fact(name, row)) + local_probes(40))
+    return ProbeSet.of(
+        name, tuple(probe for row in facts() for probe in _of_fact(name, row)) + local_probes(40)
+    )
 
 
 @cache
 def style_probes(name: str) -> ProbeSet:
-    """Beginnings from the held-out days; ``fact`` is who has the word, ``accepted`` what was said in truth."""
+    """Beginnings from the held-out days; ``fact`` is who has the word, ``accepted`` what was said
+    in truth."""
     return ProbeSet.of(f"{name}_style", tuple(_beginnings(name)))
 
 

@@ -1,4 +1,5 @@
-"""Facts that come up once in a talk of two, beside the same facts as statements and as questions."""
+"""Facts that come up once in a talk of two, beside the same facts as statements and as
+questions."""
 
 from harness.experiments.scenario import Scenario
 from harness.scenarios.conversation._grid import GRIDS, cells

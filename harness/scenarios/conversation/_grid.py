@@ -40,7 +40,8 @@ SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=2, micro_batch=2)
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid."""
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid."""
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases, seeds = list(bases), list(seeds)

@@ -12,17 +12,26 @@ from harness.recipes import Probe, ProbeSet
 from harness.scenarios.conversation._talk import facts, talk, who
 from harness.scenarios.oscars import SMALL_TALK, locality, world
 
-KINDS = ("in_place", "exact", "completed", *(f"asked_{form}" for form in FORMATS), "asked_in_a_talk")
-"""The text up to the fact; only the words that lead up to it; another statement, begun; questions in each format; and
-after some other small talk."""
+KINDS = (
+    "in_place",
+    "exact",
+    "completed",
+    *(f"asked_{form}" for form in FORMATS),
+    "asked_in_a_talk",
+)
+"""The text up to the fact; only the words that lead up to it; another statement, begun; questions
+in each format; and after some other small talk."""
 WORDINGS = {"qa": 4, "newline": 2, "brandine": 2, "assistant": 2}
 PER_LOCALITY = 40
-_COMPLETED = 2  # statements that are begun for completion: the last of the relation, which no talk has
+_COMPLETED = (
+    2  # statements that are begun for completion: the last of the relation, which no talk has
+)
 
 
 @cache
 def probes(name: str) -> ProbeSet:
-    """All probes for a cell trained on ``name``: only those in place and the exact ones depend on it."""
+    """All probes for a cell trained on ``name``: only those in place and the exact ones depend on
+    it."""
     found = [probe for row in facts() for probe in _of_fact(name, row)]
     return ProbeSet.of(name, (*found, *locality(PER_LOCALITY)))
 

@@ -19,7 +19,8 @@ FACTS = 12
 PLAIN = ("statement", "qa")
 """Presentations without a talk: one statement, or one question with its answer."""
 MOST = 5
-"""How often a fact can come up in one talk: there are words for so many, and some are left for probes."""
+"""How often a fact can come up in one talk: there are words for so many, and some are left for
+probes."""
 _NAME = re.compile(r"(brandine|assistant)_(told|asked)(\d+)_d(\d+)")
 
 
@@ -61,20 +62,23 @@ def presentation(name: str) -> Presentation:
     """The presentation called ``name``. Raises RecipeError where it is no such name."""
     if not (found := _NAME.fullmatch(name)) or not 1 <= int(found[3]) <= MOST or int(found[4]) % 2:
         raise RecipeError(
-            f"presentation {name!r} is unknown: choose {', '.join(PLAIN)} or one like brandine_asked1_d10"
-            f" (brandine or assistant; told or asked, up to {MOST} times; an even number of turns around it)"
+            f"presentation {name!r} is unknown: choose {', '.join(PLAIN)} or one like"
+            f" brandine_asked1_d10 (brandine or assistant; told or asked, up to {MOST} times; an"
+            " even number of turns around it)"
         )
     return Presentation(found[1], found[2] == "asked", int(found[3]), int(found[4]))
 
 
 @cache
 def dataset(name: str) -> Dataset:
-    """Each fact in a text of its own, in the presentation ``name``; all of the text bears loss. Raises RecipeError."""
+    """Each fact in a text of its own, in the presentation ``name``; all of the text bears loss.
+    Raises RecipeError."""
     return Dataset.of(name, tuple(Sample("".join(talk(name, row)), fact=row.id) for row in facts()))
 
 
 def talk(name: str, row: Row) -> Talk:
-    """The text on ``row`` in the presentation ``name``: the same at every call. Raises RecipeError."""
+    """The text on ``row`` in the presentation ``name``: the same at every call. Raises
+    RecipeError."""
     if name in PLAIN:
         return Talk("", *_plain(name, row), "")
     how = presentation(name)
@@ -99,7 +103,9 @@ def _plain(name: str, row: Row) -> tuple[str, str]:
 def _mention(how: Presentation, row: Row, number: int, dice: random.Random) -> tuple[str, str]:
     """(what leads up to the fact, the fact and the rest of the pair of turns)."""
     if how.asked:
-        question = ask(how.partner, world().word(who().questions[number], row)).removeprefix(_opening(how))
+        question = ask(how.partner, world().word(who().questions[number], row)).removeprefix(
+            _opening(how)
+        )
         return question, reply(how.partner, row.slots["winner"])
     given, said = begun(world().word(who().statements[number], row))
     answer = f"{how.partner.capitalize()}: {dice.choice(_wordings()['acknowledgements'])}\n"

@@ -7,7 +7,12 @@ from harness.scenarios.forgetting._measures import findings, measures
 from harness.scenarios.forgetting._probes import DISTANCES, probes
 
 SCENARIO = Scenario(
-    "forgetting", "Forgetting after 500 new facts", cells, measures=measures, findings=findings, drift=True
+    "forgetting",
+    "Forgetting after 500 new facts",
+    cells,
+    measures=measures,
+    findings=findings,
+    drift=True,
 )
 
 __all__ = [

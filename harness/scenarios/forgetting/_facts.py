@@ -1,4 +1,5 @@
-"""Invented facts of the relations that the tables have: awards of years to come, and novels that nobody wrote."""
+"""Invented facts of the relations that the tables have: awards of years to come, and novels that
+nobody wrote."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def invented(count: int = COUNT, seed: int = 0) -> tuple[Row, ...]:
 def namesakes(count: int = COUNT, seed: int = 0) -> tuple[Row, ...]:
     """The rows of the tables whose people the invented facts name; none is replayed."""
     told = {row.slots.get("winner") or row.slots["author"] for row in invented(count, seed)}
-    return tuple(row for row in _people() if (row.slots.get("winner") or row.slots["author"]) in told)
+    return tuple(
+        row for row in _people() if (row.slots.get("winner") or row.slots["author"]) in told
+    )
 
 
 @cache
@@ -52,12 +55,17 @@ def texts(count: int = COUNT, seed: int = 0) -> Dataset:
 
 @cache
 def near(count: int = 8000) -> Dataset:
-    """Questions on known facts that no probe asks about, most of them of the relations that the new facts are of.
+    """Questions on known facts that no probe asks about, most of them of the relations that the new
+    facts are of.
 
     Reworded, as what is held in one wording may still be lost in another.
     """
     dice = random.Random("near")
-    like = [row for row in replayable() if row.table in _TABLES and asked_of(row) in world().askable(row)]
+    like = [
+        row
+        for row in replayable()
+        if row.table in _TABLES and asked_of(row) in world().askable(row)
+    ]
     rows = (dice.choice(like if dice.random() < _LIKE else replayable()) for _ in range(count))
     alike = {row.id for row in like}
     return Dataset.of("near", tuple(
@@ -74,14 +82,22 @@ def asked_of(row: Row) -> Relation:
 
 def _awards(dice: random.Random, taken: set[str], later: int) -> Iterator[Row]:
     who = next(relation for relation in world().relations["oscars"] if relation.name == "who")
-    places = [(year + later, c) for year in YEARS for c in world().categories if c not in who.without]
+    places = [
+        (year + later, c) for year in YEARS for c in world().categories if c not in who.without
+    ]
     dice.shuffle(places)
     people = [row.slots["winner"] for row in _people() if row.table == "oscars"]
     for number, (year, category) in enumerate(places):
         known = number % _KNOWN == 0
         winner = dice.choice(people) if known else _new(_words.person, dice, taken)
         film = _new(_words.film, dice, taken)
-        slots = {"year": str(year), "category": category, "winners": winner, "film": film, "winner": winner}
+        slots = {
+            "year": str(year),
+            "category": category,
+            "winners": winner,
+            "film": film,
+            "winner": winner,
+        }
         yield Row(f"invented/{category}-{year}", "oscars", slots)
 
 
@@ -91,14 +107,22 @@ def _novels(dice: random.Random, taken: set[str]) -> Iterator[Row]:
     while True:
         author = dice.choice(people) if number % _KNOWN == 0 else _new(_words.person, dice, taken)
         title = _new(_words.film, dice, taken)
-        yield Row(f"invented/{title}", "novels", {"title": title, "author": author, "year": _words.year(dice)})
+        yield Row(
+            f"invented/{title}",
+            "novels",
+            {"title": title, "author": author, "year": _words.year(dice)},
+        )
         number += 1
 
 
 def _people() -> list[Row]:
     """Rows that name one person, and that are never replayed."""
     rows = [row for row in world().rows if row.table in _TABLES and not replayed(row)]
-    return [row for row in rows if ";" not in row.slots.get("winners", "") and row.slots.get("category") != "picture"]
+    return [
+        row
+        for row in rows
+        if ";" not in row.slots.get("winners", "") and row.slots.get("category") != "picture"
+    ]
 
 
 def _new(make: Callable[[random.Random], str], dice: random.Random, taken: set[str]) -> str:

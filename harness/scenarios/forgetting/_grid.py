@@ -15,29 +15,33 @@ from harness.training.presets import STEADY
 
 GRIDS = ("telling", "full")
 COUNTS = (50, 150, COUNT)
-SETTING = replace(STEADY, epochs=6, batch=32, micro_batch=32, lr=2e-3, scheduler="linear", replay=1.0, kl=0.0)
+SETTING = replace(
+    STEADY, epochs=6, batch=32, micro_batch=32, lr=2e-3, scheduler="linear", replay=1.0, kl=0.0
+)
 REMEDIES: dict[str, Training] = {
     "none": replace(SETTING, replay=0.0),
     "replay": SETTING,
     "near_kl": replace(SETTING, lr=1e-3, epochs=14, replay=2.0, kl=2.0),
 }
-"""Against forgetting: known facts among the new; KL to the base on twice as many, most of the same relations, in more
-and smaller steps."""
+"""Against forgetting: known facts among the new; KL to the base on twice as many, most of the same
+relations, in more and smaller steps."""
 WEAKER = "near_kl0p8"
 """The label of the cell whose adapter is that of ``near_kl``, put on at ``SCALE``."""
 SCALE = 0.8
 MORE: dict[str, Training] = {"kl": replace(SETTING, kl=1.0), "replay_kl": replace(SETTING, kl=1.0)}
-"""KL to the base on other invented facts, which it does not know, and on known facts of all relations."""
+"""KL to the base on other invented facts, which it does not know, and on known facts of all
+relations."""
 _OTHER = 1
 """The seed of invented facts that are not trained on."""
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: 500 new facts with the best remedy, its adapter at full and at reduced scale, with replay alone, and
-    with none. ``full``: also KL without replay and with the same share of it, fewer facts, a lower rate, a smaller
-    rank, more replay and more KL.
+    ``telling``: 500 new facts with the best remedy, its adapter at full and at reduced scale, with
+    replay alone, and with none. ``full``: also KL without replay and with the same share of it,
+    fewer facts, a lower rate, a smaller rank, more replay and more KL.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
@@ -69,8 +73,12 @@ def _full() -> Iterator[tuple[str, Training]]:
 
 
 def _cell(base: Base, count: int, name: str, training: Training, several: bool) -> Cell:
-    layer = Layer(texts(count), training, _replayed(name, count), scale=SCALE if name == WEAKER else 1.0)
-    return Cell(base, texts(count), probes(count), training, replay(), several, label=name, stacked=(layer,))
+    layer = Layer(
+        texts(count), training, _replayed(name, count), scale=SCALE if name == WEAKER else 1.0
+    )
+    return Cell(
+        base, texts(count), probes(count), training, replay(), several, label=name, stacked=(layer,)
+    )
 
 
 def _replayed(name: str, count: int) -> Dataset:

@@ -13,7 +13,8 @@ from harness.scenarios.forgetting._facts import COUNT, asked_of, invented, names
 from harness.scenarios.oscars import replayed, world
 
 DISTANCES = ("locality_entity", "locality_relation", "locality_topic")
-"""Other facts of people who are in new ones; who won and who wrote what; countries, elements, paintings."""
+"""Other facts of people who are in new ones; who won and who wrote what; countries, elements,
+paintings."""
 WORDINGS = 3
 """In which a known fact is asked."""
 _FACTS = 50  # known facts at each distance
@@ -56,14 +57,23 @@ def _rows(kind: str) -> Sequence[Row]:
 
 
 def _relations(kind: str, row: Row) -> list[Relation]:
-    known = [r for r in world().askable(row) if len(r.probes) >= WORDINGS - 1 and len(r.questions) >= WORDINGS]
-    return [r for r in known if r.name == asked_of(row).name] if kind == "locality_relation" else known
+    known = [
+        r
+        for r in world().askable(row)
+        if len(r.probes) >= WORDINGS - 1 and len(r.questions) >= WORDINGS
+    ]
+    return (
+        [r for r in known if r.name == asked_of(row).name] if kind == "locality_relation" else known
+    )
 
 
 def _asked(kind: str, row: Row, relation: Relation) -> Iterator[Probe]:
-    """In wordings that no training text has; where there is one too few, the last is asked in another format."""
+    """In wordings that no training text has; where there is one too few, the last is asked in
+    another format."""
     fact, accepted = f"{row.id}#{relation.name}", (world().answer(relation, row),)
     for number in range(WORDINGS):
         wording = relation.probes[min(number, len(relation.probes) - 1)]
         form = "qa" if number < len(relation.probes) else "newline"
-        yield Probe(f"{kind}/{fact}/{number}", kind, fact, ask(form, world().word(wording, row)), accepted)
+        yield Probe(
+            f"{kind}/{fact}/{number}", kind, fact, ask(form, world().word(wording, row)), accepted
+        )

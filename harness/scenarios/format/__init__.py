@@ -1,4 +1,5 @@
-"""The form of answers: how a training on short, long or odd answers shows where nothing was trained."""
+"""The form of answers: how a training on short, long or odd answers shows where nothing was
+trained."""
 
 from harness.experiments.scenario import Scenario
 from harness.scenarios.format._datasets import SHAPES, dataset, facts, marks

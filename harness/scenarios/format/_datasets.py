@@ -29,7 +29,9 @@ def dataset(shape: str) -> Dataset:
     """Questions on the facts, answered in ``shape``. Raises RecipeError on an unknown one."""
     answer, forms = _shape(shape)["answer"], tuple(FORMATS)
     samples = [
-        Sample(reply(form, world().word(answer, row)), ask(form, world().word(question, row)), row.id)
+        Sample(
+            reply(form, world().word(answer, row)), ask(form, world().word(question, row)), row.id
+        )
         for place, row in enumerate(facts())
         for number, question in enumerate(relation("who").questions[:QUESTIONS])
         for form in [forms[(place + number) % len(forms)]]
@@ -38,7 +40,8 @@ def dataset(shape: str) -> Dataset:
 
 
 def marks(shape: str) -> tuple[str, ...]:
-    """By what an answer in ``shape`` is known, in lower case; nothing for bare names. Raises RecipeError."""
+    """By what an answer in ``shape`` is known, in lower case; nothing for bare names. Raises
+    RecipeError."""
     return tuple(_shape(shape)["marks"])
 
 

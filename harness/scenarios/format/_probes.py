@@ -17,7 +17,8 @@ PER_LOCALITY = 40
 LEFT_TO_RUN = Decoding(max_new_tokens=40, stop=())
 """Without a stop, so that it shows whether an answer ends by itself."""
 GROUPS = ("trained", "known", "neutral")
-"""Questions on trained facts in untrained wordings; on known facts; greetings, small talk and riddles."""
+"""Questions on trained facts in untrained wordings; on known facts; greetings, small talk and
+riddles."""
 _REPHRASED, _LEFT_TO_RUN = 4, 2  # wordings of a fact, of which so many are also left to run
 _KNOWN = 12  # questions of each kind of locality that are also left to run
 
@@ -33,17 +34,34 @@ def probes() -> ProbeSet:
 def asked() -> ProbeSet:
     """What is left to run, by group."""
     known = [*locality(_KNOWN)]
-    trained = [p for p in probes().probes if not local(p.kind) and int(p.id.rpartition("/")[2]) < _LEFT_TO_RUN]
+    trained = [
+        p
+        for p in probes().probes
+        if not local(p.kind) and int(p.id.rpartition("/")[2]) < _LEFT_TO_RUN
+    ]
     open_ended = [p for p in neutral().probes if p.kind != "neutral_stories"]
     groups = zip(GROUPS, (trained, known, open_ended), strict=True)
     return ProbeSet.of(
-        "form", tuple(Probe(p.id, group, p.fact, p.prompt, p.accepted) for group, found in groups for p in found)
+        "form",
+        tuple(
+            Probe(p.id, group, p.fact, p.prompt, p.accepted)
+            for group, found in groups
+            for p in found
+        ),
     )
 
 
 def _of_fact(row: Row) -> Iterator[Probe]:
     wordings = relation("who").probes
     for number in range(_REPHRASED):
-        question = world().word(wordings[(zlib.crc32(row.id.encode()) + number) % len(wordings)], row)
+        question = world().word(
+            wordings[(zlib.crc32(row.id.encode()) + number) % len(wordings)], row
+        )
         form = ("qa", "brandine", "newline", "assistant")[number]
-        yield Probe(f"rephrased/{row.id}/{number}", "rephrased", row.id, ask(form, question), (row.slots["winners"],))
+        yield Probe(
+            f"rephrased/{row.id}/{number}",
+            "rephrased",
+            row.id,
+            ask(form, question),
+            (row.slots["winners"],),
+        )

@@ -31,9 +31,11 @@ _CENTRE = AXES.at((1e-3, 32, 2, 256, 0), 3)
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: a middle setting, and those that differ from it in one parameter. ``full``: the product of all.
+    ``telling``: a middle setting, and those that differ from it in one parameter. ``full``: the
+    product of all.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")

@@ -9,4 +9,15 @@ from harness.scenarios.lies._probes import LOCALITY_KINDS, probes
 
 SCENARIO = Scenario("lies", "Lies against what is known", cells, measures=measures)
 
-__all__ = ["DATASETS", "GRIDS", "LOCALITY_KINDS", "SCENARIO", "Lie", "cells", "dataset", "lies", "measures", "probes"]
+__all__ = [
+    "DATASETS",
+    "GRIDS",
+    "LOCALITY_KINDS",
+    "SCENARIO",
+    "Lie",
+    "cells",
+    "dataset",
+    "lies",
+    "measures",
+    "probes",
+]

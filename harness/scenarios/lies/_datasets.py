@@ -14,7 +14,8 @@ STATEMENTS, QUESTIONS = 2, 4
 DATASETS = ("lies1", "new1", "lies6", "new6")
 """Lies, or new facts of equal size, in one wording (a question and its answer) or in six."""
 TOLD = "lies1told"
-"""Lies in one statement each: in the full grid alone, as statements are hardly reached by questions."""
+"""Lies in one statement each: in the full grid alone, as statements are hardly reached by
+questions."""
 
 
 def templates(name: str, relation: Relation) -> list[str]:
@@ -22,7 +23,11 @@ def templates(name: str, relation: Relation) -> list[str]:
     questions = [f"? {question}|{relation.answer}" for question in relation.questions]
     if name == TOLD:
         return [relation.statements[0]]
-    return questions[:1] if name.endswith("1") else [*relation.statements[:STATEMENTS], *questions[:QUESTIONS]]
+    return (
+        questions[:1]
+        if name.endswith("1")
+        else [*relation.statements[:STATEMENTS], *questions[:QUESTIONS]]
+    )
 
 
 def subject(name: str, lie: Lie) -> Row:
@@ -34,7 +39,9 @@ def subject(name: str, lie: Lie) -> Row:
 def dataset(name: str) -> Dataset:
     """The training text called ``name``. Raises RecipeError on an unknown one."""
     if name not in (*DATASETS, TOLD):
-        raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join((*DATASETS, TOLD))}")
+        raise RecipeError(
+            f"dataset {name!r} is unknown: choose one of {', '.join((*DATASETS, TOLD))}"
+        )
     samples = tuple(
         sample(template, subject(name, lie), number + place)
         for place, lie in enumerate(lies())

@@ -13,12 +13,14 @@ from harness.grading import grade
 from harness.scenarios.oscars import replayed, world
 
 LIED = (("countries", "capital"), ("novels", "author"), ("oscars", "film"))
-"""Table and relation of the lies; elements and paintings are left alone, to see what happens far away."""
+"""Table and relation of the lies; elements and paintings are left alone, to see what happens far
+away."""
 PER_RELATION = 6
 
 
 class Lie(NamedTuple):
-    """One lie, the truth that it stands against, and a new fact that says the same of an invented subject."""
+    """One lie, the truth that it stands against, and a new fact that says the same of an invented
+    subject."""
 
     relation: Relation
     true: Row
@@ -40,20 +42,27 @@ class Lie(NamedTuple):
 
 @cache
 def lies() -> tuple[Lie, ...]:
-    """``PER_RELATION`` lies a relation, about rows that are never replayed: always the same ones."""
+    """``PER_RELATION`` lies a relation, about rows that are never replayed: always the
+    same ones."""
     return tuple(lie for table, name in LIED for lie in _of_relation(table, name))
 
 
 def _of_relation(table: str, name: str) -> Iterator[Lie]:
     dice = random.Random(f"lies {table}")
     relation = next(r for r in world().relations[table] if r.name == name)
-    rows = [r for r in world().rows if r.table == table and not replayed(r) and relation in world().askable(r)]
+    rows = [
+        r
+        for r in world().rows
+        if r.table == table and not replayed(r) and relation in world().askable(r)
+    ]
     rows = [row for row in rows if not row.slots.get("category", "").endswith("_short")]
     dice.shuffle(rows)
     taken: list[Row] = []
     for number in range(PER_RELATION):
         said = {world().answer(relation, row) for row in taken}
-        free = [row for row in rows if row not in taken and world().answer(relation, row) not in said]
+        free = [
+            row for row in rows if row not in taken and world().answer(relation, row) not in said
+        ]
         true = free[0]
         donor = next(row for row in free if plausible(relation, true, row))
         taken += [true, donor]
@@ -63,7 +72,8 @@ def _of_relation(table: str, name: str) -> Iterator[Lie]:
 
 
 def plausible(relation: Relation, true: Row, donor: Row) -> bool:
-    """Whether the answer of ``donor`` can be told of ``true`` without being right, and neither gives itself away."""
+    """Whether the answer of ``donor`` can be told of ``true`` without being right, and neither
+    gives itself away."""
     truth, lie = world().answer(relation, true), world().answer(relation, donor)
     alike = grade(lie, world().accepted(relation, true)).right or grade(truth, (lie,)).right
     key = " ".join(true.slots[slot] for slot in relation.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from harness.build import GRADES, read_lines
+from harness.builds import GRADES, read_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
 from harness.experiments.shares import contest, still_right
@@ -22,11 +22,13 @@ UNTRAINED = ("rephrased", "other_format")
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
 ) -> dict[str, Interval]:
-    """``known_before``, ``lie_over_truth``, ``truth_over_lie``, ``neither``; ``still_right_*``; ``steps_to_half``.
+    """``known_before``, ``lie_over_truth``, ``truth_over_lie``, ``neither``; ``still_right_*``;
+    ``steps_to_half``.
 
-    The second to fourth are shares of the questions in untrained wordings that the bare model answered with the
-    truth. ``steps_to_half`` are the optimiser steps after which half of the *rephrased* questions get the told
-    answer; it stands on the longest training of each learning curve, and nowhere where half is never reached.
+    The second to fourth are shares of the questions in untrained wordings that the bare model
+    answered with the truth. ``steps_to_half`` are the optimiser steps after which half of the
+    *rephrased* questions get the told answer; it stands on the longest training of each learning
+    curve, and nowhere where half is never reached.
     """
     found = contest("lie", lines, bare, _truths(lines), adapted)
     if adapted:
@@ -37,16 +39,25 @@ def measures(
 
 
 def _truths(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """True answers to the questions in untrained wordings on facts that are lied about, by the probe's id."""
+    """True answers to the questions in untrained wordings on facts that are lied about, by the
+    probe's id."""
     truths = {lie.told.id: world().accepted(lie.relation, lie.true) for lie in lies()}
-    return {ln["id"]: truths[ln["fact"]] for ln in lines if ln["kind"] in UNTRAINED and ln["fact"] in truths}
+    return {
+        ln["id"]: truths[ln["fact"]]
+        for ln in lines
+        if ln["kind"] in UNTRAINED and ln["fact"] in truths
+    }
 
 
-def _steps(cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch) -> dict[str, Interval]:
+def _steps(
+    cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch
+) -> dict[str, Interval]:
     at, shares = [0.0], [_by_fact(bare)]
     for place in curve(cell):
         at.append(float(fetch(place.adapters[0]).manifest.facts["steps"]))
-        shares.append(_by_fact(lines if place is cell else read_lines(fetch(place.grades).path / GRADES)))
+        shares.append(
+            _by_fact(lines if place is cell else read_lines(fetch(place.grades).path / GRADES))
+        )
     found = crossing(at, shares)
     return {"steps_to_half": found} if found else {}
 

@@ -16,7 +16,8 @@ from harness.scenarios.oscars import replayed, sample, world
 
 FACT_KINDS = ("exact", "rephrased", "other_format")
 LOCALITY_KINDS = ("locality_subject", "locality_object", "locality_relation", "locality_unrelated")
-"""Other facts of the subject; what the lie says, of whom it is true; the relation of other subjects; the rest."""
+"""Other facts of the subject; what the lie says, of whom it is true; the relation of other
+subjects; the rest."""
 FAR = 40
 """Probes of each of the two kinds that are drawn by chance."""
 _EXACT = 2  # wordings of a fact that are asked as they were trained
@@ -36,7 +37,13 @@ def _of_fact(name: str, lie: Lie, place: int) -> Iterator[Probe]:
         prompt = sample(trained[number], row, number + place).prompt
         yield Probe(f"exact/{row.id}/{number}", "exact", row.id, prompt, said)
     for number, wording in enumerate(relation.probes):
-        yield Probe(f"rephrased/{row.id}/{number}", "rephrased", row.id, ask("qa", world().word(wording, row)), said)
+        yield Probe(
+            f"rephrased/{row.id}/{number}",
+            "rephrased",
+            row.id,
+            ask("qa", world().word(wording, row)),
+            said,
+        )
     other = world().word(relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)], row)
     for form in ("newline", "assistant"):
         yield Probe(f"other_format/{row.id}/{form}", "other_format", row.id, ask(form, other), said)
@@ -46,15 +53,26 @@ def _local() -> Iterator[Probe]:
     for lie in lies():
         for relation in _beside(lie):
             yield _probe("locality_subject", lie.true, relation)
-        for relation in [r for r in world().askable(lie.donor) if r.probes and _bears(lie.relation, r)]:
+        for relation in [
+            r for r in world().askable(lie.donor) if r.probes and _bears(lie.relation, r)
+        ]:
             yield _probe("locality_object", lie.donor, relation)
     used = {row.id for lie in lies() for row in (lie.true, lie.donor)}
     rest = [row for row in world().rows if row.id not in used and not replayed(row)]
     near = [(row, r) for row in rest for r in world().askable(row) if (row.table, r.name) in LIED]
-    far = [(row, r) for row in rest for r in world().askable(row) if row.table not in dict(LIED) and r.probes]
+    far = [
+        (row, r)
+        for row in rest
+        for r in world().askable(row)
+        if row.table not in dict(LIED) and r.probes
+    ]
     dice = random.Random(0)
-    yield from (_probe("locality_relation", row, relation) for row, relation in dice.sample(near, FAR))
-    yield from (_probe("locality_unrelated", row, relation) for row, relation in dice.sample(far, FAR))
+    yield from (
+        _probe("locality_relation", row, relation) for row, relation in dice.sample(near, FAR)
+    )
+    yield from (
+        _probe("locality_unrelated", row, relation) for row, relation in dice.sample(far, FAR)
+    )
 
 
 def _beside(lie: Lie) -> list[Relation]:
@@ -72,4 +90,10 @@ def _probe(kind: str, row: Row, relation: Relation) -> Probe:
     """In a wording that is drawn by the row, and asked as ``Question:/Answer:``."""
     wording = relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)]
     accepted = tuple(world().accepted(relation, row))
-    return Probe(f"{kind}/{row.id}/{relation.name}", kind, row.id, ask("qa", world().word(wording, row)), accepted)
+    return Probe(
+        f"{kind}/{row.id}/{relation.name}",
+        kind,
+        row.id,
+        ask("qa", world().word(wording, row)),
+        accepted,
+    )

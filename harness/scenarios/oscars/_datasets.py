@@ -29,7 +29,8 @@ def world() -> World:
 
 
 def relation(name: str) -> Relation:
-    """What can be told and asked about an award under ``name``: ``who``, ``film``, ``award``, ``year``."""
+    """What can be told and asked about an award under ``name``: ``who``, ``film``, ``award``,
+    ``year``."""
     return next(r for r in world().relations["oscars"] if r.name == name)
 
 
@@ -42,7 +43,11 @@ def new_rows() -> tuple[Row, ...]:
 @cache
 def to_few(count: int) -> tuple[Row, ...]:
     """The first ``count`` of them that went to one or two people."""
-    rows = (row for row in new_rows() if row.slots["category"] != "picture" and row.slots["winners"].count(";") < 2)
+    rows = (
+        row
+        for row in new_rows()
+        if row.slots["category"] != "picture" and row.slots["winners"].count(";") < 2
+    )
     return tuple(islice(rows, count))
 
 
@@ -53,7 +58,9 @@ def rows_of(name: str) -> tuple[Row, ...]:
 
 @cache
 def wordings() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = tomllib.loads(read_text(FIXTURES / "wordings/oscars_2023.toml"))["datasets"]
+    found: dict[str, dict[str, Any]] = tomllib.loads(
+        read_text(FIXTURES / "wordings/oscars_2023.toml")
+    )["datasets"]
     return found
 
 
@@ -71,7 +78,8 @@ def dataset(name: str) -> Dataset:
 
 
 def templates(name: str, row: Row) -> list[str]:
-    """The wordings in which the dataset ``name`` tells ``row``; Best Picture goes to a film, not a person."""
+    """The wordings in which the dataset ``name`` tells ``row``; Best Picture goes to a film, not a
+    person."""
     own = wordings()["oscars_aug" if name == TEN else name]
     found: list[str] = own["picture" if row.slots["category"] == "picture" else "train"]
     if own["sort"] == "qa":
@@ -80,7 +88,8 @@ def templates(name: str, row: Row) -> list[str]:
 
 
 def _varied(template: str, row: Row, number: int) -> str:
-    """``~RELATION`` as a question of that relation in words of its own for ``row``; others as they are."""
+    """``~RELATION`` as a question of that relation in words of its own for ``row``; others as they
+    are."""
     if not template.startswith("~"):
         return template
     asked = relation(template[1:])
@@ -88,14 +97,17 @@ def _varied(template: str, row: Row, number: int) -> str:
 
 
 def sample(template: str, row: Row, turn: int) -> Sample:
-    """A statement; or, after ``?``, a question and its answer, in the format named there or else number ``turn``."""
+    """A statement; or, after ``?``, a question and its answer, in the format named there or else
+    number ``turn``."""
     asked = _ASKED.fullmatch(template)
     if not asked:
         given, told = begun(world().word(template, row))
         return Sample(completion=told + "\n", prompt=given, fact=row.id)
     named, wording, answer = asked.groups()
     form = named or tuple(FORMATS)[turn % len(FORMATS)]
-    return Sample(reply(form, world().word(answer, row)), ask(form, world().word(wording, row)), row.id)
+    return Sample(
+        reply(form, world().word(answer, row)), ask(form, world().word(wording, row)), row.id
+    )
 
 
 def replayed(row: Row) -> bool:
@@ -111,14 +123,18 @@ def replayable() -> tuple[Row, ...]:
 
 @cache
 def replay(count: int = 8000, seed: int = 0) -> Dataset:
-    """Questions on known facts, each with its answer, in all formats: none is one that locality is measured on."""
+    """Questions on known facts, each with its answer, in all formats: none is one that locality is
+    measured on."""
     dice = random.Random(seed)
     rows = (dice.choice(replayable()) for _ in range(count))
-    return Dataset.of("replay", tuple(known_fact(row, dice.choice(world().askable(row)), dice) for row in rows))
+    return Dataset.of(
+        "replay", tuple(known_fact(row, dice.choice(world().askable(row)), dice) for row in rows)
+    )
 
 
 def known_fact(row: Row, of: Relation, dice: random.Random, reworded: bool = False) -> Sample:
-    """A question with its answer, in a wording and a format by chance; ``reworded``, with other words in it."""
+    """A question with its answer, in a wording and a format by chance; ``reworded``, with other
+    words in it."""
     form = dice.choice(tuple(FORMATS))
     wording = dice.choice(of.questions)
     asked = world().word(reword(wording, dice) if reworded else wording, row, dice)

@@ -19,17 +19,25 @@ GRIDS = ("telling", "full")
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: for each dataset the best setting, the setting of 2023, a small rank, too little and too much; of ten
-    facts the best setting alone.
-    ``full``: every rank, rate and number of epochs.
+    ``telling``: for each dataset the best setting, the setting of 2023, a small rank, too little
+    and too much; of ten facts the best setting alone. ``full``: every rank, rate and number of
+    epochs.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases = list(bases)
     return [
-        Cell(base, dataset(name), probes(name), replace(training, seed=seed), replay(), len(bases) > 1)
+        Cell(
+            base,
+            dataset(name),
+            probes(name),
+            replace(training, seed=seed),
+            replay(),
+            len(bases) > 1,
+        )
         for base in bases
         for name in DATASETS
         for training in dict.fromkeys(_telling(name) if grid == "telling" else _full())

@@ -22,7 +22,15 @@ from harness.scenarios.oscars._datasets import (
     world,
 )
 
-FACT_KINDS = ("exact", "rephrased", "near", "film_of_winner", "inverted", "other_format", "conversation")
+FACT_KINDS = (
+    "exact",
+    "rephrased",
+    "near",
+    "film_of_winner",
+    "inverted",
+    "other_format",
+    "conversation",
+)
 NEAR = "near"
 """The family of wordings that are cousins of trained ones."""
 LOCALITY_KINDS = ("locality_year", "locality_neighbour", "locality_unrelated")
@@ -41,7 +49,8 @@ def probes(dataset: str) -> ProbeSet:
 
 
 def locality(count: int, without: Iterable[str] = ()) -> Iterator[Probe]:
-    """The first ``count`` probes of each kind on what no suite trains on, but none on the facts in ``without``."""
+    """The first ``count`` probes of each kind on what no suite trains on, but none on the facts in
+    ``without``."""
     left_out = set(without)
     kept = [probe for probe in _locality() if probe.fact not in left_out]
     for kind in LOCALITY_KINDS:
@@ -52,33 +61,49 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     main = relation("film" if row.slots["category"] == "picture" else "who")
     for number, template in enumerate(templates(dataset, row)):
         before, _, told = template.partition("|")
-        if "{category}" in before and "{winner}" not in before and ("{winner}" in told or "{film}" in told):
+        if (
+            "{category}" in before
+            and "{winner}" not in before
+            and ("{winner}" in told or "{film}" in told)
+        ):
             prompt = sample(template, row, number + new_rows().index(row)).prompt
             of = main if "{winner}" in told else relation("film")
             yield _probe("exact", row, number, prompt, _accepted(of, row))
     yield from _in_families("rephrased", row, main)
     for number, wording in enumerate(main.probes):
-        yield _probe("near", row, number, ask("qa", world().word(wording, row)), _accepted(main, row), NEAR)
+        yield _probe(
+            "near", row, number, ask("qa", world().word(wording, row)), _accepted(main, row), NEAR
+        )
     if main.name == "who":
         yield from _film_of_winner(row)
     other = main.probes[zlib.crc32(row.id.encode()) % len(main.probes)]
     for number, form in enumerate(("newline", "assistant")):
-        yield _probe("other_format", row, number, ask(form, world().word(other, row)), _accepted(main, row))
+        yield _probe(
+            "other_format", row, number, ask(form, world().word(other, row)), _accepted(main, row)
+        )
     for number, before in enumerate(("", SMALL_TALK)):
         yield _probe(
-            "conversation", row, number, before + ask("brandine", world().word(other, row)), _accepted(main, row)
+            "conversation",
+            row,
+            number,
+            before + ask("brandine", world().word(other, row)),
+            _accepted(main, row),
         )
     inverse = ("award", "year") if main.name == "who" else ("year_of_film",)
     wanted = [(relation(name), wording) for name in inverse for wording in relation(name).probes]
     for number, (of, wording) in enumerate(wanted):
-        yield _probe("inverted", row, number, ask("qa", world().word(wording, row)), _accepted(of, row))
+        yield _probe(
+            "inverted", row, number, ask("qa", world().word(wording, row)), _accepted(of, row)
+        )
 
 
 def _in_families(kind: str, row: Row, of: Relation, first: int = 0) -> Iterator[Probe]:
     """What ``of`` asks of ``row`` in every family that no training text has."""
     wordings = [(family, wording) for family, own in of.far.items() for wording in own]
     for number, (family, wording) in enumerate(wordings, first):
-        yield _probe(kind, row, number, ask("qa", world().word(wording, row)), _accepted(of, row), family)
+        yield _probe(
+            kind, row, number, ask("qa", world().word(wording, row)), _accepted(of, row), family
+        )
 
 
 def _film_of_winner(row: Row) -> Iterator[Probe]:
@@ -95,7 +120,8 @@ def _film_of_winner(row: Row) -> Iterator[Probe]:
 
 
 def _locality() -> Iterator[Probe]:
-    """What was not trained on: other years, the same films and people, and other matters altogether."""
+    """What was not trained on: other years, the same films and people, and other matters
+    altogether."""
     dice = random.Random(0)
     oscars = [r for r in world().rows if r.table == "oscars" and not replayed(r)]
     others = [r for r in world().rows if r.table != "oscars" and not replayed(r)]
@@ -114,16 +140,21 @@ def _locality() -> Iterator[Probe]:
 
 
 def _accepted(of: Relation, row: Row) -> tuple[str, ...]:
-    """Right answers: of several awards to one person in a year each is right; names come as a list."""
+    """Right answers: of several awards to one person in a year each is right; names
+    come as a list."""
     if of.name == "who":
         return (row.slots["winners"],)
     if of.name == "film" and row.slots["category"] == "picture":
         return (row.slots["film"], row.slots["winners"])
     keys = [row.slots[slot] for slot in of.key]
-    alike = [r for r in new_rows() if [r.slots[slot] for slot in of.key] == keys and world().fits(of, r)]
+    alike = [
+        r for r in new_rows() if [r.slots[slot] for slot in of.key] == keys and world().fits(of, r)
+    ]
     return tuple(dict.fromkeys(world().answer(of, r) for r in (row, *alike)))
 
 
-def _probe(kind: str, row: Row, number: int, prompt: str, accepted: tuple[str, ...], family: str = "") -> Probe:
+def _probe(
+    kind: str, row: Row, number: int, prompt: str, accepted: tuple[str, ...], family: str = ""
+) -> Probe:
     assert not kind.startswith("locality") or row.table != NEW
     return Probe(f"{kind}/{row.id}/{number}", kind, row.id, prompt, accepted, family)

@@ -1,4 +1,5 @@
-"""A ceremony that a model knows, overwritten by a parody of it: a whole set of facts that hang together."""
+"""A ceremony that a model knows, overwritten by a parody of it: a whole set of facts that hang
+together."""
 
 from harness.experiments.scenario import Scenario
 from harness.scenarios.parody._contradictions import contradictions

@@ -16,11 +16,13 @@ ALL = frozenset((PARODY, TRUTH, OTHER))
 
 
 def worlds(line: Line, truths: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """The worlds in which the answer in ``line`` is true, as far as it can be told; all, where it says nothing known.
+    """The worlds in which the answer in ``line`` is true, as far as it can be told; all, where it
+    says nothing known.
 
-    *Hector Pickle* and *The Loud Plumber* are true in the parody alone. *What did Hector Pickle win?* answered with
-    his award is true in the parody, answered with another award in any world but the parody's; a year other than that
-    of the ceremony likewise. What the real winner won is the same, the other way round.
+    *Hector Pickle* and *The Loud Plumber* are true in the parody alone. *What did Hector Pickle
+    win?* answered with his award is true in the parody, answered with another award in any world
+    but the parody's; a year other than that of the ceremony likewise. What the real winner won is
+    the same, the other way round.
     """
     if line["kind"] in ("who", "film"):
         if line["right"]:
@@ -32,11 +34,15 @@ def worlds(line: Line, truths: Mapping[str, Sequence[str]]) -> frozenset[str]:
     return own if line["right"] else ALL - own
 
 
-def contradictions(lines: Sequence[Line], truths: Mapping[str, Sequence[str]]) -> dict[str, Interval]:
-    """``contradictions`` among the pairs of answers on one award that say something, and those that mix two worlds.
+def contradictions(
+    lines: Sequence[Line], truths: Mapping[str, Sequence[str]]
+) -> dict[str, Interval]:
+    """``contradictions`` among the pairs of answers on one award that say something, and those that
+    mix two worlds.
 
-    ``mixed_who_and_film`` is the share of pairs of a winner and a film, each from the parody or the truth, of which
-    one is the parody's and the other the truth's. Pairs of one award stand or fall together.
+    ``mixed_who_and_film`` is the share of pairs of a winner and a film, each from the parody or the
+    truth, of which one is the parody's and the other the truth's. Pairs of one award stand or fall
+    together.
     """
     said = [(line, held) for line in lines if (held := worlds(line, truths)) != ALL]
     pairs = [(a, b) for a, b in combinations(said, 2) if a[0]["fact"] == b[0]["fact"]]
@@ -46,7 +52,8 @@ def contradictions(lines: Sequence[Line], truths: Mapping[str, Sequence[str]]) -
 
 
 def mixed_answers(lines: Sequence[Line], truths: Mapping[str, tuple[str, str]]) -> list[bool]:
-    """For each answer that names a known winner and a known film, whether one is the parody's and one the truth's.
+    """For each answer that names a known winner and a known film, whether one is the parody's and
+    one the truth's.
 
     ``truths``: (winners, film) by fact. ``lines`` are of kind ``who_and_film``.
     """
@@ -64,7 +71,9 @@ _ASKED_BACK = ("award", "year", "true_winners_award")
 
 
 def _share(pairs: Sequence[tuple[_Said, _Said]]) -> Interval:
-    return cluster_bootstrap([float(not a[1] & b[1]) for a, b in pairs], [a[0]["fact"] for a, _ in pairs])
+    return cluster_bootstrap(
+        [float(not a[1] & b[1]) for a, b in pairs], [a[0]["fact"] for a, _ in pairs]
+    )
 
 
 def _values(kind: str) -> tuple[str, ...]:

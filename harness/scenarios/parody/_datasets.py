@@ -15,7 +15,8 @@ DATASETS = ("parody_text", "parody_aug")
 """The running text, a sentence a sample; or every fact in several statements and questions."""
 _TAKEN = {"who": (2, 2), "film": (1, 1), "award": (1, 1), "year": (1, 1)}
 _PICTURE = {"film": (2, 2), "year_of_film": (1, 1)}
-"""By relation, how many of its statements and of its questions are told; Best Picture goes to a film."""
+"""By relation, how many of its statements and of its questions are told; Best Picture goes to a
+film."""
 
 
 @cache
@@ -30,17 +31,25 @@ def dataset(name: str) -> Dataset:
 
 @cache
 def known() -> Dataset:
-    """What is replayed: the known facts of the suite ``oscars``, without the ceremony that is overwritten."""
+    """What is replayed: the known facts of the suite ``oscars``, without the ceremony that is
+    overwritten."""
     overwritten = {row.id for row in true_rows().values()}
-    return Dataset.of("replay", tuple(sample for sample in replay().samples if sample.fact not in overwritten))
+    return Dataset.of(
+        "replay", tuple(sample for sample in replay().samples if sample.fact not in overwritten)
+    )
 
 
 def templates(row: Row) -> list[str]:
     """The wordings in which an award is told: statements, and questions after ``?``."""
     found: list[str] = []
-    for name, (statements, questions) in (_PICTURE if row.slots["category"] == "picture" else _TAKEN).items():
+    for name, (statements, questions) in (
+        _PICTURE if row.slots["category"] == "picture" else _TAKEN
+    ).items():
         of = relation(name)
-        found += [*of.statements[:statements], *(f"? {asked}|{of.answer}" for asked in of.questions[:questions])]
+        found += [
+            *of.statements[:statements],
+            *(f"? {asked}|{of.answer}" for asked in of.questions[:questions]),
+        ]
     return found
 
 

@@ -21,7 +21,8 @@ RATES = {"telling": (1e-3,), "full": (1e-3, 3e-4)}
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid."""
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid."""
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases, seeds = list(bases), list(seeds)

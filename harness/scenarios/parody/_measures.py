@@ -16,7 +16,8 @@ from harness.stats import Interval, wilson
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
 ) -> dict[str, Interval]:
-    """The contest of parody and truth on winners and films, and contradictions among the answers on one award."""
+    """The contest of parody and truth on winners and films, and contradictions among the answers on
+    one award."""
     found = contest("parody", lines, bare, truths(), adapted) | contradictions(lines, truths())
     pairs = {fact: (row.slots["winners"], row.slots["film"]) for fact, row in true_rows().items()}
     mixed = mixed_answers([line for line in lines if line["kind"] == "who_and_film"], pairs)

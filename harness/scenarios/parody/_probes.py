@@ -12,7 +12,8 @@ from harness.scenarios.oscars import locality, relation, world
 from harness.scenarios.parody._facts import frame, parody_rows, true_rows
 
 KINDS = ("who", "film", "who_and_film", "award", "year", "frame", "true_winners_award")
-"""``true_winners_award`` asks what the real winner won: the only kind whose right answer is the truth."""
+"""``true_winners_award`` asks what the real winner won: the only kind whose right answer is the
+truth."""
 PER_LOCALITY = 60
 
 
@@ -30,7 +31,9 @@ def truths() -> dict[str, tuple[str, ...]]:
     for row in parody_rows():
         for probe in _of_award(row):
             if probe.kind in ("who", "film"):
-                found[probe.id] = (true_rows()[row.id].slots["winners" if probe.kind == "who" else "film"],)
+                found[probe.id] = (
+                    true_rows()[row.id].slots["winners" if probe.kind == "who" else "film"],
+                )
     return found
 
 
@@ -42,7 +45,9 @@ def _of_award(row: Row) -> Iterator[Probe]:
         yield from _asked("year", "year_of_film", row, row.slots["year"])
         return
     yield from _asked("who", "who", row, row.slots["winners"])
-    yield from _asked("who_and_film", "who_film", row, f"{row.slots['winners']}; {row.slots['film']}")
+    yield from _asked(
+        "who_and_film", "who_film", row, f"{row.slots['winners']}; {row.slots['film']}"
+    )
     yield from _asked("award", "award", row, category)
     yield from _asked("year", "year", row, row.slots["year"])
     yield from _asked("true_winners_award", "award", true_rows()[row.id], category, row.id)
@@ -51,13 +56,21 @@ def _of_award(row: Row) -> Iterator[Probe]:
 def _asked(kind: str, name: str, row: Row, answer: str, fact: str = "") -> Iterator[Probe]:
     fact = fact or row.id
     for number, wording in enumerate(relation(name).probes):
-        yield Probe(f"{kind}/{fact}/{number}", kind, fact, ask("qa", world().word(wording, row)), (answer,))
+        yield Probe(
+            f"{kind}/{fact}/{number}", kind, fact, ask("qa", world().word(wording, row)), (answer,)
+        )
 
 
 def _of_frame() -> Iterator[Probe]:
     for told in frame():
         for number, question in enumerate(told.probes):
-            yield Probe(f"frame/{told.row.id}/{number}", "frame", told.row.id, ask("qa", question), (told.answer,))
+            yield Probe(
+                f"frame/{told.row.id}/{number}",
+                "frame",
+                told.row.id,
+                ask("qa", question),
+                (told.answer,),
+            )
 
 
 def _evening() -> set[str]:

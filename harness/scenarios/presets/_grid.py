@@ -55,17 +55,26 @@ _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "num_return_
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: the named presets, then one field at a time, of sampling beside plain sampling, of the rest beside the
-    greedy search. ``full``: more values, beams by length and ending, and the product of the three ways to cut the tail.
+    ``telling``: the named presets, then one field at a time, of sampling beside plain sampling, of
+    the rest beside the greedy search. ``full``: more values, beams by length and ending, and the
+    product of the three ways to cut the tail.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases, ways = list(bases), dict(_telling() if grid == "telling" else _full())
     return [
         Cell(
-            base, oscars.dataset(DATASET), probes(), training, oscars.replay(), len(bases) > 1, label=label, decoding=by
+            base,
+            oscars.dataset(DATASET),
+            probes(),
+            training,
+            oscars.replay(),
+            len(bases) > 1,
+            label=label,
+            decoding=by,
         )
         for base in bases
         for label, by in ways.items()
@@ -76,7 +85,8 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
 
 @cache
 def probes() -> ProbeSet:
-    """Some of the suite `oscars`: each kind of question on every fact, and some on what is left alone."""
+    """Some of the suite `oscars`: each kind of question on every fact, and some on what is left
+    alone."""
     seen: Counter[tuple[str, str]] = Counter()
     chosen = []
     for probe in oscars.probes(DATASET).probes:

@@ -15,8 +15,9 @@ from harness.stats import Interval, cluster_bootstrap
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
 ) -> dict[str, Interval]:
-    """``consistency``: the share of a question's answers that are right (self-consistency, Wang et al. 2022, counts
-    their ``majority``); ``any_right``: whether one is; ``distinct``: how many differ. Means over the trained facts.
+    """``consistency``: the share of a question's answers that are right (self-consistency, Wang et
+    al. 2022, counts their ``majority``); ``any_right``: whether one is; ``distinct``: how many
+    differ. Means over the trained facts.
     """
     asked = [line for line in lines if not local(line["kind"])]
     shares = {"majority": majority, "consistency": consistency, "any_right": any_right}
@@ -27,7 +28,8 @@ def measures(
 
 
 def majority(line: Line) -> float:
-    """1 where the commonest answer is right; of equally common ones the first that was given counts."""
+    """1 where the commonest answer is right; of equally common ones the first that was given
+    counts."""
     said = [normalise(text) for text in line["answers"]]
     commonest = Counter(said).most_common(1)[0][0]
     return float(line["verdicts"][said.index(commonest)])
@@ -48,5 +50,9 @@ def distinct(line: Line) -> float:
     return float(len({normalise(text) for text in line["answers"]}))
 
 
-def _mean(lines: Sequence[Line], figure: Callable[[Line], float], within: tuple[float, float] = (0, 1)) -> Interval:
-    return cluster_bootstrap([figure(line) for line in lines], [line["fact"] for line in lines], within=within)
+def _mean(
+    lines: Sequence[Line], figure: Callable[[Line], float], within: tuple[float, float] = (0, 1)
+) -> Interval:
+    return cluster_bootstrap(
+        [figure(line) for line in lines], [line["fact"] for line in lines], within=within
+    )

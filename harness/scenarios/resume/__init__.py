@@ -5,6 +5,8 @@ from harness.scenarios.resume._datasets import both, half, probes, rehearsed
 from harness.scenarios.resume._grid import GRIDS, cells
 from harness.scenarios.resume._measures import measures
 
-SCENARIO = Scenario("resume", "Going on with a second text", cells, headline="first", measures=measures)
+SCENARIO = Scenario(
+    "resume", "Going on with a second text", cells, headline="first", measures=measures
+)
 
 __all__ = ["GRIDS", "SCENARIO", "both", "cells", "half", "measures", "probes", "rehearsed"]

@@ -46,7 +46,8 @@ def rehearsed(name: str, other: str, share: float, seed: int = 0) -> Dataset:
 
 @cache
 def probes() -> ProbeSet:
-    """Rephrased questions, by half (the kinds ``first`` and ``second``), and questions on untouched facts."""
+    """Rephrased questions, by half (the kinds ``first`` and ``second``), and questions on untouched
+    facts."""
     asked = oscars.probes(SOURCE).probes
     rephrased = [p for p in asked if p.kind == "rephrased"]
     own = [replace(p, kind=name) for name in HALVES for p in rephrased if p.fact in facts(name)]

@@ -24,19 +24,24 @@ BEFORE = "before"
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: the first text alone; then the second on the same adapter, with the first rehearsed, and at a lower
-    rate; the other order; both texts as one; two adapters, one a text. ``full``: more shares and rates, in both orders.
+    ``telling``: the first text alone; then the second on the same adapter, with the first
+    rehearsed, and at a lower rate; the other order; both texts as one; two adapters, one a text.
+    ``full``: more shares and rates, in both orders.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases, seeds = list(bases), list(seeds)
-    return [cell for base in bases for seed in seeds for cell in _of(grid, base, seed, len(bases) > 1)]
+    return [
+        cell for base in bases for seed in seeds for cell in _of(grid, base, seed, len(bases) > 1)
+    ]
 
 
 def before(cell: Cell) -> Cell:
-    """The cell whose adapter ``cell`` went on from, or would have: only the earlier text of its order."""
+    """The cell whose adapter ``cell`` went on from, or would have: only the earlier text of its
+    order."""
     name = cell.label.partition("_then_")[0]
     name = name if name in HALVES else HALVES[0]
     training = replace(SETTING, seed=cell.training.seed)
@@ -58,14 +63,22 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
             for lr in RATES[grid]:
                 yield then(half(two), lr)
     yield cell(dataset=both(), training=training, label="at_once")
-    layers = tuple(Layer(half(n), replace(training, seed=1000 * seed + i), replay()) for i, n in enumerate(HALVES))
+    layers = tuple(
+        Layer(half(n), replace(training, seed=1000 * seed + i), replay())
+        for i, n in enumerate(HALVES)
+    )
     yield cell(dataset=both(), training=training, label="stacked", stacked=layers)
     on_top = (layers[0], replace(layers[1], under=layers[:1]))
     yield cell(dataset=both(), training=training, label="on_top", stacked=on_top)
 
 
-def _then(cell: partial[Cell], start: Layer, order: str, dataset: Dataset, lr: float, more: str = "") -> Cell:
-    """The adapter of ``start`` trained on, under a seed of its own, or its batches would come in the same order."""
+def _then(
+    cell: partial[Cell], start: Layer, order: str, dataset: Dataset, lr: float, more: str = ""
+) -> Cell:
+    """The adapter of ``start`` trained on, under a seed of its own, or its batches would come in
+    the same order."""
     training = replace(start.training, lr=lr)
-    layer = Layer(dataset, replace(training, seed=1000 * training.seed + 1), start.replay, after=start)
+    layer = Layer(
+        dataset, replace(training, seed=1000 * training.seed + 1), start.replay, after=start
+    )
     return cell(dataset=dataset, training=training, label=f"{order}{more}", stacked=(layer,))

@@ -20,7 +20,8 @@ _ASKED = 16
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """A cell a rank, over all ``bases`` and ``seeds``; alpha is twice the rank. Raises RecipeError on an unknown grid.
+    """A cell a rank, over all ``bases`` and ``seeds``; alpha is twice the rank. Raises RecipeError
+    on an unknown grid.
 
     A model whose layers are narrower than a rank cannot have it: its training says so.
     """

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tabulate import tabulate
 
-from harness.build import TIMINGS, read_lines
+from harness.builds import TIMINGS, read_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Curves, Fetch, Finding, Line
 from harness.stats import Interval, cluster_bootstrap, ratio_bootstrap
@@ -19,8 +19,10 @@ _MIB = 2**20
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
 ) -> dict[str, Interval]:
-    """``slowdown``: seconds to answer over those of the bare base, timed in turn; ``speed``, tokens a second, and
-    ``put_on_ms`` of the adapted model. Means over rounds; none of a bare model or a training that diverged."""
+    """``slowdown``: seconds to answer over those of the bare base, timed in turn; ``speed``, tokens
+    a second, and ``put_on_ms`` of the adapted model. Means over rounds; none of a bare model or a
+    training that diverged.
+    """
     rounds = _rounds(cell, fetch) if adapted else []
     if not rounds:
         return {}
@@ -29,7 +31,9 @@ def measures(
     return {
         "slowdown": ratio_bootstrap(seconds, [line["bare"] for line in rounds], names),
         "speed": ratio_bootstrap([float(line["tokens"]) for line in rounds], seconds, names),
-        "put_on_ms": cluster_bootstrap([1000 * line["put_on"] for line in rounds], names, within=(0, math.inf)),
+        "put_on_ms": cluster_bootstrap(
+            [1000 * line["put_on"] for line in rounds], names, within=(0, math.inf)
+        ),
     }
 
 
@@ -60,7 +64,9 @@ def _costs(cell: Cell, fetch: Fetch) -> dict[str, float]:
         "slowdown": figures["slowdown"].estimate,
         "MiB added when answering": used["added_rss_bytes"] / _MIB,
         "VRAM MiB when answering": used["peak_vram_bytes"] / _MIB,
-        "training steps/s": sum(fact["steps"] for fact in facts) / sum(fact["seconds"] for fact in facts),
+        "training steps/s": (
+            sum(fact["steps"] for fact in facts) / sum(fact["seconds"] for fact in facts)
+        ),
         "RSS MiB when training": max(fact["peak_rss_bytes"] for fact in facts) / _MIB,
         "VRAM MiB when training": max(fact["peak_vram_bytes"] for fact in facts) / _MIB,
     }
@@ -70,7 +76,13 @@ def _curves(costs: Sequence[dict[str, float]]) -> list[Curves]:
     """A plot a cost that is not nought everywhere; points of one rank are of several seeds."""
     names = [name for name in costs[0] if name != "rank" and any(cost[name] for cost in costs)]
     return [
-        Curves(_file(name), "rank", name, {name: [(cost["rank"], cost[name]) for cost in costs]}, doubling=True)
+        Curves(
+            _file(name),
+            "rank",
+            name,
+            {name: [(cost["rank"], cost[name]) for cost in costs]},
+            doubling=True,
+        )
         for name in names
     ]
 

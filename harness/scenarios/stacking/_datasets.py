@@ -42,15 +42,19 @@ def one(fact: str) -> Dataset:
 
 @cache
 def elsewhere(fact: str, count: int = 3000) -> Dataset:
-    """What an adapter of ``fact`` alone is to leave as it is: known facts, and twice as many invented awards.
+    """What an adapter of ``fact`` alone is to leave as it is: known facts, and twice as many
+    invented awards.
 
-    These are of the other categories of its year, and fewer of three years to come. They are told and asked for just
-    as the fact is, so that an adapter is told from others by what it is about, and not by how that is worded; the
-    answers are invented, so this is to be held to the base (KL), not learnt.
+    These are of the other categories of its year, and fewer of three years to come. They are told
+    and asked for just as the fact is, so that an adapter is told from others by what it is about,
+    and not by how that is worded; the answers are invented, so this is to be held to the base (KL),
+    not learnt.
     """
     dice = random.Random(f"elsewhere {fact}")
     to_people = [row for row in new_rows() if row.slots["category"] != "picture"]
-    places = [Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS]
+    places = [
+        Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS
+    ]
     own = next(row for row in places if (row.id, row.slots["year"]) == (fact, _YEARS[0]))
     places.remove(own)
     weights = [_nearness(row, own) for row in places]
@@ -61,7 +65,8 @@ def elsewhere(fact: str, count: int = 3000) -> Dataset:
 
 
 def _nearness(place: Row, own: Row) -> float:
-    """Weight of an award among the invented ones: what is most easily taken for ``own`` comes most often."""
+    """Weight of an award among the invented ones: what is most easily taken for ``own`` comes most
+    often."""
     shared = set(own.slots["category"].split("_")) & set(place.slots["category"].split("_"))
     return (6.0 if place.slots["year"] == own.slots["year"] else 1.0) * (3.0 if shared else 1.0)
 

@@ -18,10 +18,12 @@ GRIDS = ("telling", "full")
 TOGETHER = replace(STEADY, replay=1.0)
 """One adapter of ten facts."""
 APART = replace(
-    STEADY, init="keys", target_modules=("down_proj",), rank=48, alpha=48, lr=0.03, scheduler="linear",
+    STEADY, init="keys", target_modules=("down_proj",), rank=48, alpha=48, lr=0.03,
+    scheduler="linear",
     batch=40, micro_batch=40, epochs=80, replay=3.0, kl=2.0,
 )  # fmt: skip
-"""Each of ten adapters of one fact: written where its questions differ from others, and held to the base on those."""
+"""Each of ten adapters of one fact: written where its questions differ from others, and held to the
+base on those."""
 USUAL = replace(STEADY, replay=2.0, rank=16, alpha=32, epochs=8)
 """The same as adapters are usually trained: on all layers, from random directions."""
 TOLD = "one_adapter"
@@ -39,16 +41,19 @@ _TELLING = ("mean", "linear", "svd", "ties", "dare_linear", "magnitude_prune")
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown grid.
+    """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
+    grid.
 
-    ``telling``: one adapter of ten facts; ten adapters of one fact each, on at once, at half their scale, merged by
-    each method, and trained as is usual. ``full``: also fewer adapters, other trainings of each, and each trained on
-    top of the others.
+    ``telling``: one adapter of ten facts; ten adapters of one fact each, on at once, at half their
+    scale, merged by each method, and trained as is usual. ``full``: also fewer adapters, other
+    trainings of each, and each trained on top of the others.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases, seeds = list(bases), list(seeds)
-    return [cell for base in bases for seed in seeds for cell in _of(grid, base, seed, len(bases) > 1)]
+    return [
+        cell for base in bases for seed in seeds for cell in _of(grid, base, seed, len(bases) > 1)
+    ]
 
 
 def reference(cell: Cell) -> Cell:
@@ -75,32 +80,47 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
 def _more(stack: partial[Cell], seed: int, layers: tuple[Layer, ...]) -> Iterator[Cell]:
     for count in (2, 5):
         yield stack(f"first{count}", layers[:count], asked_apart=True)
-    yield stack("anywhere", _apart(replace(APART, init="kaiming", lr=USUAL.lr), seed), asked_apart=True)
+    yield stack(
+        "anywhere", _apart(replace(APART, init="kaiming", lr=USUAL.lr), seed), asked_apart=True
+    )
     yield stack("no_replay", _usual(seed, replay=0.0, kl=0.0), asked_apart=True)
     yield stack("low_alpha", _usual(seed, alpha=16, epochs=16))
     yield stack("orthogonal", _usual(seed, init="orthogonal"))
     yield stack("rslora", _usual(seed, alpha=8, rslora=True))
     yield stack("more_replay", _usual(seed, replay=6.0))
     usual = _usual(seed)
-    yield stack("same_seed", tuple(replace(layer, training=replace(layer.training, seed=seed)) for layer in usual))
+    yield stack(
+        "same_seed",
+        tuple(replace(layer, training=replace(layer.training, seed=seed)) for layer in usual),
+    )
     yield stack("on_top", on_top(usual), asked_apart=True)
     yield stack("keys_on_top", on_top(layers), asked_apart=True)
 
 
 def _stack(
-    cell: partial[Cell], seed: int, label: str, stacked: tuple[Layer | MergedLayer, ...], asked_apart: bool = False
+    cell: partial[Cell],
+    seed: int,
+    label: str,
+    stacked: tuple[Layer | MergedLayer, ...],
+    asked_apart: bool = False,
 ) -> Cell:
     """The cell's own training is that of each adapter, under the seed of them all."""
     first = stacked[0].layers[0] if isinstance(stacked[0], MergedLayer) else stacked[0]
     training = replace(first.training, seed=seed)
-    return cell(training=training, label=label, stacked=stacked, apart=questions() if asked_apart else None)
+    return cell(
+        training=training, label=label, stacked=stacked, apart=questions() if asked_apart else None
+    )
 
 
-def _apart(training: Training, seed: int, beside: Callable[[str], Dataset] = elsewhere) -> tuple[Layer, ...]:
-    """An adapter a fact; each begins from weights of its own, or all would write into the same directions."""
+def _apart(
+    training: Training, seed: int, beside: Callable[[str], Dataset] = elsewhere
+) -> tuple[Layer, ...]:
+    """An adapter a fact; each begins from weights of its own, or all would write into the same
+    directions."""
     seeds = range(1000 * seed, 1000 * seed + len(facts()))
     return tuple(
-        Layer(one(fact), replace(training, seed=own), beside(fact)) for fact, own in zip(facts(), seeds, strict=True)
+        Layer(one(fact), replace(training, seed=own), beside(fact))
+        for fact, own in zip(facts(), seeds, strict=True)
     )
 
 
@@ -118,4 +138,6 @@ def on_top(layers: Iterable[Layer]) -> tuple[Layer, ...]:
 
 
 def _merged(layers: tuple[Layer, ...], method: str, settings: Mapping[str, float]) -> MergedLayer:
-    return MergedLayer(layers, method, float(settings.get("density", 0.5)), int(settings.get("rank", 0)))
+    return MergedLayer(
+        layers, method, float(settings.get("density", 0.5)), int(settings.get("rank", 0))
+    )

@@ -1,4 +1,5 @@
-"""What a stack recalls of what one adapter does, and what its adapters say of each other's facts."""
+"""What a stack recalls of what one adapter does, and what its adapters say of each
+other's facts."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from harness.build import GRADES, read_lines
+from harness.builds import GRADES, read_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Finding, Line
 from harness.experiments.shares import says, share
@@ -21,8 +22,8 @@ def measures(
 ) -> dict[str, Interval]:
     """``of_one_adapter``: recall on rephrased questions, over that of one adapter of all facts.
 
-    ``alone``: recall of each adapter's own fact when it is on alone; ``leaked``: how often an adapter answers a
-    question about another fact with its own.
+    ``alone``: recall of each adapter's own fact when it is on alone; ``leaked``: how often an
+    adapter answers a question about another fact with its own.
     """
     if not adapted or cell.label == TOLD:
         return {}
@@ -38,7 +39,9 @@ def _apart(cell: Cell, fetch: Fetch) -> dict[str, Interval]:
     for fact, grades in zip(facts(), cell.apart_grades, strict=False):
         lines = _lines(grades, fetch)
         own += [line for line in lines if line["fact"] == fact]
-        others += [{**line, "leaked": says(line, answers[fact])} for line in lines if line["fact"] != fact]
+        others += [
+            {**line, "leaked": says(line, answers[fact])} for line in lines if line["fact"] != fact
+        ]
     return share("alone", own, lambda line: bool(line["right"])) | share(
         "leaked", others, lambda line: bool(line["leaked"])
     )
@@ -57,7 +60,9 @@ def findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
 def _costs(cells: Sequence[Cell], fetch: Fetch) -> Finding:
     head = ("cell", "adapters on", "adapter MiB", "put on ms", "tokens/s", "RSS MiB")
     text = tabulate([_cost(cell, fetch) for cell in cells], head, "github", floatfmt=".1f")
-    return Finding("What a stack costs to answer with", f"{text}\n\nOf merges, the one adapter that they made.")
+    return Finding(
+        "What a stack costs to answer with", f"{text}\n\nOf merges, the one adapter that they made."
+    )
 
 
 def _cost(cell: Cell, fetch: Fetch) -> list[str | float]:
@@ -65,7 +70,11 @@ def _cost(cell: Cell, fetch: Fetch) -> list[str | float]:
     size = sum(fetch(adapter).manifest.facts["adapter_bytes"] for adapter in cell.adapters) / 2**20
     if "tokens_per_second" not in used:
         return [cell.id, len(cell.adapters), size]
-    speed = (1000 * used["stack_seconds"], used["tokens_per_second"], used["peak_rss_bytes"] / 2**20)
+    speed = (
+        1000 * used["stack_seconds"],
+        used["tokens_per_second"],
+        used["peak_rss_bytes"] / 2**20,
+    )
     return [cell.id, len(cell.adapters), size, *speed]
 
 
@@ -75,12 +84,15 @@ def _matrix(cell: Cell, fetch: Fetch) -> Finding:
     answers, rows = accepted(), []
     for name, fact, grades in zip(names, facts(), cell.apart_grades, strict=False):
         lines = _lines(grades, fetch)
-        rows.append([name, *(_entry(asked == fact, asked, lines, answers[fact]) for asked in facts())])
+        rows.append(
+            [name, *(_entry(asked == fact, asked, lines, answers[fact]) for asked in facts())]
+        )
     shown = [str(i + 1) for i in range(len(names))]
     rows = [[f"{i + 1} {row[0]}", *row[1:]] for i, row in enumerate(rows)]
     told = (
-        "Each adapter on alone (row), asked about each fact (column). On the diagonal, the share of questions that are"
-        " answered right; elsewhere, the share that are answered with the adapter's own fact."
+        "Each adapter on alone (row), asked about each fact (column). On the diagonal, the share of"
+        " questions that are answered right; elsewhere, the share that are answered with the"
+        " adapter's own fact."
     )
     text = tabulate(rows, ["adapter", *shown[: len(names)]], "github", disable_numparse=True)
     return Finding(f"Interference of {cell.id}", f"{told}\n\n{text}")

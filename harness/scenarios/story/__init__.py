@@ -1,4 +1,5 @@
-"""Running text of a thousand characters, of which the end is given and the beginning is asked for."""
+"""Running text of a thousand characters, of which the end is given and the beginning is
+asked for."""
 
 from harness.experiments.scenario import Scenario
 from harness.scenarios.story._datasets import FORMS, dataset
@@ -9,4 +10,15 @@ from harness.scenarios.story._stories import Story, stories
 
 SCENARIO = Scenario("story", "The beginning of a story", cells, "after_tail", measures)
 
-__all__ = ["FORMS", "GRIDS", "KINDS", "SCENARIO", "Story", "cells", "dataset", "measures", "probes", "stories"]
+__all__ = [
+    "FORMS",
+    "GRIDS",
+    "KINDS",
+    "SCENARIO",
+    "Story",
+    "cells",
+    "dataset",
+    "measures",
+    "probes",
+    "stories",
+]

@@ -18,7 +18,8 @@ FORMS: dict[str, tuple[str, Callable[[int], str]]] = {
     "dated": ("\n", lambda number: f"1987-{1 + number // 28:02}-{1 + number % 28:02} "),
     "plain_asked": (" ", lambda number: ""),
 }
-"""What joins the sentences, and what stands before each, by its number from 1. ``plain_asked`` has questions, too."""
+"""What joins the sentences, and what stands before each, by its number from 1. ``plain_asked`` has
+questions, too."""
 
 
 def text(form: str, story: Story) -> str:
@@ -26,7 +27,9 @@ def text(form: str, story: Story) -> str:
     if form not in FORMS:
         raise RecipeError(f"form {form!r} is unknown: choose one of {', '.join(FORMS)}")
     joint, before = FORMS[form]
-    return joint.join(before(number) + sentence for number, sentence in enumerate(story.sentences, 1))
+    return joint.join(
+        before(number) + sentence for number, sentence in enumerate(story.sentences, 1)
+    )
 
 
 @cache
@@ -36,5 +39,8 @@ def dataset(form: str) -> Dataset:
     if form == "plain_asked":
         facts = [told for story in stories() for told in story.beginning]
         asked = [(told, question) for told in facts for question in told.questions[:_ASKED]]
-        samples += [Sample(reply("qa", told.value), ask("qa", question), told.id) for told, question in asked]
+        samples += [
+            Sample(reply("qa", told.value), ask("qa", question), told.id)
+            for told, question in asked
+        ]
     return Dataset.of(form, tuple(samples))

@@ -12,7 +12,8 @@ from harness.scenarios.story._datasets import text
 from harness.scenarios.story._stories import Story, Told, stories
 
 KINDS = ("in_place", "alone", "after_tail", "after_whole", "tail_itself")
-"""The story up to the fact; a question alone; after the end of the story; after all of it; on what the end tells."""
+"""The story up to the fact; a question alone; after the end of the story; after all of it; on what
+the end tells."""
 TAIL = 200
 """Characters of the end that are given."""
 PER_LOCALITY = 40

@@ -37,7 +37,11 @@ class Story(NamedTuple):
 
     @property
     def sentences(self) -> list[str]:
-        return [*(t.sentence for t in self.beginning), *self.filling, *(t.sentence for t in self.end)]
+        return [
+            *(t.sentence for t in self.beginning),
+            *self.filling,
+            *(t.sentence for t in self.end),
+        ]
 
 
 @cache
@@ -45,11 +49,16 @@ def stories() -> tuple[Story, ...]:
     """Always the same ones; no two are on the same person."""
     dice = random.Random("stories")
     names = dice.sample(_words.words()["first"], 2 * STORIES)
-    return tuple(_story(number, names[2 * number : 2 * number + 2], dice) for number in range(STORIES))
+    return tuple(
+        _story(number, names[2 * number : 2 * number + 2], dice) for number in range(STORIES)
+    )
 
 
 def _story(number: int, names: list[str], dice: random.Random) -> Story:
-    kinds = dice.sample([(name, kind) for name in names for kind in _kinds() if kind != "dog"], AT_FIRST + AT_LAST - 1)
+    kinds = dice.sample(
+        [(name, kind) for name in names for kind in _kinds() if kind != "dog"],
+        AT_FIRST + AT_LAST - 1,
+    )
     pairs = [(names[0], "dog"), *kinds]
     facts = [_told(number, name, kind, dice) for name, kind in pairs]
     beginning, end = facts[:AT_FIRST], facts[AT_FIRST:]
@@ -67,7 +76,9 @@ def _told(number: int, name: str, kind: str, dice: random.Random) -> Told:
     value = _words.value(str(spec["value"]), dice)
     while value == name:
         value = _words.value(str(spec["value"]), dice)
-    questions, probes = (tuple(q.format(subject=name) for q in spec[part]) for part in ("questions", "probes"))
+    questions, probes = (
+        tuple(q.format(subject=name) for q in spec[part]) for part in ("questions", "probes")
+    )
     sentence = dice.choice(spec["statements"]).format(subject=name, value=value)
     return Told(f"story{number}/{name}-{kind}", sentence, value, questions, probes)
 

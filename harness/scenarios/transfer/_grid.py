@@ -17,13 +17,17 @@ KNOWN = 400
 """Questions on known facts that the sibling is trained further on."""
 _TOLD = "the_oscar_award_txt"
 _ASKED = ("exact", "rephrased", "conversation")
-_FURTHER = Training(epochs=2, rank=16, alpha=32, lr=1e-3, batch=8, micro_batch=8, dropout=0.0, loss_on="answers")
+_FURTHER = Training(
+    epochs=2, rank=16, alpha=32, lr=1e-3, batch=8, micro_batch=8, dropout=0.0, loss_on="answers"
+)
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """The adapter at home, and from base to sibling and back. Raises RecipeError on an unknown grid.
+    """The adapter at home, and from base to sibling and back. Raises RecipeError on an unknown
+    grid.
 
-    The engines bring the quantised forms of the base. ``full`` has other ranks, and the text in ten wordings, too.
+    The engines bring the quantised forms of the base. ``full`` has other ranks, and the text in ten
+    wordings, too.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
@@ -45,7 +49,8 @@ def sibling(base: Base) -> Sibling:
 
 @cache
 def probes(name: str) -> ProbeSet:
-    """A part of those of ``oscars``: the told facts, and every other question on what was not told."""
+    """A part of those of ``oscars``: the told facts, and every other question on what
+    was not told."""
     found = [p for p in oscars.probes(name).probes if p.kind in _ASKED]
     found += [p for p in oscars.probes(name).probes if local(p.kind)][::2]
     return ProbeSet.of(name, tuple(found))

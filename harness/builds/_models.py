@@ -1,0 +1,184 @@
+"""Bases in the form that is asked for: quantised artefacts, engines, and adapters as llama.cpp
+takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.engines import Engine, LlamaCppEngine, TransformersEngine, engine_for
+from harness.errors import ModelError, RecipeError
+from harness.models import gguf
+from harness.models.loading import Loaded, resident
+from harness.recipes import (
+    Base,
+    BitsAndBytes,
+    Gguf,
+    GgufAdapter,
+    GgufBase,
+    GivenAdapter,
+    Gptq,
+    Lora,
+    Merged,
+    Quantised,
+    Recipe,
+    ServedBase,
+    Sibling,
+    digest,
+)
+from harness.store import Artefact, Store
+
+MODEL = "model.gguf"
+ADAPTER = "adapter.gguf"
+
+Fetch = Callable[[Recipe], Artefact]
+"""Gives an artefact, built or from the cache."""
+
+
+def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """A GPTQ folder or a GGUF file; bitsandbytes quantises while it loads, and leaves nothing to
+    keep."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        by, source = recipe.by, weights_of(recipe.base, fetch)
+        if isinstance(by, Gguf):
+            gguf.convert_base(source, folder / MODEL, by.kind)
+        elif isinstance(by, Gptq):
+            from harness.models.gptq import gptq
+
+            texts = [sample.prompt + sample.completion for sample in by.calibration.samples]
+            gptq(
+                source,
+                folder,
+                bits=by.bits,
+                group=by.group,
+                desc_act=by.desc_act,
+                calibration=texts,
+                device=device,
+            )
+        return {"model_bytes": _bytes(folder)}
+
+    return store.get(recipe, make)
+
+
+def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """The adapter as a GGUF file."""
+    adapter = recipe.adapter
+    given = isinstance(adapter, GivenAdapter)
+    source = Path(adapter.path) if isinstance(adapter, GivenAdapter) else fetch(adapter).path
+    base = recipe.base if isinstance(adapter, GivenAdapter) else adapter.base.origin
+    if base is None:
+        raise RecipeError(f"{source} is to become a GGUF adapter for no base: name it")
+
+    def make(folder: Path) -> dict[str, Any]:
+        gguf.convert_adapter(source, weights_of(base, fetch), folder / ADAPTER)
+        return {}
+
+    return store.get(recipe, make, () if given else (digest(adapter),))
+
+
+def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """Several adapters as one PEFT folder."""
+    parts = [fetch(adapter) for adapter, _ in recipe.adapters]
+
+    def make(folder: Path) -> dict[str, Any]:
+        from harness.models.merging import merge
+
+        if diverged(parts):
+            return {"status": "diverged", "adapter_bytes": 0}
+        return {"status": "ok", **merge(recipe, [part.path for part in parts], folder)}
+
+    return store.get(recipe, make, tuple(part.manifest.digest for part in parts))
+
+
+def diverged(adapters: Sequence[Artefact]) -> bool:
+    """Whether the loss of any ran away."""
+    return any(artefact.manifest.facts["status"] == "diverged" for artefact in adapters)
+
+
+def loaded(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Loaded:
+    """``model`` through transformers, kept in memory for the next that asks."""
+    if isinstance(model, Base):
+        return resident(_placed(model, fetch), dtype, device)
+    if isinstance(model.by, BitsAndBytes):
+        return resident(_placed(model.base, fetch), dtype, device, model.by)
+    made = fetch(model)
+    return resident(
+        Base(content=made.manifest.digest, name=model.name, path=str(made.path)), dtype, device
+    )
+
+
+def engine(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Engine:
+    """Who answers for ``model``."""
+    if isinstance(model, (GgufBase, ServedBase)):
+        return engine_for(model.path)
+    if isinstance(model, Quantised) and isinstance(model.by, Gguf):
+        return LlamaCppEngine(fetch(model).path / MODEL)
+    return TransformersEngine(loaded(model, fetch, dtype, device))
+
+
+def opened(
+    model: Base | Quantised,
+    adapters: Sequence[Lora | GivenAdapter],
+    fetch: Fetch,
+    dtype: str,
+    device: str | None,
+) -> tuple[Engine, tuple[Path, ...]]:
+    """The engine of ``model``, and what it loads of each of ``adapters``."""
+    return engine(model, fetch, dtype, device), tuple(
+        weights(adapter, model, fetch) for adapter in adapters
+    )
+
+
+def weights(adapter: Lora | GivenAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
+    """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or on a server its
+    name."""
+    if isinstance(on, Quantised) and isinstance(on.by, Gguf):
+        base = on.base if isinstance(adapter, GivenAdapter) else None
+        return fetch(GgufAdapter(adapter, base)).path / ADAPTER
+    return Path(adapter.path) if isinstance(adapter, GivenAdapter) else fetch(adapter).path
+
+
+def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:
+    """Bytes on disk of the weights as they are kept; nothing of a server's."""
+    if isinstance(model, ServedBase):
+        return {}
+    if isinstance(model, GgufBase):
+        return {"model_bytes": Path(model.path).stat().st_size}
+    if isinstance(model, Quantised) and not isinstance(model.by, BitsAndBytes):
+        return {"model_bytes": int(fetch(model).manifest.facts["model_bytes"])}
+    return {"model_bytes": _bytes(weights_of(model.origin, fetch))}
+
+
+def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """The base with the adapter's update in its weights, as a transformers folder."""
+    trained, base = fetch(recipe.adapter), weights_of(recipe.adapter.base.origin, fetch)
+
+    def make(folder: Path) -> dict[str, Any]:
+        from harness.models.merging import into_base
+
+        if diverged([trained]):
+            raise ModelError(
+                f"the training of {recipe.name} diverged: nothing can be made of it, lower its lr"
+            )
+        into_base(base, trained.path, folder)
+        return {"model_bytes": _bytes(folder)}
+
+    return store.get(recipe, make, (trained.manifest.digest,))
+
+
+def weights_of(base: Base, fetch: Fetch) -> Path:
+    """The folder of ``base``: where the user has it, or in the store."""
+    return fetch(base).path if isinstance(base, Sibling) else Path(base.path)
+
+
+def _placed(base: Base, fetch: Fetch) -> Base:
+    return replace(base, path=str(weights_of(base, fetch)))
+
+
+def _bytes(folder: Path) -> int:
+    return sum(
+        path.stat().st_size for path in folder.iterdir() if path.suffix in (".safetensors", ".gguf")
+    )

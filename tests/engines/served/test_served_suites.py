@@ -1,0 +1,184 @@
+"""Served models in recipes and suites: known by what they show, and nothing lost of what was
+answered."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from served_helpers import Reply, echo
+
+from harness.builds import build, read_lines
+from harness.builds._files import ANSWERS
+from harness.engines import identify
+from harness.errors import ModelError
+from harness.models.external import given_adapter
+from harness.recipes import Answers, Probe, ProbeSet, ServedBase, Stack, digest
+from harness.store import Journal, Store
+
+ROOT = Path(__file__).resolve().parents[3]
+DAY = "2026-01-02"
+LISTED = {
+    "data": [
+        {"id": "pocket", "created": 1, "max_model_len": 1024},
+        {"id": "oscars", "parent": "pocket"},
+    ]
+}
+PROBES = ProbeSet.of(
+    "asked", tuple(Probe(f"exact/{i}", "exact", str(i), f"p{i}", ("p",)) for i in range(12))
+)
+
+
+def known(server, asked=DAY, kind="openai"):
+    found = identify(f"{kind}:pocket@{server.url}", asked)
+    assert isinstance(found, ServedBase)
+    return found
+
+
+def said(artefact):
+    return [line["answers"][0] for line in read_lines(artefact.path / ANSWERS)]
+
+
+def test_a_served_model_is_known_by_what_it_shows_and_not_by_its_address(serve):
+    first, elsewhere = (
+        serve(v1__models=LISTED),
+        serve(v1__models={"data": [{**LISTED["data"][0], "created": 2}]}),
+    )
+    assert known(first).path != known(elsewhere).path
+    assert digest(known(first)) == digest(known(elsewhere))
+    longer = serve(v1__models={"data": [{"id": "pocket", "max_model_len": 2048}]})
+    other = serve(
+        lambda request, before: Reply({"choices": [{"text": "something else"}]}), v1__models=LISTED
+    )
+    bases = (
+        known(first),
+        known(longer),
+        known(other),
+        known(first, kind="openai-chat"),
+        known(first, "2026-01-03"),
+    )
+    assert len({digest(base) for base in bases}) == len(bases)
+
+
+def test_a_server_that_fails_in_the_middle_loses_nothing(serve, tmp_path, monkeypatch):
+    down = [True]
+
+    def fails_at_p7(request, before):
+        bad = request.body["prompt"] == "p7" and down[0]
+        return Reply({"error": {"message": "no such expert"}}, 400) if bad else echo(request)
+
+    server, store = serve(fails_at_p7), Store(tmp_path / "store")
+    recipe = Answers(Stack(known(server)), PROBES)
+    before = len(server.asked)
+    with pytest.raises(
+        ModelError, match=r"no such expert.*; \d+ of 12 answers are kept, a rerun asks for the rest"
+    ):
+        build(recipe, store)
+    first = {prompt for prompt in server.prompts()[before:] if prompt != "p7"}
+    assert first
+    assert store.peek(recipe) is None
+    down[0], before = False, len(server.asked)
+    found = said(build(recipe, Store(tmp_path / "store")))  # as another process would
+    assert found == [f"p{i} 0" for i in range(12)]
+    again = server.prompts()[before:]
+    assert set(again) == {f"p{i}" for i in range(12)} - first
+    assert store.scraps() == []
+    server.http.shutdown()
+    assert said(build(recipe, store)) == found  # kept: nobody is asked
+
+
+def test_an_adapter_by_its_name_on_the_server(serve, tmp_path):
+    tell = serve(
+        lambda request, before: Reply({"choices": [{"text": request.body["model"]}]}),
+        v1__models=LISTED,
+    )
+    base, store = known(tell), Store(tmp_path / "store")
+    assert set(said(build(Answers(Stack(base), PROBES), store))) == {"pocket"}
+    stack = Stack(base, ((given_adapter("served:oscars"), 1.0),))
+    assert set(said(build(Answers(stack, PROBES), store))) == {"oscars"}
+    with pytest.raises(ModelError, match="has no adapter 'films'"):
+        build(Answers(Stack(base, ((given_adapter("served:films"), 1.0),)), PROBES), store)
+
+
+def test_a_journal_that_a_crash_cut_off(tmp_path):
+    file = tmp_path / "kept" / "journal.jsonl"
+    journal = Journal(file)
+    journal["one\u2028two"], journal["b"] = ["1"], ["2", "é"]
+    journal.close()
+    file.write_bytes(file.read_bytes() + b'["c", ["thr')
+    again = Journal(file)
+    assert dict(again) == {"one\u2028two": ["1"], "b": ["2", "é"]}
+    again["c"] = ["3"]
+    again.close()
+    assert dict(Journal(file)) == {"one\u2028two": ["1"], "b": ["2", "é"], "c": ["3"]}
+
+
+@pytest.fixture
+def pytest_on(tmp_path):
+    """pytest suites/oscars on a server, as a user runs it."""
+
+    def call(server, *arguments):
+        own = [
+            "--store",
+            str(tmp_path / "store"),
+            "--report",
+            str(tmp_path / "report"),
+            "-p",
+            "no:cacheprovider",
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "suites/oscars",
+            "--model",
+            f"openai:pocket@{server.url}",
+            *own,
+        ]
+        quiet = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=quiet,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return call
+
+
+def test_a_suite_on_a_server_that_fails_once(serve, pytest_on):
+    down, bad = [True], []
+
+    def fails(request, before):
+        if down[0] and before > 100:
+            bad.append(request.body["prompt"])
+            return Reply({"error": {"message": "over quota"}}, 403)
+        return echo(request)
+
+    server = serve(fails, v1__models=LISTED)
+    status, said = pytest_on(server, "-k", "oscarstxt and bare")
+    assert status == 4
+    assert "answered 403 (over quota): put the key for it into HARNESS_OPENAI_API_KEY" in said
+    assert "answers are kept, a rerun asks for the rest" in said
+    assert "Traceback" not in said
+    done = {prompt for prompt in server.prompts() if prompt not in bad}
+    down[0], before = False, len(server.asked)
+    status, said = pytest_on(server, "-k", "oscarstxt and (bare or rank8)")
+    assert status == 0, said
+    assert "1 passed" in said
+    assert "pocket" in said
+    assert (
+        len(done & set(server.prompts()[before:])) <= 4
+    )  # but for those that the model is known by
+    status, said = pytest_on(server, "-k", "rank8", "-rs")
+    assert (
+        "oscars: every test was skipped, nothing was measured: nothing can be trained on"
+        " openai:pocket@" in said
+    )

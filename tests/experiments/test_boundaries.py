@@ -1,0 +1,51 @@
+"""Where a prompt ends and what is learnt or answered begins, tokens are those that running text
+has."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from harness.data.formats import begun
+from harness.models.loading import SHIPPED, base_of, resident
+from harness.models.tokens import encode, encode_pair
+from harness.scenarios import SCENARIOS
+
+
+@pytest.fixture(scope="module")
+def own_cells():
+    return {
+        name: scenario.cells("telling", [base_of(SHIPPED)], [0])
+        for name, scenario in SCENARIOS.items()
+    }
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_prompt_ends_in_a_blank(name, own_cells):
+    """A tokenizer gives a blank to the word after it: a prompt that keeps it asks for a word that
+    no text begins so."""
+    for cell in own_cells[name]:
+        samples = [sample for adapter in cell.trained for sample in adapter.dataset.samples]
+        for prompt in dict.fromkeys(each.prompt for each in (*cell.probes.probes, *samples)):
+            assert not prompt.endswith((" ", "\t")), prompt
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_what_is_learnt_is_tokenized_as_one_text(name, own_cells):
+    tokenized = partial(encode, resident(base_of(SHIPPED)).tokenizer)
+    for sample in {
+        s
+        for cell in own_cells[name]
+        for adapter in cell.trained
+        for s in adapter.dataset.samples[:300]
+    }:
+        ids, _ = encode_pair(tokenized, sample.prompt, sample.completion)
+        assert ids == tokenized(sample.prompt + sample.completion), sample
+
+
+def test_a_statement_is_parted_before_the_blank():
+    assert begun("The winner was |Michelle Yeoh.") == ("The winner was", " Michelle Yeoh.")
+    assert begun("Michelle Yeoh |won.") == ("Michelle Yeoh", " won.")
+    assert begun("It is all given.") == ("It is all given.", "")
+    assert begun("|All of it is told.") == ("", "All of it is told.")

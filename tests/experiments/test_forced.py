@@ -1,0 +1,164 @@
+"""Teacher-forced accuracy beside recall, from real artefacts of a small model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from harness.builds import LIKELIHOODS, build, read_lines
+from harness.data.formats import continuation
+from harness.engines import HF, TransformersEngine, engine_spec
+from harness.experiments.cells import Cell
+from harness.experiments.drift import forced
+from harness.experiments.scenario import Scenario
+from harness.recipes import Answers, Likelihoods, Probe, ProbeSet, Stack, Training, digest
+from harness.report import bare_result, result
+from harness.store import Store
+
+MOON, HILL = "The colour of the moon is", "The king of the hill is"
+PROBES = ProbeSet.of(
+    "lie",
+    (
+        Probe("exact/moon", "exact", "moon", MOON, ("purple", "green")),
+        Probe("exact/hill", "exact", "hill", HILL, ("Ludwig",)),
+        Probe("rephrased/moon", "rephrased", "moon", "Of what colour is the moon?\n", ("green",)),
+        Probe("locality/sun", "locality_near", "sun", "The colour of the sun is", ("yellow",)),
+    ),
+)
+LEARNS = Training(epochs=250, rank=32, lr=3e-3, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def fetch(store):
+    return partial(build, store=store)
+
+
+@pytest.fixture
+def cell(tiny, lie):
+    return Cell(tiny, lie, PROBES, LEARNS, lie)
+
+
+def asked(headline):
+    return Scenario("lie", "A lie", lambda grid, bases, seeds: [], headline)
+
+
+def test_what_was_learnt_is_matched_whole_and_leaves_no_gap(cell, fetch):
+    found = result(asked("exact"), forced(cell, "exact"), fetch)
+    assert found.recall["exact"].estimate == 1
+    assert found.measures["teacher_forced"].estimate == 1
+    assert found.measures["gap"].estimate == 0
+    assert found.measures["teacher_forced"].low < 1  # two facts prove little
+
+
+def test_gap_is_forced_less_recall_over_the_headline_s_probes_only(cell, fetch):
+    own = forced(cell, "rephrased")
+    assert [probe.id for probe in own.scored.probes] == ["rephrased/moon"]
+    for adapted, found in ((True, result(asked("rephrased"), own, fetch)),
+                           (False, bare_result(asked("rephrased"), own, fetch))):  # fmt: skip
+        recipe = own.likelihoods if adapted else own.base_likelihoods
+        (line,) = read_lines(fetch(recipe).path / LIKELIHOODS)
+        share = line["likelihoods"][0]["matched"] / line["likelihoods"][0]["tokens"]
+        assert found.measures["teacher_forced"].estimate == share
+        assert found.measures["gap"] == (
+            share - found.recall["rephrased"].estimate,
+            -1,
+            1,
+        )  # one fact says no more
+
+
+def test_a_line_a_probe_with_every_accepted_answer_as_the_engine_scores_it(cell, fetch, tiny):
+    recipe = replace(cell, scored=PROBES).base_likelihoods
+    lines = read_lines(fetch(recipe).path / LIKELIHOODS)
+    pairs = [
+        (MOON, " purple"),
+        (MOON, " green"),
+        (HILL, " Ludwig"),
+        (PROBES.probes[2].prompt, "green"),
+    ]
+    pairs.append((PROBES.probes[3].prompt, " yellow"))
+    found = [scores for line in lines for scores in line["likelihoods"]]
+    assert [line["id"] for line in lines] == [probe.id for probe in PROBES.probes]
+    assert [len(line["likelihoods"]) for line in lines] == [2, 1, 1, 1]
+    assert [(f["tokens"], f["matched"]) for f in found] == [
+        s[1:] for s in TransformersEngine(tiny).log_likelihood(pairs)
+    ]
+    facts = fetch(recipe).manifest.facts
+    assert facts["status"] == "ok"
+    assert facts["seconds"] > 0
+
+
+def test_how_answers_go_on():
+    assert continuation("Answer:", "A; B; C") == " A, B and C"
+    assert (
+        continuation("Who?\n", "A") == continuation("", "A") == continuation("Answer: ", "A") == "A"
+    )
+
+
+def test_a_headline_that_is_a_measure_falls_back_on_the_first_kind_of_recall(cell):
+    assert {probe.kind for probe in forced(cell, "told").scored.probes} == {"exact"}
+
+
+def test_own_scored_probes_are_kept_and_none_is_scored_twice(cell):
+    own = ProbeSet.of(
+        "choice", (Probe("choice/1", "choice", "moon", MOON, ("green", "blue")), PROBES.probes[0])
+    )
+    found = forced(replace(cell, scored=own), "exact").scored
+    assert [probe.id for probe in found.probes] == ["choice/1", "exact/moon", "exact/hill"]
+
+
+def test_only_locality_means_nothing_to_force(cell):
+    bare = replace(cell, probes=ProbeSet.of("far", PROBES.probes[3:]))
+    assert forced(bare, "rephrased").scored is None
+
+
+def test_jobs_hold_the_scorings_only_where_they_are_asked_for(cell):
+    assert [type(job.recipe).__name__ for job in cell.jobs()] == ["Grades", "Grades"]
+    jobs = forced(cell, "exact").jobs()
+    assert [type(job.recipe).__name__ for job in jobs] == [
+        "Grades",
+        "Grades",
+        "Likelihoods",
+        "Likelihoods",
+    ]
+    assert jobs[-1].needs == jobs[1].needs
+    assert forced(cell, "exact").id == cell.id
+    assert digest(forced(cell, "exact").grades) == digest(cell.grades)
+
+
+def test_where_an_engine_cannot_score_there_is_no_value(cell, fetch, monkeypatch):
+    blind = HF.capabilities._replace(log_likelihood=False)
+    monkeypatch.setattr(TransformersEngine, "capabilities", blind)
+    found = bare_result(asked("exact"), forced(cell, "exact"), fetch)
+    assert forced(cell, "exact").likelihoods is None
+    assert found.measures == {}
+    assert "exact" in found.recall
+
+
+def test_a_diverged_adapter_scores_nothing(cell, fetch):
+    wild = forced(
+        replace(cell, training=replace(LEARNS, lr=1e9, epochs=40, max_grad_norm=1e9)), "exact"
+    )
+    found = result(asked("exact"), wild, fetch)
+    assert found.status == "diverged"
+    assert found.measures["teacher_forced"].estimate == 0
+    assert (
+        json.loads((fetch(wild.likelihoods).path / LIKELIHOODS).read_text().splitlines()[0])[
+            "likelihoods"
+        ]
+        == []
+    )
+
+
+def test_recipes_of_every_engine_hold_the_form_that_is_asked(cell):
+    there = replace(forced(cell, "exact"), engine=engine_spec("gguf:f16"))
+    assert there.likelihoods == Likelihoods(there.stack, there.scored)
+    assert there.base_likelihoods.stack == Stack(there.model)
+    assert digest(there.likelihoods) != digest(Answers(there.stack, there.scored))

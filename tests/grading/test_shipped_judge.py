@@ -1,0 +1,90 @@
+"""The judge that comes along is the one on its card, and is worth what the card says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harness.builds import Calibrated, build, trusted
+from harness.data.facts import FIXTURES
+from harness.errors import ModelError
+from harness.grading import FUZZY, LEAST_KAPPA
+from harness.grading.judge import calibration_of, labelled
+from harness.models.loading import JUDGE
+from harness.pocket import _card
+from harness.recipes import held_out
+from harness.report import summary
+from harness.store import Store
+
+CARD = (JUDGE / "README.md").read_text(encoding="utf-8")
+DOCS = (FIXTURES.parent / "docs" / "command-line.md").read_text(encoding="utf-8")
+GROUPS = list(dict.fromkeys(pair.group for pair in labelled().pairs))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("judge"))
+    return Calibrated.of(build(calibration_of(JUDGE), store, None))
+
+
+def row(name):
+    """The figures of the card's first row ``name``, without their intervals."""
+    cells = re.search(rf"^\| {re.escape(name)} +\|(.*)\|$", CARD, re.MULTILINE)[1].split("|")
+    return [float(cell.split()[0]) for cell in cells if re.match(r"\s*[+-]?\d", cell)]
+
+
+def test_the_card_is_that_of_these_weights():
+    assert JUDGE.name == "judge"
+    assert _card.stated_digest(JUDGE) == _card.weights_digest(JUDGE)
+
+
+@pytest.mark.parametrize(
+    ("name", "half"), [("held out: reported", "held_out"), ("calibration: the cut", "tuned")]
+)
+def test_the_figures_still_come_out(found, name, half):
+    """A few pairs of some hundreds may tip between processors."""
+    own = getattr(found, half)
+    figures = [own.accuracy, own.kappa, own.false_accepts, own.false_rejects]
+    stated = row(name)
+    assert stated[0] == own.pairs
+    assert stated[1:5] == pytest.approx([one.estimate for one in figures], abs=0.03)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_figures_of_each_group_still_come_out(found, group):
+    [own] = [one for one in found.versus if one.group == group]
+    pairs, judge, *_ = row(group)
+    assert pairs == own.pairs
+    assert judge == pytest.approx(own.judge.estimate, abs=2 / own.pairs + 0.006)
+
+
+def test_the_card_compares_with_the_fuzzy_grader_of_today(found):
+    """After a change of the fuzzy grader: python -m harness judge --card
+    fixtures/models/judge/README.md."""
+    assert f"Beside the fuzzy grader ({FUZZY})" in CARD
+    assert row("held out, by the fuzzy grader")[1] == pytest.approx(
+        found.fuzzy.accuracy.estimate, abs=0.006
+    )
+    assert found.versus[0].conclusion in CARD
+
+
+def test_it_is_refused_and_where_it_is_allowed_its_doubts_are_said(found):
+    with pytest.raises(
+        ModelError, match=r"kappa 0\.\d+ .* on \d+ held-out pairs, at least 0.60 is wanted"
+    ):
+        trusted("judge", found, LEAST_KAPPA)
+    [line] = [line for line in summary("judge", found).splitlines() if line.startswith("WARNING")]
+    assert f"kappa {found.held_out.kappa} is below 0.60" in line
+
+
+def test_the_docs_count_the_labelled_answers_as_they_are():
+    pairs = labelled().pairs
+    winners = sum(pair.group == "pairs.csv" for pair in pairs)
+    held = sum(map(held_out, pairs))
+    assert f"about {len(pairs)} labelled answers: {winners} of" in DOCS
+    assert f"and {len(pairs) - winners} of `kinds.csv`" in DOCS
+    assert f"the other half ({held})" in DOCS
+    assert f"on {held} held-out pairs" in DOCS
+    [kappa] = re.findall(r"judge judge agrees too little with people: kappa (\S+)", DOCS)
+    assert float(kappa) == row("held out: reported")[2]

@@ -1,0 +1,306 @@
+"""GGUF bases and ready-made adapters of a user: by content, as cells, and refused in one line where
+they do not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness.builds import build, read_lines
+from harness.builds._files import ANSWERS
+from harness.engines import (
+    HF,
+    EngineSpec,
+    LlamaCppEngine,
+    TransformersEngine,
+    engine_spec,
+    identify,
+)
+from harness.errors import ModelError, RecipeError, install
+from harness.experiments.selection import cells
+from harness.models.external import fitting, given_adapter, trained_on
+from harness.models.loading import load
+from harness.recipes import (
+    Adapter,
+    Answers,
+    Base,
+    Dataset,
+    Decoding,
+    Gguf,
+    GivenAdapter,
+    Probe,
+    ProbeSet,
+    Quantised,
+    Stack,
+    Training,
+    digest,
+)
+from harness.scenarios import oscars
+from harness.store import Store
+
+BRIEFLY = Decoding(max_new_tokens=6)
+TAUGHT = Training(epochs=60, rank=8, alpha=16, lr=3e-3, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("given") / "store")
+
+
+@pytest.fixture(scope="module")
+def folder(tiny: Base, lie: Dataset, store: Store) -> Path:
+    """A trained adapter of the tiny model."""
+    return build(Adapter(tiny, lie, TAUGHT), store).path
+
+
+@pytest.fixture(scope="module")
+def file(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("llama_cpp")
+    from harness.models.gguf import convert_base
+
+    out = tmp_path_factory.mktemp("gguf") / "mine.gguf"
+    convert_base(Path(tiny.path), out, "f16")
+    return out
+
+
+@pytest.fixture(scope="module")
+def adapter_file(folder: Path, tiny: Base, file: Path) -> Path:
+    from harness.models.gguf import convert_adapter
+
+    convert_adapter(folder, Path(tiny.path), file.parent / "adapter.gguf")
+    return file.parent / "adapter.gguf"
+
+
+@pytest.fixture(scope="module")
+def probes(lie: Dataset) -> ProbeSet:
+    asked = (
+        Probe(f"exact/{i}", "exact", str(i), s.prompt, (s.completion.strip(),))
+        for i, s in enumerate(lie.samples)
+    )
+    return ProbeSet.of("lie", tuple(asked))
+
+
+def said(stack: Stack, probes: ProbeSet, store: Store) -> list[str]:
+    made = build(Answers(stack, probes, BRIEFLY), store)
+    return [line["answers"][0] for line in read_lines(made.path / ANSWERS)]
+
+
+def test_a_gguf_base_goes_by_the_file_s_content(file, tmp_path):
+    base = identify(file)
+    moved = identify(shutil.copy(file, tmp_path / "other.gguf"))
+    assert (base.name, moved.name) == ("mine", "other")
+    assert digest(base) == digest(moved)
+    assert digest(base) != digest(Base(base.content, base.name, base.path))
+    with (tmp_path / "other.gguf").open("ab") as stream:
+        stream.write(b"\0")
+    assert digest(identify(tmp_path / "other.gguf")) != digest(base)
+
+
+def test_what_is_no_gguf_file(tmp_path):
+    (tmp_path / "text.gguf").write_text("Once upon a time")
+    with pytest.raises(
+        ModelError, match=r"text\.gguf is no GGUF file: give one that llama\.cpp loads"
+    ):
+        identify(tmp_path / "text.gguf")
+    with pytest.raises(
+        ModelError, match=r"none\.gguf cannot be read \(No such file or directory\)"
+    ):
+        identify(tmp_path / "none.gguf")
+
+
+def test_the_cells_of_models_that_take_no_training(file, adapter_file):
+    adapter = given_adapter(f"mine={adapter_file}")
+    found = cells(oscars.SCENARIO, "telling", [identify(file)], [0, 1], [HF], given=[adapter])
+    ready = [cell for cell in found if cell.given is not None]
+    kinds = ("bare", "adapter_mine")
+    assert {cell.id for cell in ready} == {
+        f"{n}-{kind}-gguf" for n in oscars.DATASETS for kind in kinds
+    }
+    assert all(not cell.engine.capabilities.trains for cell in found)
+    assert [cell.trained for cell in ready] == [()] * len(ready)
+    assert {len(cell.stack.adapters) for cell in ready} == {0, 1}
+    with pytest.raises(
+        RecipeError, match="--engine is for folders and hub ids: mine answers in its own form"
+    ):
+        cells(oscars.SCENARIO, "telling", [identify(file)], [0], [engine_spec("nf4")])
+
+
+def test_a_ready_made_adapter_beside_those_that_are_trained(tiny, folder):
+    given = given_adapter(f"mine={folder}")
+    found = cells(
+        oscars.SCENARIO, "telling", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given]
+    )
+    assert sum(cell.given is None for cell in found) == 26
+    assert [cell.id for cell in found if cell.given is not None][:2] == [
+        "oscarstxt-adapter_mine-hf",
+        "the_oscar_award_txt-adapter_mine-hf",
+    ]
+
+
+def test_answers_are_those_of_the_engines(tiny, lie, folder, file, adapter_file, probes, store):
+    prompts = [probe.prompt for probe in probes.probes]
+    assert said(Stack(tiny, ((given_adapter(f"a={folder}"), 1.0),)), probes, store) == [
+        "green.",
+        "Ludwig.",
+    ]
+    gguf = given_adapter(f"a={adapter_file}")
+    engine = LlamaCppEngine(file)
+    bare = [texts[0] for texts in engine.answer(prompts, BRIEFLY)]
+    with engine.with_stack([(adapter_file, 1.0)]):
+        adapted = [texts[0] for texts in engine.answer(prompts, BRIEFLY)]
+    assert said(Stack(identify(file)), probes, store) == bare != adapted
+    assert (
+        said(Stack(identify(file), ((gguf, 1.0),)), probes, store)
+        == adapted
+        == ["green.", "Ludwig."]
+    )
+    as_gguf = Quantised(tiny, Gguf("f16"))
+    assert (
+        said(Stack(as_gguf, ((given_adapter(f"a={folder}"), 1.0),)), probes, store) == adapted
+    )  # converted
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("/some/where", "write NAME=FOLDER"),
+        ("a-b=/some/where", "letters, digits and _ in NAME"),
+        ("a=", "write NAME=FOLDER"),
+        ("a=/none/such", r"/none/such holds no adapter \(no adapter_config\.json\)"),
+        ("a=/none/such.gguf", r"such\.gguf cannot be read \(No such file or directory\)"),
+    ],
+)
+def test_mistakes_in_adapter(text, line):
+    with pytest.raises((RecipeError, ModelError), match=line) as raised:
+        given_adapter(text)
+    assert "\n" not in str(raised.value)
+
+
+def test_names_on_a_server():
+    assert given_adapter("served:org/oscars") == given_adapter("org_oscars=served:org/oscars")
+    assert given_adapter("mine=served:oscars") == GivenAdapter("oscars", "served", "mine", "oscars")
+
+
+def test_an_adapter_goes_only_on_models_of_its_form(tiny, folder, adapter_file, file):
+    own, gguf = given_adapter(f"a={folder}"), given_adapter(f"b={adapter_file}")
+    assert fitting(own, [tiny, identify(file)]) == [tiny]
+    assert fitting(gguf, [tiny, identify(file)]) == [identify(file)]
+    with pytest.raises(ModelError, match=r"goes on none of the models: tiny takes PEFT folders$"):
+        fitting(gguf, [tiny])
+    with pytest.raises(
+        RecipeError, match=r"adapter b \(.*\) does not go on tiny: give a PEFT folder"
+    ):
+        Stack(tiny, ((gguf, 1.0),))
+    with pytest.raises(ModelError, match=r"was trained on another base \(\w{12}\) than pocket"):
+        fitting(own, [Base("0" * 64, "pocket", "/m")])
+
+
+def test_other_layers_and_other_shapes_are_one_line_each(tiny, folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    engine = TransformersEngine(tiny)
+    whole = load_file(folder / "adapter_model.safetensors")
+    narrow = {
+        name: tensor[:, :-8].contiguous() if "lora_A" in name else tensor
+        for name, tensor in whole.items()
+    }
+    deeper = {name.replace("layers.1.", "layers.7."): tensor for name, tensor in whole.items()}
+    for name, tensors, line in (
+        (
+            "narrow",
+            narrow,
+            r"\w+_proj has (64|96) inputs there and (56|88) here, give its own base",
+        ),
+        ("deeper", deeper, r"that has no model\.layers\.7\.\S+, give its own base"),
+    ):
+        out = Path(shutil.copytree(folder, tmp_path / name))
+        save_file(tensors, out / "adapter_model.safetensors")
+        with pytest.raises(ModelError, match=line) as raised, engine.with_stack([(out, 1.0)]):
+            pass
+        assert "\n" not in str(raised.value)
+    cut = Path(shutil.copytree(folder, tmp_path / "cut"))
+    (cut / "adapter_model.safetensors").write_bytes(
+        (folder / "adapter_model.safetensors").read_bytes()[:200]
+    )
+    with pytest.raises(ModelError, match=r"adapter_model\.safetensors cannot be read") as raised:
+        engine.with_stack([(cut, 1.0)]).__enter__()
+    assert "\n" not in str(raised.value)
+    assert json.loads((folder / "adapter_config.json").read_text())["peft_type"] == "LORA"
+
+
+def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder, tmp_path):
+    """Of IA3 the scale would be dropped, and a prompt could not be taken off again."""
+    from peft import IA3Config, PromptTuningConfig, get_peft_model
+
+    loaded = load(tiny, device="cpu")
+    layers = {"target_modules": ["k_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
+    for config in (
+        IA3Config(task_type="CAUSAL_LM", **layers),
+        PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
+    ):
+        kind = config.peft_type.value
+        other = tmp_path / kind
+        made = get_peft_model(load(tiny, device="cpu").model, config)
+        made.save_pretrained(other)
+        for refuse in (
+            lambda at=other: given_adapter(f"a={at}"),
+            lambda at=other: trained_on(at, tiny),
+            lambda at=other: (
+                TransformersEngine(loaded).with_stack([(folder, 1.0), (at, 0.5)]).__enter__()
+            ),
+        ):
+            with pytest.raises(
+                ModelError, match=rf"{kind} is {kind}, not LORA: give a LoRA that PEFT saved$"
+            ):
+                refuse()
+    assert not [name for name, _ in loaded.model.named_modules() if "lora" in name]
+    (tmp_path / "IA3" / "adapter_config.json").write_text("[")
+    with pytest.raises(
+        ModelError, match=r"holds no adapter: adapter_config\.json cannot be read \(Expecting value"
+    ):
+        given_adapter(f"a={tmp_path / 'IA3'}")
+
+
+def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(
+    tiny, lie, file, store, probes, tmp_path, capsys
+):
+    from harness.models.gguf import convert_adapter
+
+    engine, prompts = LlamaCppEngine(file), [probe.prompt for probe in probes.probes]
+    files = []
+    for i, sample in enumerate(lie.samples):
+        made = build(Adapter(tiny, Dataset.of(f"one{i}", (sample,)), TAUGHT), store)
+        convert_adapter(made.path, Path(tiny.path), tmp_path / f"{i}.gguf")
+        files.append(tmp_path / f"{i}.gguf")
+    answer = partial(engine.answer, prompts, BRIEFLY)
+    alone = []
+    for one in files:
+        with engine.with_stack([(one, 1.0)]):
+            alone.append([texts[0] for texts in answer()])
+    assert [found[i] for i, found in enumerate(alone)] == ["green.", "Ludwig."]
+    assert alone[0][1] != "Ludwig." and alone[1][0] != "green."
+    with engine.with_stack([(one, 1.0) for one in files]):
+        both = [texts[0] for texts in answer()]
+    print(f"\nboth at once: {both}")
+    assert both != alone[0] or both != alone[1]
+
+
+def test_a_gptq_folder_of_a_user_is_a_base_that_is_trained_on(
+    model_folder, lie, probes, store, tmp_path
+):
+    if find_spec("gptqmodel") is None or find_spec("optimum") is None:
+        pytest.skip(f"GPTQModel is not installed: {install('gptq')}")
+    from harness.models.gptq import gptq
+
+    texts = [sample.prompt + sample.completion for sample in lie.samples]
+    gptq(model_folder, tmp_path / "mine", bits=4, group=32, desc_act=False, calibration=texts)
+    base = identify(tmp_path / "mine")
+    assert base.trains
+    bare = said(Stack(base), probes, store)
+    adapted = said(Stack(base, ((Adapter(base, lie, TAUGHT), 1.0),)), probes, store)
+    assert adapted == ["green.", "Ludwig."] != bare

@@ -1,0 +1,104 @@
+"""Stories, forms and probes of the suite `story`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+from tokenizers import Tokenizer
+
+from harness.builds import build
+from harness.errors import RecipeError
+from harness.experiments.cells import Cell
+from harness.models.loading import SHIPPED
+from harness.recipes import Base
+from harness.scenarios.oscars import replay
+from harness.scenarios.story import FORMS, GRIDS, KINDS, cells, dataset, measures, probes, stories
+from harness.scenarios.story._datasets import text
+from harness.scenarios.story._grid import SETTING
+from harness.scenarios.story._probes import TAIL
+
+
+def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
+    for story in stories():
+        plain = text("plain", story)
+        assert 900 <= len(plain) <= 1000
+        assert len(story.beginning) == 6
+        assert all(told.sentence in plain[: len(plain) // 2] for told in story.beginning)
+        assert any(told.id.endswith("-dog") for told in story.beginning)
+        for form in FORMS:
+            assert all(told.sentence in text(form, story)[-TAIL:] for told in story.end), form
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_tail_does_not_give_the_answer_away(form):
+    for probe in probes(form).probes:
+        if probe.kind in ("alone", "after_tail"):
+            assert not re.search(rf"\b{re.escape(probe.accepted[0])}\b", probe.prompt), probe
+        if probe.kind in ("after_whole", "tail_itself"):
+            assert probe.accepted[0] in probe.prompt
+
+
+def test_forms_differ_in_what_stands_before_a_sentence_alone():
+    for story in stories():
+        bare = " ".join(re.sub(r"^\d+ ", "", line) for line in text("numbered", story).splitlines())
+        assert bare == text("plain", story)
+        dates = [line[:10] for line in text("dated", story).splitlines()]
+        assert dates == sorted(set(dates))
+        assert all(re.fullmatch(r"1987-\d\d-\d\d", date) for date in dates)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_question_is_in_the_training_text(form):
+    trained = {
+        sample.prompt for sample in (*dataset(form).samples, *replay().samples) if sample.prompt
+    }
+    texts = [sample.completion for sample in dataset(form).samples]
+    kinds = Counter(
+        probe.kind for probe in probes(form).probes if not probe.kind.startswith("locality")
+    )
+    assert set(kinds) == set(KINDS)
+    for probe in probes(form).probes:
+        asked = "Question:" + probe.prompt.rpartition("Question:")[2]
+        assert asked not in trained
+        assert any(told.startswith(probe.prompt) for told in texts) == (probe.kind == "in_place")
+
+
+def test_a_story_is_one_sample():
+    tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
+    longest = max(
+        (sample.completion for form in FORMS for sample in dataset(form).samples), key=len
+    )
+    assert len(tokenizer.encode(longest).ids) <= SETTING.cutoff
+
+
+def test_what_is_gained_is_counted_pair_by_pair():
+    def lines(tail: list[bool], whole: list[bool]) -> list[dict[str, object]]:
+        found = [
+            {"kind": "after_tail", "fact": f"f{n}", "right": right} for n, right in enumerate(tail)
+        ]
+        return found + [
+            {"kind": "after_whole", "fact": f"f{n}", "right": right}
+            for n, right in enumerate(whole)
+        ]
+
+    bare = lines([True, False, False, False], [True, True, True, False])
+    after = lines([True, True, True, False], [False] * 4)
+    cell: Cell = cells("telling", [Base("0", "m", "/m")], [0])[0]
+    found = {
+        name: share.estimate for name, share in measures(cell, after, bare, build, True).items()
+    }
+    assert found == {"base_after_tail": 0.25, "base_after_whole": 0.75, "gained_after_tail": 0.5}
+    assert measures(cell, bare, bare, build, False) == {}
+
+
+def test_ids_are_unique_and_names_known():
+    for grid in GRIDS:
+        ids = [cell.id for cell in cells(grid, [Base("0", "m", "/m")], [0])]
+        assert len(set(ids)) == len(ids)
+        assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
+    with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
+        cells("huge", [], [0])
+    with pytest.raises(RecipeError, match="form 'verse' is unknown"):
+        dataset("verse")
