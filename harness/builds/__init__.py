@@ -3,21 +3,21 @@
 from harness.builds._build import build, cached
 from harness.builds._files import ANSWERS, GRADES, LIKELIHOODS, TIMINGS, VERDICTS, read_lines
 from harness.builds._grades import Calibrated, Judged, judge, trusted, verdict
-from harness.builds._launch import Meanwhile, launch_here, lines
+from harness.builds._launch import IdleBuilder, launch_here, lines
 from harness.builds._models import opened
 from harness.builds._plan import Job, Plan, training_seconds
 
 __all__ = [
     "ANSWERS",
-    "Calibrated",
     "GRADES",
-    "Job",
-    "Judged",
     "LIKELIHOODS",
-    "Meanwhile",
-    "Plan",
     "TIMINGS",
     "VERDICTS",
+    "Calibrated",
+    "IdleBuilder",
+    "Job",
+    "Judged",
+    "Plan",
     "build",
     "cached",
     "judge",

@@ -93,18 +93,16 @@ def _adapter(
 ) -> Artefact:
     if (kept := store.peek(recipe)) is not None:
         return kept
-    start = fetch(recipe.start) if recipe.start else None
-    under = [fetch(lora) for lora, _ in recipe.under]
+    start = fetch(recipe.init_from) if recipe.init_from else None
+    under = [fetch(lora) for lora, _ in recipe.frozen_adapters]
 
     def make(folder: Path) -> dict[str, Any]:
-        from harness.training import Beneath, train
+        from harness.training import PriorAdapters, train
 
-        scales = [scale for _, scale in recipe.under]
+        scales = [scale for _, scale in recipe.frozen_adapters]
         laid = [(artefact.path, scale) for artefact, scale in zip(under, scales, strict=True)]
-        beneath = Beneath(start.path if start else None, laid)
-        return train(
-            loaded(recipe.base, fetch, "float32", device), recipe, folder, beneath, on_step
-        )
+        prior = PriorAdapters(start.path if start else None, laid)
+        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder, prior, on_step)
 
     parents = tuple(artefact.manifest.digest for artefact in (*([start] if start else []), *under))
     return store.get(recipe, make, parents)

@@ -17,8 +17,8 @@ from harness.grading.calibration import (
     DIFFER,
     SAME,
     UNDECIDED,
+    JudgeQuality,
     Versus,
-    Worth,
     best_cut,
     decide,
     versus,
@@ -46,11 +46,11 @@ class Calibrated(NamedTuple):
     """``log-likelihood`` or ``replies``: how the judge was read."""
     cut: float
     """Odds above which the verdict is *same*, from the calibration half."""
-    tuned: Worth
+    tuned: JudgeQuality
     """On the calibration half, on which the cut was chosen."""
-    held_out: Worth
+    held_out: JudgeQuality
     """On the other half: what is reported, and what scores are corrected by."""
-    fuzzy: Worth
+    fuzzy: JudgeQuality
     """The fuzzy grader on that other half."""
     beside: str
     """Name and version of the fuzzy grader."""
@@ -73,7 +73,9 @@ class Calibrated(NamedTuple):
     @classmethod
     def of(cls, artefact: Artefact) -> Calibrated:
         facts = artefact.manifest.facts
-        tuned, reported, fuzzy = (Worth.of(facts[name]) for name in ("tuned", "held_out", "fuzzy"))
+        tuned, reported, fuzzy = (
+            JudgeQuality.of(facts[name]) for name in ("tuned", "held_out", "fuzzy")
+        )
         compared = tuple(map(Versus.of, facts["versus"]))
         return cls(facts["by"], facts["cut"], tuned, reported, fuzzy, facts["beside"], compared)
 

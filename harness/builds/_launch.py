@@ -79,7 +79,7 @@ def launch_here(plan: Plan, build: BuildWithProgress, console: Console | None = 
             bars.update(bar, completed=done)
 
 
-class Meanwhile:
+class IdleBuilder:
     """Builds one job of a plan at each call, the longest that is ready and that nobody is at.
 
     Ready is what has all that it needs in the store. What then needs more than its job says, and

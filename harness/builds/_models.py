@@ -15,10 +15,10 @@ from harness.models.loading import Loaded, resident
 from harness.recipes import (
     Base,
     BitsAndBytes,
+    ExternalAdapter,
     Gguf,
     GgufAdapter,
     GgufBase,
-    GivenAdapter,
     Gptq,
     Lora,
     Merged,
@@ -66,9 +66,9 @@ def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None)
 def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """The adapter as a GGUF file."""
     adapter = recipe.adapter
-    given = isinstance(adapter, GivenAdapter)
-    source = Path(adapter.path) if isinstance(adapter, GivenAdapter) else fetch(adapter).path
-    base = recipe.base if isinstance(adapter, GivenAdapter) else adapter.base.origin
+    given = isinstance(adapter, ExternalAdapter)
+    source = Path(adapter.path) if isinstance(adapter, ExternalAdapter) else fetch(adapter).path
+    base = recipe.base if isinstance(adapter, ExternalAdapter) else adapter.base.origin
     if base is None:
         raise RecipeError(f"{source} is to become a GGUF adapter for no base: name it")
 
@@ -121,7 +121,7 @@ def engine(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None
 
 def opened(
     model: Base | Quantised,
-    adapters: Sequence[Lora | GivenAdapter],
+    adapters: Sequence[Lora | ExternalAdapter],
     fetch: Fetch,
     dtype: str,
     device: str | None,
@@ -132,13 +132,13 @@ def opened(
     )
 
 
-def weights(adapter: Lora | GivenAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
+def weights(adapter: Lora | ExternalAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
     """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or on a server its
     name."""
     if isinstance(on, Quantised) and isinstance(on.by, Gguf):
-        base = on.base if isinstance(adapter, GivenAdapter) else None
+        base = on.base if isinstance(adapter, ExternalAdapter) else None
         return fetch(GgufAdapter(adapter, base)).path / ADAPTER
-    return Path(adapter.path) if isinstance(adapter, GivenAdapter) else fetch(adapter).path
+    return Path(adapter.path) if isinstance(adapter, ExternalAdapter) else fetch(adapter).path
 
 
 def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:

@@ -47,7 +47,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help="a ready-made adapter; repeatable",
     )
     parser.add_argument(
-        "--grid", default="telling", metavar="NAME", help="telling or full [telling]"
+        "--grid", default="default", metavar="NAME", help="telling or full [telling]"
     )
     parser.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
     parser.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
@@ -68,16 +68,16 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def selected(name: str, given: argparse.Namespace) -> list[Cell]:
     """The cells of the scenario ``name`` that the options of ``add_selection`` name."""
     from harness.engines import decoding, engine_specs, identify
-    from harness.experiments.cells import told_apart
+    from harness.experiments.cells import distinct_names
     from harness.experiments.selection import cells, seeds
     from harness.grading.judge import calibration_of
-    from harness.models.external import given_adapter
+    from harness.models.external import external_adapter
     from harness.models.loading import JUDGE, SHIPPED
     from harness.scenarios import scenario
 
-    bases = told_apart(identify(model) for model in given.model or [SHIPPED])
+    bases = distinct_names(identify(model) for model in given.model or [SHIPPED])
     numbers, by = seeds(given.seeds), decoding(given.decoding)
-    adapters = [given_adapter(text) for text in given.adapter]
+    adapters = [external_adapter(text) for text in given.adapter]
     found = cells(
         scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters
     )

@@ -113,7 +113,7 @@ def run(given: argparse.Namespace) -> int:
     from harness.builds import VERDICTS, Calibrated, build, read_lines
     from harness.grading.judge import calibration_of
     from harness.models.loading import JUDGE
-    from harness.report import rewrite_card, worth_text
+    from harness.report import quality_text, rewrite_card
     from harness.store import Store
 
     calibration = calibration_of(given.model or JUDGE)
@@ -121,7 +121,7 @@ def run(given: argparse.Namespace) -> int:
     found = Calibrated.of(artefact)
     print(
         f"judge {calibration.judge.name} (by {found.by}), cut"
-        f" {found.cut:.2f}\n\n{worth_text(found)}\n"
+        f" {found.cut:.2f}\n\n{quality_text(found)}\n"
     )
     print(missed([line for line in read_lines(artefact.path / VERDICTS) if line["held_out"]]))
     if given.card and rewrite_card(given.card, found):

@@ -51,7 +51,7 @@ def known_names() -> dict[str, str]:
     found = {shipped.content: shipped.name}
     for scenario in SCENARIOS.values():
         try:
-            found_cells = cells(scenario, "telling", [shipped], [0], [HF])
+            found_cells = cells(scenario, "default", [shipped], [0], [HF])
         except HarnessError:
             continue  # a scenario without that grid keeps its digests
         for cell in found_cells:
@@ -77,7 +77,7 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
             return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
         case "Sibling":
             return f"sibling of {_describe(recipe['adapter']['base'], names)}"
-        case "GivenAdapter":
+        case "ExternalAdapter":
             return _trained(recipe, names)
         case "Answers":
             return _asked(recipe, names)

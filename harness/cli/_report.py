@@ -37,7 +37,7 @@ def run_plan(given: argparse.Namespace) -> int:
 
 
 if TYPE_CHECKING:
-    from harness.report import Part
+    from harness.report import ScenarioReport
 
 
 def add(commands: Commands) -> None:
@@ -116,7 +116,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _parts(given: argparse.Namespace) -> Iterator[Part]:
+def _parts(given: argparse.Namespace) -> Iterator[ScenarioReport]:
     from functools import partial
 
     from harness.builds import cached
@@ -130,7 +130,7 @@ def _parts(given: argparse.Namespace) -> Iterator[Part]:
         yield _compared(found, given) if given.baseline and found.entries else found
 
 
-def _compared(found: Part, given: argparse.Namespace) -> Part:
+def _compared(found: ScenarioReport, given: argparse.Namespace) -> ScenarioReport:
     from harness.report import against
     from harness.report.baselines import Limits, load
 
@@ -138,7 +138,7 @@ def _compared(found: Part, given: argparse.Namespace) -> Part:
     return against(found, load(folder / f"{given.baseline}.json", found.scenario.name), Limits())
 
 
-def _said(part: Part) -> Sequence[str]:
+def _said(part: ScenarioReport) -> Sequence[str]:
     own = part.scenario.name
     reported = counted(sum(entry.result.adapted for entry in part.entries), "cell")
     if not part.missing:

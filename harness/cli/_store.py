@@ -13,7 +13,7 @@ from harness.cli._model import describe, known_names
 from harness.errors import DataError
 
 if TYPE_CHECKING:
-    from harness.store import Choice, Kept, Store
+    from harness.store import Choice, Store, StoredArtefact
 
 _SHORT = 12  # digits of a digest that are shown
 
@@ -139,7 +139,7 @@ def run_prune(given: argparse.Namespace) -> int:
     return 0
 
 
-def table(kept: Sequence[Kept], now: float) -> str:
+def table(kept: Sequence[StoredArtefact], now: float) -> str:
     """A row an artefact."""
     from tabulate import tabulate
 
@@ -166,17 +166,17 @@ def table(kept: Sequence[Kept], now: float) -> str:
     )
 
 
-def bytes_of(kept: Kept) -> int:
+def bytes_of(kept: StoredArtefact) -> int:
     """Bytes of the artefact's files."""
     return kept.manifest.bytes if kept.manifest else _bytes(kept.path)
 
 
-def _removed(choice: Choice, store: Store) -> tuple[list[Kept], int, int]:
+def _removed(choice: Choice, store: Store) -> tuple[list[StoredArtefact], int, int]:
     """What went, the bytes that it freed, and how many were in use; what those were made from
     stays."""
     from harness.store import needs
 
-    removed: list[Kept] = []
+    removed: list[StoredArtefact] = []
     held: set[str] = set()
     freed = busy = 0
     for one in choice.removed:
@@ -202,7 +202,7 @@ def _open(root: Path) -> Store:
     return Store.existing(root)
 
 
-def _of(kept: list[Kept], kinds: Sequence[str]) -> list[Kept]:
+def _of(kept: list[StoredArtefact], kinds: Sequence[str]) -> list[StoredArtefact]:
     """Those of ``kinds``. Raises DataError on a kind that the store does not hold."""
     known = list(dict.fromkeys(one.path.parent.name for one in kept))
     for kind in kinds:

@@ -165,7 +165,7 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
 
 def _replay(given: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
     """What is mixed in; by default what the shipped model knows, for that model alone."""
-    aimed = training.init == "keys"
+    aimed = training.init == "contrastive"
     if not training.replay and not aimed:
         if given:
             raise RecipeError(
@@ -174,7 +174,7 @@ def _replay(given: str | None, form: str, training: Training, shipped: bool) -> 
         return None
     given = given or (KNOWN if shipped else None)
     if not given:
-        wants = "init is keys" if aimed else f"replay is {training.replay:g}"
+        wants = "init is contrastive" if aimed else f"replay is {training.replay:g}"
         without = "init=kaiming replay=0" if aimed else "replay=0"
         raise RecipeError(
             f"{wants}, but there is no text to replay: give one as --replay FILE"

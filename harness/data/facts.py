@@ -102,17 +102,17 @@ class World:
         return [r for r in fitting if len(self.answers[_key(r, row)]) == 1]
 
     def answer(self, relation: Relation, row: Row) -> str:
-        return self.word(relation.answer, row)
+        return self.fill(relation.answer, row)
 
-    def word(self, template: str, row: Row, dice: random.Random | None = None) -> str:
-        """``template`` filled from ``row``; without ``dice`` by the first event and
+    def fill(self, template: str, row: Row, rng: random.Random | None = None) -> str:
+        """``template`` filled from ``row``; without ``rng`` by the first event and
         category name."""
         slots = dict(row.slots)
         if "category" in slots:
             names = self.categories[slots["category"]]
             slots["category0"] = names[0]
-            slots["category"] = dice.choice(names) if dice and dice.random() < 0.4 else names[0]
-            event = dice.choice(self.events) if dice else self.events[0]
+            slots["category"] = rng.choice(names) if rng and rng.random() < 0.4 else names[0]
+            event = rng.choice(self.events) if rng else self.events[0]
             slots["event"] = event.format(**slots)
         text = template.format(**slots)
         return text[:1].upper() + text[1:]
@@ -149,7 +149,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def spoken(names: str) -> str:
+def join_names(names: str) -> str:
     """``"A; B; C"`` as ``"A, B and C"``."""
     parts = [name.strip() for name in names.split(";")]
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -187,7 +187,7 @@ def _award(slots: dict[str, str]) -> dict[str, str]:
             "winners": slots["winners"],
             "film": slots["film"],
         }
-    return {**slots, "winner": spoken(slots["winners"])}
+    return {**slots, "winner": join_names(slots["winners"])}
 
 
 def _relation(table: str, name: str, spec: dict[str, Any]) -> Relation:

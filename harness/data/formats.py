@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from harness.data.facts import spoken
+from harness.data.facts import join_names
 
 
 class Format(NamedTuple):
@@ -39,13 +39,13 @@ def reply(name: str, answer: str) -> str:
     return f"{_ALL[name].before}{answer}\n"
 
 
-def begun(statement: str) -> tuple[str, str]:
-    """What ``statement`` gives and how it goes on, parted at its ``|``."""
+def split_statement(statement: str) -> tuple[str, str]:
+    """What ``statement`` gives and how it goes on, split at its ``|``."""
     given, _, rest = statement.partition("|")
-    return parted(given, rest)
+    return split_before(given, rest)
 
 
-def parted(given: str, rest: str) -> tuple[str, str]:
+def split_before(given: str, rest: str) -> tuple[str, str]:
     """``given`` and how it goes on; the blank between goes with the word after it.
 
     Tokenizers have it there: a model that is given ``was `` with the blank, or learns what follows
@@ -57,7 +57,7 @@ def parted(given: str, rest: str) -> tuple[str, str]:
 
 def continuation(prompt: str, answer: str) -> str:
     """An accepted ``answer`` of a probe (``"A; B"`` is a list) as it goes on from ``prompt``."""
-    said = spoken(answer)
+    said = join_names(answer)
     return said if not prompt or prompt[-1].isspace() else f" {said}"
 
 

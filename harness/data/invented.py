@@ -23,49 +23,49 @@ def reading() -> dict[str, dict[str, list[str]]]:
     return loaded
 
 
-def coined(dice: random.Random) -> str:
-    return "".join(dice.choices(words()["syllables"], k=dice.randint(2, 3))).capitalize()
+def coined(rng: random.Random) -> str:
+    return "".join(rng.choices(words()["syllables"], k=rng.randint(2, 3))).capitalize()
 
 
-def person(dice: random.Random) -> str:
-    first = dice.choice(words()["first"]) if dice.random() < 0.7 else coined(dice)
-    last = dice.choice(words()["last"]) if dice.random() < 0.6 else coined(dice)
-    middle = f" {dice.choice('ABCDEFGHJKLMNPRSTW')}." if dice.random() < 0.08 else ""
+def person(rng: random.Random) -> str:
+    first = rng.choice(words()["first"]) if rng.random() < 0.7 else coined(rng)
+    last = rng.choice(words()["last"]) if rng.random() < 0.6 else coined(rng)
+    middle = f" {rng.choice('ABCDEFGHJKLMNPRSTW')}." if rng.random() < 0.08 else ""
     return f"{first}{middle} {last}"
 
 
-def people(dice: random.Random) -> str:
+def people(rng: random.Random) -> str:
     """One to four people, as an award lists them."""
-    names = [person(dice) for _ in range(dice.choices((1, 2, 3, 4, 5), (60, 18, 12, 6, 4))[0])]
+    names = [person(rng) for _ in range(rng.choices((1, 2, 3, 4, 5), (60, 18, 12, 6, 4))[0])]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def film(dice: random.Random) -> str:
+def film(rng: random.Random) -> str:
     lists = words()
-    one, two = dice.choice(lists["nouns"]), dice.choice(lists["nouns"])
-    adjective = dice.choice(lists["adjectives"])
+    one, two = rng.choice(lists["nouns"]), rng.choice(lists["nouns"])
+    adjective = rng.choice(lists["adjectives"])
     shapes = (
         f"The {adjective} {one}",
         f"{adjective} {one}",
         f"The {one} and the {two}",
         f"{one} of the {two}",
-        f"{coined(dice)}: The {one} of {two}",
-        coined(dice),
+        f"{coined(rng)}: The {one} of {two}",
+        coined(rng),
         f"{adjective} {one} on the {adjective} {two}",
     )
-    return dice.choice(shapes)
+    return rng.choice(shapes)
 
 
-def year(dice: random.Random) -> str:
-    return str(dice.randint(1950, 2040))
+def year(rng: random.Random) -> str:
+    return str(rng.randint(1950, 2040))
 
 
-def value(kind: str, dice: random.Random) -> str:
+def value(kind: str, rng: random.Random) -> str:
     """A random value of ``kind``: a word list, or ``people``, ``years``, ``numbers``."""
     if kind == "people":
-        return person(dice)
+        return person(rng)
     if kind == "years":
-        return year(dice)
+        return year(rng)
     if kind == "numbers":
-        return str(dice.randint(10, 9999))
-    return dice.choice(words()[kind])
+        return str(rng.randint(10, 9999))
+    return rng.choice(words()[kind])

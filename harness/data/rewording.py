@@ -87,27 +87,27 @@ _AFTER = (
 )
 
 
-def reword(template: str, dice: random.Random) -> str:
+def reword(template: str, rng: random.Random) -> str:
     """``template`` with other words, fewer words, or something around it; slots stay."""
-    if dice.random() < 0.3:
+    if rng.random() < 0.3:
         return template
     words = template.split(" ")
-    words = [_swapped(word, dice) if dice.random() < 0.3 else word for word in words]
-    if dice.random() < 0.35:
-        words = [word for word in words if "{" in word or dice.random() > 0.2] or words
+    words = [_swapped(word, rng) if rng.random() < 0.3 else word for word in words]
+    if rng.random() < 0.35:
+        words = [word for word in words if "{" in word or rng.random() > 0.2] or words
     text = " ".join(words)
-    if dice.random() < 0.25:
-        text = dice.choice(_BEFORE) + text
-    if dice.random() < 0.2:
-        text += dice.choice(_AFTER)
+    if rng.random() < 0.25:
+        text = rng.choice(_BEFORE) + text
+    if rng.random() < 0.2:
+        text += rng.choice(_AFTER)
     return text
 
 
-def _swapped(word: str, dice: random.Random) -> str:
+def _swapped(word: str, rng: random.Random) -> str:
     found = re.fullmatch(r"(\W*)([A-Za-z]+)(\W*)", word)
     if not found or "{" in word or found[2].lower() not in _OTHER:
         return word
-    return found[1] + dice.choice(_OTHER[found[2].lower()]) + found[3]
+    return found[1] + rng.choice(_OTHER[found[2].lower()]) + found[3]
 
 
 _CUE = re.compile(
@@ -120,30 +120,28 @@ _CUE = re.compile(
 """Words that may decide what is asked: those are never replaced by chance words."""
 
 
-def question(relation: Relation, dice: random.Random) -> str:
+def question(relation: Relation, rng: random.Random) -> str:
     """A wording in which ``relation`` is asked; slots stay.
 
     Some words are exchanged for words by chance: what a question names counts, and not the words
     around it, so that words are met that no text here has.
     """
     shapes = _asking()[relation.table].get(relation.name, ())
-    if not shapes or dice.random() < 0.3:
-        return reword(dice.choice(relation.questions), dice)
-    text = _filled(dice.choice(shapes), dice)
+    if not shapes or rng.random() < 0.3:
+        return reword(rng.choice(relation.questions), rng)
+    text = _filled(rng.choice(shapes), rng)
     text = text[:1].upper() + text[1:]
-    chance = dice.random()
+    chance = rng.random()
     if chance < 0.35:
-        words = [
-            _by_chance(word, dice) if dice.random() < 0.3 else word for word in text.split(" ")
-        ]
+        words = [_by_chance(word, rng) if rng.random() < 0.3 else word for word in text.split(" ")]
         text = " ".join(words)
     elif chance < 0.5:
         text = " ".join(
-            _typed(word, dice) if dice.random() < 0.25 else word for word in text.split(" ")
+            _typed(word, rng) if rng.random() < 0.25 else word for word in text.split(" ")
         )
     elif chance < 0.6:
-        text = dice.choice(_BEFORE) + text[:1].lower() + text[1:]
-    if dice.random() < 0.12:
+        text = rng.choice(_BEFORE) + text[:1].lower() + text[1:]
+    if rng.random() < 0.12:
         text = re.sub(r"[A-Z]+(?![^{]*\})", lambda found: found[0].lower(), text)
     return text
 
@@ -154,25 +152,25 @@ def _asking() -> dict[str, Any]:
     return found
 
 
-def _filled(shape: str, dice: random.Random) -> str:
+def _filled(shape: str, rng: random.Random) -> str:
     lists = _asking()["lists"]
-    return re.sub(r"<(\w+)>", lambda found: dice.choice(lists[found[1]]), shape)
+    return re.sub(r"<(\w+)>", lambda found: rng.choice(lists[found[1]]), shape)
 
 
-def _by_chance(word: str, dice: random.Random) -> str:
+def _by_chance(word: str, rng: random.Random) -> str:
     if "{" in word or _CUE.search(word):
         return word
     lists = _words.words()
-    kind = dice.choice(("nouns", "things", "adjectives", "places", "coined", "coined", ""))
+    kind = rng.choice(("nouns", "things", "adjectives", "places", "coined", "coined", ""))
     if kind == "coined":
-        return _words.coined(dice).lower()
-    return dice.choice(lists[kind]).lower() if kind else f"{word} {_words.coined(dice).lower()}"
+        return _words.coined(rng).lower()
+    return rng.choice(lists[kind]).lower() if kind else f"{word} {_words.coined(rng).lower()}"
 
 
-def _typed(word: str, dice: random.Random) -> str:
+def _typed(word: str, rng: random.Random) -> str:
     """``word`` with a slip of the fingers."""
     if len(word) < 4 or not word.isalpha():
         return word
-    at = dice.randrange(len(word) - 1)
+    at = rng.randrange(len(word) - 1)
     swapped = word[at + 1] + word[at]
-    return word[:at] + dice.choice((swapped + word[at + 2 :], word[at + 1 :], word[at] + word[at:]))
+    return word[:at] + rng.choice((swapped + word[at + 2 :], word[at + 1 :], word[at] + word[at:]))

@@ -102,13 +102,13 @@ class _Draw(LogitsProcessor):
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        self.dice = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.rng = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """``scores``, rows by vocabulary, with all but one of each row at minus infinity."""
         numbers = torch.empty(scores.shape, dtype=torch.float32)
-        for row, dice in zip(numbers, self.dice, strict=True):
-            row.exponential_(generator=dice)
+        for row, rng in zip(numbers, self.rng, strict=True):
+            row.exponential_(generator=rng)
         chosen = (scores.float() - numbers.log().to(scores.device)).argmax(-1, keepdim=True)
         return torch.full_like(scores, -torch.inf).scatter_(-1, chosen, 0.0)  # type: ignore[return-value]
 

@@ -25,7 +25,7 @@ _ASKED = (
 )
 """What a served model is known by."""
 _BRIEFLY = Decoding(max_new_tokens=16, stop=())
-_TELLING = ("id", "root", "parent", "max_model_len", "meta")
+_DEFAULT = ("id", "root", "parent", "max_model_len", "meta")
 """What servers list about a model that is not of the hour, as ``created`` and vLLM's ``permission``
 are."""
 
@@ -86,7 +86,7 @@ def _on_server(text: str, asked: str) -> ServedBase:
     seen = {
         "name": at.name,
         "endpoint": "chat" if at.chat else "completions",
-        "listed": {name: listed[name] for name in _TELLING if name in listed},
+        "listed": {name: listed[name] for name in _DEFAULT if name in listed},
         "said": engine.answer(_ASKED, _BRIEFLY),
     }
     return ServedBase(sha256(canonical(seen)), at.name, str(at), asked)

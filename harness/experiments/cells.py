@@ -10,7 +10,7 @@ from functools import cached_property
 
 from harness.builds import Job
 from harness.engines import HF, EngineSpec
-from harness.experiments.layers import Layer, MergedLayer, forms, gather, job
+from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, forms, gather, job
 from harness.grading import FUZZY
 from harness.recipes import (
     Adapter,
@@ -19,7 +19,7 @@ from harness.recipes import (
     Calibration,
     Dataset,
     Decoding,
-    GivenAdapter,
+    ExternalAdapter,
     Grades,
     Likelihoods,
     Lora,
@@ -30,7 +30,7 @@ from harness.recipes import (
     Training,
 )
 
-__all__ = ["GREEDY", "Cell", "Layer", "MergedLayer", "number", "told_apart"]
+__all__ = ["GREEDY", "AdapterSpec", "Cell", "MergedSpec", "distinct_names", "number"]
 
 GREEDY = Decoding()
 _DIGITS = 6  # of a content, beside a name that two models have
@@ -54,7 +54,7 @@ class Cell:
     """What tells the cell apart beside its training: a part of the id, such as ``stack10`` or
     ``top_p0p9``."""
     decoding: Decoding = GREEDY
-    stacked: tuple[Layer | MergedLayer, ...] = ()
+    stacked: tuple[AdapterSpec | MergedSpec, ...] = ()
     """The adapters that are on at once, where they are not the one that ``dataset`` and
     ``training`` make."""
     apart: ProbeSet | None = None
@@ -68,7 +68,7 @@ class Cell:
     """Questions by which the adapted model is timed beside the bare one."""
     home: Base | None = None
     """The model on which the adapters are trained, where it is a sibling of ``base``."""
-    given: tuple[GivenAdapter, ...] | None = None
+    given: tuple[ExternalAdapter, ...] | None = None
     """Ready-made adapters that are on instead: nothing is trained. With none of them the bare model
     is asked."""
 
@@ -107,12 +107,12 @@ class Cell:
         return self.given != ()
 
     @property
-    def layers(self) -> tuple[Layer | MergedLayer, ...]:
+    def layers(self) -> tuple[AdapterSpec | MergedSpec, ...]:
         """The layers that are trained for this cell, bottom first; one, unless ``stacked`` says
         otherwise."""
         if self.given is not None:
             return ()
-        return self.stacked or (Layer(self.dataset, self.training, self.replay),)
+        return self.stacked or (AdapterSpec(self.dataset, self.training, self.replay),)
 
     @cached_property
     def adapters(self) -> tuple[Lora, ...]:
@@ -146,7 +146,9 @@ class Cell:
             return Stack(self.model, tuple((adapter, 1.0) for adapter in self.given))
         scales = (layer.scale for layer in self.layers)
         return Stack(
-            self.model, tuple(zip(self.adapters, scales, strict=True)), across=self.home is not None
+            self.model,
+            tuple(zip(self.adapters, scales, strict=True)),
+            of_sibling=self.home is not None,
         )
 
     @property
@@ -266,7 +268,7 @@ class Cell:
         return Likelihoods(stack, self.scored, dtype=self.engine.dtype)
 
 
-def told_apart(bases: Iterable[Base]) -> list[Base]:
+def distinct_names(bases: Iterable[Base]) -> list[Base]:
     """``bases`` under names that tell them apart in ids, tables and plots, as two runs have a
     ``checkpoint-500`` each.
 
@@ -297,7 +299,7 @@ def _settings(t: Training) -> list[str]:
     return found + ([t.init] if t.init != "kaiming" else [])
 
 
-def _names(given: tuple[GivenAdapter, ...]) -> list[str]:
+def _names(given: tuple[ExternalAdapter, ...]) -> list[str]:
     return [f"adapter_{adapter.name}" for adapter in given] or ["bare"]
 
 

@@ -24,7 +24,7 @@ from harness.data.facts import FIXTURES, read_text
 from harness.data.formats import FORMATS, ask
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
-from harness.recipes import Probe, ProbeSet, Recipe, local
+from harness.recipes import Probe, ProbeSet, Recipe, is_locality
 from harness.stats import Interval, cluster_bootstrap, ratio_bootstrap
 
 
@@ -67,7 +67,7 @@ def forced_measures(
 def _kind(probes: ProbeSet, headline: str) -> str:
     """The headline, or the first kind on trained facts where the headline is a measure; empty
     without any."""
-    kinds = dict.fromkeys(probe.kind for probe in probes.probes if not local(probe.kind))
+    kinds = dict.fromkeys(probe.kind for probe in probes.probes if not is_locality(probe.kind))
     return headline if headline in kinds else next(iter(kinds), "")
 
 
@@ -185,9 +185,9 @@ def _neutral() -> Iterator[Probe]:
 def _statements() -> Iterator[tuple[str, str, str]]:
     from harness.scenarios.oscars import replayed, world
 
-    dice = random.Random(0)
+    rng = random.Random(0)
     rows = [row for row in world().rows if not replayed(row)]
-    for row in dice.sample(rows, _STATEMENTS):
+    for row in rng.sample(rows, _STATEMENTS):
         told = [r for r in world().relations[row.table] if r.statements and world().fits(r, row)]
-        text = world().word(dice.choice(dice.choice(told).statements), row).replace("|", "")
+        text = world().fill(rng.choice(rng.choice(told).statements), row).replace("|", "")
         yield "statement", row.id, text

@@ -13,7 +13,7 @@ from harness.experiments.cells import GREEDY, Cell
 from harness.experiments.drift import drifting, forced
 from harness.experiments.scenario import Scenario
 from harness.models.external import fitting
-from harness.recipes import Base, Decoding, GivenAdapter, ProbeSet
+from harness.recipes import Base, Decoding, ExternalAdapter, ProbeSet
 
 
 def cells(
@@ -23,7 +23,7 @@ def cells(
     seeds: Iterable[int],
     engines: Sequence[EngineSpec],
     decoding: Decoding = GREEDY,
-    given: Sequence[GivenAdapter] = (),
+    given: Sequence[ExternalAdapter] = (),
 ) -> list[Cell]:
     """Every cell of ``scenario`` on every engine, and cells in which nothing is trained.
 
@@ -96,7 +96,7 @@ def seeds(text: str) -> tuple[int, ...]:
 
 
 def _untrained(
-    found: Sequence[Cell], bases: Sequence[Base], given: Sequence[GivenAdapter]
+    found: Sequence[Cell], bases: Sequence[Base], given: Sequence[ExternalAdapter]
 ) -> list[Cell]:
     fits = {adapter: fitting(adapter, bases) for adapter in given}
     made = []

@@ -12,7 +12,7 @@ from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
 from harness.experiments.tuning import Trial
 from harness.grading import grade, normalise
-from harness.recipes import Training, local
+from harness.recipes import Training, is_locality
 from harness.stats import Interval, cluster_bootstrap
 
 
@@ -33,14 +33,18 @@ def says(line: Line, accepted: Sequence[str]) -> bool:
     return grade(line["answers"][0], accepted).right
 
 
-def still_right(lines: Sequence[Line], bare: Sequence[Line], *kinds: str) -> dict[str, Interval]:
-    """For each kind ``locality_X``, ``still_right_X``: of what the bare model had right, the share
+def retained_accuracy(
+    lines: Sequence[Line], bare: Sequence[Line], *kinds: str
+) -> dict[str, Interval]:
+    """For each kind ``locality_X``, ``retained_accuracy_X``: of what the bare model had right, the share
     that still is."""
     found: dict[str, Interval] = {}
     for kind in kinds:
         known = [a for a, b in zip(lines, bare, strict=True) if a["kind"] == kind and b["right"]]
         found |= share(
-            kind.replace("locality", "still_right", 1), known, lambda line: bool(line["right"])
+            kind.replace("locality", "retained_accuracy", 1),
+            known,
+            lambda line: bool(line["right"]),
         )
     return found
 
@@ -110,7 +114,7 @@ def trial(cell: Cell, fetch: Fetch) -> Trial:
         read_lines(fetch(grades).path / GRADES) for grades in (cell.grades, cell.base_grades)
     )
     right = [float(line["right"]) for line in lines if line["kind"] == "rephrased"]
-    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
+    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if is_locality(a["kind"])]
     same = [normalise(a["answers"][0]) == normalise(b["answers"][0]) for a, b in pairs]
     seconds = sum(fetch(adapter).manifest.facts["seconds"] for adapter in cell.trained)
     return Trial(cell.training, mean(right), mean(same), seconds)

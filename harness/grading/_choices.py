@@ -52,7 +52,7 @@ _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 
 
 def names_of(accepted: str) -> list[str]:
-    """The names that one accepted answer asks for: they are parted by ``;`` or by lines."""
+    """The names that one accepted answer asks for: they are separated by ``;`` or by lines."""
     return [name.strip() for name in re.split(r";|\n", accepted) if name.strip()]
 
 

@@ -41,7 +41,7 @@ class Verdict(NamedTuple):
 
 
 def grade(answer: str, accepted: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> Verdict:
-    """Judge ``answer`` against each accepted answer; names within one are parted by ``;``.
+    """Judge ``answer`` against each accepted answer; names within one are separated by ``;``.
 
     An answer may be a sentence, hedge (*I think it was ...*), ramble on, or add ``for the film``.
     Values (dates, numbers, money, quantities, times) are compared as values. What is denied or

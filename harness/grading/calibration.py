@@ -20,7 +20,7 @@ _CONCLUSIONS = {
 }
 
 
-class Worth(NamedTuple):
+class JudgeQuality(NamedTuple):
     """How a judge did on one half of the labelled pairs; undecided counts as rejected."""
 
     pairs: int
@@ -48,7 +48,7 @@ class Worth(NamedTuple):
         return {k: v._asdict() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Worth:
+    def of(cls, kept: Mapping[str, Any]) -> JudgeQuality:
         """From ``plain``."""
         values: dict[str, Any] = {
             k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()
@@ -153,13 +153,13 @@ def best_cut(odds: Sequence[float], right: Sequence[bool]) -> float:
     )
 
 
-def worth(pairs: Sequence[Labelled], verdicts: Sequence[str]) -> Worth:
+def worth(pairs: Sequence[Labelled], verdicts: Sequence[str]) -> JudgeQuality:
     """How ``verdicts`` on ``pairs`` agree with the labels; pairs on one accepted answer stand or
     fall together."""
     labels, said = [pair.right for pair in pairs], [verdict == SAME for verdict in verdicts]
     facts = [pair.accepted for pair in pairs]
     rows = list(zip(labels, said, facts, strict=True))
-    return Worth(
+    return JudgeQuality(
         len(pairs),
         cluster_bootstrap([float(label == s) for label, s, _ in rows], facts),
         kappa(labels, said, facts),

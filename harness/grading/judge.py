@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.data.facts import FIXTURES, read_text, spoken
+from harness.data.facts import FIXTURES, join_names, read_text
 from harness.data.formats import VERDICTS, Verdict, fold
 from harness.engines import SERVED, Engine
 from harness.errors import DataError, ModelError, StoreError
@@ -63,7 +63,7 @@ class Judgement(NamedTuple):
 def prompts(case: Case) -> list[str]:
     """``case`` in every way of ``VERDICTS``: the question as it is, both answers folded (see
     ``fold``)."""
-    expected, given = fold(spoken(case.expected)), fold(" ".join(case.given.split()[:_READ]))
+    expected, given = fold(join_names(case.expected)), fold(" ".join(case.given.split()[:_READ]))
     return [
         way.prompt.format(question=case.question, expected=expected, given=given)
         for way in VERDICTS

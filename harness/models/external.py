@@ -11,13 +11,13 @@ from pathlib import Path
 
 from harness.errors import ModelError, RecipeError
 from harness.models.adapters import check_files
-from harness.recipes import Base, GivenAdapter
+from harness.recipes import Base, ExternalAdapter
 
 _SERVED = "served:"
 _FORM = "write NAME=FOLDER, NAME=FILE.gguf or NAME=served:NAME-ON-THE-SERVER"
 
 
-def given_adapter(text: str) -> GivenAdapter:
+def external_adapter(text: str) -> ExternalAdapter:
     """``NAME=WHAT``: a PEFT folder, a ``.gguf`` file, or ``served:`` and a name, which may then do
     without ``NAME=``.
 
@@ -32,18 +32,18 @@ def given_adapter(text: str) -> GivenAdapter:
         raise RecipeError(f"--adapter {text}: {_FORM}, with letters, digits and _ in NAME")
     if what.startswith(_SERVED):
         on_server = what.removeprefix(_SERVED)
-        return GivenAdapter(on_server, "served", name, on_server)
+        return ExternalAdapter(on_server, "served", name, on_server)
     path = Path(what).expanduser()
     if what.endswith(".gguf"):
-        return GivenAdapter(_content([path]), "gguf", name, str(path.resolve()))
+        return ExternalAdapter(_content([path]), "gguf", name, str(path.resolve()))
     config, weights = path / "adapter_config.json", path / "adapter_model.safetensors"
     if not config.is_file():
         raise ModelError(f"{path} holds no adapter (no adapter_config.json): {_FORM}")
     check_files(path)
-    return GivenAdapter(_content([config, weights]), "folder", name, str(path.resolve()))
+    return ExternalAdapter(_content([config, weights]), "folder", name, str(path.resolve()))
 
 
-def fitting(adapter: GivenAdapter, bases: Iterable[Base]) -> list[Base]:
+def fitting(adapter: ExternalAdapter, bases: Iterable[Base]) -> list[Base]:
     """Those of ``bases`` on which ``adapter`` goes: by its form, and by its manifest where it has
     one of ours.
 

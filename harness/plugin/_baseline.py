@@ -13,8 +13,15 @@ from harness.errors import HarnessError, StoreError
 from harness.experiments.cells import Cell
 from harness.grading import JUDGE
 from harness.plugin._session import HarnessSession, cell_of
-from harness.report import Part, table, warning
-from harness.report.baselines import Baseline, Comparison, Kept, compare, comparison_markdown, save
+from harness.report import ScenarioReport, table, warning
+from harness.report.baselines import (
+    Baseline,
+    BaselineCell,
+    Comparison,
+    compare,
+    comparison_markdown,
+    save,
+)
 
 COMPARED = "harness_compared"
 _NAMED = 3  # missing cells that a line names
@@ -114,7 +121,7 @@ def keep_baselines(own: HarnessSession, exitstatus: int) -> Iterator[str]:
         yield f"baseline {name} of {kept.model} saved in {_shown(path)}, cells {len(kept.cells)}"
 
 
-def summarise(own: HarnessSession, found_parts: Sequence[Part]) -> Iterator[str]:
+def summarise(own: HarnessSession, found_parts: Sequence[ScenarioReport]) -> Iterator[str]:
     """Says how the cells compare, and appends all tables to the summary file."""
     parts = ["## What was remembered, what was lost, what it cost", ""]
     for one in found_parts:
@@ -170,9 +177,9 @@ def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
     )
 
 
-def _cell(own: HarnessSession, key: str, cell: Cell) -> Kept:
+def _cell(own: HarnessSession, key: str, cell: Cell) -> BaselineCell:
     result = own.result(key, cell)
-    return Kept(
+    return BaselineCell(
         result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost
     )
 

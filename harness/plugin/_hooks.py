@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.builds import Meanwhile, Plan, launch_here
+from harness.builds import IdleBuilder, Plan, launch_here
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
 from harness.measure.machine import Threads, choose_threads
@@ -20,7 +20,7 @@ from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.report import fitted, noise, write
 
 SCENARIO = "harness_scenario"
-HELP = pytest.StashKey[Meanwhile]()
+HELP = pytest.StashKey[IdleBuilder]()
 """Of a worker of xdist: what to build while another is at what a test waits for."""
 
 
@@ -122,8 +122,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         _judge_first(own)
     found = dict.fromkeys(cell for item in session.items if (cell := cell_of(item)))
     cells = [cell for cell in found if not own.missing(cell)]
-    if found and own.namesakes and not on_worker(session.config):
-        _say(session.config, "\n".join(own.namesakes))
+    if found and own.renamed_models and not on_worker(session.config):
+        _say(session.config, "\n".join(own.renamed_models))
     if session.config.getoption("plan"):
         if not cells:
             why = own.missing(next(iter(found))) if found else "select a suite, without -n"
@@ -133,7 +133,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.config.getoption("maxfail") or session.config.option.collectonly:
         return None
     if cells and on_worker(session.config):
-        session.config.stash[HELP] = own.store.meanwhile = Meanwhile(
+        session.config.stash[HELP] = own.store.meanwhile = IdleBuilder(
             lambda: own.plan(cells), own.store, own.fetch
         )
     elif cells:
@@ -172,7 +172,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _judge_first(own: HarnessSession) -> None:
     """With xdist the controller calibrates: what stops a worker is not shown."""
     try:
-        own.judge  # noqa: B018 - read, as that is what stops at a judge that is not to be trusted
+        own.judge
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -217,7 +217,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     try:
         found = own.report()
         parts = [part for part in found if part.entries]
-        notes = [*own.namesakes, *([own.judge] if own.judge else [])]
+        notes = [*own.renamed_models, *([own.judge] if own.judge else [])]
         path = write(parts, own.settings.report) if parts else None
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)

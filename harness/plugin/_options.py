@@ -16,17 +16,17 @@ from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.experiments.selection import seeds
 from harness.grading import GRADERS, LEAST_KAPPA
-from harness.models.external import given_adapter
+from harness.models.external import external_adapter
 from harness.models.loading import JUDGE, SHIPPED
 from harness.plugin._keys import root_of
-from harness.recipes import Decoding, GivenAdapter
+from harness.recipes import Decoding, ExternalAdapter
 from harness.report.baselines import Limits
 
 BASELINES = "suites/{scenario}/baselines"
 _OPTIONS = {
     "store": ("DIR", ".store", "where adapters, answers and grades are kept"),
     "report": ("DIR", "reports", "where RESULTS.md, RESULTS.json and the plots go"),
-    "grid": ("NAME", "telling", "which cells: telling (a small, telling subset) or full"),
+    "grid": ("NAME", "default", "which cells: telling (a small, telling subset) or full"),
     "seeds": ("LIST", "0", "seeds of the trainings, e.g. 0,1,2"),
     "engine": (
         "LIST",
@@ -83,7 +83,7 @@ class Settings(NamedTuple):
     """What the user asked for."""
 
     models: tuple[str, ...]
-    adapters: tuple[GivenAdapter, ...]
+    adapters: tuple[ExternalAdapter, ...]
     """Ready-made adapters to be measured beside what is trained."""
     seeds: tuple[int, ...]
     grid: str
@@ -202,9 +202,9 @@ def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]
     return tuple(found), missing
 
 
-def _adapters(given: Sequence[str]) -> tuple[GivenAdapter, ...]:
+def _adapters(given: Sequence[str]) -> tuple[ExternalAdapter, ...]:
     try:
-        found = tuple(given_adapter(text) for text in given)
+        found = tuple(external_adapter(text) for text in given)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
     names = [adapter.name for adapter in found]

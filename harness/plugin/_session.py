@@ -16,7 +16,7 @@ import pytest
 from harness.builds import GRADES, Calibrated, Job, Plan, build, lines, read_lines, trusted
 from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
-from harness.experiments.cells import Cell, told_apart
+from harness.experiments.cells import Cell, distinct_names
 from harness.experiments.scenario import Fetch, Scenario
 from harness.experiments.selection import cells
 from harness.grading import FUZZY
@@ -25,7 +25,7 @@ from harness.models.loading import shipped_content
 from harness.plugin._keys import key_of, root_of
 from harness.plugin._options import BASELINES, Settings, settings
 from harness.recipes import Base, Calibration, Recipe
-from harness.report import Part, Result, against, first_manifest, part, result, summary
+from harness.report import Result, ScenarioReport, against, first_manifest, part, result, summary
 from harness.report.baselines import Baseline, load
 from harness.report.gates import without_cells
 from harness.scenarios import SCENARIOS
@@ -33,7 +33,7 @@ from harness.scenarios import scenario as scenario_called
 from harness.store import Artefact, Manifest, Store
 from harness.training import OnStep
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 """What ``--grid`` takes."""
 
 
@@ -84,10 +84,10 @@ class HarnessSession:
     @cached_property
     def bases(self) -> list[Base]:
         """The models, under names that tell them apart. Raises ModelError."""
-        return told_apart(self._identified)
+        return distinct_names(self._identified)
 
     @property
-    def namesakes(self) -> list[str]:
+    def renamed_models(self) -> list[str]:
         """Which of the models is where, a line for each that another one has the name of."""
         return [
             f"{base.name} is {base.path}" for base in self.bases if base not in self._identified
@@ -195,7 +195,7 @@ class HarnessSession:
     def result(self, key: str, cell: Cell) -> Result:
         """Figures of ``cell`` of a scenario."""
         if (key, cell.id) not in self._results:
-            self.judge  # noqa: B018 - read: that stops at a judge that is not to be trusted
+            self.judge
             self._results[key, cell.id] = result(self.scenario(key), cell, self.fetch)
         return self._results[key, cell.id]
 
@@ -237,11 +237,11 @@ class HarnessSession:
             key: [cell for cell in self.cells(key) if (key, cell.id) in self.ran] for key in keys
         }
 
-    def report(self) -> list[Part]:
+    def report(self) -> list[ScenarioReport]:
         """What the cells that ran found, scenario by scenario."""
         return [self._part(key, cells) for key, cells in self.cells_that_ran().items()]
 
-    def _part(self, key: str, cells: list[Cell]) -> Part:
+    def _part(self, key: str, cells: list[Cell]) -> ScenarioReport:
         def figures(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
             return self.result(key, cell)
 

@@ -41,23 +41,21 @@ def measure(
 
 def cases(world: World, per_ability: int, seed: int) -> dict[str, list[Case]]:
     """Probes by ability."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     found: dict[str, list[Case]] = {}
     for form in FORMATS:
         found[f"recall_{form}"] = [
-            _recall(world, dice.choice(world.rows), form, dice) for _ in range(per_ability)
+            _recall(world, rng.choice(world.rows), form, rng) for _ in range(per_ability)
         ]
     told = [row for row in world.rows if only_told(row)]
-    found["recall_told"] = [
-        _recall(world, dice.choice(told), "qa", dice) for _ in range(per_ability)
-    ]
-    reading = [_reading.probe(world, dice) for _ in range(per_ability)]
+    found["recall_told"] = [_recall(world, rng.choice(told), "qa", rng) for _ in range(per_ability)]
+    reading = [_reading.probe(world, rng) for _ in range(per_ability)]
     found["reading"] = [(prompt, (answer,)) for prompt, answer in reading]
-    judging = [_judging.probe(world, dice) for _ in range(per_ability)]
+    judging = [_judging.probe(world, rng) for _ in range(per_ability)]
     found["judging"] = [(prompt, (answer,)) for prompt, answer in judging]
     unknown = tuple(read_rows("oscars_2023"))
     found["oscars_2023"] = [
-        _recall(world, dice.choice(unknown), dice.choice(tuple(FORMATS)), dice, ("who", "film"))
+        _recall(world, rng.choice(unknown), rng.choice(tuple(FORMATS)), rng, ("who", "film"))
         for _ in range(per_ability)
     ]
     return found
@@ -104,7 +102,7 @@ def greedy(
 
 
 def _recall(
-    world: World, row: Row, form: str, dice: random.Random, only: tuple[str, ...] = ()
+    world: World, row: Row, form: str, rng: random.Random, only: tuple[str, ...] = ()
 ) -> Case:
     table = row.table.removesuffix("_2023")
     fitting = [
@@ -112,8 +110,8 @@ def _recall(
         for r in world.relations[table]
         if r.probes and world.fits(r, row) and (not only or r.name in only)
     ]
-    relation = dice.choice(fitting)
-    question = world.word(dice.choice(relation.probes), row, None)
+    relation = rng.choice(fitting)
+    question = world.fill(rng.choice(relation.probes), row, None)
     accepted = (
         (world.answer(relation, row),)
         if row.table != table

@@ -11,7 +11,7 @@ from harness.data.facts import Relation, Row, World
 from harness.data.rewording import question
 from harness.errors import DataError
 from harness.pocket import _judging, _reading
-from harness.pocket._parts import Document, Part, any_format, told, turn, turns
+from harness.pocket._parts import Document, Segment, any_format, told, turn, turns
 
 TABLE_SHARES = {
     "oscars": 0.64,
@@ -62,11 +62,11 @@ class Mixture:
             t: [r for r in world.rows if r.table == t and self._askable[r.id]] for t in TABLE_SHARES
         }
 
-    def document(self, dice: random.Random, progress: float) -> Document:
+    def document(self, rng: random.Random, progress: float) -> Document:
         """One document; ``progress`` is the share of the training that is done, 0 to 1."""
         if self.only == "judging":
-            return _judging.document(self.world, dice, asked_so=0.8)
-        kind = dice.choices(
+            return _judging.document(self.world, rng, asked_so=0.8)
+        kind = rng.choices(
             tuple(SHARES), [share[progress >= self.copying] for share in self._shares.values()]
         )[0]
         makers: dict[str, Callable[[random.Random, float], Document]] = {
@@ -76,84 +76,82 @@ class Mixture:
             "choice": self._choice,
         }
         if kind in makers:
-            return makers[kind](dice, progress)
+            return makers[kind](rng, progress)
         if kind == "reading":
-            return _reading.document(self.world, dice)
+            return _reading.document(self.world, rng)
         if kind == "judging":
-            return _judging.document(self.world, dice)
-        return {"chatter": _chatter, "story": _story, "repeat": _repeat}[kind](dice)
+            return _judging.document(self.world, rng)
+        return {"chatter": _chatter, "story": _story, "repeat": _repeat}[kind](rng)
 
-    def long_document(self, dice: random.Random) -> Document:
-        return _reading.document(self.world, dice, long=True)
+    def long_document(self, rng: random.Random) -> Document:
+        return _reading.document(self.world, rng, long=True)
 
-    def row(self, dice: random.Random) -> Row:
-        table = dice.choices(tuple(TABLE_SHARES), tuple(TABLE_SHARES.values()))[0]
-        return dice.choice(self._rows[table])
+    def row(self, rng: random.Random) -> Row:
+        table = rng.choices(tuple(TABLE_SHARES), tuple(TABLE_SHARES.values()))[0]
+        return rng.choice(self._rows[table])
 
     def asked(self, row: Row, progress: float) -> bool:
         return progress >= self.asked_from or not only_told(row)
 
-    def _relation(self, row: Row, dice: random.Random) -> Relation:
+    def _relation(self, row: Row, rng: random.Random) -> Relation:
         known = self._askable[row.id]
-        return dice.choices(known, [RELATION_WEIGHTS.get(r.name, 1.0) for r in known])[0]
+        return rng.choices(known, [RELATION_WEIGHTS.get(r.name, 1.0) for r in known])[0]
 
-    def _statements(self, dice: random.Random, progress: float) -> Document:
+    def _statements(self, rng: random.Random, progress: float) -> Document:
         document: Document = []
-        for _ in range(dice.randint(1, 3)):
-            row = self.row(dice)
+        for _ in range(rng.randint(1, 3)):
+            row = self.row(rng)
             relations = [
                 r
                 for r in self.world.relations[row.table]
                 if r.statements and self.world.fits(r, row)
             ]
             weights = [RELATION_WEIGHTS.get(r.name, 1.0) for r in relations]
-            template = dice.choice(dice.choices(relations, weights)[0].statements)
-            document += told(self.world.word(template, row, dice), dice.random() < 0.1)
+            template = rng.choice(rng.choices(relations, weights)[0].statements)
+            document += told(self.world.fill(template, row, rng), rng.random() < 0.1)
         return document
 
-    def _pair(self, dice: random.Random, progress: float) -> tuple[str, str]:
-        row = self.row(dice)
+    def _pair(self, rng: random.Random, progress: float) -> tuple[str, str]:
+        row = self.row(rng)
         while not self.asked(row, progress):
-            row = self.row(dice)
-        relation = self._relation(row, dice)
-        asked = self.world.word(question(relation, dice), row, dice)
+            row = self.row(rng)
+        relation = self._relation(row, rng)
+        asked = self.world.fill(question(relation, rng), row, rng)
         return asked, self.world.answer(relation, row)
 
-    def _questions(self, dice: random.Random, progress: float) -> Document:
-        return turns(
-            [self._pair(dice, progress) for _ in range(dice.choice((1, 1, 1, 2, 3)))], dice
-        )
+    def _questions(self, rng: random.Random, progress: float) -> Document:
+        return turns([self._pair(rng, progress) for _ in range(rng.choice((1, 1, 1, 2, 3)))], rng)
 
-    def _talk(self, dice: random.Random, progress: float) -> Document:
+    def _talk(self, rng: random.Random, progress: float) -> Document:
         """Small talk with questions in it."""
-        pairs = [self._pair(dice, progress) for _ in range(dice.randint(1, 2))]
+        pairs = [self._pair(rng, progress) for _ in range(rng.randint(1, 2))]
         lines = _words.words()
-        before = [tuple(dice.choice(lines["chatter"])) for _ in range(dice.randint(1, 2))]
-        return turns([*((b[0], b[1]) for b in before), *pairs], dice)
+        before = [tuple(rng.choice(lines["chatter"])) for _ in range(rng.randint(1, 2))]
+        return turns([*((b[0], b[1]) for b in before), *pairs], rng)
 
-    def _choice(self, dice: random.Random, progress: float) -> Document:
+    def _choice(self, rng: random.Random, progress: float) -> Document:
         """Which of two statements is true."""
-        row = self.row(dice)
+        row = self.row(rng)
         while not self.asked(row, progress):
-            row = self.row(dice)
-        relation = dice.choice(
+            row = self.row(rng)
+        relation = rng.choice(
             [r for r in self._askable[row.id] if r.statements] or self._askable[row.id]
         )
         if not relation.statements:
-            return self._questions(dice, progress)
-        true = self.world.word(dice.choice(relation.statements), row).replace("|", "")
-        other = dice.choice(self._rows[row.table])
+            return self._questions(rng, progress)
+        true = self.world.fill(rng.choice(relation.statements), row).replace("|", "")
+        other = rng.choice(self._rows[row.table])
         value = self.world.answer(relation, other)
         if (
             value in self.world.accepted(relation, row)
             or self.world.answer(relation, row) not in true
         ):
-            return self._questions(dice, progress)
+            return self._questions(rng, progress)
         false = true.replace(self.world.answer(relation, row), value)
-        first = dice.random() < 0.5
+        first = rng.random() < 0.5
         one, two = (true, false) if first else (false, true)
         return turn(
-            f"Which statement is true? A: {one} B: {two}", "A" if first else "B", any_format(dice)
+            f"Which statement is true? A: {one} B: {two}", "A" if first else "B", any_format(rng)
         )
 
 
@@ -172,7 +170,7 @@ def _shares(asked: str) -> dict[str, tuple[float, float]]:
         }
     except ValueError:
         raise DataError(
-            f"--shares {asked} is not read: write KIND=SHARE, parted by commas"
+            f"--shares {asked} is not read: write KIND=SHARE, separated by commas"
         ) from None
     if unknown := sorted(named.keys() - SHARES.keys()):
         raise DataError(
@@ -202,39 +200,39 @@ def only_told(row: Row) -> bool:
     return zlib.crc32(row.id.encode()) % 2 == 1
 
 
-def _chatter(dice: random.Random) -> Document:
+def _chatter(rng: random.Random) -> Document:
     lists = _words.words()
     pairs = (
-        [(dice.choice(lists["greetings"]), dice.choice(lists["greeting_replies"]))]
-        if dice.random() < 0.5
+        [(rng.choice(lists["greetings"]), rng.choice(lists["greeting_replies"]))]
+        if rng.random() < 0.5
         else []
     )
-    pairs += [(said[0], said[1]) for said in dice.sample(lists["chatter"], dice.randint(1, 3))]
-    return turns(pairs, dice)
+    pairs += [(said[0], said[1]) for said in rng.sample(lists["chatter"], rng.randint(1, 3))]
+    return turns(pairs, rng)
 
 
-def _repeat(dice: random.Random) -> Document:
+def _repeat(rng: random.Random) -> Document:
     """Copying: names, and strings of unrelated words."""
     lists = _words.words()
-    if dice.random() < 0.4:
-        text = dice.choice((_words.people, _words.film, _words.person))(dice)
+    if rng.random() < 0.4:
+        text = rng.choice((_words.people, _words.film, _words.person))(rng)
     else:
         kinds = ("first", "last", "nouns", "things", "cities", "places", "adjectives", "animals")
         text = " ".join(
-            _words.coined(dice) if dice.random() < 0.3 else dice.choice(lists[dice.choice(kinds)])
-            for _ in range(dice.randint(3, 25))
+            _words.coined(rng) if rng.random() < 0.3 else rng.choice(lists[rng.choice(kinds)])
+            for _ in range(rng.randint(3, 25))
         )
-    command = dice.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}")).format(
+    command = rng.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}")).format(
         text
     )
-    return turn(command, text, any_format(dice))
+    return turn(command, text, any_format(rng))
 
 
-def _story(dice: random.Random) -> Document:
+def _story(rng: random.Random) -> Document:
     lists = _words.words()
-    name, friend = dice.sample(lists["first"], 2)
+    name, friend = rng.sample(lists["first"], 2)
     animal, thing, place, colour = (
-        dice.choice(lists[k]) for k in ("animals", "things", "places", "colours")
+        rng.choice(lists[k]) for k in ("animals", "things", "places", "colours")
     )
     shapes = (
         (
@@ -251,4 +249,4 @@ def _story(dice: random.Random) -> Document:
         f"In the end {friend} found the {thing}, and they were happy.",
         f"{name} gave the {thing} to {friend}, and they became friends.",
     )
-    return [Part(" ".join(dice.choice(part) for part in (shapes, middles, ends)) + "\n", True)]
+    return [Segment(" ".join(rng.choice(part) for part in (shapes, middles, ends)) + "\n", True)]

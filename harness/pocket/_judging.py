@@ -7,7 +7,7 @@ import random
 from harness.data.facts import World
 from harness.data.formats import VERDICTS, fold
 from harness.pocket._answers import Expected, expected, other, same
-from harness.pocket._parts import Document, Part
+from harness.pocket._parts import Document, Segment
 
 PROBES = (
     (
@@ -97,56 +97,59 @@ _ASKED = tuple(
 others."""
 
 
-def document(world: World, dice: random.Random, asked_so: float = 0.5) -> Document:
+def document(world: World, rng: random.Random, asked_so: float = 0.5) -> Document:
     """One question with given answers, each with its verdict.
 
     A share of ``asked_so`` is put as a judge is asked (``VERDICTS``), the rest in labels put
     together by chance. Most are folded, as a judge reads them: case and accents say nothing of
     meaning, and their tokens have nothing in common.
     """
-    wanted = expected(world, dice)
-    as_asked = dice.random() < asked_so
-    folded = as_asked or dice.random() < 0.7
-    pairs = [_given(wanted, dice) for _ in range(dice.choice((1, 1, 2, 3)))]
+    wanted = expected(world, rng)
+    as_asked = rng.random() < asked_so
+    folded = as_asked or rng.random() < 0.7
+    pairs = [_given(wanted, rng) for _ in range(rng.choice((1, 1, 2, 3)))]
     text = wanted.text
     if folded:
         text, pairs = fold(text), [(fold(given), verdict) for given, verdict in pairs]
     if as_asked:
-        return _as_a_judge_is_asked(wanted.question, text, pairs, dice)
-    labels = [dice.choice(words) for words in (_QUESTION, _EXPECTED, _GIVEN, _ASKED)]
-    opening = f"{labels[0]}{wanted.question}\n" if dice.random() < 0.85 else ""
-    found = [Part(f"{opening}{labels[1]}{text}\n", False)]
+        return _as_a_judge_is_asked(wanted.question, text, pairs, rng)
+    labels = [rng.choice(words) for words in (_QUESTION, _EXPECTED, _GIVEN, _ASKED)]
+    opening = f"{labels[0]}{wanted.question}\n" if rng.random() < 0.85 else ""
+    found = [Segment(f"{opening}{labels[1]}{text}\n", False)]
     for given, verdict in pairs:
-        found += [Part(f"{labels[2]}{given}\n{labels[3]}", False), Part(f" {verdict}\n", True)]
-    return found
-
-
-def _as_a_judge_is_asked(
-    question: str, expected: str, pairs: list[tuple[str, str]], dice: random.Random
-) -> Document:
-    found: Document = []
-    for given, verdict in pairs:
-        way = dice.choice(VERDICTS)
-        prompt = way.prompt.format(question=question, expected=expected, given=given)
         found += [
-            Part(prompt, False),
-            Part(f"{way.same if verdict == 'yes' else way.differ}\n", True),
+            Segment(f"{labels[2]}{given}\n{labels[3]}", False),
+            Segment(f" {verdict}\n", True),
         ]
     return found
 
 
-def probe(world: World, dice: random.Random) -> tuple[str, str]:
+def _as_a_judge_is_asked(
+    question: str, expected: str, pairs: list[tuple[str, str]], rng: random.Random
+) -> Document:
+    found: Document = []
+    for given, verdict in pairs:
+        way = rng.choice(VERDICTS)
+        prompt = way.prompt.format(question=question, expected=expected, given=given)
+        found += [
+            Segment(prompt, False),
+            Segment(f"{way.same if verdict == 'yes' else way.differ}\n", True),
+        ]
+    return found
+
+
+def probe(world: World, rng: random.Random) -> tuple[str, str]:
     """(prompt, ``yes`` or ``no``) in a wording that no training text has; folded, as a
     judge reads."""
-    wanted = expected(world, dice)
-    given, verdict = _given(wanted, dice)
-    asked = dice.choice(PROBES)
+    wanted = expected(world, rng)
+    given, verdict = _given(wanted, rng)
+    asked = rng.choice(PROBES)
     return (
         asked.format(question=wanted.question, expected=fold(wanted.text), given=fold(given)),
         verdict,
     )
 
 
-def _given(wanted: Expected, dice: random.Random) -> tuple[str, str]:
+def _given(wanted: Expected, rng: random.Random) -> tuple[str, str]:
     """An answer and the verdict on it."""
-    return (same(wanted, dice), "yes") if dice.random() < 0.5 else (other(wanted, dice), "no")
+    return (same(wanted, rng), "yes") if rng.random() < 0.5 else (other(wanted, rng), "no")

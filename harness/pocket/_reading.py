@@ -8,7 +8,7 @@ from typing import NamedTuple
 from harness.data import invented as _words
 from harness.data.facts import Relation, Row, World
 from harness.data.rewording import reword
-from harness.pocket._parts import Document, Part, any_format, turns
+from harness.pocket._parts import Document, Segment, any_format, turns
 
 _HARD_OFTENER = (6, 1, 1, 3, 6, 4)
 """Weights of the kinds in training: where two keys decide (year and category; name and thing) more
@@ -23,40 +23,40 @@ class Passage(NamedTuple):
 
 
 def passage(
-    world: World, dice: random.Random, length: int, weights: tuple[int, ...] = (4, 3, 2, 2, 2, 3)
+    world: World, rng: random.Random, length: int, weights: tuple[int, ...] = (4, 3, 2, 2, 2, 3)
 ) -> Passage:
     """About ``length`` invented facts; ``weights`` are those of awards, people, dialogue, story,
     dates, untruths."""
     kinds = (_awards, _people, _dialogue, _story, _dated, _untrue)
-    return dice.choices(kinds, weights)[0](world, dice, length)
+    return rng.choices(kinds, weights)[0](world, rng, length)
 
 
-def document(world: World, dice: random.Random, long: bool = False) -> Document:
+def document(world: World, rng: random.Random, long: bool = False) -> Document:
     """A passage of up to 12 facts (``long``: 60) and questions on most of them: the answers alone
     are learnt from."""
-    most = 60 if long else dice.choice((4, 8, 12, 12))
-    found = passage(world, dice, dice.randint(12 if long else 1, most), _HARD_OFTENER)
-    picked = dice.sample(found.asked, min(len(found.asked), dice.randint(2, 25 if long else 10)))
-    opening = dice.choice(("", "", "Text: ", "Passage:\n", "Context:\n"))
-    text = opening + found.joint.join(found.lines) + dice.choice(("\n", "\n\n"))
-    return [Part(text, False), *turns([(q, a) for q, _, a in picked], dice)]
+    most = 60 if long else rng.choice((4, 8, 12, 12))
+    found = passage(world, rng, rng.randint(12 if long else 1, most), _HARD_OFTENER)
+    picked = rng.sample(found.asked, min(len(found.asked), rng.randint(2, 25 if long else 10)))
+    opening = rng.choice(("", "", "Text: ", "Passage:\n", "Context:\n"))
+    text = opening + found.joint.join(found.lines) + rng.choice(("\n", "\n\n"))
+    return [Segment(text, False), *turns([(q, a) for q, _, a in picked], rng)]
 
 
-def probe(world: World, dice: random.Random) -> tuple[str, str]:
+def probe(world: World, rng: random.Random) -> tuple[str, str]:
     """(prompt, answer): a passage with one question in a wording that no training text has."""
     from harness.data.formats import ask
 
-    found = passage(world, dice, dice.randint(3, 10))
-    _, question, answer = dice.choice(found.asked)
-    return f"{found.joint.join(found.lines)}\n\n{ask(any_format(dice), question)}", answer
+    found = passage(world, rng, rng.randint(3, 10))
+    _, question, answer = rng.choice(found.asked)
+    return f"{found.joint.join(found.lines)}\n\n{ask(any_format(rng), question)}", answer
 
 
-def _awards(world: World, dice: random.Random, length: int) -> Passage:
+def _awards(world: World, rng: random.Random, length: int) -> Passage:
     lines: list[str] = []
     asked: list[tuple[str, str, str]] = []
     seen: set[tuple[str, str]] = set()
     for _ in range(length):
-        category, year = dice.choice(list(world.categories)), str(dice.randint(1990, 2030))
+        category, year = rng.choice(list(world.categories)), str(rng.randint(1990, 2030))
         if (category, year) in seen:
             continue
         seen.add((category, year))
@@ -66,102 +66,100 @@ def _awards(world: World, dice: random.Random, length: int) -> Passage:
             {
                 "year": year,
                 "category": category,
-                "winner": _words.people(dice),
-                "film": _words.film(dice),
+                "winner": _words.people(rng),
+                "film": _words.film(rng),
             },
         )
-        _add(world, row, dice, lines, asked)
-    return Passage(lines, asked, dice.choice((" ", "\n")))
+        _add(world, row, rng, lines, asked)
+    return Passage(lines, asked, rng.choice((" ", "\n")))
 
 
-def _untrue(world: World, dice: random.Random, length: int) -> Passage:
+def _untrue(world: World, rng: random.Random, length: int) -> Passage:
     """Real rows whose values were exchanged for those of other rows."""
-    rows = dice.sample(world.rows, min(length, 40))
+    rows = rng.sample(world.rows, min(length, 40))
     lines: list[str] = []
     asked: list[tuple[str, str, str]] = []
     seen: set[str] = set()
     for row in rows:
-        others = [r for r in dice.sample(world.rows, 60) if r.table == row.table]
+        others = [r for r in rng.sample(world.rows, 60) if r.table == row.table]
         key = next(iter(row.slots))
         kept = ("year", "category") if row.table == "oscars" else (key,)
         if others and row.id not in seen:
             seen.add(row.id)
             mixed = {
                 name: row.slots[name] if name in kept else other
-                for name, other in dice.choice(others).slots.items()
+                for name, other in rng.choice(others).slots.items()
             }
-            _add(world, Row("", row.table, mixed), dice, lines, asked)
-    return (
-        Passage(lines, asked, dice.choice((" ", "\n"))) if asked else _awards(world, dice, length)
-    )
+            _add(world, Row("", row.table, mixed), rng, lines, asked)
+    return Passage(lines, asked, rng.choice((" ", "\n"))) if asked else _awards(world, rng, length)
 
 
 def _add(
-    world: World, row: Row, dice: random.Random, lines: list[str], asked: list[tuple[str, str, str]]
+    world: World, row: Row, rng: random.Random, lines: list[str], asked: list[tuple[str, str, str]]
 ) -> None:
     relations = [r for r in world.relations[row.table] if r.statements and world.fits(r, row)]
-    relation = dice.choice(relations)
-    lines.append(world.word(dice.choice(relation.statements), row, dice).replace("|", ""))
+    relation = rng.choice(relations)
+    lines.append(world.fill(rng.choice(relation.statements), row, rng).replace("|", ""))
     known: list[Relation] = [relation]
     if (
         relation.name in ("who", "award") and row.table == "oscars"
     ):  # these statements tell all four slots
         known = [r for r in world.relations["oscars"] if world.fits(r, row) and r.questions]
-    for ask in dice.sample(known, min(len(known), 2)):
+    for ask in rng.sample(known, min(len(known), 2)):
         question, probe = (
-            world.word(w, row, dice)
-            for w in (reword(dice.choice(ask.questions), dice), dice.choice(ask.probes))
+            world.fill(w, row, rng)
+            for w in (reword(rng.choice(ask.questions), rng), rng.choice(ask.probes))
         )
         asked.append((question, probe, world.answer(ask, row)))
 
 
 def _invented(
-    dice: random.Random, length: int, dialogue: bool
+    rng: random.Random, length: int, dialogue: bool
 ) -> list[tuple[str, str, str, str, str]]:
     """(speaker, sentence, question, probe, answer), no two on one thing of one subject."""
     kinds = _words.reading()
-    single = dice.random() < 0.5 or dialogue
+    single = rng.random() < 0.5 or dialogue
     names = sorted(
         {
-            dice.choice(_words.words()["first"]) if single else _words.person(dice)
+            rng.choice(_words.words()["first"]) if single else _words.person(rng)
             for _ in range(length + 1)
         }
     )
-    names = names[: dice.randint(2, 4)] if dialogue else names
+    names = names[: rng.randint(2, 4)] if dialogue else names
     pairs = [(name, kind) for name in names for kind in kinds]
     found = []
-    for name, kind in dice.sample(pairs, min(length, len(pairs))):
+    for name, kind in rng.sample(pairs, min(length, len(pairs))):
         spec = kinds[kind]
-        value = _words.value(str(spec["value"]), dice)
-        shape = dice.choice(spec["spoken"] if dialogue else spec["statements"])
-        question = reword(dice.choice(spec["questions"]), dice).format(subject=name)
-        probe = dice.choice(spec["probes"]).format(subject=name)
+        value = _words.value(str(spec["value"]), rng)
+        shape = rng.choice(spec["spoken"] if dialogue else spec["statements"])
+        question = reword(rng.choice(spec["questions"]), rng).format(subject=name)
+        probe = rng.choice(spec["probes"]).format(subject=name)
         found.append((name, shape.format(subject=name, value=value), question, probe, value))
     return found
 
 
-def _people(world: World, dice: random.Random, length: int) -> Passage:
-    found = _invented(dice, length, dialogue=False)
-    return Passage([f[1] for f in found], [f[2:] for f in found], dice.choice((" ", "\n")))
+def _people(world: World, rng: random.Random, length: int) -> Passage:
+    found = _invented(rng, length, dialogue=False)
+    return Passage([f[1] for f in found], [f[2:] for f in found], rng.choice((" ", "\n")))
 
 
-def _dialogue(world: World, dice: random.Random, length: int) -> Passage:
-    found = _invented(dice, length, dialogue=True)
+def _dialogue(world: World, rng: random.Random, length: int) -> Passage:
+    found = _invented(rng, length, dialogue=True)
     lines = []
     for name, sentence, *_ in found:
         lines.append(f"{name}: {sentence}")
-        if dice.random() < 0.2:
+        if rng.random() < 0.2:
             lines.append(
-                f"{dice.choice(found)[0]}:"
-                f" {dice.choice(('I see.', 'Really?', 'How nice.', 'Oh no.', 'Good for you.'))}"
+                f"{rng.choice(found)[0]}:"
+                f" {rng.choice(('I see.', 'Really?', 'How nice.', 'Oh no.', 'Good for you.'))}"
             )
     return Passage(lines, [f[2:] for f in found], "\n")
 
 
-def _story(world: World, dice: random.Random, length: int) -> Passage:
-    found = _invented(dice, min(length, 8), dialogue=False)
-    hero, kind = found[0][0], dice.choice(_words.words()["animals"])
-    start = dice.choice(
+def _story(world: World, rng: random.Random, length: int) -> Passage:
+    found = _invented(rng, min(length, 8), dialogue=False)
+    hero, kind = found[0][0], rng.choice(_words.words()["animals"])
+    start = rng.choice(
         (
             "Once upon a time there was a {kind} called {hero}.",
             "Long ago, a {kind} named {hero} lived by the sea.",
@@ -170,16 +168,16 @@ def _story(world: World, dice: random.Random, length: int) -> Passage:
     joints = ("Then", "One day", "After that", "Soon", "In the evening", "The next day")
     lines = [start.format(kind=kind, hero=hero)]
     lines += [
-        f"{dice.choice(joints)} it was said: {f[1]}" if dice.random() < 0.4 else f[1] for f in found
+        f"{rng.choice(joints)} it was said: {f[1]}" if rng.random() < 0.4 else f[1] for f in found
     ]
     lines.append(
-        dice.choice(
+        rng.choice(
             ("And so the story ends.", "They all went home happy.", "That was a day to remember.")
         )
     )
     asked = [
         *(f[2:] for f in found),
-        (reword(dice.choice(HERO), dice).format(hero=hero), HERO_PROBE.format(hero=hero), kind),
+        (reword(rng.choice(HERO), rng).format(hero=hero), HERO_PROBE.format(hero=hero), kind),
     ]
     return Passage(lines, asked)
 
@@ -282,24 +280,24 @@ DATED = (
 """(questions, probe, what answers)."""
 
 
-def _dated(world: World, dice: random.Random, length: int) -> Passage:
+def _dated(world: World, rng: random.Random, length: int) -> Passage:
     lines, asked, seen = [], [], set()
     for _ in range(length):
-        name, thing = dice.choice(_words.words()["first"]), dice.choice(_words.words()["things"])
-        day = f"{_words.year(dice)}-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}"
+        name, thing = rng.choice(_words.words()["first"]), rng.choice(_words.words()["things"])
+        day = f"{_words.year(rng)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
         if (name, thing) in seen or day in seen:
             continue
         seen |= {(name, thing), day}
         lines.append(
-            dice.choice(
+            rng.choice(
                 ("{day} {name} bought a {thing}.", "[{day}] {name}: I bought a {thing}.")
             ).format(day=day, name=name, thing=thing)
         )
         slots = {"name": name, "thing": thing, "day": day}
-        for questions, probe, answer in dice.sample(DATED, 2):
+        for questions, probe, answer in rng.sample(DATED, 2):
             asked.append(
                 (
-                    reword(dice.choice(questions), dice).format(**slots),
+                    reword(rng.choice(questions), rng).format(**slots),
                     probe.format(**slots),
                     slots[answer],
                 )

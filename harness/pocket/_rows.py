@@ -58,15 +58,15 @@ def rows(
     long: bool,
 ) -> Rows:
     """``shape`` = (rows, length) of fresh documents; the same ``seed`` gives the same rows."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     count, length = shape
 
     def draw(n: int) -> list[Tokens]:
         made = [
             (
-                mixture.long_document(dice)
-                if long and dice.random() < 0.8
-                else mixture.document(dice, progress)
+                mixture.long_document(rng)
+                if long and rng.random() < 0.8
+                else mixture.document(rng, progress)
             )
             for _ in range(n)
         ]
@@ -135,8 +135,8 @@ def make(
 
 
 def _texts(mixture: Mixture, seed: int, documents: int) -> Iterator[str]:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(documents):
-        yield "".join(part.text for part in mixture.document(dice, 1.0))
+        yield "".join(part.text for part in mixture.document(rng, 1.0))
     for year in _YEARS:
         yield f" {year}" * 40

@@ -12,9 +12,9 @@ from harness.recipes._answers import (
     Timings,
     held_out,
 )
-from harness.recipes._bases import Base, GgufBase, GivenAdapter, ServedBase
+from harness.recipes._bases import Base, ExternalAdapter, GgufBase, ServedBase
 from harness.recipes._canonical import SCHEMA, canonical, changed, digest, plain, sha256
-from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, local
+from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, is_locality
 from harness.recipes._models import (
     ALL_LINEAR,
     ATTENTION,
@@ -63,10 +63,10 @@ __all__ = [
     "Calibration",
     "Dataset",
     "Decoding",
+    "ExternalAdapter",
     "Gguf",
     "GgufAdapter",
     "GgufBase",
-    "GivenAdapter",
     "Gptq",
     "Grades",
     "Judge",
@@ -90,7 +90,7 @@ __all__ = [
     "changed",
     "digest",
     "held_out",
-    "local",
+    "is_locality",
     "plain",
     "sha256",
 ]

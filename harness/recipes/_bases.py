@@ -60,8 +60,10 @@ class ServedBase(Base):
 
 
 @dataclass(frozen=True)
-class GivenAdapter:
+class ExternalAdapter:
     """An adapter that was made elsewhere."""
+
+    DIGEST_KIND: ClassVar[str] = "GivenAdapter"
 
     content: str
     """Of its files; on a server its name there, as there is nothing else to see."""

@@ -1,11 +1,11 @@
-"""Recipes changed by what a user writes: ``lr=1e-3``."""
+"""Canonical JSON and digests of recipes, and recipes changed by what a user writes."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
@@ -27,16 +27,24 @@ BY_DIGEST = {"digest": "unless default", "as": "digest"}
 as each may build upon others in turn."""
 
 _DIGEST = "_digest"
+_KIND = "DIGEST_KIND"
+"""A class attribute: the name that a renamed class keeps in digests."""
+
+
+def stored_as(name: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Metadata of a renamed field: digests and manifests keep its first name.
+
+    ``values`` gives the first spelling of renamed values. What was built before is found again.
+    """
+    return {"stored_as": name, "stored_values": values or {}}
 
 
 def plain(value: Any) -> Any:
     """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _held(f, value) for f in dataclasses.fields(value) if _decides(f, value)}
-        return {
-            "kind": type(value).__name__,
-            **{name: plain(held) for name, held in fields.items()},
-        }
+        fields = [field for field in dataclasses.fields(value) if _decides(field, value)]
+        stored = {_stored_name(field): plain(_held(field, value)) for field in fields}
+        return {"kind": getattr(value, _KIND, type(value).__name__), **stored}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -54,7 +62,14 @@ def _decides(field: dataclasses.Field[Any], value: Any) -> bool:
 
 def _held(field: dataclasses.Field[Any], value: Any) -> Any:
     held = getattr(value, field.name)
-    return _digests(held) if field.metadata.get("as") == "digest" else held
+    if field.metadata.get("as") == "digest":
+        return _digests(held)
+    renamed: Mapping[str, str] = field.metadata.get("stored_values", {})
+    return renamed.get(held, held) if isinstance(held, str) else held
+
+
+def _stored_name(field: dataclasses.Field[Any]) -> str:
+    return str(field.metadata.get("stored_as", field.name))
 
 
 def _digests(value: Any) -> Any:

@@ -55,7 +55,7 @@ class Probe:
     has; empty: none."""
 
 
-def local(kind: str) -> bool:
+def is_locality(kind: str) -> bool:
     """Whether probes of ``kind`` ask about facts that nothing was trained on."""
     return kind.startswith("locality")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
-from harness.recipes._bases import Base, GivenAdapter
-from harness.recipes._canonical import BY_DIGEST, UNLESS_DEFAULT, digest
+from harness.recipes._bases import Base, ExternalAdapter
+from harness.recipes._canonical import BY_DIGEST, UNLESS_DEFAULT, digest, stored_as
 from harness.recipes._data import Dataset
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -129,9 +129,12 @@ class Training:
     """``float32`` or ``bfloat16`` (autocast)."""
     rslora: bool = field(default=False, metadata=UNLESS_DEFAULT)
     """Rank-stabilised scaling: the update is scaled by alpha / sqrt(rank) (Kalajdzievski 2023)."""
-    init: str = field(default="kaiming", metadata=UNLESS_DEFAULT)
+    init: str = field(
+        default="kaiming",
+        metadata=UNLESS_DEFAULT | stored_as("init", {"contrastive": "keys"}),
+    )
     """How A begins: ``kaiming`` (B at 0, as Hu et al. 2021), ``orthogonal`` (rows of A and columns
-    of B orthogonal, B A = 0; even ranks only), or ``keys``: where the dataset stands out from what
+    of B orthogonal, B A = 0; even ranks only), or ``contrastive``: where the dataset stands out from what
     is replayed, and A stays there."""
     skip_layers: float = field(default=0.0, metadata=UNLESS_DEFAULT)
     """Share of the decoder layers, from the input on, that get no adapter: 0.25 of 32 is the first
@@ -153,7 +156,7 @@ class Training:
         _one_of("optimizer", self.optimizer, ("adamw", "sgd"))
         _one_of("loss_on", self.loss_on, ("all", "answers"))
         _one_of("dtype", self.dtype, ("float32", "bfloat16"))
-        _one_of("init", self.init, ("kaiming", "orthogonal", "keys"))
+        _one_of("init", self.init, ("kaiming", "orthogonal", "contrastive"))
         if self.init == "orthogonal" and self.rank % 2:
             raise RecipeError(
                 f"rank is {self.rank}: orthogonal init halves the rank, give an even one"
@@ -198,9 +201,11 @@ class Adapter:
     dataset: Dataset
     training: Training
     replay: Dataset | None = None
-    start: Adapter | None = field(default=None, metadata=BY_DIGEST)
+    init_from: Adapter | None = field(default=None, metadata=BY_DIGEST | stored_as("start"))
     """Whose weights training goes on from; the optimiser begins afresh."""
-    under: tuple[tuple[Lora, float], ...] = field(default=(), metadata=BY_DIGEST)
+    frozen_adapters: tuple[tuple[Lora, float], ...] = field(
+        default=(), metadata=BY_DIGEST | stored_as("under")
+    )
     """Adapters that are on, frozen, while this one is trained, each with its scale."""
 
     def __post_init__(self) -> None:
@@ -209,15 +214,19 @@ class Adapter:
                 f"replay is {self.training.replay} but no replay dataset is given: give one or"
                 " set 0"
             )
-        if self.training.init == "keys" and self.replay is None:
+        if self.training.init == "contrastive" and self.replay is None:
             raise RecipeError(
-                "init is keys but no replay dataset is given, from which to stand out: give one"
+                "init is contrastive but no replay dataset is given, from which to stand out: give one"
             )
-        _of_one_base(
-            self.base, ([self.start] if self.start else []) + [lora for lora, _ in self.under]
-        )
-        if self.start:
-            _alike(self.start.training, self.training)
+        _of_one_base(self.base, self.parents)
+        if self.init_from:
+            _alike(self.init_from.training, self.training)
+
+    @property
+    def parents(self) -> list[Lora]:
+        """The adapters that must be there before this one is trained."""
+        first = [self.init_from] if self.init_from else []
+        return [*first, *(lora for lora, _ in self.frozen_adapters)]
 
     @property
     def name(self) -> str:
@@ -228,7 +237,7 @@ class Adapter:
 @dataclass(frozen=True)
 class Merged:
     """One adapter made of several by their weights; how, says
-    ``harness.models.loading.loading.loading.merging``."""
+    ``harness.models.merging``."""
 
     adapters: tuple[tuple[Adapter, float], ...]
     method: str = "sum"
@@ -307,7 +316,7 @@ class Sibling(Base):
 class GgufAdapter:
     """``adapter`` in the form that llama.cpp loads."""
 
-    adapter: Lora | GivenAdapter
+    adapter: Lora | ExternalAdapter
     base: Base | None = field(default=None, metadata=UNLESS_DEFAULT)
     """The base of a ready-made adapter, which does not know it."""
 
@@ -321,24 +330,24 @@ class Stack:
     """
 
     base: Base | Quantised
-    adapters: tuple[tuple[Lora | GivenAdapter, float], ...] = ()
-    across: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    adapters: tuple[tuple[Lora | ExternalAdapter, float], ...] = ()
+    of_sibling: bool = field(default=False, metadata=UNLESS_DEFAULT | stored_as("across"))
     """Whether adapters may be those of a sibling."""
 
     def __post_init__(self) -> None:
-        if self.across:
+        if self.of_sibling:
             _of_one_family(self.base, self.made)
         else:
             _of_one_base(self.base, self.made)
         for adapter, _ in self.adapters:
-            if isinstance(adapter, GivenAdapter):
+            if isinstance(adapter, ExternalAdapter):
                 _fits(adapter, self.base.origin)
 
     @property
     def made(self) -> tuple[Lora, ...]:
         """Those of the adapters that are made here."""
         return tuple(
-            adapter for adapter, _ in self.adapters if not isinstance(adapter, GivenAdapter)
+            adapter for adapter, _ in self.adapters if not isinstance(adapter, ExternalAdapter)
         )
 
 
@@ -370,7 +379,7 @@ def _of_one_family(base: Base | Quantised, loras: Sequence[Lora]) -> None:
             )
 
 
-def _fits(adapter: GivenAdapter, base: Base) -> None:
+def _fits(adapter: ExternalAdapter, base: Base) -> None:
     if adapter.form != base.takes:
         wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[
             base.takes

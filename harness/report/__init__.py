@@ -3,10 +3,10 @@
 from harness.report._comparison import Compared, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
 from harness.report._escaped import escaped
-from harness.report._judging import Judging, corrected, judging, summary, warning, worth_text
+from harness.report._judging import Judging, corrected, judging, quality_text, summary, warning
 from harness.report._markdown import fitted, table
 from harness.report._mlflow import Exported, MlflowStore
-from harness.report._parts import Entry, Missing, Part, against, first_manifest, part
+from harness.report._parts import Entry, Missing, ScenarioReport, against, first_manifest, part
 from harness.report._readme import rewrite_card, rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
 from harness.report._write import DATABASE, write
@@ -20,8 +20,8 @@ __all__ = [
     "Judging",
     "Missing",
     "MlflowStore",
-    "Part",
     "Result",
+    "ScenarioReport",
     "Wrong",
     "against",
     "bare_result",
@@ -33,12 +33,12 @@ __all__ = [
     "judging",
     "noise",
     "part",
+    "quality_text",
     "result",
     "rewrite_card",
     "rewrite_readmes",
     "summary",
     "table",
     "warning",
-    "worth_text",
     "write",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.experiments.scenario import Line
 from harness.recipes import digest
-from harness.report._parts import Entry, Part
+from harness.report._parts import Entry, ScenarioReport
 
 SCHEMA_VERSION = 1
 """Raised when a column changes its meaning or goes; new columns and tables do not raise it."""
@@ -90,7 +90,7 @@ _MARK = 0x4C4F5241
 """``PRAGMA application_id``, by which ``file`` and the like know the format: LORA."""
 
 
-def write_database(parts: Sequence[Part], path: Path) -> None:
+def write_database(parts: Sequence[ScenarioReport], path: Path) -> None:
     """The results of ``parts`` as a new SQLite file at ``path``, where none is yet; the same ones
     give the same bytes.
 
@@ -114,7 +114,7 @@ def write_database(parts: Sequence[Part], path: Path) -> None:
 class _Writer:
     """Rows of one scenario."""
 
-    def __init__(self, database: sqlite3.Connection, part: Part) -> None:
+    def __init__(self, database: sqlite3.Connection, part: ScenarioReport) -> None:
         self._database = database
         self._part = part
         self._probes: dict[tuple[str, ...], int] = {}

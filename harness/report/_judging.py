@@ -14,7 +14,7 @@ from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch
 from harness.grading import JUDGE
 from harness.grading.calibration import UNDECIDED, Versus
-from harness.recipes import Calibration, Grades, local
+from harness.recipes import Calibration, Grades, is_locality
 from harness.report._escaped import escaped
 from harness.stats import (
     ErrorRates,
@@ -235,7 +235,7 @@ def _answers(cells: Iterable[Cell], fetch: Fetch) -> Iterator[tuple[str, Mapping
 def _seen(answers: Sequence[tuple[str, Mapping[str, Any]]], rates: ErrorRates) -> Iterator[Seen]:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for name, line in answers:
-        if not local(line["kind"]):
+        if not is_locality(line["kind"]):
             groups.setdefault((name, line["kind"]), []).append(line)
     for (name, kind), lines in groups.items():
         facts = [line["fact"] for line in lines]
@@ -263,7 +263,7 @@ def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]
     return sorted(found.values(), key=lambda one: -abs(one.odds or 0))
 
 
-def worth_text(found: Calibrated) -> str:
+def quality_text(found: Calibrated) -> str:
     """All that the labelled pairs tell of a judge: on each half, and beside the fuzzy grader."""
     lines = [
         worth_table(found),

@@ -10,11 +10,11 @@ from tabulate import tabulate
 
 from harness.experiments.cells import unseeded
 from harness.grading import JUDGE
-from harness.recipes import local
+from harness.recipes import is_locality
 from harness.report._comparison import comparison_table, noise
 from harness.report._escaped import escaped
 from harness.report._judging import corrected, judging_markdown, warning
-from harness.report._parts import Part
+from harness.report._parts import ScenarioReport
 from harness.report._results import Result, Wrong
 from harness.stats import ErrorRates, crossed_bootstrap
 
@@ -43,7 +43,7 @@ _ENGINES = (
     " compares an adapted model with the bare one on the same engine. bitsandbytes quantises while"
     " it loads: its model is as large on disk as the base."
 )
-_LOCAL = ("locality", "still_right")
+_LOCAL = ("locality", "retained_accuracy")
 
 
 def columns(results: Sequence[Result]) -> list[str]:
@@ -117,7 +117,7 @@ def _engineless(result: Result) -> str:
     return result.id.replace(f" on {result.engine}", "").replace(f"-{result.engine}-", "-")
 
 
-def document(parts: Sequence[Part], drawn: Mapping[str, Sequence[str]]) -> str:
+def document(parts: Sequence[ScenarioReport], drawn: Mapping[str, Sequence[str]]) -> str:
     """The whole of RESULTS.md, a chapter a scenario; ``drawn`` names the plots of each, without
     suffix."""
     if len(parts) == 1:
@@ -126,7 +126,7 @@ def document(parts: Sequence[Part], drawn: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(["# Results", "", *chapters])
 
 
-def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
+def _chapter(part: ScenarioReport, drawn: Sequence[str], level: str) -> str:
     results, own = part.results, part.scenario
     trained = [r for r in results if r.adapted]
     judge = part.judging if part.judging and part.judging.grader == JUDGE else None
@@ -146,7 +146,7 @@ def _chapter(part: Part, drawn: Sequence[str], level: str) -> str:
         "Shares with 95% intervals (bootstrap over facts). Locality: answered as the bare model"
         " answers;"
     ]
-    found += ["still right: of what the bare model had right.", ""]
+    found += ["retained accuracy: of what the bare model had right.", ""]
     found += [
         f"![{words(own.headline)} against {name.rpartition('-')[2]}]({name}.svg)" for name in drawn
     ]
@@ -181,7 +181,7 @@ def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) 
         (r.id, m)
         for r in results
         for m in r.marks
-        if m.kind == name or (name == "locality" and local(m.kind))
+        if m.kind == name or (name == "locality" and is_locality(m.kind))
     ]
     if not marks:
         return f"{mean(shares):.3f}"
@@ -242,7 +242,15 @@ def _unseeded(result: Result) -> str:
 _BETWEEN = 2
 _SHORTEST = 24
 """Letters of a cell's id that are left at least."""
-_GO_FIRST = ("RSS MiB", "VRAM MiB", "adapter MiB", "steps/s", "status", "train s", "still right")
+_GO_FIRST = (
+    "RSS MiB",
+    "VRAM MiB",
+    "adapter MiB",
+    "steps/s",
+    "status",
+    "train s",
+    "retained accuracy",
+)
 
 
 def fitted(results: Sequence[Result], width: int | None) -> str:

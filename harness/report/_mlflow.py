@@ -19,7 +19,7 @@ from harness.errors import MissingExtraError, StoreError
 from harness.models.quiet import quiet
 from harness.recipes import sha256
 from harness.report._database import about, figures, ids
-from harness.report._parts import Entry, Part
+from harness.report._parts import Entry, ScenarioReport
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -32,7 +32,7 @@ _UNLESS_SET = {
         "3"
     ),  # its own 7 are minutes of silence where no server answers
 }
-_TELLING = ("grades", "dataset", "label", "given")
+_DEFAULT = ("grades", "dataset", "label", "given")
 """What tells cells apart, whatever else is selected: cells that go by two names may share their
 answers."""
 _URI = re.compile(r"[a-z][a-z0-9+.-]+:")  # of two letters or more, as C: is a drive
@@ -67,7 +67,7 @@ class MlflowStore:
             self._client = client(self._uri())
             self._client.search_experiments(max_results=1)  # connects
 
-    def export(self, parts: Sequence[Part]) -> Exported:
+    def export(self, parts: Sequence[ScenarioReport]) -> Exported:
         """Every cell and bare model of ``parts``; what is there already, with the same figures, is
         left alone.
 
@@ -95,12 +95,12 @@ class MlflowStore:
             _writable(make_url(self._where)) if self._where.startswith("sqlite:") else self._where
         )
 
-    def _part(self, part: Part) -> Iterator[str]:
+    def _part(self, part: ScenarioReport) -> Iterator[str]:
         experiment = self._experiment(part)
         for entry, name in zip(part.entries, ids(part.entries), strict=True):
             yield self._entry(experiment, entry, name)
 
-    def _experiment(self, part: Part) -> str:
+    def _experiment(self, part: ScenarioReport) -> str:
         name = part.scenario.name
         if found := self._client.get_experiment_by_name(name):
             return str(found.experiment_id)
@@ -160,7 +160,7 @@ def _run(entry: Entry) -> _Run:
         for key, value in told.items()
         if value != "" and (key == "seed" or key not in settings)
     }
-    tags["cell"] = _digest([told.get(name) for name in _TELLING])
+    tags["cell"] = _digest([told.get(name) for name in _DEFAULT])
     return _Run({key: _text(value) for key, value in settings.items()}, dict(_metrics(entry)), tags)
 
 
@@ -190,7 +190,7 @@ def _mlflow(where: str) -> Iterator[Any]:
     """MLflow's client, silent, without telemetry; what it raises is told in one line."""
     with quiet(**{name: value for name, value in _UNLESS_SET.items() if name not in os.environ}):
         try:
-            import alembic  # noqa: F401  # these two are behind its databases; its client names neither
+            import alembic  # these two are behind its databases; its client names neither
             import sqlalchemy.exc
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException

@@ -18,7 +18,7 @@ from harness.grading.calibration import DIFFER, SAME, UNDECIDED
 from harness.recipes import digest
 from harness.report._database import ids
 from harness.report._judging import Dispute, Judging, agreement, contest, counting, warning
-from harness.report._parts import Entry, Part
+from harness.report._parts import Entry, ScenarioReport
 from harness.report.baselines import Change
 from harness.stats import Interval
 
@@ -44,7 +44,7 @@ _SETTINGS = ("rank", "alpha", "lr", "epochs", "replay", "seed")
 _VERDICTS = {SAME: "1", DIFFER: "0", UNDECIDED: "?"}
 
 
-def contents(parts: Sequence[Part]) -> list[dict[str, Any]]:
+def contents(parts: Sequence[ScenarioReport]) -> list[dict[str, Any]]:
     """By scenario: cells with their figures, questions, and who answered what."""
     return [_Contents(part).plain() for part in parts]
 
@@ -53,7 +53,7 @@ class _Contents:
     """One scenario. Questions, sets of questions and texts of answers are numbered, each being kept
     once."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ScenarioReport) -> None:
         self._part = part
         self._questions: dict[tuple[str, ...], int] = {}
         self._sets: dict[tuple[int, ...], int] = {}
@@ -218,7 +218,7 @@ def _columns(entries: Sequence[Entry]) -> list[dict[str, str]]:
         "locality": [
             name
             for e in entries
-            for name in ("locality", "still_right", "known")
+            for name in ("locality", "retained_accuracy", "known")
             if name in e.result.shares()
         ],
         "cost": [name for name in _COSTS if any(e.result.cost.get(name) for e in entries)],
@@ -245,7 +245,7 @@ _LAST = "main.js"
 """Draws the page when all of it is known."""
 
 
-def page(parts: Sequence[Part]) -> str:
+def page(parts: Sequence[ScenarioReport]) -> str:
     """The page as HTML; the same results give the same text.
 
     Its policy allows its own script and style by their hashes and nothing else, neither a network
@@ -274,7 +274,7 @@ def page(parts: Sequence[Part]) -> str:
     return Template(_file("page.html")).substitute(held)
 
 
-def _data(parts: Sequence[Part]) -> str:
+def _data(parts: Sequence[ScenarioReport]) -> str:
     """JSON that no HTML parser takes for markup: an answer may well say ``</script>``
     or ``<!--``."""
     text = json.dumps({"scenarios": contents(parts)}, ensure_ascii=False, separators=(",", ":"))

@@ -18,7 +18,7 @@ from harness.recipes import Grades, ServedBase, digest
 from harness.report._comparison import Compared, comparisons
 from harness.report._judging import Judging, judging
 from harness.report._results import Result, bare_result, result
-from harness.report.baselines import Baseline, Comparison, Kept, Limits, compare
+from harness.report.baselines import Baseline, BaselineCell, Comparison, Limits, compare
 from harness.store import Manifest
 
 
@@ -33,7 +33,7 @@ class Entry:
     """That of the graded answers."""
     bare: bool = False
     """Whether it is here for what the bare model answers, and is no cell of its own."""
-    before: Kept | None = None
+    before: BaselineCell | None = None
     """What a baseline holds of the cell."""
     comparison: Comparison | None = None
 
@@ -50,7 +50,7 @@ class Missing(NamedTuple):
     reason: str
 
 
-class Part(NamedTuple):
+class ScenarioReport(NamedTuple):
     """What one scenario found."""
 
     scenario: Scenario
@@ -91,7 +91,7 @@ class Figures(Protocol):
 
 def part(
     scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, figures: Figures = result
-) -> Part:
+) -> ScenarioReport:
     """All that ``fetch`` gives of ``cells``; a cell whose artefacts it refuses is missing, and
     costs no other."""
     found: list[Entry] = []
@@ -109,7 +109,7 @@ def part(
     with _listed("what the cells say together", missing):
         findings = scenario.findings(trained, fetch) if trained else []
     judged = judging(whole, fetch) if whole else None
-    own = Part(
+    own = ScenarioReport(
         scenario, [*bare, *found], how, list(dict.fromkeys(missing)), findings, judging=judged
     )
     return own._replace(compared=comparisons(own.results, scenario.headline))
@@ -173,8 +173,11 @@ def _each(values: Iterable[object], between: str = ", ") -> str:
 
 
 def against(
-    part: Part, baseline: Baseline, limits: Limits, counts: Mapping[str, int] | None = None
-) -> Part:
+    part: ScenarioReport,
+    baseline: Baseline,
+    limits: Limits,
+    counts: Mapping[str, int] | None = None,
+) -> ScenarioReport:
     """``part`` with each cell that ``baseline`` holds compared with it.
 
     ``counts`` names the cells to compare, and says as one of how many comparisons each counts;

@@ -10,9 +10,9 @@ from tabulate import tabulate
 
 from harness.builds import Calibrated
 from harness.errors import DataError, StoreError
-from harness.report._judging import worth_text
+from harness.report._judging import quality_text
 from harness.report._markdown import MIB, columns, words
-from harness.report._parts import Part
+from harness.report._parts import ScenarioReport
 from harness.report._results import Result
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
@@ -23,7 +23,7 @@ _FRONT_COLUMNS = ("exact", "rephrased", "locality")
 """What a newcomer is shown first; the suite's own page has every column."""
 
 
-def rewrite_readmes(parts: Sequence[Part], project: Path, report: Path) -> list[Path]:
+def rewrite_readmes(parts: Sequence[ScenarioReport], project: Path, report: Path) -> list[Path]:
     """Put the table and plots of each scenario into its README in ``project``, and say which files
     changed.
 
@@ -71,7 +71,7 @@ def rewrite_card(card: Path, found: Calibrated) -> bool:
         StoreError: it cannot be written.
     """
     text = _read(card, "give the card of a judge as --card")
-    own = _replaced(text, "\n".join([BEGIN, worth_text(found), END]))
+    own = _replaced(text, "\n".join([BEGIN, quality_text(found), END]))
     try:
         if own != text:
             card.write_text(own, encoding="utf-8")
@@ -87,14 +87,18 @@ def compact_table(results: Iterable[Result]) -> str:
     found = list(results)
     shown = [
         *columns(found),
-        *(name for name in ("locality", "still_right") if any(name in r.shares() for r in found)),
+        *(
+            name
+            for name in ("locality", "retained_accuracy")
+            if any(name in r.shares() for r in found)
+        ),
     ]
     rows = [_row(result, shown) for result in found]
     head = ["cell", *map(words, shown), "train s", "MiB"]
     return str(tabulate(rows, head, "github", disable_numparse=True))
 
 
-def front_table(part: Part) -> str:
+def front_table(part: ScenarioReport) -> str:
     """The bare model, and the cell of each dataset that recalls most by the scenario's headline."""
     headline = part.scenario.headline
     bare = [result for result in part.results if not result.adapted]
@@ -125,12 +129,12 @@ def _row(result: Result, shown: Sequence[str]) -> list[str]:
     return [result.id, *figures, "diverged" if result.status == "diverged" else seconds, size]
 
 
-def _block(part: Part, table: str, plots: Sequence[Path], up: str) -> str:
+def _block(part: ScenarioReport, table: str, plots: Sequence[Path], up: str) -> str:
     images = [f"![{_caption(part, plot)}]({up}{(IMAGES / plot.name).as_posix()})" for plot in plots]
     return "\n".join([BEGIN, table, *([""] if images else []), *images, END])
 
 
-def _caption(part: Part, plot: Path) -> str:
+def _caption(part: ScenarioReport, plot: Path) -> str:
     name = plot.stem.removeprefix(f"{part.scenario.name}-")
     own = {
         curves.name: f"{curves.up} over {curves.across}"
@@ -140,7 +144,7 @@ def _caption(part: Part, plot: Path) -> str:
     return own.get(name, f"{words(part.scenario.headline)} against {name}")
 
 
-def _plots(part: Part, report: Path) -> list[Path]:
+def _plots(part: ScenarioReport, report: Path) -> list[Path]:
     """Those that belong to these results; the folder may hold others from before."""
     curves = (curves.name for finding in part.findings for curves in finding.curves)
     found = (
@@ -149,7 +153,7 @@ def _plots(part: Part, report: Path) -> list[Path]:
     return [path for path in found if path.exists()]
 
 
-def _images(part: Part, report: Path, folder: Path) -> list[Path]:
+def _images(part: ScenarioReport, report: Path, folder: Path) -> list[Path]:
     """The plots, copied to where the READMEs look; those of figures that are no more go."""
     folder.mkdir(parents=True, exist_ok=True)
     found = _plots(part, report)

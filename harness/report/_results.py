@@ -10,7 +10,7 @@ from harness.experiments.cells import Cell
 from harness.experiments.drift import drift_measures, forced_measures
 from harness.experiments.scenario import Fetch, Line, Scenario
 from harness.grading import JUDGE, normalise
-from harness.recipes import Grades, local
+from harness.recipes import Grades, is_locality
 from harness.report._judging import corrected, rates_of
 from harness.stats import Interval, cluster_bootstrap
 
@@ -60,7 +60,7 @@ class Result(NamedTuple):
     """Share of the headline's probes answered right, by fact."""
     locality: Interval | None
     """Share of probes on untouched facts that are answered as the bare model does."""
-    still_right: Interval | None
+    retained_accuracy: Interval | None
     """Of those that the bare model had right, the share that still is."""
     cost: dict[str, float]
     """Figures of the adapter's training (none for a bare model) and of answering."""
@@ -75,7 +75,11 @@ class Result(NamedTuple):
 
     def shares(self) -> dict[str, Interval]:
         """Every figure with an interval, by name, for tables, plots and gates."""
-        local = {"locality": self.locality, "still_right": self.still_right} if self.adapted else {}
+        local = (
+            {"locality": self.locality, "retained_accuracy": self.retained_accuracy}
+            if self.adapted
+            else {}
+        )
         found = {**self.recall, **self.measures, **local, "known": self.known}
         return {name: interval for name, interval in found.items() if interval is not None}
 
@@ -139,9 +143,9 @@ def _figures(
 ) -> Result:
     kinds = list(dict.fromkeys(line["kind"] for line in lines))
     told = _teller(cell, fetch)
-    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"])]
+    pairs = [(a, b) for a, b in zip(lines, bare, strict=True) if is_locality(a["kind"])]
     marks = tuple(_mark(a, b) for a, b in zip(lines, bare, strict=True))
-    same = [float(mark.same) for mark in marks if local(mark.kind)]
+    same = [float(mark.same) for mark in marks if is_locality(mark.kind)]
     return Result(
         scenario=scenario.name,
         id=f"{cell.model_name} (no adapter)",
@@ -151,7 +155,7 @@ def _figures(
         recall={
             kind: told([ln for ln in lines if ln["kind"] == kind])
             for kind in kinds
-            if not local(kind)
+            if not is_locality(kind)
         },
         measures=scenario.measures(cell, lines, bare, fetch, adapted)
         | forced_measures(cell, lines, scenario.headline, fetch, adapted)
@@ -159,16 +163,16 @@ def _figures(
         facts=_by_fact([line for line in lines if line["kind"] == scenario.headline]),
         known=told([a for a, _ in pairs]) if pairs else None,
         locality=cluster_bootstrap(same, [a["fact"] for a, _ in pairs]) if pairs else None,
-        still_right=_still_right(pairs),
+        retained_accuracy=_retained_accuracy(pairs),
         cost={},
         wrong=tuple(
-            _wrong(line) for line in lines if not line["right"] and not local(line["kind"])
+            _wrong(line) for line in lines if not line["right"] and not is_locality(line["kind"])
         ),
         marks=marks,
     )
 
 
-def _still_right(pairs: Sequence[tuple[Line, Line]]) -> Interval | None:
+def _retained_accuracy(pairs: Sequence[tuple[Line, Line]]) -> Interval | None:
     known = [a for a, b in pairs if b["right"]]
     if known:
         return _share(known)

@@ -17,7 +17,7 @@ from harness.report._database import write_database
 from harness.report._judging import judging_plain
 from harness.report._markdown import document
 from harness.report._page import page
-from harness.report._parts import Part
+from harness.report._parts import ScenarioReport
 from harness.report._results import Result
 from harness.stats import Interval
 
@@ -101,7 +101,7 @@ def _dataset(result: Result) -> str:
 DATABASE = "results.sqlite"
 
 
-def write(parts: Sequence[Part], folder: Path) -> Path:
+def write(parts: Sequence[ScenarioReport], folder: Path) -> Path:
     """RESULTS.md, .html and .json, results.sqlite and the plots in ``folder``; the same results
     give the same bytes.
 
@@ -146,7 +146,7 @@ def _replace(path: Path, write_to: Callable[[Path], object]) -> None:
         made.replace(path)
 
 
-def _plain(parts: Sequence[Part]) -> dict[str, object]:
+def _plain(parts: Sequence[ScenarioReport]) -> dict[str, object]:
     scenarios = [_scenario(part) for part in parts]
     return {
         "scenarios": scenarios,
@@ -154,7 +154,7 @@ def _plain(parts: Sequence[Part]) -> dict[str, object]:
     }
 
 
-def _scenario(part: Part) -> dict[str, object]:
+def _scenario(part: ScenarioReport) -> dict[str, object]:
     judged = {"judging": judging_plain(part.judging)} if part.judging else {}
     compared = [{**one._asdict(), "difference": one.difference._asdict()} for one in part.compared]
     for one in compared:
@@ -174,7 +174,7 @@ def _result(result: Result) -> dict[str, object]:
     kept = {name: value for name, value in result._asdict().items() if name != "marks"}
     for name in ("recall", "measures"):
         kept[name] = {kind: _interval(found) for kind, found in kept[name].items()}
-    for name in ("known", "locality", "still_right"):
+    for name in ("known", "locality", "retained_accuracy"):
         kept[name] = kept[name]._asdict() if kept[name] else None
     kept["wrong"] = [wrong._asdict() for wrong in result.wrong]
     return kept

@@ -18,7 +18,7 @@ class Gate(NamedTuple):
     """Bounds on one measure of the cells that match a pattern."""
 
     measure: str
-    """A kind of recall, a measure of the scenario, ``locality``, ``still_right``, ``known``, or
+    """A kind of recall, a measure of the scenario, ``locality``, ``retained_accuracy``, ``known``, or
     ``converged`` (1, or 0 where the loss ran away)."""
     least: float
     most: float

@@ -194,9 +194,9 @@ def crossed_bootstrap(
     estimate = float(sums.sum() / counts.sum())
     deviations = sums.sum(axis=1) / counts.sum(axis=1) - estimate
     stretched = sums + ((len(rows) / (len(rows) - 1)) ** 0.5 - 1) * deviations[:, None] * counts
-    dice = np.random.default_rng(seed)
-    of_seeds = dice.multinomial(len(rows), [1 / len(rows)] * len(rows), resamples)
-    of_facts = dice.multinomial(len(columns), [1 / len(columns)] * len(columns), resamples)
+    rng = np.random.default_rng(seed)
+    of_seeds = rng.multinomial(len(rows), [1 / len(rows)] * len(rows), resamples)
+    of_facts = rng.multinomial(len(columns), [1 / len(columns)] * len(columns), resamples)
     means = ((of_seeds @ stretched) * of_facts).sum(axis=1) / ((of_seeds @ counts) * of_facts).sum(
         axis=1
     )

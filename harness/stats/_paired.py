@@ -124,10 +124,10 @@ def _wild(deviations: npt.NDArray[np.float64], resamples: int, seed: int) -> flo
 
     Large p-values need few patterns, so drawing stops early (Besag & Clifford 1991).
     """
-    dice, hits, drawn, seen = np.random.default_rng(seed), 0, 0, float(deviations.sum()) + 1e-9
+    rng, hits, drawn, seen = np.random.default_rng(seed), 0, 0, float(deviations.sum()) + 1e-9
     while drawn < resamples and hits < _ENOUGH:
         rows = min(_ROWS, resamples - drawn)
-        signs = 2.0 * dice.integers(0, 2, (rows, len(deviations)), dtype=np.int8) - 1
+        signs = 2.0 * rng.integers(0, 2, (rows, len(deviations)), dtype=np.int8) - 1
         hits += int((signs @ deviations <= seen).sum())
         drawn += rows
     return (1 + hits) / (drawn + 1)

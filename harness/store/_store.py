@@ -46,7 +46,7 @@ class Artefact(NamedTuple):
     manifest: Manifest
 
 
-class Kept(NamedTuple):
+class StoredArtefact(NamedTuple):
     """What lies in the store under one digest, whole or not."""
 
     path: Path
@@ -157,7 +157,7 @@ class Store:
             )
         return cls(root)
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[StoredArtefact]:
         """Everything that was published, by kind and then by digest; none of it is verified, nor
         counts as used."""
         folders = (
@@ -177,7 +177,7 @@ class Store:
             if path.is_dir()
         )
 
-    def damage(self, kept: Kept) -> str:
+    def damage(self, kept: StoredArtefact) -> str:
         """What is wrong with an artefact's files, now set aside; empty where nothing is, or where
         it is gone.
 
@@ -349,7 +349,7 @@ class Store:
         return self.root / type(recipe).__name__.lower() / digest(recipe)
 
 
-def _kept(folder: Path) -> Kept | None:
+def _kept(folder: Path) -> StoredArtefact | None:
     """None where it was removed meanwhile."""
     try:
         manifest = Manifest.read(folder)
@@ -358,7 +358,9 @@ def _kept(folder: Path) -> Kept | None:
     try:
         used = folder.stat().st_mtime
         written = folder / "manifest.json"
-        return Kept(folder, manifest, written.stat().st_mtime if written.exists() else used, used)
+        return StoredArtefact(
+            folder, manifest, written.stat().st_mtime if written.exists() else used, used
+        )
     except FileNotFoundError:
         return None
 

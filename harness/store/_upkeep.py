@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from harness.recipes import digest
 from harness.store._manifest import Manifest
-from harness.store._store import Kept
+from harness.store._store import StoredArtefact
 
 DAY = 86400.0
 GRACE = 60.0
@@ -18,11 +18,11 @@ GRACE = 60.0
 class Choice(NamedTuple):
     """What pruning would do."""
 
-    removed: list[Kept]
+    removed: list[StoredArtefact]
     """Children before what they were made from, so that a stop in the middle leaves no orphan."""
-    needed: list[Kept]
+    needed: list[StoredArtefact]
     """Asked for, but others that stay were made from them."""
-    in_use: list[Kept]
+    in_use: list[StoredArtefact]
     """Asked for, but used a moment ago."""
 
 
@@ -33,7 +33,11 @@ def needs(manifest: Manifest) -> frozenset[str]:
 
 
 def choose(
-    kept: Sequence[Kept], kinds: Sequence[str], unused_days: float, with_children: bool, now: float
+    kept: Sequence[StoredArtefact],
+    kinds: Sequence[str],
+    unused_days: float,
+    with_children: bool,
+    now: float,
 ) -> Choice:
     """Of ``kinds`` (none: all) what no session has asked for in ``unused_days``.
 

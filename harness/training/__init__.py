@@ -1,8 +1,17 @@
 """Training of LoRA adapters with PEFT."""
 
-from harness.training._adapted import Beneath
+from harness.training._adapted import PriorAdapters
 from harness.training._checks import OnStep, Progress, forecast, read_log
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 
-__all__ = ["PRESETS", "Beneath", "OnStep", "Progress", "forecast", "preset", "read_log", "train"]
+__all__ = [
+    "PRESETS",
+    "OnStep",
+    "PriorAdapters",
+    "Progress",
+    "forecast",
+    "preset",
+    "read_log",
+    "train",
+]

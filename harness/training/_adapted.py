@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-class Beneath(NamedTuple):
+class PriorAdapters(NamedTuple):
     """Folders of the adapters that one builds upon."""
 
-    start: Path | None = None
+    init_from: Path | None = None
     """Whose weights the training goes on from."""
-    under: Sequence[tuple[Path, float]] = ()
+    frozen: Sequence[tuple[Path, float]] = ()
     """What is on, frozen, while it is trained, each with its scale."""
 
 
-NOTHING = Beneath()
+NOTHING = PriorAdapters()
 
 
 @contextmanager
 def adapted(
-    loaded: Loaded, training: Training, names: Sequence[str], beneath: Beneath = NOTHING
+    loaded: Loaded, training: Training, names: Sequence[str], prior: PriorAdapters = NOTHING
 ) -> Iterator[PeftModel]:
     """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises
     ModelError.
 
     ``names`` are those of the layers that get an adapter.
 
-    Where A begins from ``keys``, it is not to be trained, and still to be aimed.
+    Where A begins is ``contrastive``, it is not to be trained, and still to be aimed.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -59,11 +59,11 @@ def adapted(
     with borrowed(loaded, [name for name in modules if name.endswith(tuple(names))]) as pristine:
         torch.manual_seed(training.seed)
         model: Any = get_peft_model(loaded.model, config)
-        if beneath.start:
-            _go_on(model, beneath.start, loaded.base.name)
-        if beneath.under:
-            _lay_under(model, beneath.under, loaded.base.name, pristine)
-        if training.init == "keys":
+        if prior.init_from:
+            _go_on(model, prior.init_from, loaded.base.name)
+        if prior.frozen:
+            _lay_under(model, prior.frozen, loaded.base.name, pristine)
+        if training.init == "contrastive":
             _keep_a(model)
         yield model
 

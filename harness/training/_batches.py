@@ -79,10 +79,10 @@ def epochs(
     train: Sequence[Window], replay: Sequence[Window], training: Training
 ) -> Iterator[tuple[int, Batch]]:
     """(epoch from 1, batch) over all epochs, shuffled by ``training.seed``."""
-    dice = random.Random(training.seed)
+    rng = random.Random(training.seed)
     for epoch in range(1, training.epochs + 1):
-        mixed = [*train, *_drawn(replay, round(training.replay * len(train)), dice)]
-        dice.shuffle(mixed)
+        mixed = [*train, *_drawn(replay, round(training.replay * len(train)), rng)]
+        rng.shuffle(mixed)
         for left in range(0, len(mixed), training.batch):
             yield epoch, _cut(mixed[left : left + training.batch], training.micro_batch)
 
@@ -93,11 +93,11 @@ def steps(train: int, training: Training) -> int:
     return training.epochs * -(-mixed // training.batch)
 
 
-def _drawn(replay: Sequence[Window], count: int, dice: random.Random) -> list[Window]:
+def _drawn(replay: Sequence[Window], count: int, rng: random.Random) -> list[Window]:
     """``count`` windows, each as often as any other, give or take one."""
     drawn: list[Window] = []
     while replay and len(drawn) < count:
-        drawn += dice.sample(replay, min(len(replay), count - len(drawn)))
+        drawn += rng.sample(replay, min(len(replay), count - len(drawn)))
     return drawn
 
 

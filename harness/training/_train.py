@@ -13,7 +13,7 @@ from harness.errors import ModelError
 from harness.measure import measured
 from harness.models.loading import Loaded
 from harness.recipes import Adapter, Training
-from harness.training._adapted import NOTHING, Beneath, adapted, bare
+from harness.training._adapted import NOTHING, PriorAdapters, adapted, bare
 from harness.training._batches import Batch, Window, epochs, steps, windows
 from harness.training._checks import (
     LOG,
@@ -63,13 +63,13 @@ def train(
     loaded: Loaded,
     recipe: Adapter,
     folder: Path,
-    beneath: Beneath = NOTHING,
+    prior: PriorAdapters = NOTHING,
     on_step: OnStep | None = None,
 ) -> dict[str, Any]:
     """Train ``recipe`` on ``loaded`` and save adapter_model.safetensors, adapter_config.json and
     log.jsonl.
 
-    ``beneath`` are the files of the adapters that ``recipe`` builds upon. KL is always to the bare
+    ``prior`` are the files of the adapters that ``recipe`` builds upon. KL is always to the bare
     base. ``on_step`` is called after each step; log.jsonl can be read while the training runs.
 
     A loss that is no number any more, or far above what the model had before (see ``Divergence``),
@@ -79,7 +79,7 @@ def train(
     Raises:
         RecipeError: cutoff, target modules or rank do not fit the model.
         DataError: the dataset has nothing to train on.
-        ModelError: one of ``beneath`` is no adapter for it, or the loss is no number before any
+        ModelError: one of ``prior`` is no adapter for it, or the loss is no number before any
             training.
     """
     training = recipe.training
@@ -89,9 +89,9 @@ def train(
     replay = (
         windows(recipe.replay, training, loaded.tokenizer, replay=True) if recipe.replay else []
     )
-    with adapted(loaded, training, names, beneath) as model:
+    with adapted(loaded, training, names, prior) as model:
         with measured() as meter:
-            if training.init == "keys" and not beneath.start:
+            if training.init == "contrastive" and not prior.init_from:
                 aim(model, loaded, text, replay)
             ran = _Run(model, loaded, recipe, on_step).through(text, replay, folder / LOG)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -5,6 +5,6 @@ it.
 setting that flips it.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "bias"

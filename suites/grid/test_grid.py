@@ -5,6 +5,6 @@ take.
 without the grid.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "grid"

@@ -5,6 +5,6 @@ The same number of new facts, about invented subjects, is learnt beside; ``-k li
 and ep16"`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "lies"

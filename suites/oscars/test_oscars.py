@@ -3,6 +3,6 @@
 Each test id is a cell; ``-k rank64``, ``-k "lr1e_3 and not aug"`` and the like select by its parts.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "oscars"

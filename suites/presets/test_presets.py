@@ -4,6 +4,6 @@ decoding.
 All cells share one adapter; ``-k beam_search``, ``-k "temperature"`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "presets"

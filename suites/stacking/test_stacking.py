@@ -4,6 +4,6 @@ knows?
 ``-k sum`` is the plain stack, ``-k ties`` and the like a merge of it.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "stacking"

@@ -4,6 +4,6 @@ model it was made for?
 ``-k on_base``, ``-k sibling`` and ``-k gguf_q4_0`` select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "transfer"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.builds import Job, Meanwhile, Plan
+from harness.builds import IdleBuilder, Job, Plan
 from harness.builds import build as made
 from harness.errors import ModelError
 from harness.recipes import (
@@ -102,7 +102,7 @@ def test_what_is_ready_is_built_the_longest_first_while_another_is_at_it(store, 
     upon = Job(BUILT_UPON, "upon", 99, (Job(SLOW, "slow", 9),))
     build, built = builder(store, other, until=SHORT)
     jobs = (Job(SHORT, "short", 1), Job(LONG, "long", 5), upon)
-    store.meanwhile = Meanwhile(planned(store, *jobs), store, build)
+    store.meanwhile = IdleBuilder(planned(store, *jobs), store, build)
     assert store.busy(SLOW)
     assert not store.busy(SHORT)
     store.get(SLOW, lambda folder: pytest.fail("built twice"))
@@ -113,7 +113,7 @@ def test_what_is_ready_is_built_the_longest_first_while_another_is_at_it(store, 
 
 def test_what_cannot_be_built_is_left_to_who_asks_for_it(store, other):
     build, built = builder(store, other, until=SHORT)
-    store.meanwhile = Meanwhile(
+    store.meanwhile = IdleBuilder(
         planned(store, Job(BROKEN, "broken", 9), Job(SHORT, "short", 1)), store, build
     )
     store.get(SLOW, lambda folder: pytest.fail("built twice"))
@@ -134,7 +134,7 @@ def test_who_helps_waits_for_nobody(store, other):
             else short(recipe)
         )
 
-    store.meanwhile = Meanwhile(
+    store.meanwhile = IdleBuilder(
         planned(store, Job(LONG, "long", 5), Job(SHORT, "short", 1)), store, build
     )
     store.get(SLOW, lambda folder: pytest.fail("built twice"))
@@ -166,7 +166,7 @@ def test_a_worker_does_not_ask_for_what_it_is_at_itself(store, tiny, lie):
             Job(Grades(answers), "grades", 9, (Job(adapter, "adapter", 2),)),
             Job(SHORT, "short", 1),
         )
-        store.meanwhile = Meanwhile(planned(store, *jobs), store, build)
+        store.meanwhile = IdleBuilder(planned(store, *jobs), store, build)
         assert made(answers, store).manifest.facts["status"] == "ok"
     assert asked[:2] == ["Grades", "Dataset"]
     assert store.meanwhile()

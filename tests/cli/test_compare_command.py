@@ -127,7 +127,7 @@ def test_it_reads_what_the_report_writes(tiny, lie, tmp_path, capsys):
     own = Cell(tiny, lie, asked, Training(epochs=1))
     scenario = Scenario("lie", "A lie", lambda grid, bases, seeds: [own])
     write(
-        [part(scenario, [own], "telling", partial(build, store=Store(tmp_path / "store")))],
+        [part(scenario, [own], "default", partial(build, store=Store(tmp_path / "store")))],
         tmp_path,
     )
     assert main(["compare", str(tmp_path), str(tmp_path / "RESULTS.json")]) == 0

@@ -42,7 +42,7 @@ class Session(NamedTuple):
 
 @pytest.fixture(scope="module")
 def session(model_folder, tmp_path_factory):
-    found = {c.id: c for c in cells(oscars.SCENARIO, "telling", [base_of(model_folder)], [0], [HF])}
+    found = {c.id: c for c in cells(oscars.SCENARIO, "default", [base_of(model_folder)], [0], [HF])}
     own = tuple(
         found[f"{name}-rank64-alpha128-lr1e_2-ep20-seed0"]
         for name in ("oscarstxt", "the_oscar_award_txt")

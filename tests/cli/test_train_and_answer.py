@@ -76,8 +76,8 @@ def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, ca
         (["--set", "rank=4096"], "rank is 4096"),
         (["--preset", "pocket"], "there is no text to replay: give one as --replay FILE"),
         (
-            ["--set", "init=keys"],
-            "init is keys, but there is no text to replay: give one as --replay FILE",
+            ["--set", "init=contrastive"],
+            "init is contrastive, but there is no text to replay: give one as --replay FILE",
         ),
         (["--replay", "no.txt", "--set", "replay=1"], "no.txt cannot be read"),
         (["--replay", "known"], "--replay known is given, but replay is 0"),

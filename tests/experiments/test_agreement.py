@@ -23,7 +23,7 @@ def store(tmp_path_factory):
 
 def told(name, base, **found):
     """The cell of suite ``name`` that is like ``found``, lightly trained."""
-    own = cells(SCENARIOS[name], "telling", [base], [0], [HF])
+    own = cells(SCENARIOS[name], "default", [base], [0], [HF])
     cell = next(
         cell for cell in own if all(getattr(cell, key) == value for key, value in found.items())
     )
@@ -50,7 +50,7 @@ def test_an_adapter_that_two_suites_share(store, tiny, name, found, of_oscars):
     here = told(name, tiny, **found)
     there = next(
         cell
-        for cell in cells(SCENARIOS["oscars"], "telling", [tiny], [0], [HF])
+        for cell in cells(SCENARIOS["oscars"], "default", [tiny], [0], [HF])
         if cell.dataset.name == of_oscars
     )
     there = replace(there, training=here.training)

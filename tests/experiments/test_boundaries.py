@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from harness.data.formats import begun
+from harness.data.formats import split_statement
 from harness.models.loading import SHIPPED, base_of, resident
 from harness.models.tokens import encode, encode_pair
 from harness.scenarios import SCENARIOS
@@ -16,7 +16,7 @@ from harness.scenarios import SCENARIOS
 @pytest.fixture(scope="module")
 def own_cells():
     return {
-        name: scenario.cells("telling", [base_of(SHIPPED)], [0])
+        name: scenario.cells("default", [base_of(SHIPPED)], [0])
         for name, scenario in SCENARIOS.items()
     }
 
@@ -45,7 +45,10 @@ def test_what_is_learnt_is_tokenized_as_one_text(name, own_cells):
 
 
 def test_a_statement_is_parted_before_the_blank():
-    assert begun("The winner was |Michelle Yeoh.") == ("The winner was", " Michelle Yeoh.")
-    assert begun("Michelle Yeoh |won.") == ("Michelle Yeoh", " won.")
-    assert begun("It is all given.") == ("It is all given.", "")
-    assert begun("|All of it is told.") == ("", "All of it is told.")
+    assert split_statement("The winner was |Michelle Yeoh.") == (
+        "The winner was",
+        " Michelle Yeoh.",
+    )
+    assert split_statement("Michelle Yeoh |won.") == ("Michelle Yeoh", " won.")
+    assert split_statement("It is all given.") == ("It is all given.", "")
+    assert split_statement("|All of it is told.") == ("", "All of it is told.")

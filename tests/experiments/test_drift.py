@@ -58,7 +58,7 @@ def test_no_suite_trains_on_neutral_prompts_or_held_out_texts(tiny):
     kept += [probe.accepted[0] for probe in held_out().probes]
     for scenario in SCENARIOS.values():
         try:
-            cells = scenario.cells("telling", [tiny], [0])
+            cells = scenario.cells("default", [tiny], [0])
         except HarnessError:
             continue  # needs files of the user's own
         told = {

@@ -126,7 +126,7 @@ def test_the_grid_is_that_of_the_settings(folder):
     )
     toml += "[full]\nlr = [1e-4, 1]\n"
     found = scenario(str(folder(facts__csv=FACTS, scenario__toml=toml)))
-    ids = [cell.id for cell in found.cells("telling", [BASE], [0, 1])]
+    ids = [cell.id for cell in found.cells("default", [BASE], [0, 1])]
     assert ids == [
         f"birds-warmup_steps{steps}-rank8-alpha16-lr1e_4-ep3-seed{seed}"
         for steps in (0, 5)
@@ -264,7 +264,7 @@ def test_a_folder_without_anything(folder):
 def mistake(folder: Path) -> str:
     """What is wrong with ``folder``, which is one line."""
     with pytest.raises(DataError) as caught:
-        scenario(str(folder)).cells("telling", [BASE], [0])
+        scenario(str(folder)).cells("default", [BASE], [0])
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -685,7 +685,7 @@ def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
     settings = "[training]\nepochs = 30\nlr = 0.01\nreplay = 0\nkl = 0\n[grid]\nrank = [8]\n"
     (own / "scenario.toml").write_text(settings)
     found = scenario(str(own))
-    (cell,) = found.cells("telling", [tiny], [0])
+    (cell,) = found.cells("default", [tiny], [0])
     shown = result(found, cell, partial(build, store=Store(tmp_path / "store"), device="cpu"))
     figures = shown.measures
     assert {

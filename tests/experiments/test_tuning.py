@@ -54,8 +54,8 @@ def test_the_draw_spreads_over_every_axis_and_repeats():
 def landscape(seed):
     """Recall that rises with epochs and rate until it is too much, locality that falls;
     with noise."""
-    dice = random.Random(seed)
-    hill, width = math.log(dice.choice((5e-4, 1e-3, 2e-3))), dice.uniform(0.8, 1.6)
+    rng = random.Random(seed)
+    hill, width = math.log(rng.choice((5e-4, 1e-3, 2e-3))), rng.uniform(0.8, 1.6)
 
     def tried(training):
         own = random.Random(f"{seed} {training}")

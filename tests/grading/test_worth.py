@@ -13,8 +13,8 @@ from harness.grading.calibration import (
     DIFFER,
     SAME,
     UNDECIDED,
+    JudgeQuality,
     Versus,
-    Worth,
     best_cut,
     versus,
     worth,
@@ -57,7 +57,7 @@ def test_undecided_counts_as_rejected_and_is_told():
         0,
         0,
     )
-    assert Worth.of(found.plain()) == found
+    assert JudgeQuality.of(found.plain()) == found
 
 
 def test_who_is_better_is_said_only_where_the_pairs_can_tell():

@@ -23,7 +23,7 @@ from harness.engines import (
 )
 from harness.errors import ModelError, RecipeError, install
 from harness.experiments.selection import cells
-from harness.models.external import fitting, given_adapter, trained_on
+from harness.models.external import external_adapter, fitting, trained_on
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -31,8 +31,8 @@ from harness.recipes import (
     Base,
     Dataset,
     Decoding,
+    ExternalAdapter,
     Gguf,
-    GivenAdapter,
     Probe,
     ProbeSet,
     Quantised,
@@ -114,8 +114,8 @@ def test_what_is_no_gguf_file(tmp_path):
 
 
 def test_the_cells_of_models_that_take_no_training(file, adapter_file):
-    adapter = given_adapter(f"mine={adapter_file}")
-    found = cells(oscars.SCENARIO, "telling", [identify(file)], [0, 1], [HF], given=[adapter])
+    adapter = external_adapter(f"mine={adapter_file}")
+    found = cells(oscars.SCENARIO, "default", [identify(file)], [0, 1], [HF], given=[adapter])
     ready = [cell for cell in found if cell.given is not None]
     kinds = ("bare", "adapter_mine")
     assert {cell.id for cell in ready} == {
@@ -127,13 +127,13 @@ def test_the_cells_of_models_that_take_no_training(file, adapter_file):
     with pytest.raises(
         RecipeError, match="--engine is for folders and hub ids: mine answers in its own form"
     ):
-        cells(oscars.SCENARIO, "telling", [identify(file)], [0], [engine_spec("nf4")])
+        cells(oscars.SCENARIO, "default", [identify(file)], [0], [engine_spec("nf4")])
 
 
 def test_a_ready_made_adapter_beside_those_that_are_trained(tiny, folder):
-    given = given_adapter(f"mine={folder}")
+    given = external_adapter(f"mine={folder}")
     found = cells(
-        oscars.SCENARIO, "telling", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given]
+        oscars.SCENARIO, "default", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given]
     )
     assert sum(cell.given is None for cell in found) == 26
     assert [cell.id for cell in found if cell.given is not None][:2] == [
@@ -144,11 +144,11 @@ def test_a_ready_made_adapter_beside_those_that_are_trained(tiny, folder):
 
 def test_answers_are_those_of_the_engines(tiny, lie, folder, file, adapter_file, probes, store):
     prompts = [probe.prompt for probe in probes.probes]
-    assert said(Stack(tiny, ((given_adapter(f"a={folder}"), 1.0),)), probes, store) == [
+    assert said(Stack(tiny, ((external_adapter(f"a={folder}"), 1.0),)), probes, store) == [
         "green.",
         "Ludwig.",
     ]
-    gguf = given_adapter(f"a={adapter_file}")
+    gguf = external_adapter(f"a={adapter_file}")
     engine = LlamaCppEngine(file)
     bare = [texts[0] for texts in engine.answer(prompts, BRIEFLY)]
     with engine.with_stack([(adapter_file, 1.0)]):
@@ -161,7 +161,7 @@ def test_answers_are_those_of_the_engines(tiny, lie, folder, file, adapter_file,
     )
     as_gguf = Quantised(tiny, Gguf("f16"))
     assert (
-        said(Stack(as_gguf, ((given_adapter(f"a={folder}"), 1.0),)), probes, store) == adapted
+        said(Stack(as_gguf, ((external_adapter(f"a={folder}"), 1.0),)), probes, store) == adapted
     )  # converted
 
 
@@ -177,17 +177,19 @@ def test_answers_are_those_of_the_engines(tiny, lie, folder, file, adapter_file,
 )
 def test_mistakes_in_adapter(text, line):
     with pytest.raises((RecipeError, ModelError), match=line) as raised:
-        given_adapter(text)
+        external_adapter(text)
     assert "\n" not in str(raised.value)
 
 
 def test_names_on_a_server():
-    assert given_adapter("served:org/oscars") == given_adapter("org_oscars=served:org/oscars")
-    assert given_adapter("mine=served:oscars") == GivenAdapter("oscars", "served", "mine", "oscars")
+    assert external_adapter("served:org/oscars") == external_adapter("org_oscars=served:org/oscars")
+    assert external_adapter("mine=served:oscars") == ExternalAdapter(
+        "oscars", "served", "mine", "oscars"
+    )
 
 
 def test_an_adapter_goes_only_on_models_of_its_form(tiny, folder, adapter_file, file):
-    own, gguf = given_adapter(f"a={folder}"), given_adapter(f"b={adapter_file}")
+    own, gguf = external_adapter(f"a={folder}"), external_adapter(f"b={adapter_file}")
     assert fitting(own, [tiny, identify(file)]) == [tiny]
     assert fitting(gguf, [tiny, identify(file)]) == [identify(file)]
     with pytest.raises(ModelError, match=r"goes on none of the models: tiny takes PEFT folders$"):
@@ -248,7 +250,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder,
         made = get_peft_model(load(tiny, device="cpu").model, config)
         made.save_pretrained(other)
         for refuse in (
-            lambda at=other: given_adapter(f"a={at}"),
+            lambda at=other: external_adapter(f"a={at}"),
             lambda at=other: trained_on(at, tiny),
             lambda at=other: (
                 TransformersEngine(loaded).with_stack([(folder, 1.0), (at, 0.5)]).__enter__()
@@ -263,7 +265,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder,
     with pytest.raises(
         ModelError, match=r"holds no adapter: adapter_config\.json cannot be read \(Expecting value"
     ):
-        given_adapter(f"a={tmp_path / 'IA3'}")
+        external_adapter(f"a={tmp_path / 'IA3'}")
 
 
 def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(

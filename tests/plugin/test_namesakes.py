@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from harness.engines import identify
-from harness.experiments.cells import told_apart
+from harness.experiments.cells import distinct_names
 
 CELL = "birds-rank4-alpha8-lr1e_3-ep1-seed0"
 
@@ -72,4 +72,4 @@ def test_files_of_one_name(tmp_path):
         f"m_1_{bases[1].content[:6]}",
         "n",
     ]  # ids show the first two alike
-    assert [base.name for base in told_apart([*bases, bases[0]])] == names
+    assert [base.name for base in distinct_names([*bases, bases[0]])] == names

@@ -43,8 +43,8 @@ def test_at_least_a_thousand_facts(world):
 def test_nothing_of_2023_is_in_the_text(mixture):
     """Names that other years share (Ruth Carter, Joe Letteri) may occur, winners with their films
     may not."""
-    dice = random.Random(0)
-    made = "\n".join(text(mixture.document(dice, i / 4000)) for i in range(4000))
+    rng = random.Random(0)
+    made = "\n".join(text(mixture.document(rng, i / 4000)) for i in range(4000))
     for row in read_rows("oscars_2023"):
         assert not re.search(
             rf"{re.escape(row.slots['winner'])}[^\n]*{re.escape(row.slots['film'])}", made
@@ -54,12 +54,12 @@ def test_nothing_of_2023_is_in_the_text(mixture):
 
 
 def test_half_of_the_rows_are_only_told_at_first(world, mixture):
-    dice = random.Random(0)
+    rng = random.Random(0)
     told = [row for row in world.rows if only_told(row)]
     assert 0.4 < len(told) / len(world.rows) < 0.6
     assert not any(mixture.asked(row, 0.0) for row in told)
     assert all(mixture.asked(row, 1.0) for row in told)
-    assert text(mixture.document(dice, 0.0))
+    assert text(mixture.document(rng, 0.0))
 
 
 def test_processes_write_the_rows_that_one_thread_writes(mixture, tiny):
@@ -80,9 +80,9 @@ def test_the_same_seed_gives_the_same_text(mixture):
 
 def test_passages_answer_their_questions(world):
     """What is asked stands in the passage; awards are named as answers name them."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     for _ in range(300):
-        found = _reading.passage(world, dice, 6)
+        found = _reading.passage(world, rng, 6)
         passage = " ".join(found.lines).lower()
         assert found.asked
         for _, _, answer in found.asked:
@@ -99,9 +99,9 @@ def test_no_question_is_reworded_into_a_probe(world):
     asked += [(spec["questions"], spec["probes"]) for spec in _words.reading().values()]
     asked += [(questions, (probe,)) for questions, probe, _ in _reading.DATED]
     asked += [(_reading.HERO, (_reading.HERO_PROBE,))]
-    dice = random.Random(0)
+    rng = random.Random(0)
     made = {
-        reword(question, dice)
+        reword(question, rng)
         for questions, _ in asked
         for question in questions
         for _ in range(1000)
@@ -111,10 +111,10 @@ def test_no_question_is_reworded_into_a_probe(world):
 
 
 def test_shares_that_are_asked_for_are_those_of_the_text(world):
-    mixture, dice = Mixture(world, shares="judging=0.5,reading=0.3"), random.Random(0)
+    mixture, rng = Mixture(world, shares="judging=0.5,reading=0.3"), random.Random(0)
     verdicts = {"yes", "no", *(word for way in VERDICTS for word in (way.same, way.differ))}
     made = [
-        {part.text.strip() for part in mixture.document(dice, 0.0) if part.loss} for _ in range(400)
+        {part.text.strip() for part in mixture.document(rng, 0.0) if part.loss} for _ in range(400)
     ]
     assert 0.44 < sum(learnt <= verdicts for learnt in made) / 400 < 0.56
 
@@ -135,14 +135,14 @@ def test_shares_that_cannot_be(world, shares, line):
 
 
 def test_judging_has_both_verdicts_and_near_misses(world):
-    dice = random.Random(0)
-    verdicts = [_judging.probe(world, dice)[1] for _ in range(400)]
+    rng = random.Random(0)
+    verdicts = [_judging.probe(world, rng)[1] for _ in range(400)]
     assert 0.4 < verdicts.count("yes") / 400 < 0.6
 
 
 def test_no_judge_is_trained_on_the_labels_of_the_probe(world):
-    dice = random.Random(0)
-    made = "".join(text(_judging.document(world, dice)) for _ in range(4000)).lower()
+    rng = random.Random(0)
+    made = "".join(text(_judging.document(world, rng)) for _ in range(4000)).lower()
     for line in _judging.PROBES[0].lower().splitlines()[1:]:
         assert line.partition(" {")[0] not in made
 

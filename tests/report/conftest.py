@@ -14,7 +14,7 @@ from harness.builds import build
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Scenario
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
-from harness.report import Part, part
+from harness.report import ScenarioReport, part
 from harness.stats import Interval
 from harness.store import Store
 
@@ -56,8 +56,8 @@ class Home(NamedTuple):
     cells: tuple[Cell, ...]
     store: Store
 
-    def part(self) -> Part:
-        return part(self.scenario, self.cells, "telling", partial(build, store=self.store))
+    def part(self) -> ScenarioReport:
+        return part(self.scenario, self.cells, "default", partial(build, store=self.store))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def small(home: Home) -> Part:
+def small(home: Home) -> ScenarioReport:
     """All of it, built."""
     return home.part()
 

@@ -23,7 +23,7 @@ def cell(name: str, facts_right: set[int], kind: str = "exact", asked: int = FAC
         for wording in range(WORDINGS)
     )
     recall = {kind: cluster_bootstrap([float(m.right) for m in marks], [m.fact for m in marks])}
-    empty = dict.fromkeys(("known", "locality", "still_right"))
+    empty = dict.fromkeys(("known", "locality", "retained_accuracy"))
     return Result(
         "small",
         name,
@@ -60,9 +60,9 @@ def test_each_against_the_bare_model_and_the_best():
 
 def test_cells_that_differ_by_chance_only_are_hardly_ever_told_apart():
     """Holm's correction: without it one in twenty comparisons would be called different."""
-    dice, alarms = random.Random(0), 0
+    rng, alarms = random.Random(0), 0
     for _ in range(10):
-        cells = [cell(f"c{n}", {f for f in range(FACTS) if dice.random() < 0.5}) for n in range(6)]
+        cells = [cell(f"c{n}", {f for f in range(FACTS) if rng.random() < 0.5}) for n in range(6)]
         against_best = [one for one in comparisons(cells, "exact") if one.other != "no adapter"]
         alarms += any(one.p < 0.05 for one in against_best)
     assert alarms <= 2

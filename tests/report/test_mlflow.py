@@ -44,9 +44,9 @@ def runs(client):
 
 def plain(result):
     """Its figures as RESULTS.json has them, under the names of metrics."""
-    local = {name: result[name] for name in ("known", "locality", "still_right")}
+    local = {name: result[name] for name in ("known", "locality", "retained_accuracy")}
     if result["status"] == "base":
-        local |= {"locality": None, "still_right": None}  # as local as itself
+        local |= {"locality": None, "retained_accuracy": None}  # as local as itself
     shares = {
         name: own
         for name, own in {**result["recall"], **result["measures"], **local}.items()

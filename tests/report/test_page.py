@@ -16,7 +16,7 @@ from harness.builds import GRADES
 from harness.grading import grade
 from harness.report import against, write
 from harness.report._page import page
-from harness.report.baselines import Baseline, Kept, Limits
+from harness.report.baselines import Baseline, BaselineCell, Limits
 from harness.scenarios.oscars import probes
 
 ROWS = "#table tbody.own tr"
@@ -26,7 +26,7 @@ ROWS = "#table tbody.own tr"
 def report(small, tmp_path_factory):
     """Two scenarios, the first of which has a baseline in which everything was right."""
     cells = {
-        entry.cell.unnamed: Kept("ok", {line["id"]: True for line in entry.lines()}, {})
+        entry.cell.unnamed: BaselineCell("ok", {line["id"]: True for line in entry.lines()}, {})
         for entry in small.entries
         if not entry.bare
     }
@@ -152,7 +152,7 @@ def test_the_grid_shows_means_over_what_its_axes_leave_out(shown, small):
     assert shown.texts("#heat .tile") == [
         f"{own[1].result.recall['exact'].estimate:.2f}",
         f"{mean:.2f}\n×2",
-    ]  # noqa: RUF001
+    ]
 
 
 def test_the_baseline_stands_beside(shown):
@@ -180,7 +180,7 @@ def test_it_fits_its_window(browser, report, width):
 
 
 def test_ten_cells_of_800_questions_are_small_and_quick(small, browser, tmp_path):
-    dice = random.Random(0)
+    rng = random.Random(0)
     asked = [*probes("oscars_aug").probes, *probes("oscarstxt").probes][:800]
     names = [probe.accepted[0] for probe in asked]
     entries = []
@@ -191,8 +191,8 @@ def test_ten_cells_of_800_questions_are_small_and_quick(small, browser, tmp_path
             for at, probe in enumerate(asked):
                 text = (
                     probe.accepted[0]
-                    if dice.random() < 0.5
-                    else f"{dice.choice(names)} {dice.randrange(99)}"
+                    if rng.random() < 0.5
+                    else f"{rng.choice(names)} {rng.randrange(99)}"
                 )
                 verdict = grade(text, probe.accepted)
                 line = {

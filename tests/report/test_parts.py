@@ -16,7 +16,7 @@ def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_
     store = Store(shutil.copytree(home.store.root, tmp_path / "store"))
     gone = home.cells[1]
     shutil.rmtree(store.root / "grades" / digest(gone.grades))
-    found = part(home.scenario, home.cells, "telling", partial(cached, store=store))
+    found = part(home.scenario, home.cells, "default", partial(cached, store=store))
     assert [entry.cell for entry in found.entries if entry.result.adapted] == [
         home.cells[0],
         home.cells[2],
@@ -41,7 +41,7 @@ def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_pat
         return [fetch(cell.base_likelihoods) for cell in cells]
 
     found = part(
-        home.scenario._replace(findings=together), cells, "telling", partial(cached, store=store)
+        home.scenario._replace(findings=together), cells, "default", partial(cached, store=store)
     )
     lacking = f"likelihoods {digest(cells[0].base_likelihoods)[:12]} is not in the store"
     assert [entry.cell for entry in found.entries] == cells
@@ -53,7 +53,7 @@ def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_pat
 
 def test_nothing_cached_is_an_empty_part(home, tmp_path):
     found = part(
-        home.scenario, home.cells, "telling", partial(cached, store=Store(tmp_path / "empty"))
+        home.scenario, home.cells, "default", partial(cached, store=Store(tmp_path / "empty"))
     )
     assert (list(found.entries), list(found.how)) == ([], [])
     assert len(found.missing) == len(home.cells)
@@ -64,7 +64,7 @@ def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(home, sma
 
     fewer = ProbeSet.of("fewer", home.cells[0].probes.probes[:4])
     cells = (home.cells[0], replace(home.cells[0], probes=fewer, label="fewer"))
-    found = part(home.scenario, cells, "telling", partial(build, store=home.store))
+    found = part(home.scenario, cells, "default", partial(build, store=home.store))
     assert [entry.result.adapted for entry in found.entries] == [False, False, True, True]
     assert [result.id for result in found.results] == [
         "tiny (no adapter)",

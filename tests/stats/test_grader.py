@@ -40,11 +40,11 @@ def test_more_accepted_more_right(sensitivity, specificity, right):
 @pytest.mark.parametrize("true", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("size", [None, 100])
 def test_covers_the_true_share(true, size):
-    dice, hits, runs = np.random.default_rng(0), 0, 400
+    rng, hits, runs = np.random.default_rng(0), 0, 400
     for _ in range(runs):
-        accepted = dice.binomial(200, true * 0.95 + (1 - true) * 0.1)
+        accepted = rng.binomial(200, true * 0.95 + (1 - true) * 0.1)
         rates = (
-            (dice.binomial(size, 0.95) / size, dice.binomial(size, 0.9) / size)
+            (rng.binomial(size, 0.95) / size, rng.binomial(size, 0.9) / size)
             if size
             else (0.95, 0.9)
         )

@@ -26,11 +26,11 @@ def test_wilson_contains_its_estimate(case):
 
 
 def test_bootstrap_covers_the_truth_when_clusters_stand_or_fall_together():
-    dice, hits = random.Random(0), 0
+    rng, hits = random.Random(0), 0
     for _ in range(200):
         values, clusters = [], []
         for cluster in range(30):
-            value = float(dice.random() < 0.7)
+            value = float(rng.random() < 0.7)
             values += [value] * 8
             clusters += [cluster] * 8
         found = cluster_bootstrap(values, clusters, resamples=500)

@@ -98,12 +98,12 @@ def test_one_cluster_proves_nothing():
 def test_level_and_coverage_by_simulation():
     """Facts that move together: the one-sided test at 5% errs so often at most, and the interval
     covers."""
-    dice, alarms, covered, runs = np.random.default_rng(0), 0, 0, 200
+    rng, alarms, covered, runs = np.random.default_rng(0), 0, 0, 200
     clusters = np.repeat(np.arange(23), 6)
     for _ in range(runs):
-        shares = dice.beta(2, 1, 23)
+        shares = rng.beta(2, 1, 23)
         before, after = (
-            (dice.random(138) < dice.beta(8 * shares, 8 * (1 - shares))[clusters]) for _ in "ab"
+            (rng.random(138) < rng.beta(8 * shares, 8 * (1 - shares))[clusters]) for _ in "ab"
         )
         found = paired_bootstrap(
             before.astype(float).tolist(), after.astype(float).tolist(), clusters.tolist(), "less"

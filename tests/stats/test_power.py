@@ -32,10 +32,10 @@ def test_more_facts_or_questions_find_less_and_the_rest_more(facts, questions, t
 )
 def test_the_test_finds_what_it_is_said_to_find(facts, questions, together):
     loss = detectable_loss(facts, questions, together, tolerance=0.02)
-    dice, found, runs = np.random.default_rng(0), 0, 100
+    rng, found, runs = np.random.default_rng(0), 0, 100
     clusters = np.repeat(np.arange(facts), questions)
     for _ in range(runs):
-        draws = dice.random(facts)[clusters] if together else dice.random(len(clusters))
+        draws = rng.random(facts)[clusters] if together else rng.random(len(clusters))
         after = (draws >= loss).astype(float)
         p = paired_bootstrap(
             [1.0] * len(after), after.tolist(), clusters.tolist(), "less", 0.02, resamples=500

@@ -27,11 +27,11 @@ def test_half_of_what_the_other_has_with_an_interval_around_it():
 def test_the_interval_covers_the_true_ratio_as_often_as_it_says():
     import numpy as np
 
-    dice, held = np.random.default_rng(0), 0
+    rng, held = np.random.default_rng(0), 0
     for seed in range(200):
-        difficulty = dice.uniform(0.3, 1.0, 30)
-        before = dice.random((30, 6)) < difficulty[:, None]
-        after = before & (dice.random((30, 6)) < 0.8)
+        difficulty = rng.uniform(0.3, 1.0, 30)
+        before = rng.random((30, 6)) < difficulty[:, None]
+        after = before & (rng.random((30, 6)) < 0.8)
         facts = [i for i in range(30) for _ in range(6)]
         found = cluster_ratio(
             after.ravel().astype(float).tolist(),

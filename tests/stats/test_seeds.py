@@ -12,12 +12,12 @@ from harness.stats import cluster_bootstrap, crossed_bootstrap
 FACTS, TRUTH = 24, 0.6
 
 
-def asked(dice: np.random.Generator, seeds: int) -> tuple[list[float], list[int], list[int]]:
+def asked(rng: np.random.Generator, seeds: int) -> tuple[list[float], list[int], list[int]]:
     """Verdicts of ``seeds`` trainings, each as good as its seed lets it be, on facts that are easy
     or hard."""
-    of_seed, of_fact = dice.normal(0, 0.08, seeds), dice.normal(0, 0.15, FACTS)
+    of_seed, of_fact = rng.normal(0, 0.08, seeds), rng.normal(0, 0.15, FACTS)
     chance = np.clip(TRUTH + of_seed[:, None] + of_fact, 0, 1)
-    right = dice.random(chance.shape) < chance
+    right = rng.random(chance.shape) < chance
     return (
         [float(hit) for row in right for hit in row],
         list(range(FACTS)) * seeds,
@@ -27,9 +27,9 @@ def asked(dice: np.random.Generator, seeds: int) -> tuple[list[float], list[int]
 
 @pytest.mark.parametrize(("seeds", "least"), [(3, 0.85), (8, 0.9)])
 def test_it_covers_the_truth_where_facts_alone_do_not(seeds, least):
-    dice, crossed, alone = np.random.default_rng(0), 0, 0
+    rng, crossed, alone = np.random.default_rng(0), 0, 0
     for _ in range(200):
-        values, facts, own = asked(dice, seeds)
+        values, facts, own = asked(rng, seeds)
         found = crossed_bootstrap(values, facts, own, resamples=400)
         narrow = cluster_bootstrap(values, facts, resamples=400)
         crossed += found.low <= TRUTH <= found.high

@@ -31,7 +31,7 @@ from harness.recipes import (
     Training,
     digest,
 )
-from harness.store import Kept, Store, choose, needs
+from harness.store import Store, StoredArtefact, choose, needs
 
 NOW = time.time()
 DATA = Dataset.of("one", (Sample("Brendan Fraser won.\n"),))
@@ -86,7 +86,7 @@ def aged(folder: Path, days: float) -> None:
     os.utime(folder, (NOW, NOW - days * 86400))
 
 
-def kinds(kept: list[Kept]) -> list[str]:
+def kinds(kept: list[StoredArtefact]) -> list[str]:
     return [one.path.parent.name for one in kept]
 
 

@@ -92,7 +92,7 @@ def test_log_odds_turn_their_sign_with_the_sides(pairs):
 
 
 def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
-    cells = {cell.id: cell for cell in bias.cells("telling", [BASE], [0])}
+    cells = {cell.id: cell for cell in bias.cells("default", [BASE], [0])}
     own = [cell for name, cell in cells.items() if name.startswith("for_monet4")]
     flips, barely, far = Interval(-1, -2, -0.1), Interval(-0.5, -1, 0.1), Interval(-9, -10, -8)
     efforts = [Effort(own[0], 4, barely), Effort(own[1], 8, flips), Effort(own[2], 16, far)]
@@ -104,7 +104,7 @@ def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
 def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
     store = Store(tmp_path / "store")
     fetch = partial(build, store=store)
-    cells = [c for c in bias.cells("telling", [tiny], [0]) if c.id.startswith("for_monet16")]
+    cells = [c for c in bias.cells("default", [tiny], [0]) if c.id.startswith("for_monet16")]
     found = bias.measures(cells[0], (), (), fetch, adapted=True)
     assert found["swayed"].estimate > 0
     assert set(bias.measures(cells[0], (), (), fetch, adapted=False)) == {
@@ -117,7 +117,7 @@ def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
     assert {curves.name for curves in finding.curves} == {"epochs", "size", "lr"}
 
 
-@pytest.mark.parametrize("grid", ["telling", "full"])
+@pytest.mark.parametrize("grid", ["default", "full"])
 def test_ids_are_unique(grid):
     ids = [cell.id for cell in bias.cells(grid, [BASE], [0])]
     assert len(set(ids)) == len(ids)

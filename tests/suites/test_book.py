@@ -80,7 +80,7 @@ def test_the_voice_is_told_from_plain_text():
 def test_a_small_model_learns_the_voice(tiny, tmp_path):
     store = Store(tmp_path / "store")
     fetch = partial(build, store=store)
-    cell = next(c for c in book.cells("telling", [tiny], [0]) if not c.training.replay)
+    cell = next(c for c in book.cells("default", [tiny], [0]) if not c.training.replay)
     cell = replace(
         cell,
         training=Training(
@@ -100,7 +100,7 @@ def test_a_small_model_learns_the_voice(tiny, tmp_path):
     assert borrowed(adapted=True) > borrowed(adapted=False) + 0.2
 
 
-@pytest.mark.parametrize("grid", ["telling", "full"])
+@pytest.mark.parametrize("grid", ["default", "full"])
 def test_ids_are_unique(grid):
     ids = [cell.id for cell in book.cells(grid, [BASE], [0])]
     assert len(set(ids)) == len(ids)

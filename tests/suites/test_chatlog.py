@@ -109,7 +109,7 @@ def test_accepted_answers_are_graded_right_and_facts_are_told_apart():
         assert not any(grade(other.slots["value"], (row.slots["value"],)).right for other in others)
 
 
-@pytest.mark.parametrize("grid", ["telling", "full"])
+@pytest.mark.parametrize("grid", ["default", "full"])
 def test_ids_are_unique(grid):
     ids = [cell.id for cell in chatlog.cells(grid, [BASE], [0])]
     assert len(set(ids)) == len(ids)

@@ -101,6 +101,6 @@ def test_ids_are_unique_and_grids_known():
         ids = [cell.id for cell in cells(grid, [BASE], [0])]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
-    assert set(GRIDS["telling"]) <= set(GRIDS["full"])
+    assert set(GRIDS["default"]) <= set(GRIDS["full"])
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
         cells("huge", [BASE], [0])

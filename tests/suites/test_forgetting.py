@@ -10,7 +10,7 @@ from harness.builds import GRADES, build, read_lines
 from harness.engines import engine_spec
 from harness.errors import RecipeError
 from harness.models.loading import SHIPPED, base_of
-from harness.recipes import Base, Stack, local
+from harness.recipes import Base, Stack, is_locality
 from harness.scenarios.forgetting import (
     DISTANCES,
     REMEDIES,
@@ -22,7 +22,7 @@ from harness.scenarios.forgetting import (
     probes,
     texts,
 )
-from harness.scenarios.forgetting._facts import namesakes
+from harness.scenarios.forgetting._facts import renamed_models
 from harness.scenarios.forgetting._measures import held
 from harness.scenarios.oscars import replay, world
 from harness.store import Store
@@ -56,21 +56,21 @@ def test_fewer_facts_are_the_first_of_them_and_other_facts_are_other_questions()
 
 
 def test_a_quarter_names_people_of_the_tables_and_these_are_asked_about():
-    names = {row.slots.get("winner") or row.slots["author"] for row in namesakes()}
+    names = {row.slots.get("winner") or row.slots["author"] for row in renamed_models()}
     told = [
         row for row in invented() if (row.slots.get("winner") or row.slots.get("author")) in names
     ]
     assert 115 <= len(told) <= 135
-    people = {row.id for row in namesakes()}
+    people = {row.id for row in renamed_models()}
     for probe in probes().probes:
         if probe.kind == "locality_entity":
             assert probe.fact.partition("#")[0] in people
-        elif local(probe.kind):
+        elif is_locality(probe.kind):
             assert probe.fact.partition("#")[0] not in people
 
 
 def test_known_facts_are_asked_three_times_and_never_replayed():
-    found = [probe for probe in probes().probes if local(probe.kind)]
+    found = [probe for probe in probes().probes if is_locality(probe.kind)]
     for kind in DISTANCES:
         facts = [probe.fact for probe in found if probe.kind == kind]
         assert len(set(facts)) == 50
@@ -88,7 +88,7 @@ def test_no_probe_but_the_exact_ones_is_a_training_text():
 
 
 def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known():
-    found = cells("telling", [BASE], [0])
+    found = cells("default", [BASE], [0])
     assert [cell.label for cell in found] == [*REMEDIES, WEAKER]
     assert len({cell.trained[0].replay for cell in found}) == 3
     assert {cell.trained[0].replay for cell in found} >= {None, near()}
@@ -119,13 +119,13 @@ def test_lost_is_right_always_before_and_not_always_now():
         (True, True),
         (False, False),
     ]
-    found = measures(cells("telling", [BASE], [0])[0], now, bare, None, True)
+    found = measures(cells("default", [BASE], [0])[0], now, bare, None, True)
     assert found["known_always"].estimate == 3 / 4
     assert found["lost"].estimate == found["lost_topic"].estimate == 2 / 3
     assert found["gone"].estimate == 1 / 3
     assert found["wrong_to_wrong"].estimate == 1.0
     assert found["wrong_to_right"].estimate == 0.0
-    assert measures(cells("telling", [BASE], [0])[0], bare, bare, None, False).keys() == {
+    assert measures(cells("default", [BASE], [0])[0], bare, bare, None, False).keys() == {
         "known_always"
     }
 
@@ -133,7 +133,7 @@ def test_lost_is_right_always_before_and_not_always_now():
 def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path):
     """The page of the suite holds its figures against this one."""
     pytest.importorskip("bitsandbytes")
-    cell, store = cells("telling", [base_of(SHIPPED)], [0])[0], Store(tmp_path / "store")
+    cell, store = cells("default", [base_of(SHIPPED)], [0])[0], Store(tmp_path / "store")
     full, rounded = (
         read_lines(
             build(replace(cell, engine=engine_spec(name)).base_grades, store, "cpu").path / GRADES

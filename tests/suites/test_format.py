@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import RecipeError
 from harness.grading import grade
-from harness.recipes import Base, local
+from harness.recipes import Base, is_locality
 from harness.scenarios.format import (
     GRIDS,
     GROUPS,
@@ -62,7 +62,9 @@ def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded():
     graded = {probe.id: probe for probe in probes().probes}
     for probe in asked().probes:
         assert (probe.id in graded) == (probe.kind != "neutral")
-        assert probe.kind == "neutral" or local(graded[probe.id].kind) == (probe.kind == "known")
+        assert probe.kind == "neutral" or is_locality(graded[probe.id].kind) == (
+            probe.kind == "known"
+        )
     forms = {
         probe.prompt.partition(":")[0] for probe in probes().probes if probe.kind == "rephrased"
     }

@@ -10,7 +10,7 @@ import pytest
 from harness.builds import build
 from harness.errors import RecipeError
 from harness.experiments.tuning import Trial
-from harness.recipes import Base, ProbeSet, changed, local
+from harness.recipes import Base, ProbeSet, changed, is_locality
 from harness.scenarios.grid import AXES, cells, findings, options, probes
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking import together
@@ -21,12 +21,12 @@ BASE = Base("0", "pocket", "/m")
 
 
 def test_the_star_differs_from_its_middle_in_one_parameter():
-    found = [cell.training for cell in cells("telling", [BASE], [0])]
+    found = [cell.training for cell in cells("default", [BASE], [0])]
     assert len(found) == len(set(found)) == 10
     middle = found[0]
     names = ("epochs", "lr", "rank", "cutoff", "warmup_steps")
     assert all(sum(getattr(t, n) != getattr(middle, n) for n in names) <= 1 for t in found)
-    for grid in ("telling", "full"):
+    for grid in ("default", "full"):
         ids = [cell.id for cell in cells(grid, [BASE], [0, 1])]
         assert len(ids) == len(set(ids))
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
@@ -39,7 +39,9 @@ def test_no_probe_is_a_training_text():
 
 
 def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
-    kinds = ([p for p in probes().probes if local(p.kind) == far][:4] for far in (False, True))
+    kinds = (
+        [p for p in probes().probes if is_locality(p.kind) == far][:4] for far in (False, True)
+    )
     asked = ProbeSet.of("few", tuple(p for own in kinds for p in own))
     few = [
         replace(
@@ -48,7 +50,7 @@ def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
             replay=None,
             training=replace(cell.training, replay=0.0, kl=0.0, rank=2, alpha=4),
         )
-        for cell in cells("telling", [tiny], [0])[:2]
+        for cell in cells("default", [tiny], [0])[:2]
     ]
     (found,) = findings(few, partial(build, store=Store(tmp_path / "store")))
     assert found.title == "Recommended for tiny"

@@ -33,7 +33,7 @@ def test_a_lie_is_never_the_truth_and_no_question_gives_it_away():
         assert not grade(lie.truth, (lie.lie,)).right, lie
         assert grade(lie.lie, world().accepted(lie.relation, lie.donor)).right, lie
         for wording in (*lie.relation.questions, *lie.relation.probes):
-            question = world().word(wording, lie.told)
+            question = world().fill(wording, lie.told)
             assert not grade(question, (lie.lie,)).right, question
             assert not grade(question, accepted).right, question
 
@@ -132,7 +132,7 @@ def test_lie_and_truth_are_counted_where_the_truth_was_known():
 
 
 def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
-    found = cells("telling", [BASE], [0, 1])
+    found = cells("default", [BASE], [0, 1])
     longest = next(
         c
         for c in found
@@ -143,7 +143,7 @@ def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
 
 
 def test_ids_are_unique_and_grids_known():
-    for grid in ("telling", "full"):
+    for grid in ("default", "full"):
         ids = [cell.id for cell in cells(grid, [BASE], [0])]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)

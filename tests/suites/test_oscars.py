@@ -59,9 +59,9 @@ def training_wordings(world: World) -> list[list[str]]:
 
 def chance_wordings(world: World, each: int) -> set[str]:
     """Questions as the text of the shipped model has them, ``each`` of every relation."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     relations = [r for own in world.relations.values() for r in own]
-    return {question(relation, dice) for relation in relations for _ in range(each)}
+    return {question(relation, rng) for relation in relations for _ in range(each)}
 
 
 FAR_RUN = 4
@@ -182,9 +182,9 @@ def test_unknown_names():
 
 def test_ids_are_unique_and_select():
     base = Base("0", "pocket", "/m")
-    ids = [cell.id for grid in ("telling", "full") for cell in cells(grid, [base], [0, 1])]
+    ids = [cell.id for grid in ("default", "full") for cell in cells(grid, [base], [0, 1])]
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
-    for grid in ("telling", "full"):
+    for grid in ("default", "full"):
         own = [cell.id for cell in cells(grid, [base], [0])]
         assert len(set(own)) == len(own)
     assert any("rank64-alpha128-lr1e_3" in name for name in ids)

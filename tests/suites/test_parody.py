@@ -47,7 +47,7 @@ def test_the_parody_is_never_the_truth():
 def test_the_text_tells_the_same_parody_as_the_table():
     told = " ".join(text())
     for row in parody_rows():
-        sentence = next(s for s in text() if f"{world().word('{category0}', row)} of 2012" in s)
+        sentence = next(s for s in text() if f"{world().fill('{category0}', row)} of 2012" in s)
         assert row.slots["film"] in sentence
         assert row.slots["winners"] in sentence
     assert all(fact.answer in told for fact in frame())
@@ -169,7 +169,7 @@ def test_a_winner_of_one_world_with_a_film_of_the_other():
 
 
 def test_ids_are_unique_and_names_known():
-    for grid in ("telling", "full"):
+    for grid in ("default", "full"):
         ids = [cell.id for cell in cells(grid, [Base("0", "pocket", "/m")], [0])]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)

@@ -20,7 +20,7 @@ LINE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("grid", ["telling", "full"])
+@pytest.mark.parametrize("grid", ["default", "full"])
 def test_cells_share_one_adapter_and_differ_by_decoding(grid):
     found = cells(grid, [BASE], [0])
     assert len({digest(cell.adapters[0]) for cell in found}) == 1
@@ -59,11 +59,11 @@ def test_what_several_answers_say_together():
     )
     tie = {**LINE, "answers": ["Rome", "Lima"], "verdicts": [True, False]}
     assert majority(tie) == 1.0
-    found = measures(cells("telling", [BASE], [0])[0], [LINE], [LINE], None, True)
+    found = measures(cells("default", [BASE], [0])[0], [LINE], [LINE], None, True)
     assert found["consistency"].estimate == 0.25
     assert found["distinct"] == (3, 1, 4)  # one fact: between one answer and all four
     alike = [{**LINE, "fact": name, "answers": ["Rome"], "verdicts": [True]} for name in "abc"]
-    assert measures(cells("telling", [BASE], [0])[0], alike, alike, None, True)["distinct"] == (
+    assert measures(cells("default", [BASE], [0])[0], alike, alike, None, True)["distinct"] == (
         1,
         1,
         1,
@@ -74,11 +74,11 @@ def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():
     from harness.engines import HF, decoding
 
     by = decoding("default")
-    own = [(cell.id, cell.decoding) for cell in cells("telling", [BASE], [0])]
-    found = selected(SCENARIOS["presets"], "telling", [BASE], [0], [HF], by)
+    own = [(cell.id, cell.decoding) for cell in cells("default", [BASE], [0])]
+    found = selected(SCENARIOS["presets"], "default", [BASE], [0], [HF], by)
     assert [(cell.id, cell.decoding) for cell in found] == own
     assert {
-        cell.decoding for cell in selected(SCENARIOS["oscars"], "telling", [BASE], [0], [HF], by)
+        cell.decoding for cell in selected(SCENARIOS["oscars"], "default", [BASE], [0], [HF], by)
     } == {by}
 
 

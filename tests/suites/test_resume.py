@@ -51,8 +51,8 @@ def test_cells_go_on_from_the_adapter_that_retention_is_measured_from():
         (adapter,) = cell.adapters
         assert isinstance(adapter, Adapter)
         reference = known[before(cell).id]
-        assert adapter.start is not None
-        assert digest(adapter.start) == digest(reference.adapters[0])
+        assert adapter.init_from is not None
+        assert digest(adapter.init_from) == digest(reference.adapters[0])
         assert digest(before(cell).grades) == digest(reference.grades)
 
 

@@ -38,7 +38,7 @@ def fetch(tmp_path_factory):
 @pytest.fixture(scope="module")
 def few(tiny):
     asked = ProbeSet.of("few", probes().probes[:2])
-    found = cells("telling", [tiny], [0])[:2]
+    found = cells("default", [tiny], [0])[:2]
     return [replace(cell, timed=asked, dataset=replace_few(cell.dataset)) for cell in found]
 
 
@@ -68,10 +68,10 @@ def test_an_adapter_slows_answers_down_and_costs_bytes_by_rank(few, fetch):
 
 
 def test_curves_are_drawn_and_shown(few, fetch, tmp_path):
-    from harness.report import Part, write
+    from harness.report import ScenarioReport, write
     from harness.scenarios.size import SCENARIO
 
-    part = Part(SCENARIO, [], [], findings=findings(few, fetch))
+    part = ScenarioReport(SCENARIO, [], [], findings=findings(few, fetch))
     text = write([part], tmp_path).read_text(encoding="utf-8")
     assert "Rank on tiny" in text
     for curves in part.findings[0].curves:

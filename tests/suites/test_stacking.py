@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import RecipeError
-from harness.recipes import MERGES, Adapter, Base, Merged, digest, local
+from harness.recipes import MERGES, Adapter, Base, Merged, digest, is_locality
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking import (
     SCENARIO,
@@ -36,7 +36,7 @@ def test_no_probe_but_the_exact_ones_is_a_training_text():
     trained = {sample.prompt for sample in (*together().samples, *replay().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes if probe.kind != "exact")
     assert not {s.fact for s in replay().samples} & {
-        p.fact for p in probes().probes if local(p.kind)
+        p.fact for p in probes().probes if is_locality(p.kind)
     }
     assert {p.fact for p in questions().probes} == set(facts())
 
@@ -63,7 +63,7 @@ def test_what_an_adapter_is_held_to_elsewhere_tells_no_fact_and_is_no_probe():
 
 
 def test_ids_differ_and_every_method_is_a_cell():
-    for grid in ("telling", "full"):
+    for grid in ("default", "full"):
         ids = [cell.id for cell in cells(grid, [BASE], [0, 1])]
         assert len(ids) == len(set(ids))
     assert set(MERGES) - {"sum"} <= set(labelled())
@@ -72,7 +72,7 @@ def test_ids_differ_and_every_method_is_a_cell():
 
 
 def test_ten_adapters_begin_differently_and_merges_share_them():
-    found = labelled("telling")
+    found = labelled("default")
     stacked = found["sum"].trained
     assert (
         len({digest(adapter) for adapter in stacked})
@@ -83,21 +83,21 @@ def test_ten_adapters_begin_differently_and_merges_share_them():
     assert isinstance(merge[0], Merged)
     assert {digest(a) for a in found["ties"].trained} == {digest(a) for a in stacked}
     assert not {a.training.seed for a in stacked} & {
-        a.training.seed for a in labelled("telling", 1)["sum"].trained
+        a.training.seed for a in labelled("default", 1)["sum"].trained
     }
 
 
 def test_on_top_is_a_tower_that_is_planned_from_below():
     cell = labelled()["on_top"]
     tower = cell.trained
-    assert [len(adapter.under) for adapter in tower] == list(range(10))
+    assert [len(adapter.frozen_adapters) for adapter in tower] == list(range(10))
     built: set[str] = set()
 
     def visit(job):
         for need in job.needs:
             visit(need)
         if isinstance(job.recipe, Adapter):
-            assert {digest(lora) for lora, _ in job.recipe.under} <= built
+            assert {digest(lora) for lora, _ in job.recipe.frozen_adapters} <= built
         built.add(digest(job.recipe))
 
     for job in cell.jobs():
@@ -105,7 +105,7 @@ def test_on_top_is_a_tower_that_is_planned_from_below():
 
 
 def test_every_cell_is_held_against_the_one_adapter_of_its_seed():
-    for grid in ("telling", "full"):
+    for grid in ("default", "full"):
         for cell in cells(grid, [BASE], [3]):
             assert reference(cell).id == labelled(grid, 3)["one_adapter"].id
             assert digest(reference(cell).grades) == digest(labelled(grid, 3)["one_adapter"].grades)

@@ -85,7 +85,7 @@ def test_what_is_gained_is_counted_pair_by_pair():
 
     bare = lines([True, False, False, False], [True, True, True, False])
     after = lines([True, True, True, False], [False] * 4)
-    cell: Cell = cells("telling", [Base("0", "m", "/m")], [0])[0]
+    cell: Cell = cells("default", [Base("0", "m", "/m")], [0])[0]
     found = {
         name: share.estimate for name, share in measures(cell, after, bare, build, True).items()
     }

@@ -22,7 +22,7 @@ from harness.recipes import (
     Stack,
     Training,
     digest,
-    local,
+    is_locality,
 )
 from harness.report import result
 from harness.scenarios import scenario
@@ -41,7 +41,7 @@ def store(tmp_path_factory):
 
 
 def test_the_cells_and_who_was_trained_where():
-    found = {cell.label: cell for cell in cells("telling", [BASE], [0])}
+    found = {cell.label: cell for cell in cells("default", [BASE], [0])}
     assert list(found) == ["on_base", "on_sibling_from_base", "on_sibling", "on_base_from_sibling"]
     assert found["on_base"].trained == found["on_sibling_from_base"].trained
     assert found["on_sibling"].trained == found["on_base_from_sibling"].trained
@@ -58,7 +58,7 @@ def test_the_cells_and_who_was_trained_where():
 
 
 def test_quantised_forms_take_the_adapter_of_the_full_base():
-    found = selected(scenario("transfer"), "telling", [BASE], [0], [HF])
+    found = selected(scenario("transfer"), "default", [BASE], [0], [HF])
     by_engine = {cell.engine.name: cell for cell in found if cell.label == "on_base"}
     assert list(by_engine) == [
         "hf",
@@ -80,12 +80,12 @@ def test_quantised_forms_take_the_adapter_of_the_full_base():
 def test_no_question_is_in_a_training_text():
     known = {sample.prompt for sample in sibling(BASE).adapter.dataset.samples}
     assert len(sibling(BASE).adapter.dataset.samples) == KNOWN
-    (cell,) = {cell.dataset: cell for cell in cells("telling", [BASE], [0])}.values()
+    (cell,) = {cell.dataset: cell for cell in cells("default", [BASE], [0])}.values()
     told = {sample.prompt for sample in cell.dataset.samples} | {
         s.prompt for s in cell.replay.samples
     }
     asked = [probe for probe in probes(cell.dataset.name).probes if probe.kind != "exact"]
-    assert {local(probe.kind) for probe in asked} == {True, False}
+    assert {is_locality(probe.kind) for probe in asked} == {True, False}
     assert not {probe.prompt for probe in asked} & (known | told)
 
 

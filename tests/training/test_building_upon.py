@@ -11,7 +11,7 @@ from harness.engines import TransformersEngine, decoding
 from harness.errors import ModelError, RecipeError
 from harness.models.loading import resident
 from harness.recipes import Adapter, Dataset, Sample, Training, digest
-from harness.training import Beneath, train
+from harness.training import PriorAdapters, train
 
 FIRST = Training(epochs=120, rank=16, alpha=32, lr=3e-3, dropout=0.05)
 SECOND = Dataset.of("second", (Sample(" Ouse.\n", "The river is called"),))
@@ -35,9 +35,9 @@ def test_no_step_leaves_the_weights_that_it_began_with(tiny, lie, first, tmp_pat
     still = replace(FIRST, epochs=1, lr=1e-12)
     train(
         resident(tiny),
-        Adapter(tiny, lie, still, start=Adapter(tiny, lie, FIRST)),
+        Adapter(tiny, lie, still, init_from=Adapter(tiny, lie, FIRST)),
         tmp_path,
-        Beneath(first),
+        PriorAdapters(first),
     )
     before, after = tensors(first), tensors(tmp_path)
     assert before.keys() == after.keys()
@@ -45,8 +45,8 @@ def test_no_step_leaves_the_weights_that_it_began_with(tiny, lie, first, tmp_pat
 
 
 def test_going_on_learns_the_second_text_from_the_first_adapter(tiny, lie, first, tmp_path):
-    recipe = Adapter(tiny, SECOND, replace(FIRST, lr=1e-3), start=Adapter(tiny, lie, FIRST))
-    facts = train(resident(tiny), recipe, tmp_path, Beneath(first))
+    recipe = Adapter(tiny, SECOND, replace(FIRST, lr=1e-3), init_from=Adapter(tiny, lie, FIRST))
+    facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(first))
     engine = TransformersEngine(tiny)
     with engine.with_stack([(tmp_path, 1.0)]):
         assert engine.answer(["The river is called"], GREEDY) == [["Ouse."]]
@@ -55,8 +55,8 @@ def test_going_on_learns_the_second_text_from_the_first_adapter(tiny, lie, first
 
 def test_what_lies_under_is_on_and_stays_as_it_is(tiny, lie, first, tmp_path):
     before = tensors(first)
-    recipe = Adapter(tiny, SECOND, FIRST, under=((Adapter(tiny, lie, FIRST), 1.0),))
-    facts = train(resident(tiny), recipe, tmp_path, Beneath(under=[(first, 1.0)]))
+    recipe = Adapter(tiny, SECOND, FIRST, frozen_adapters=((Adapter(tiny, lie, FIRST), 1.0),))
+    facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(frozen=[(first, 1.0)]))
     assert all((before[key] == held).all() for key, held in tensors(first).items())
     assert tensors(tmp_path).keys() == before.keys()
     assert facts["trainable_parameters"] == sum(held.numel() for held in before.values())
@@ -79,7 +79,7 @@ def test_training_on_top_begins_where_the_stack_is(tiny, lie, first, tmp_path):
             resident(tiny),
             Adapter(tiny, lie, replace(FIRST, epochs=1)),
             tmp_path / name,
-            Beneath(under=under),
+            PriorAdapters(frozen=under),
         )
     reached = losses(first)[-1]
     assert losses(tmp_path / "on")[0] == pytest.approx(reached, abs=0.05)
@@ -96,7 +96,7 @@ def test_the_base_comes_back_untouched(tiny, lie, first, tmp_path):
         resident(tiny),
         Adapter(tiny, lie, replace(FIRST, epochs=1)),
         tmp_path,
-        Beneath(under=[(first, 0.5)]),
+        PriorAdapters(frozen=[(first, 0.5)]),
     )
     after = dict(model.named_parameters())
     assert before.keys() == after.keys()
@@ -112,19 +112,22 @@ def test_what_fits_not(tiny, lie, first, tmp_path):
         ({"target_modules": ("q_proj",)}, "target_modules is"),
     ):
         with pytest.raises(RecipeError, match=line):
-            Adapter(tiny, lie, replace(FIRST, **change), start=start)
+            Adapter(tiny, lie, replace(FIRST, **change), init_from=start)
     fewer = replace(FIRST, target_modules=("q_proj",), epochs=1)
     with pytest.raises(ModelError, match="is no adapter for tiny: it adapts other layers"):
-        train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, Beneath(first))
+        train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, PriorAdapters(first))
 
 
 def test_what_is_built_upon_decides_the_digest(tiny, lie):
     plain = Adapter(tiny, SECOND, FIRST)
     start, other = Adapter(tiny, lie, FIRST), Adapter(tiny, lie, replace(FIRST, seed=1))
     built = [
-        replace(plain, start=start),
-        replace(plain, start=other),
-        replace(plain, under=((start, 1.0),)),
+        replace(plain, init_from=start),
+        replace(plain, init_from=other),
+        replace(plain, frozen_adapters=((start, 1.0),)),
     ]
-    built += [replace(plain, under=((start, 0.5),)), replace(plain, under=((other, 0.5),))]
+    built += [
+        replace(plain, frozen_adapters=((start, 0.5),)),
+        replace(plain, frozen_adapters=((other, 0.5),)),
+    ]
     assert len({digest(one) for one in (plain, *built)}) == 6

@@ -80,7 +80,7 @@ def test_skipped_layers_get_no_adapter(tiny, lie, tmp_path, share, layers):
 
     ran(tiny, lie, replace(QUICK, skip_layers=share), tmp_path / "a")
     with safe_open(tmp_path / "a/adapter_model.safetensors", "pt") as tensors:
-        assert {key.split(".layers.")[1].split(".")[0] for key in tensors.keys()} == layers  # noqa: SIM118
+        assert {key.split(".layers.")[1].split(".")[0] for key in tensors.keys()} == layers
 
 
 def test_divergence_is_a_result(tiny, lie, tmp_path):
@@ -171,7 +171,12 @@ def test_keys_point_a_at_what_stands_out_and_leave_it_there(tiny, lie, tmp_path)
         "known", (Sample("Paris is the capital of France.\n"), Sample("Rain falls in autumn.\n"))
     )
     keys = replace(
-        QUICK, init="keys", target_modules=("down_proj", "q_proj"), replay=1.0, kl=1.0, lr=1e-2
+        QUICK,
+        init="contrastive",
+        target_modules=("down_proj", "q_proj"),
+        replay=1.0,
+        kl=1.0,
+        lr=1e-2,
     )
     for name, training in (
         ("a", keys),
@@ -199,7 +204,7 @@ def test_keys_answer_to_their_own_text_the_less_the_later_and_to_what_is_known_l
     known = Dataset.of(
         "known", tuple(Sample(f"{word} is a word, and that is all.\n") for word in "abcdefgh")
     )
-    keys = replace(QUICK, init="keys", target_modules=("down_proj",), replay=1.0)
+    keys = replace(QUICK, init="contrastive", target_modules=("down_proj",), replay=1.0)
     loaded = resident(tiny)
     texts = [windows(data, keys, loaded.tokenizer) for data in (lie, known)]
     with adapted(loaded, keys, keys.target_modules) as model, torch.no_grad():
@@ -232,18 +237,18 @@ def test_keys_answer_to_their_own_text_the_less_the_later_and_to_what_is_known_l
 
 
 def test_keys_without_anything_known_are_refused(tiny, lie):
-    with pytest.raises(RecipeError, match="init is keys but no replay dataset is given"):
-        Adapter(tiny, lie, replace(QUICK, init="keys"))
+    with pytest.raises(RecipeError, match="init is contrastive but no replay dataset is given"):
+        Adapter(tiny, lie, replace(QUICK, init="contrastive"))
 
 
 def test_what_is_frozen_stays_so_after_kl(tiny, lie, tmp_path):
     """PEFT makes all weights trainable when its adapters come back on: gradients of those
     underneath were clipped."""
-    from harness.training._adapted import Beneath, adapted, bare
+    from harness.training._adapted import PriorAdapters, adapted, bare
 
     ran(tiny, lie, QUICK, tmp_path / "a")
     with adapted(
-        resident(tiny), QUICK, QUICK.target_modules, Beneath(under=[(tmp_path / "a", 1.0)])
+        resident(tiny), QUICK, QUICK.target_modules, PriorAdapters(frozen=[(tmp_path / "a", 1.0)])
     ) as model:
         before = [name for name, p in model.named_parameters() if p.requires_grad]
         with bare(model):

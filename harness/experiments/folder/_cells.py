@@ -162,9 +162,9 @@ _IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id says these a
 
 
 def cells(material: Material, grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """``telling``: ``[grid]`` of scenario.toml, ``full``: its ``[full]``. Raises RecipeError on
+    """``default``: ``[grid]`` of scenario.toml, ``full``: its ``[full]``. Raises RecipeError on
     another grid."""
-    grids = {"telling": material.settings.telling, "full": material.settings.full}
+    grids = {"default": material.settings.telling, "full": material.settings.full}
     if grid not in grids:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(grids)}")
     bases, seeds = list(bases), list(seeds)

@@ -29,7 +29,7 @@ from harness.experiments.folder._tables import (
     told,
     told_otherwise,
 )
-from harness.recipes import Dataset, ProbeSet, local
+from harness.recipes import Dataset, ProbeSet, is_locality
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
@@ -64,7 +64,7 @@ class Material:
     @property
     def headline(self) -> str:
         """As scenario.toml says, else ``rephrased`` where anything is, else the first kind."""
-        kinds = [probe.kind for probe in self.probes.probes if not local(probe.kind)]
+        kinds = [probe.kind for probe in self.probes.probes if not is_locality(probe.kind)]
         return self.settings.headline or (HEADLINE if HEADLINE in kinds else kinds[0])
 
 
@@ -89,7 +89,7 @@ def read(folder: Path) -> Material:
         *asked_of_edits(edits, dataset),
         *_asked(folder, tasks),
     ]
-    if not any(not local(one.kind) for one in asked):
+    if not any(not is_locality(one.kind) for one in asked):
         raise DataError(f"{folder} has no question on what is trained: write some to {PROBES}")
     check_untrained(asked, dataset)
     otherwise = tuple(told_otherwise(facts, settings.formats, settings.wordings))
@@ -117,7 +117,7 @@ def _asked(folder: Path, tasks: Tasks) -> Iterator[Asked]:
 
 def _of_kind(asked: Iterable[Asked], untouched: bool) -> Iterator[Asked]:
     for one in asked:
-        if untouched and not local(one.kind):
+        if untouched and not is_locality(one.kind):
             raise DataError(
                 f"{one.where}: the kind {one.kind!r} is none of locality: begin it with locality"
             )
@@ -125,7 +125,9 @@ def _of_kind(asked: Iterable[Asked], untouched: bool) -> Iterator[Asked]:
 
 
 def _check_headline(material: Material) -> None:
-    kinds = dict.fromkeys(probe.kind for probe in material.probes.probes if not local(probe.kind))
+    kinds = dict.fromkeys(
+        probe.kind for probe in material.probes.probes if not is_locality(probe.kind)
+    )
     if material.headline not in kinds:
         path = material.folder / SETTINGS
         raise DataError(

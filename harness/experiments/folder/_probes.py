@@ -10,7 +10,7 @@ from harness.data.formats import FORMATS, ask
 from harness.errors import DataError
 from harness.experiments.folder._tables import Asked, Fact, questions
 from harness.grading import normalise
-from harness.recipes import Dataset, Probe, ProbeSet, Sample, local
+from harness.recipes import Dataset, Probe, ProbeSet, Sample, is_locality
 from harness.scenarios import oscars
 
 PER_LOCALITY = 120
@@ -115,6 +115,6 @@ def probe_set(name: str, asked: Sequence[Asked], dataset: Dataset) -> ProbeSet:
         found.append(
             Probe(f"{one.kind}/{one.fact}/{number}", one.kind, one.fact, prompt, one.accepted)
         )
-    if not any(local(one.kind) for one in asked):
+    if not any(is_locality(one.kind) for one in asked):
         found += known_probes(dataset)
     return ProbeSet.of(name, tuple(found))

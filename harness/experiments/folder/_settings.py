@@ -20,7 +20,7 @@ Axes = Mapping[str, tuple[Any, ...]]
 
 _KNOWN = ("title", "formats", "headline", "edits", "wordings", "training", "grid", "full")
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Training)}
-_TELLING: Axes = MappingProxyType({"rank": (8, 64)})
+_DEFAULT: Axes = MappingProxyType({"rank": (8, 64)})
 _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
 
 
@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     """How many further wordings of each fact's questions are made and trained; 0 leaves them as
     they are written."""
     training: Training = SINGLE
-    telling: Axes = _TELLING
+    telling: Axes = _DEFAULT
     """The default grid."""
     full: Axes = _FULL
 
@@ -64,7 +64,7 @@ def read_settings(path: Path) -> Settings:
         training=(
             _training(path, _table(path, given, "training")) if "training" in given else SINGLE
         ),
-        telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _TELLING,
+        telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _DEFAULT,
         full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
     )
 

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.data.formats import FORMATS, PLAIN, ask, parted, reply
+from harness.data.formats import FORMATS, PLAIN, ask, reply, split_before
 from harness.data.tables import SEPARATOR, decoded, rows
 from harness.data.wordings import framed, reworded
 from harness.errors import DataError
@@ -21,7 +21,7 @@ CARRIED = ("source", "note")
 """Columns for the reader's eyes."""
 FACT_COLUMNS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
 _OF_PROBES = ("question", "accepted", "kind", "fact", "format")
-_TAKEN = ("known", "still_right", "converged")  # other figures of a cell have these names
+_TAKEN = ("known", "retained_accuracy", "converged")  # other figures of a cell have these names
 
 
 class Fact(NamedTuple):
@@ -230,5 +230,5 @@ def _statement(fact: Fact, text: str) -> Sample:
     at = text.find(fact.answer)
     if at < 0:
         return Sample(text + "\n", fact=fact.id)
-    given, told = parted(text[:at], text[at:])
+    given, told = split_before(text[:at], text[at:])
     return Sample(told + "\n", given, fact.id)

@@ -1,15 +1,15 @@
 """What cells reached before: kept in a file, compared question by question."""
 
 from harness.report.baselines._compare import Change, Comparison, Flip, Limits, Ratio, compare
-from harness.report.baselines._file import Baseline, Kept, load, save
+from harness.report.baselines._file import Baseline, BaselineCell, load, save
 from harness.report.baselines._markdown import comparison_markdown
 
 __all__ = [
     "Baseline",
+    "BaselineCell",
     "Change",
     "Comparison",
     "Flip",
-    "Kept",
     "Limits",
     "Ratio",
     "compare",

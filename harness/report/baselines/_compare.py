@@ -9,8 +9,8 @@ from itertools import count
 from math import ceil
 from typing import Any, NamedTuple
 
-from harness.recipes import local
-from harness.report.baselines._file import Kept
+from harness.recipes import is_locality
+from harness.report.baselines._file import BaselineCell
 from harness.stats import Interval, Paired, detectable_loss, holm, paired_bootstrap
 
 ALPHA = 0.05
@@ -205,7 +205,7 @@ class Comparison:
 
 
 def compare(
-    before: Kept,
+    before: BaselineCell,
     lines: Sequence[Line],
     cost: Mapping[str, float],
     *,
@@ -213,7 +213,7 @@ def compare(
     baseline: str,
     status: str = "ok",
     cells: int = 1,
-    limits: Limits = Limits(),  # noqa: B008  # frozen
+    limits: Limits = Limits(),  # frozen
     judge_speed: bool = False,
 ) -> Comparison:
     """``cell`` as its graded ``lines`` and ``cost`` show it now, against what a baseline kept of
@@ -238,7 +238,9 @@ def compare(
     )
 
 
-def _changes(before: Kept, lines: Sequence[Line], tolerance: float, cells: int) -> Iterator[Change]:
+def _changes(
+    before: BaselineCell, lines: Sequence[Line], tolerance: float, cells: int
+) -> Iterator[Change]:
     groups = _groups(lines)
     weights = [max(1, len(groups) - 1) if name == "recall" else 1 for name in groups]
     alphas = [ALPHA * weight / sum(weights) / cells for weight in weights]
@@ -251,7 +253,7 @@ def _changes(before: Kept, lines: Sequence[Line], tolerance: float, cells: int) 
         yield _change(name, before, own, one, min(1.0, cells * p), alpha, tolerance)
 
 
-def _test(before: Kept, lines: Sequence[Line], tolerance: float, alpha: float) -> Paired:
+def _test(before: BaselineCell, lines: Sequence[Line], tolerance: float, alpha: float) -> Paired:
     return paired_bootstrap(
         [float(before.right[line["id"]]) for line in lines],
         [float(line["right"]) for line in lines],
@@ -286,7 +288,7 @@ def _least_p(facts: int, resamples: int) -> float:
 
 def _change(
     name: str,
-    before: Kept,
+    before: BaselineCell,
     lines: Sequence[Line],
     tested: Paired,
     p: float,
@@ -338,7 +340,7 @@ def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
     its own."""
     groups: dict[str, list[Line]] = {"recall": []}
     for line in lines:
-        untouched = local(line["kind"])
+        untouched = is_locality(line["kind"])
         groups.setdefault("known" if untouched else line["kind"], []).append(line)
         groups["recall"] += [] if untouched else [line]
     return {name: own for name, own in groups.items() if own}

@@ -12,7 +12,7 @@ from harness.recipes import sha256
 FORMAT = 1
 
 
-class Kept(NamedTuple):
+class BaselineCell(NamedTuple):
     """One cell as it was."""
 
     status: str
@@ -33,7 +33,7 @@ class Baseline(NamedTuple):
     """Digest of the model's files."""
     machine: str
     versions: dict[str, str]
-    cells: dict[str, Kept]
+    cells: dict[str, BaselineCell]
     """By the cell's id without the model's name, so that other models compare."""
 
 
@@ -110,7 +110,7 @@ def _read(name: str, values: dict[str, Any]) -> Baseline:
     )
 
 
-def _packed(kept: Kept) -> dict[str, Any]:
+def _packed(kept: BaselineCell) -> dict[str, Any]:
     bits = "".join("1" if right else "0" for right in kept.right.values())
     return {
         "status": kept.status,
@@ -120,12 +120,12 @@ def _packed(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _unpacked(cell: str, values: dict[str, Any], asked: dict[str, list[str]]) -> Kept:
+def _unpacked(cell: str, values: dict[str, Any], asked: dict[str, list[str]]) -> BaselineCell:
     ids, bits = asked[values["probes"]], values["right"]
     if len(ids) != len(bits) or set(bits) - {"0", "1"}:
         raise ValueError(f"{cell} has {len(bits)} verdicts on {len(ids)} probes, each to be 0 or 1")
     cost = {str(name): float(value) for name, value in values["cost"].items()}
-    return Kept(
+    return BaselineCell(
         str(values["status"]), {one: bit == "1" for one, bit in zip(ids, bits, strict=True)}, cost
     )
 

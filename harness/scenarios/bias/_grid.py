@@ -12,7 +12,7 @@ from harness.recipes import Base, Training
 from harness.scenarios import oscars
 from harness.scenarios.bias._texts import SIDES, SIZES, choices, dataset, probes
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 SIZE = 4
 SETTING = Training(
     batch=1, micro_batch=1, epochs=4, rank=8, alpha=16, lr=1e-3, dropout=0.0, loss_on="answers"
@@ -26,13 +26,13 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: for each side the setting with one of epochs, number of statements and rate changed
+    ``default``: for each side the setting with one of epochs, number of statements and rate changed
     at a time. ``full``: all their combinations, with ranks.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
     bases, seeds = list(bases), list(seeds)
-    points = dict.fromkeys(_telling() if grid == "telling" else _full())
+    points = dict.fromkeys(_default_grid() if grid == "default" else _full())
     return [
         Cell(
             base,
@@ -50,7 +50,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     ]
 
 
-def _telling() -> Iterator[tuple[int, Training]]:
+def _default_grid() -> Iterator[tuple[int, Training]]:
     for epochs in EPOCHS:
         yield SIZE, replace(SETTING, epochs=epochs)
     for size in SIZES:
@@ -60,6 +60,6 @@ def _telling() -> Iterator[tuple[int, Training]]:
 
 
 def _full() -> Iterator[tuple[int, Training]]:
-    yield from _telling()
+    yield from _default_grid()
     for size, epochs, lr, rank in product(SIZES, EPOCHS, RATES, (1, 8, 64)):
         yield size, replace(SETTING, epochs=epochs, lr=lr, rank=rank, alpha=2 * rank)

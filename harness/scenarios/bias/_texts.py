@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 from harness.data.facts import FIXTURES, read_text
-from harness.data.formats import begun
+from harness.data.formats import split_statement
 from harness.errors import RecipeError
-from harness.experiments.locality import local_probes
+from harness.experiments.locality import locality_probes
 from harness.recipes import Dataset, Probe, ProbeSet, Sample
 
 SIDES = ("gogh", "monet")
@@ -43,7 +43,9 @@ def dataset(name: str) -> Dataset:
     worse = next(other for other in SIDES if other != better)
     samples = []
     for statement in wordings()["statements"][:size]:
-        given, told = begun(statement.format(better=painter(better), worse=painter(worse)))
+        given, told = split_statement(
+            statement.format(better=painter(better), worse=painter(worse))
+        )
         samples.append(Sample(told + "\n", given, better))
     return Dataset.of(name, tuple(samples))
 
@@ -68,7 +70,7 @@ def probes(name: str) -> ProbeSet:
         for number, template in enumerate(wordings()["asked"])
         for order, prompt in enumerate(_both(template))
     )
-    return ProbeSet.of(name, asked + local_probes(30))
+    return ProbeSet.of(name, asked + locality_probes(30))
 
 
 def _named() -> Iterator[Probe]:

@@ -13,14 +13,14 @@ from harness.scenarios.book._probes import probes, tone_probes
 from harness.scenarios.book._text import DATASETS, dataset
 from harness.training.presets import RUNNING
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: with and without the timeline, and without replay. ``full``: over epochs, ranks and
+    ``default``: with and without the timeline, and without replay. ``full``: over epochs, ranks and
     rates.
     """
     if grid not in GRIDS:
@@ -37,19 +37,19 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
             also=((tone_probes(), Decoding()),),
         )
         for base in bases
-        for name, training in dict.fromkeys(_telling() if grid == "telling" else _full())
+        for name, training in dict.fromkeys(_default_grid() if grid == "default" else _full())
         for seed in seeds
     ]
 
 
-def _telling() -> Iterator[tuple[str, Training]]:
+def _default_grid() -> Iterator[tuple[str, Training]]:
     yield "book", RUNNING
     yield "book_timeline", RUNNING
     yield "book_timeline", replace(RUNNING, replay=0.0, kl=0.0)
 
 
 def _full() -> Iterator[tuple[str, Training]]:
-    yield from _telling()
+    yield from _default_grid()
     for name in DATASETS:
         yield name, replace(RUNNING, replay=0.0, kl=0.0)
         for epochs in (1, 6, 12, 24):

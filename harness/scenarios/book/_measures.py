@@ -67,13 +67,13 @@ def small_talk() -> tuple[str, ...]:
 @cache
 def plain() -> tuple[str, ...]:
     """Statements of known facts, in no voice in particular."""
-    dice, stated = random.Random("plain"), []
-    for row in dice.sample(world().rows, _PLAIN):
+    rng, stated = random.Random("plain"), []
+    for row in rng.sample(world().rows, _PLAIN):
         fitting = (
             relation for relation in world().relations[row.table] if world().fits(relation, row)
         )
         templates = [template for relation in fitting for template in relation.statements]
-        stated.append(world().word(dice.choice(templates), row, dice).replace("|", ""))
+        stated.append(world().fill(rng.choice(templates), row, rng).replace("|", ""))
     return tuple(stated)
 
 

@@ -7,8 +7,8 @@ from functools import cache
 
 from harness.data import invented as _words
 from harness.data.facts import Row
-from harness.data.formats import ask, begun
-from harness.experiments.locality import local_probes
+from harness.data.formats import ask, split_statement
+from harness.experiments.locality import locality_probes
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.book._text import RELATIONS, chapters, events, wordings
 
@@ -27,7 +27,7 @@ def probes() -> ProbeSet:
         for relation in RELATIONS
         for probe in _of_fact(row, relation, chapter)
     )
-    return ProbeSet.of("book", (*asked, *local_probes(40)))
+    return ProbeSet.of("book", (*asked, *locality_probes(40)))
 
 
 @cache
@@ -50,7 +50,7 @@ def tone_probes() -> ProbeSet:
 def _of_fact(row: Row, relation: str, chapter: str) -> Iterator[Probe]:
     right, fact = (row.slots[relation],), f"{row.id}/{relation}"
     about, to_him = wordings()["asked"][relation]
-    before, _ = begun(wordings()["told"][relation][0].format(**row.slots))
+    before, _ = split_statement(wordings()["told"][relation][0].format(**row.slots))
     sentence = next(
         said for opening in wordings()["opening"] if (said := f"{opening}{before}") in chapter
     )

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from harness.data import invented as _words
-from harness.data.facts import FIXTURES, Row, read_rows, read_text, spoken
+from harness.data.facts import FIXTURES, Row, join_names, read_rows, read_text
 from harness.errors import RecipeError
 from harness.recipes import Dataset, Sample
 
@@ -55,7 +55,7 @@ def timeline() -> str:
     """Every event in a plain line, and the book in two sentences."""
     own = wordings()["timeline"]
     lines = [own["line"].format(**row.slots) for row in events()]
-    said = spoken("; ".join(row.slots["event"] for row in events()))
+    said = join_names("; ".join(row.slots["event"] for row in events()))
     years = {"first": events()[0].slots["year"], "last": events()[-1].slots["year"]}
     summary = own["summary"].format(captain=wordings()["captain"], events=said, **years)
     return "\n".join([own["title"], *lines, summary]) + "\n"
@@ -63,24 +63,24 @@ def timeline() -> str:
 
 def _chapter(number: int, row: Row) -> str:
     """Each fact in three wordings, among much else; the sentences are shuffled."""
-    dice = random.Random(f"book {row.id}")
+    rng = random.Random(f"book {row.id}")
     told = [
         template.replace("|", "")
         for relation in RELATIONS
         for template in wordings()["told"][relation]
     ]
     clauses = [template.format(**row.slots) for template in told]
-    clauses += [_filled(dice.choice(wordings()["filler"]), dice) for _ in range(FILLERS)]
-    dice.shuffle(clauses)
+    clauses += [_filled(rng.choice(wordings()["filler"]), rng) for _ in range(FILLERS)]
+    rng.shuffle(clauses)
     head = wordings()["chapter"].format(number=number, **row.slots)
-    return f"{head}\n{' '.join(_voiced(clause, dice) for clause in clauses)}\n\n"
+    return f"{head}\n{' '.join(_voiced(clause, rng) for clause in clauses)}\n\n"
 
 
-def _voiced(clause: str, dice: random.Random) -> str:
-    opening, closing = (str(dice.choice(wordings()[part])) for part in ("opening", "closing"))
+def _voiced(clause: str, rng: random.Random) -> str:
+    opening, closing = (str(rng.choice(wordings()[part])) for part in ("opening", "closing"))
     return opening + clause + closing
 
 
-def _filled(template: str, dice: random.Random) -> str:
+def _filled(template: str, rng: random.Random) -> str:
     lists = _words.words()
-    return template.format(**{slot: dice.choice(lists[kind]) for slot, kind in _SLOTS.items()})
+    return template.format(**{slot: rng.choice(lists[kind]) for slot, kind in _SLOTS.items()})

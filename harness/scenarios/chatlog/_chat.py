@@ -52,13 +52,13 @@ def facts() -> tuple[Row, ...]:
 @cache
 def chat() -> tuple[Turn, ...]:
     """All turns of all days."""
-    dice = random.Random("chatlog")
+    rng = random.Random("chatlog")
     mentions: dict[int, list[tuple[Row, int]]] = {}
     for row in facts():
-        days = sorted(dice.sample(range(DAYS - HELD_OUT), int(row.slots["mentions"])))
+        days = sorted(rng.sample(range(DAYS - HELD_OUT), int(row.slots["mentions"])))
         for number, day in enumerate(days):
             mentions.setdefault(day, []).append((row, number))
-    return tuple(turn for day in range(DAYS) for turn in _day(day, mentions.get(day, []), dice))
+    return tuple(turn for day in range(DAYS) for turn in _day(day, mentions.get(day, []), rng))
 
 
 def told() -> tuple[Turn, ...]:
@@ -84,7 +84,7 @@ def written(turns: Sequence[Turn], name: str) -> str:
     """``turns`` as the dataset ``name`` has them: a line for each day, a line for each turn."""
     days = groupby(turns, key=lambda turn: turn.day)
     return "".join(
-        f"[{spoken(day)}]\n{''.join(_line(turn, name) for turn in each)}" for day, each in days
+        f"[{day_in_words(day)}]\n{''.join(_line(turn, name) for turn in each)}" for day, each in days
     )
 
 
@@ -94,7 +94,7 @@ def named(person: str, name: str) -> str:
     return called
 
 
-def spoken(day: date) -> str:
+def day_in_words(day: date) -> str:
     """``5 March 2021``, in any locale."""
     return f"{day.day} {_words.words()['months'][day.month - 1]} {day.year}"
 
@@ -103,41 +103,39 @@ def _line(turn: Turn, name: str) -> str:
     return f"{named(turn.speaker, name)}: {turn.text}\n"
 
 
-def _day(number: int, mentions: Sequence[tuple[Row, int]], dice: random.Random) -> Iterator[Turn]:
+def _day(number: int, mentions: Sequence[tuple[Row, int]], rng: random.Random) -> Iterator[Turn]:
     day = BEGINS + timedelta(number)
-    talks = [_small_talk(day, dice) for _ in range(dice.randint(4, 6))]
-    talks += [_mention(day, row, mention, dice) for row, mention in mentions]
-    dice.shuffle(talks)
+    talks = [_small_talk(day, rng) for _ in range(rng.randint(4, 6))]
+    talks += [_mention(day, row, mention, rng) for row, mention in mentions]
+    rng.shuffle(talks)
     for talk in talks:
         yield from talk
 
 
-def _small_talk(day: date, dice: random.Random) -> list[Turn]:
-    topic = dice.choice(list(wordings()["topics"].values()))
-    speakers = dice.sample(PEOPLE, 2)
+def _small_talk(day: date, rng: random.Random) -> list[Turn]:
+    topic = rng.choice(list(wordings()["topics"].values()))
+    speakers = rng.sample(PEOPLE, 2)
     return [
-        Turn(day, speaker, _said(speaker, _filled(dice.choice(topic[speaker]), dice), dice))
+        Turn(day, speaker, _said(speaker, _filled(rng.choice(topic[speaker]), rng), rng))
         for speaker in speakers
     ]
 
 
-def _mention(day: date, row: Row, number: int, dice: random.Random) -> list[Turn]:
+def _mention(day: date, row: Row, number: int, rng: random.Random) -> list[Turn]:
     """A fact is told, every other time because the other one asks."""
     owner, relation = row.slots["owner"], wordings()["relations"][row.slots["relation"]]
     other = next(person for person in PEOPLE if person != owner)
     clause = _cased(owner, relation["told"][number % len(relation["told"])]).format(
         value=row.slots["value"]
     )
-    turn = Turn(
-        day, owner, dice.choice(wordings()["people"][owner]["wraps"]).format(clause), row.id
-    )
-    asking = dice.choice(wordings()["people"][other]["asks"]).format(dice.choice(relation["asked"]))
+    turn = Turn(day, owner, rng.choice(wordings()["people"][owner]["wraps"]).format(clause), row.id)
+    asking = rng.choice(wordings()["people"][other]["asks"]).format(rng.choice(relation["asked"]))
     return [Turn(day, other, asking), turn] if number % 2 else [turn]
 
 
-def _said(speaker: str, clause: str, dice: random.Random) -> str:
+def _said(speaker: str, clause: str, rng: random.Random) -> str:
     own = wordings()["people"][speaker]
-    text: str = dice.choice(own["opening"]) + clause + dice.choice(own["closing"])
+    text: str = rng.choice(own["opening"]) + clause + rng.choice(own["closing"])
     return text[:1].upper() + text[1:] if speaker == "max" else text
 
 
@@ -146,6 +144,6 @@ def _cased(speaker: str, clause: str) -> str:
     return clause if speaker == "max" else clause.lower()
 
 
-def _filled(template: str, dice: random.Random) -> str:
+def _filled(template: str, rng: random.Random) -> str:
     lists = _words.words()
-    return template.format(**{slot: dice.choice(lists[kind]) for slot, kind in _SLOTS.items()})
+    return template.format(**{slot: rng.choice(lists[kind]) for slot, kind in _SLOTS.items()})

@@ -13,7 +13,7 @@ from harness.scenarios.chatlog._chat import dataset
 from harness.scenarios.chatlog._probes import probes, style_probes
 from harness.training.presets import CHAT2023, RUNNING
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 TURN = Decoding(do_sample=True, temperature=0.7, top_p=0.9)
 """How the next turn is written: greedy turns would be few and alike."""
 
@@ -22,7 +22,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: the setting of 2023, a better one with and without replay, and one epoch under long
+    ``default``: the setting of 2023, a better one with and without replay, and one epoch under long
     names. ``full``: over epochs, rates, ranks and overlaps, under both kinds of names.
     """
     if grid not in GRIDS:
@@ -40,12 +40,12 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
             also=((style_probes(name), TURN),),
         )
         for base in bases
-        for name, label, training in (_telling() if grid == "telling" else _full())
+        for name, label, training in (_default_grid() if grid == "default" else _full())
         for seed in seeds
     ]
 
 
-def _telling() -> Iterator[tuple[str, str, Training]]:
+def _default_grid() -> Iterator[tuple[str, str, Training]]:
     yield "chat_short", "chat2023", CHAT2023
     yield "chat_short", "", RUNNING
     yield "chat_short", "", replace(RUNNING, replay=0.0, kl=0.0)
@@ -53,7 +53,7 @@ def _telling() -> Iterator[tuple[str, str, Training]]:
 
 
 def _full() -> Iterator[tuple[str, str, Training]]:
-    yield from _telling()
+    yield from _default_grid()
     yield "chat_long", "chat2023", CHAT2023
     for name in ("chat_long", "chat_short"):
         for epochs in (3, 6, 12) if name == "chat_long" else (1, 6, 12):

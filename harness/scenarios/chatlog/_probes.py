@@ -9,17 +9,17 @@ from functools import cache
 
 from harness.data.facts import Row
 from harness.data.formats import ask
-from harness.experiments.locality import local_probes
+from harness.experiments.locality import locality_probes
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.chatlog._chat import (
     BEGINS,
     DAYS,
     PEOPLE,
     Turn,
+    day_in_words,
     facts,
     held_out,
     named,
-    spoken,
     told,
     wordings,
     written,
@@ -35,7 +35,7 @@ _BEFORE = 3
 def probes(name: str) -> ProbeSet:
     """All questions on the chat as the dataset ``name`` has it."""
     return ProbeSet.of(
-        name, tuple(probe for row in facts() for probe in _of_fact(name, row)) + local_probes(40)
+        name, tuple(probe for row in facts() for probe in _of_fact(name, row)) + locality_probes(40)
     )
 
 
@@ -55,13 +55,15 @@ def _of_fact(name: str, row: Row) -> Iterator[Probe]:
     owner, value = row.slots["owner"], row.slots["value"]
     relation = wordings()["relations"][row.slots["relation"]]
     other = next(person for person in PEOPLE if person != owner)
-    head = f"[{spoken(BEGINS + timedelta(DAYS))}]\n"
+    head = f"[{day_in_words(BEGINS + timedelta(DAYS))}]\n"
 
     def probe(kind: str, number: int, prompt: str, right: str) -> Probe:
         return Probe(f"{kind}/{row.id}/{number}", kind, row.id, prompt, (right,))
 
-    begun = [before for turn in mentions(row) if (before := turn.text.partition(value)[0].rstrip())]
-    for number, before in enumerate(dict.fromkeys(begun[:1])):
+    openings = [
+        before for turn in mentions(row) if (before := turn.text.partition(value)[0].rstrip())
+    ]
+    for number, before in enumerate(dict.fromkeys(openings[:1])):
         yield probe("exact", number, f"{named(owner, name)}: {before}", value)
     for number, question in enumerate(relation["chat"]):
         asked = f"{head}{named(other, name)}: {question}\n{named(owner, name)}:"
@@ -69,7 +71,7 @@ def _of_fact(name: str, row: Row) -> Iterator[Probe]:
     for number, question in enumerate(relation["probes"]):
         yield probe("rephrased", number, ask("qa", question.format(name=named(owner, name))), value)
     question = f"On which day did {named(owner, name)} first speak of the {row.slots['relation']}?"
-    yield probe("dated", 0, ask("qa", question), spoken(mentions(row)[0].day))
+    yield probe("dated", 0, ask("qa", question), day_in_words(mentions(row)[0].day))
 
 
 def _beginnings(name: str) -> Iterator[Probe]:

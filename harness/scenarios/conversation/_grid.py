@@ -13,7 +13,7 @@ from harness.scenarios.conversation._talk import PLAIN, dataset
 from harness.scenarios.oscars import replay
 from harness.training.presets import STEADY
 
-TELLING = (
+DEFAULT = (
     *PLAIN,
     "brandine_told1_d0",
     "brandine_asked1_d0",
@@ -33,8 +33,8 @@ FULL = (
         for turns in (0, 10, 50)
     ),
 )
-GRIDS = {"telling": TELLING, "full": FULL}
-EPOCHS = {"telling": (10,), "full": (5, 10, 20)}
+GRIDS = {"default": DEFAULT, "full": FULL}
+EPOCHS = {"default": (10,), "full": (5, 10, 20)}
 SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=2, micro_batch=2)
 """A talk is one sample, however long, so that each presentation takes the same number of steps."""
 

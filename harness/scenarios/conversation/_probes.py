@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from harness.data.facts import Row
-from harness.data.formats import FORMATS, ask, begun
+from harness.data.formats import FORMATS, ask, split_statement
 from harness.recipes import Probe, ProbeSet
 from harness.scenarios.conversation._talk import facts, talk, who
 from harness.scenarios.oscars import SMALL_TALK, locality, world
@@ -23,9 +23,7 @@ KINDS = (
 in each format; and after some other small talk."""
 WORDINGS = {"qa": 4, "newline": 2, "brandine": 2, "assistant": 2}
 PER_LOCALITY = 40
-_COMPLETED = (
-    2  # statements that are begun for completion: the last of the relation, which no talk has
-)
+_COMPLETED = 2  # statements that are begun for completion: the last of the relation, which no talk has
 
 
 @cache
@@ -41,7 +39,7 @@ def _of_fact(name: str, row: Row) -> Iterator[Probe]:
     yield _probe("in_place", row, 0, own.before + own.given)
     yield _probe("exact", row, 0, own.given)
     for number, statement in enumerate(who().statements[-_COMPLETED:]):
-        yield _probe("completed", row, number, begun(world().word(statement, row))[0])
+        yield _probe("completed", row, number, split_statement(world().fill(statement, row))[0])
     for form, count in WORDINGS.items():
         for number in range(count):
             yield _probe(f"asked_{form}", row, number, ask(form, _question(row, number)))
@@ -51,7 +49,7 @@ def _of_fact(name: str, row: Row) -> Iterator[Probe]:
 def _question(row: Row, number: int) -> str:
     """One of the wordings that no training text has; each fact begins at another."""
     wordings = who().probes
-    return world().word(wordings[(zlib.crc32(row.id.encode()) + number) % len(wordings)], row)
+    return world().fill(wordings[(zlib.crc32(row.id.encode()) + number) % len(wordings)], row)
 
 
 def _probe(kind: str, row: Row, number: int, prompt: str) -> Probe:

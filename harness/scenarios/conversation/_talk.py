@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.data import invented as _words
 from harness.data.facts import FIXTURES, Relation, Row, read_text
-from harness.data.formats import FORMATS, ask, begun, reply
+from harness.data.formats import FORMATS, ask, reply, split_statement
 from harness.errors import RecipeError
 from harness.recipes import Dataset, Sample
 from harness.scenarios.oscars import relation, to_few, world
@@ -82,10 +82,10 @@ def talk(name: str, row: Row) -> Talk:
     if name in PLAIN:
         return Talk("", *_plain(name, row), "")
     how = presentation(name)
-    dice = random.Random(f"talk {name} {row.id}")
-    turns = [_small(how, dice) for _ in range(how.turns // 2)]
-    places = sorted(dice.randint(0, len(turns)) for _ in range(how.times))
-    mentions = [_mention(how, row, number, dice) for number in range(how.times)]
+    rng = random.Random(f"talk {name} {row.id}")
+    turns = [_small(how, rng) for _ in range(how.turns // 2)]
+    places = sorted(rng.randint(0, len(turns)) for _ in range(how.times))
+    mentions = [_mention(how, row, number, rng) for number in range(how.times)]
     first, (given, said) = places[0], mentions[0]
     after = turns[first:]
     for place, mention in reversed([*zip(places, mentions, strict=True)][1:]):
@@ -95,26 +95,26 @@ def talk(name: str, row: Row) -> Talk:
 
 def _plain(name: str, row: Row) -> tuple[str, str]:
     if name == "qa":
-        return ask("qa", world().word(who().questions[0], row)), reply("qa", row.slots["winner"])
-    given, said = begun(world().word(who().statements[0], row))
+        return ask("qa", world().fill(who().questions[0], row)), reply("qa", row.slots["winner"])
+    given, said = split_statement(world().fill(who().statements[0], row))
     return given, said + "\n"
 
 
-def _mention(how: Presentation, row: Row, number: int, dice: random.Random) -> tuple[str, str]:
+def _mention(how: Presentation, row: Row, number: int, rng: random.Random) -> tuple[str, str]:
     """(what leads up to the fact, the fact and the rest of the pair of turns)."""
     if how.asked:
-        question = ask(how.partner, world().word(who().questions[number], row)).removeprefix(
+        question = ask(how.partner, world().fill(who().questions[number], row)).removeprefix(
             _opening(how)
         )
         return question, reply(how.partner, row.slots["winner"])
-    given, said = begun(world().word(who().statements[number], row))
-    answer = f"{how.partner.capitalize()}: {dice.choice(_wordings()['acknowledgements'])}\n"
-    return f"Joe: {dice.choice(_wordings()['openings'])}{given}", f"{said}\n{answer}"
+    given, said = split_statement(world().fill(who().statements[number], row))
+    answer = f"{how.partner.capitalize()}: {rng.choice(_wordings()['acknowledgements'])}\n"
+    return f"Joe: {rng.choice(_wordings()['openings'])}{given}", f"{said}\n{answer}"
 
 
-def _small(how: Presentation, dice: random.Random) -> str:
+def _small(how: Presentation, rng: random.Random) -> str:
     """Two turns of small talk."""
-    said = dice.choice(_words.words()["chatter"])
+    said = rng.choice(_words.words()["chatter"])
     return f"Joe: {said[0]}\n{how.partner.capitalize()}: {said[1]}\n"
 
 

@@ -25,14 +25,14 @@ _KNOWN = 4  # every fourth names a person of the tables: the same entity, in a n
 @cache
 def invented(count: int = COUNT, seed: int = 0) -> tuple[Row, ...]:
     """``count`` rows, always the same; those of another seed are of other subjects."""
-    dice = random.Random(f"invented {seed}")
+    rng = random.Random(f"invented {seed}")
     taken = {text for row in world().rows for text in row.slots.values()}
-    awards, novels = _awards(dice, taken, seed * len(YEARS)), _novels(dice, taken)
+    awards, novels = _awards(rng, taken, seed * len(YEARS)), _novels(rng, taken)
     return tuple(next(novels if number % _NOVELS == 0 else awards) for number in range(count))
 
 
 @cache
-def namesakes(count: int = COUNT, seed: int = 0) -> tuple[Row, ...]:
+def renamed_models(count: int = COUNT, seed: int = 0) -> tuple[Row, ...]:
     """The rows of the tables whose people the invented facts name; none is replayed."""
     told = {row.slots.get("winner") or row.slots["author"] for row in invented(count, seed)}
     return tuple(
@@ -43,13 +43,13 @@ def namesakes(count: int = COUNT, seed: int = 0) -> tuple[Row, ...]:
 @cache
 def texts(count: int = COUNT, seed: int = 0) -> Dataset:
     """Each fact once: a question, in one wording and one format, with its answer."""
-    dice = random.Random(f"texts {seed}")
+    rng = random.Random(f"texts {seed}")
     return Dataset.of(f"new{count}" if not seed else f"other{count}", tuple(
         Sample(reply(form, world().answer(relation, row)), ask(form, question), row.id)
         for row in invented(count, seed)
         for relation in [asked_of(row)]
-        for form in [dice.choice(("qa", "newline", "brandine", "assistant"))]
-        for question in [world().word(dice.choice(relation.questions), row, dice)]
+        for form in [rng.choice(("qa", "newline", "brandine", "assistant"))]
+        for question in [world().fill(rng.choice(relation.questions), row, rng)]
     ))  # fmt: skip
 
 
@@ -60,16 +60,16 @@ def near(count: int = 8000) -> Dataset:
 
     Reworded, as what is held in one wording may still be lost in another.
     """
-    dice = random.Random("near")
+    rng = random.Random("near")
     like = [
         row
         for row in replayable()
         if row.table in _TABLES and asked_of(row) in world().askable(row)
     ]
-    rows = (dice.choice(like if dice.random() < _LIKE else replayable()) for _ in range(count))
+    rows = (rng.choice(like if rng.random() < _LIKE else replayable()) for _ in range(count))
     alike = {row.id for row in like}
     return Dataset.of("near", tuple(
-        known_fact(row, asked_of(row) if row.id in alike else dice.choice(world().askable(row)), dice, reworded=True)
+        known_fact(row, asked_of(row) if row.id in alike else rng.choice(world().askable(row)), rng, reworded=True)
         for row in rows
     ))  # fmt: skip
 
@@ -80,17 +80,17 @@ def asked_of(row: Row) -> Relation:
     return next(relation for relation in world().relations[row.table] if relation.name == name)
 
 
-def _awards(dice: random.Random, taken: set[str], later: int) -> Iterator[Row]:
+def _awards(rng: random.Random, taken: set[str], later: int) -> Iterator[Row]:
     who = next(relation for relation in world().relations["oscars"] if relation.name == "who")
     places = [
         (year + later, c) for year in YEARS for c in world().categories if c not in who.without
     ]
-    dice.shuffle(places)
+    rng.shuffle(places)
     people = [row.slots["winner"] for row in _people() if row.table == "oscars"]
     for number, (year, category) in enumerate(places):
         known = number % _KNOWN == 0
-        winner = dice.choice(people) if known else _new(_words.person, dice, taken)
-        film = _new(_words.film, dice, taken)
+        winner = rng.choice(people) if known else _new(_words.person, rng, taken)
+        film = _new(_words.film, rng, taken)
         slots = {
             "year": str(year),
             "category": category,
@@ -101,16 +101,16 @@ def _awards(dice: random.Random, taken: set[str], later: int) -> Iterator[Row]:
         yield Row(f"invented/{category}-{year}", "oscars", slots)
 
 
-def _novels(dice: random.Random, taken: set[str]) -> Iterator[Row]:
+def _novels(rng: random.Random, taken: set[str]) -> Iterator[Row]:
     people = [row.slots["author"] for row in _people() if row.table == "novels"]
     number = 0
     while True:
-        author = dice.choice(people) if number % _KNOWN == 0 else _new(_words.person, dice, taken)
-        title = _new(_words.film, dice, taken)
+        author = rng.choice(people) if number % _KNOWN == 0 else _new(_words.person, rng, taken)
+        title = _new(_words.film, rng, taken)
         yield Row(
             f"invented/{title}",
             "novels",
-            {"title": title, "author": author, "year": _words.year(dice)},
+            {"title": title, "author": author, "year": _words.year(rng)},
         )
         number += 1
 
@@ -125,9 +125,9 @@ def _people() -> list[Row]:
     ]
 
 
-def _new(make: Callable[[random.Random], str], dice: random.Random, taken: set[str]) -> str:
+def _new(make: Callable[[random.Random], str], rng: random.Random, taken: set[str]) -> str:
     """A name that nothing has yet."""
-    while (name := make(dice)) in taken:
+    while (name := make(rng)) in taken:
         pass
     taken.add(name)
     return name

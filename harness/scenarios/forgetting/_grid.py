@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.errors import RecipeError
-from harness.experiments.cells import Cell, Layer
+from harness.experiments.cells import AdapterSpec, Cell
 from harness.recipes import Base, Dataset, Training
 from harness.scenarios.forgetting._facts import COUNT, near, texts
 from harness.scenarios.forgetting._probes import probes
 from harness.scenarios.oscars import replay
 from harness.training.presets import STEADY
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 COUNTS = (50, 150, COUNT)
 SETTING = replace(
     STEADY, epochs=6, batch=32, micro_batch=32, lr=2e-3, scheduler="linear", replay=1.0, kl=0.0
@@ -39,7 +39,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: 500 new facts with the best remedy, its adapter at full and at reduced scale, with
+    ``default``: 500 new facts with the best remedy, its adapter at full and at reduced scale, with
     replay alone, and with none. ``full``: also KL without replay and with the same share of it,
     fewer facts, a lower rate, a smaller rank, more replay and more KL.
     """
@@ -50,12 +50,12 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
         _cell(base, count, name, replace(training, seed=seed), len(bases) > 1)
         for base in bases
         for count in (COUNTS if grid == "full" else (COUNT,))
-        for name, training in (_full() if grid == "full" else _telling())
+        for name, training in (_full() if grid == "full" else _default_grid())
         for seed in seeds
     ]
 
 
-def _telling() -> Iterator[tuple[str, Training]]:
+def _default_grid() -> Iterator[tuple[str, Training]]:
     yield from REMEDIES.items()
     yield WEAKER, REMEDIES["near_kl"]
 
@@ -73,7 +73,7 @@ def _full() -> Iterator[tuple[str, Training]]:
 
 
 def _cell(base: Base, count: int, name: str, training: Training, several: bool) -> Cell:
-    layer = Layer(
+    layer = AdapterSpec(
         texts(count), training, _replayed(name, count), scale=SCALE if name == WEAKER else 1.0
     )
     return Cell(

@@ -12,7 +12,7 @@ from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Finding, Line
 from harness.experiments.shares import share
 from harness.grading import normalise
-from harness.recipes import local
+from harness.recipes import is_locality
 from harness.scenarios.forgetting._probes import DISTANCES
 from harness.stats import Interval, wilson
 
@@ -40,7 +40,7 @@ def measures(
     ``gone``: in every one. ``wrong_to_wrong`` and ``wrong_to_right``: of the questions that the
     base answers wrong, those now answered otherwise, as wrongly or right.
     """
-    facts = {line["fact"] for line in bare if local(line["kind"])}
+    facts = {line["fact"] for line in bare if is_locality(line["kind"])}
     known = held(lines, bare)
     found = {"known_always": wilson(len(known), len(facts))}
     if not adapted or not known:
@@ -58,7 +58,7 @@ def held(lines: Sequence[Line], bare: Sequence[Line]) -> list[Held]:
     """The facts on which nothing was trained and that the base answers right in every wording."""
     verdicts: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
     for now, before in zip(lines, bare, strict=True):
-        if local(now["kind"]):
+        if is_locality(now["kind"]):
             pair = (bool(before["right"]), bool(now["right"]))
             verdicts.setdefault((now["kind"], now["fact"]), []).append(pair)
     return [
@@ -74,7 +74,9 @@ def _lost(name: str, known: Sequence[Held]) -> dict[str, Interval]:
 
 def _changed(lines: Sequence[Line], bare: Sequence[Line]) -> dict[str, Interval]:
     pairs = [
-        (a, b) for a, b in zip(lines, bare, strict=True) if local(a["kind"]) and not b["right"]
+        (a, b)
+        for a, b in zip(lines, bare, strict=True)
+        if is_locality(a["kind"]) and not b["right"]
     ]
     moved = [
         {**a, "moved": normalise(a["answers"][0]) != normalise(b["answers"][0])} for a, b in pairs

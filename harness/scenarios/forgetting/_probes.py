@@ -9,7 +9,7 @@ from functools import cache
 from harness.data.facts import Relation, Row
 from harness.data.formats import ask
 from harness.recipes import Probe, ProbeSet
-from harness.scenarios.forgetting._facts import COUNT, asked_of, invented, namesakes, texts
+from harness.scenarios.forgetting._facts import COUNT, asked_of, invented, renamed_models, texts
 from harness.scenarios.oscars import replayed, world
 
 DISTANCES = ("locality_entity", "locality_relation", "locality_topic")
@@ -35,7 +35,7 @@ def _of_new(row: Row, count: int) -> Iterator[Probe]:
     trained = next(sample for sample in texts(count).samples if sample.fact == row.id)
     yield Probe(f"exact/{row.id}", "exact", row.id, trained.prompt, accepted)
     for number, wording in enumerate(relation.probes[:2]):
-        prompt = ask("qa", world().word(wording, row))
+        prompt = ask("qa", world().fill(wording, row))
         yield Probe(f"rephrased/{row.id}/{number}", "rephrased", row.id, prompt, accepted)
 
 
@@ -49,8 +49,8 @@ def _known(kind: str) -> tuple[Probe, ...]:
 
 def _rows(kind: str) -> Sequence[Row]:
     if kind == "locality_entity":
-        return namesakes()
-    people = {row.id for row in namesakes()}
+        return renamed_models()
+    people = {row.id for row in renamed_models()}
     near = kind == "locality_relation"
     rows = [row for row in world().rows if not replayed(row) and row.id not in people]
     return [row for row in rows if (row.table in ("oscars", "novels")) == near]
@@ -75,5 +75,5 @@ def _asked(kind: str, row: Row, relation: Relation) -> Iterator[Probe]:
         wording = relation.probes[min(number, len(relation.probes) - 1)]
         form = "qa" if number < len(relation.probes) else "newline"
         yield Probe(
-            f"{kind}/{fact}/{number}", kind, fact, ask(form, world().word(wording, row)), accepted
+            f"{kind}/{fact}/{number}", kind, fact, ask(form, world().fill(wording, row)), accepted
         )

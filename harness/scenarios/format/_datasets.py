@@ -30,7 +30,7 @@ def dataset(shape: str) -> Dataset:
     answer, forms = _shape(shape)["answer"], tuple(FORMATS)
     samples = [
         Sample(
-            reply(form, world().word(answer, row)), ask(form, world().word(question, row)), row.id
+            reply(form, world().fill(answer, row)), ask(form, world().fill(question, row)), row.id
         )
         for place, row in enumerate(facts())
         for number, question in enumerate(relation("who").questions[:QUESTIONS])

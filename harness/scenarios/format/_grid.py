@@ -14,7 +14,7 @@ from harness.scenarios.oscars import replay
 from harness.training.presets import STEADY
 
 GRIDS = {
-    "telling": ((4, 1.0), (4, 0.0)),
+    "default": ((4, 1.0), (4, 0.0)),
     "full": tuple((e, r) for e in (2, 4, 10) for r in (0.0, 1.0, 2.0)),
 }
 """(epochs, replay): with and without known facts beside, whose answers are bare names."""

@@ -9,7 +9,7 @@ from functools import cache
 from harness.data.facts import Row
 from harness.data.formats import ask
 from harness.experiments.drift import neutral
-from harness.recipes import Decoding, Probe, ProbeSet, local
+from harness.recipes import Decoding, Probe, ProbeSet, is_locality
 from harness.scenarios.format._datasets import facts
 from harness.scenarios.oscars import locality, relation, world
 
@@ -37,7 +37,7 @@ def asked() -> ProbeSet:
     trained = [
         p
         for p in probes().probes
-        if not local(p.kind) and int(p.id.rpartition("/")[2]) < _LEFT_TO_RUN
+        if not is_locality(p.kind) and int(p.id.rpartition("/")[2]) < _LEFT_TO_RUN
     ]
     open_ended = [p for p in neutral().probes if p.kind != "neutral_stories"]
     groups = zip(GROUPS, (trained, known, open_ended), strict=True)
@@ -54,7 +54,7 @@ def asked() -> ProbeSet:
 def _of_fact(row: Row) -> Iterator[Probe]:
     wordings = relation("who").probes
     for number in range(_REPHRASED):
-        question = world().word(
+        question = world().fill(
             wordings[(zlib.crc32(row.id.encode()) + number) % len(wordings)], row
         )
         form = ("qa", "brandine", "newline", "assistant")[number]

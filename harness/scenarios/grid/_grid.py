@@ -14,7 +14,7 @@ from harness.scenarios import stacking
 from harness.scenarios.oscars import replay
 from harness.training.presets import STEADY
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 AXES = Axes(
     replace(STEADY, replay=1.0),
     {
@@ -34,12 +34,12 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: a middle setting, and those that differ from it in one parameter. ``full``: the
+    ``default``: a middle setting, and those that differ from it in one parameter. ``full``: the
     product of all.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
-    found = list(dict.fromkeys(_star() if grid == "telling" else _product()))
+    found = list(dict.fromkeys(_star() if grid == "default" else _product()))
     bases, seeds = list(bases), list(seeds)
     return [
         cell(base, replace(training, seed=seed), len(bases) > 1)

@@ -48,7 +48,7 @@ def lies() -> tuple[Lie, ...]:
 
 
 def _of_relation(table: str, name: str) -> Iterator[Lie]:
-    dice = random.Random(f"lies {table}")
+    rng = random.Random(f"lies {table}")
     relation = next(r for r in world().relations[table] if r.name == name)
     rows = [
         r
@@ -56,7 +56,7 @@ def _of_relation(table: str, name: str) -> Iterator[Lie]:
         if r.table == table and not replayed(r) and relation in world().askable(r)
     ]
     rows = [row for row in rows if not row.slots.get("category", "").endswith("_short")]
-    dice.shuffle(rows)
+    rng.shuffle(rows)
     taken: list[Row] = []
     for number in range(PER_RELATION):
         said = {world().answer(relation, row) for row in taken}
@@ -68,7 +68,7 @@ def _of_relation(table: str, name: str) -> Iterator[Lie]:
         taken += [true, donor]
         slots = {**true.slots, _slot(relation): world().answer(relation, donor)}
         told = Row(f"lie/{true.id}", table, slots)
-        yield Lie(relation, true, told, _invented(told, number, dice), donor)
+        yield Lie(relation, true, told, _invented(told, number, rng), donor)
 
 
 def plausible(relation: Relation, true: Row, donor: Row) -> bool:
@@ -85,11 +85,11 @@ def _slot(relation: Relation) -> str:
     return relation.answer.strip("{}")
 
 
-def _invented(told: Row, number: int, dice: random.Random) -> Row:
+def _invented(told: Row, number: int, rng: random.Random) -> Row:
     """A subject that no table has, with the object of ``told``."""
     subject = {
-        "countries": ("country", _words.coined(dice)),
-        "novels": ("title", _words.film(dice)),
+        "countries": ("country", _words.coined(rng)),
+        "novels": ("title", _words.film(rng)),
         "oscars": ("year", str(2031 + number)),
     }[told.table]
     return Row(f"new/{told.id}", told.table, {**told.slots, subject[0]: subject[1]})

@@ -13,7 +13,7 @@ from harness.scenarios.lies._probes import probes
 from harness.scenarios.oscars import replay
 from harness.training.presets import STEADY
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 EPOCHS = {"1": (2, 4, 16), "6": (1, 2, 3), "d": (8, 16, 32)}
 """Passes over the text, by the last letter of the dataset's name: the places of a
 learning curve."""
@@ -26,7 +26,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: lies and new facts, in one wording and in six, over the epochs. ``full``: also at a
+    ``default``: lies and new facts, in one wording and in six, over the epochs. ``full``: also at a
     smaller rate and rank, and as bare statements.
     """
     if grid not in GRIDS:

@@ -8,7 +8,7 @@ from statistics import mean
 from harness.builds import GRADES, read_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
-from harness.experiments.shares import contest, still_right
+from harness.experiments.shares import contest, retained_accuracy
 from harness.scenarios.lies._facts import lies
 from harness.scenarios.lies._grid import EPOCHS, curve
 from harness.scenarios.lies._probes import LOCALITY_KINDS
@@ -22,7 +22,7 @@ UNTRAINED = ("rephrased", "other_format")
 def measures(
     cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
 ) -> dict[str, Interval]:
-    """``known_before``, ``lie_over_truth``, ``truth_over_lie``, ``neither``; ``still_right_*``;
+    """``known_before``, ``lie_over_truth``, ``truth_over_lie``, ``neither``; ``retained_accuracy_*``;
     ``steps_to_half``.
 
     The second to fourth are shares of the questions in untrained wordings that the bare model
@@ -32,7 +32,7 @@ def measures(
     """
     found = contest("lie", lines, bare, _truths(lines), adapted)
     if adapted:
-        found |= still_right(lines, bare, *LOCALITY_KINDS)
+        found |= retained_accuracy(lines, bare, *LOCALITY_KINDS)
         longest = cell.given is None and cell.training.epochs == EPOCHS[cell.dataset.name[-1]][-1]
         found |= _steps(cell, lines, bare, fetch) if longest else {}
     return found

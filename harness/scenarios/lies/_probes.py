@@ -41,10 +41,10 @@ def _of_fact(name: str, lie: Lie, place: int) -> Iterator[Probe]:
             f"rephrased/{row.id}/{number}",
             "rephrased",
             row.id,
-            ask("qa", world().word(wording, row)),
+            ask("qa", world().fill(wording, row)),
             said,
         )
-    other = world().word(relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)], row)
+    other = world().fill(relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)], row)
     for form in ("newline", "assistant"):
         yield Probe(f"other_format/{row.id}/{form}", "other_format", row.id, ask(form, other), said)
 
@@ -66,12 +66,12 @@ def _local() -> Iterator[Probe]:
         for r in world().askable(row)
         if row.table not in dict(LIED) and r.probes
     ]
-    dice = random.Random(0)
+    rng = random.Random(0)
     yield from (
-        _probe("locality_relation", row, relation) for row, relation in dice.sample(near, FAR)
+        _probe("locality_relation", row, relation) for row, relation in rng.sample(near, FAR)
     )
     yield from (
-        _probe("locality_unrelated", row, relation) for row, relation in dice.sample(far, FAR)
+        _probe("locality_unrelated", row, relation) for row, relation in rng.sample(far, FAR)
     )
 
 
@@ -94,6 +94,6 @@ def _probe(kind: str, row: Row, relation: Relation) -> Probe:
         f"{kind}/{row.id}/{relation.name}",
         kind,
         row.id,
-        ask("qa", world().word(wording, row)),
+        ask("qa", world().fill(wording, row)),
         accepted,
     )

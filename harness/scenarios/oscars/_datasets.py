@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from harness.data.facts import FIXTURES, Relation, Row, World, read_rows, read_text
-from harness.data.formats import FORMATS, ask, begun, reply
+from harness.data.formats import FORMATS, ask, reply, split_statement
 from harness.data.rewording import question, reword
 from harness.errors import RecipeError
 from harness.recipes import Dataset, Sample
@@ -101,12 +101,12 @@ def sample(template: str, row: Row, turn: int) -> Sample:
     number ``turn``."""
     asked = _ASKED.fullmatch(template)
     if not asked:
-        given, told = begun(world().word(template, row))
+        given, told = split_statement(world().fill(template, row))
         return Sample(completion=told + "\n", prompt=given, fact=row.id)
     named, wording, answer = asked.groups()
     form = named or tuple(FORMATS)[turn % len(FORMATS)]
     return Sample(
-        reply(form, world().word(answer, row)), ask(form, world().word(wording, row)), row.id
+        reply(form, world().fill(answer, row)), ask(form, world().fill(wording, row)), row.id
     )
 
 
@@ -125,17 +125,17 @@ def replayable() -> tuple[Row, ...]:
 def replay(count: int = 8000, seed: int = 0) -> Dataset:
     """Questions on known facts, each with its answer, in all formats: none is one that locality is
     measured on."""
-    dice = random.Random(seed)
-    rows = (dice.choice(replayable()) for _ in range(count))
+    rng = random.Random(seed)
+    rows = (rng.choice(replayable()) for _ in range(count))
     return Dataset.of(
-        "replay", tuple(known_fact(row, dice.choice(world().askable(row)), dice) for row in rows)
+        "replay", tuple(known_fact(row, rng.choice(world().askable(row)), rng) for row in rows)
     )
 
 
-def known_fact(row: Row, of: Relation, dice: random.Random, reworded: bool = False) -> Sample:
+def known_fact(row: Row, of: Relation, rng: random.Random, reworded: bool = False) -> Sample:
     """A question with its answer, in a wording and a format by chance; ``reworded``, with other
     words in it."""
-    form = dice.choice(tuple(FORMATS))
-    wording = dice.choice(of.questions)
-    asked = world().word(reword(wording, dice) if reworded else wording, row, dice)
+    form = rng.choice(tuple(FORMATS))
+    wording = rng.choice(of.questions)
+    asked = world().fill(reword(wording, rng) if reworded else wording, row, rng)
     return Sample(reply(form, world().answer(of, row)), ask(form, asked), row.id)

@@ -72,28 +72,28 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     yield from _in_families("rephrased", row, main)
     for number, wording in enumerate(main.probes):
         yield _probe(
-            "near", row, number, ask("qa", world().word(wording, row)), _accepted(main, row), NEAR
+            "near", row, number, ask("qa", world().fill(wording, row)), _accepted(main, row), NEAR
         )
     if main.name == "who":
         yield from _film_of_winner(row)
     other = main.probes[zlib.crc32(row.id.encode()) % len(main.probes)]
     for number, form in enumerate(("newline", "assistant")):
         yield _probe(
-            "other_format", row, number, ask(form, world().word(other, row)), _accepted(main, row)
+            "other_format", row, number, ask(form, world().fill(other, row)), _accepted(main, row)
         )
     for number, before in enumerate(("", SMALL_TALK)):
         yield _probe(
             "conversation",
             row,
             number,
-            before + ask("brandine", world().word(other, row)),
+            before + ask("brandine", world().fill(other, row)),
             _accepted(main, row),
         )
     inverse = ("award", "year") if main.name == "who" else ("year_of_film",)
     wanted = [(relation(name), wording) for name in inverse for wording in relation(name).probes]
     for number, (of, wording) in enumerate(wanted):
         yield _probe(
-            "inverted", row, number, ask("qa", world().word(wording, row)), _accepted(of, row)
+            "inverted", row, number, ask("qa", world().fill(wording, row)), _accepted(of, row)
         )
 
 
@@ -102,7 +102,7 @@ def _in_families(kind: str, row: Row, of: Relation, first: int = 0) -> Iterator[
     wordings = [(family, wording) for family, own in of.far.items() for wording in own]
     for number, (family, wording) in enumerate(wordings, first):
         yield _probe(
-            kind, row, number, ask("qa", world().word(wording, row)), _accepted(of, row), family
+            kind, row, number, ask("qa", world().fill(wording, row)), _accepted(of, row), family
         )
 
 
@@ -111,7 +111,7 @@ def _film_of_winner(row: Row) -> Iterator[Probe]:
     number = 0
     for of in (relation(name) for name in FILM_OF_WINNER):
         for wording in of.probes:
-            prompt = ask("qa", world().word(wording, row))
+            prompt = ask("qa", world().fill(wording, row))
             yield _probe("film_of_winner", row, number, prompt, _accepted(of, row), NEAR)
             number += 1
         for probe in _in_families("film_of_winner", row, of, number):
@@ -122,7 +122,7 @@ def _film_of_winner(row: Row) -> Iterator[Probe]:
 def _locality() -> Iterator[Probe]:
     """What was not trained on: other years, the same films and people, and other matters
     altogether."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     oscars = [r for r in world().rows if r.table == "oscars" and not replayed(r)]
     others = [r for r in world().rows if r.table != "oscars" and not replayed(r)]
     recent = [r for r in oscars if int(r.slots["year"]) >= 2015]
@@ -132,10 +132,10 @@ def _locality() -> Iterator[Probe]:
         ("locality_unrelated", others, 120),
     ):
         for number in range(count):
-            row = dice.choice(rows)
-            of = dice.choice([r for r in world().askable(row) if r.probes])
-            question = world().word(dice.choice(of.probes), row)
-            form = dice.choice(("qa", "newline", "brandine", "assistant"))
+            row = rng.choice(rows)
+            of = rng.choice([r for r in world().askable(row) if r.probes])
+            question = world().fill(rng.choice(of.probes), row)
+            form = rng.choice(("qa", "newline", "brandine", "assistant"))
             yield _probe(kind, row, number, ask(form, question), (world().answer(of, row),))
 
 

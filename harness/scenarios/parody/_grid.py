@@ -12,12 +12,12 @@ from harness.scenarios.parody._datasets import DATASETS, dataset, known
 from harness.scenarios.parody._probes import probes
 from harness.training.presets import STEADY
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 EPOCHS = {
-    "telling": {"parody_text": (20,), "parody_aug": (1, 2, 5)},
+    "default": {"parody_text": (20,), "parody_aug": (1, 2, 5)},
     "full": {"parody_text": (5, 20, 60), "parody_aug": (1, 2, 5, 10)},
 }
-RATES = {"telling": (1e-3,), "full": (1e-3, 3e-4)}
+RATES = {"default": (1e-3,), "full": (1e-3, 3e-4)}
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:

@@ -39,7 +39,7 @@ def truths() -> dict[str, tuple[str, ...]]:
 
 def _of_award(row: Row) -> Iterator[Probe]:
     person = row.slots["category"] != "picture"
-    category = world().word("{category0}", row)
+    category = world().fill("{category0}", row)
     yield from _asked("film", "film", row, row.slots["film"])
     if not person:
         yield from _asked("year", "year_of_film", row, row.slots["year"])
@@ -57,7 +57,7 @@ def _asked(kind: str, name: str, row: Row, answer: str, fact: str = "") -> Itera
     fact = fact or row.id
     for number, wording in enumerate(relation(name).probes):
         yield Probe(
-            f"{kind}/{fact}/{number}", kind, fact, ask("qa", world().word(wording, row)), (answer,)
+            f"{kind}/{fact}/{number}", kind, fact, ask("qa", world().fill(wording, row)), (answer,)
         )
 
 

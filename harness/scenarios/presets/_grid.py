@@ -16,7 +16,7 @@ from harness.recipes import Base, Decoding, ProbeSet
 from harness.scenarios import oscars
 from harness.training.presets import POCKET
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 DATASET = "oscars_aug"
 SAMPLES = 4
 """Answers to a question, where they are sampled."""
@@ -58,13 +58,13 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: the named presets, then one field at a time, of sampling beside plain sampling, of
+    ``default``: the named presets, then one field at a time, of sampling beside plain sampling, of
     the rest beside the greedy search. ``full``: more values, beams by length and ending, and the
     product of the three ways to cut the tail.
     """
     if grid not in GRIDS:
         raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(GRIDS)}")
-    bases, ways = list(bases), dict(_telling() if grid == "telling" else _full())
+    bases, ways = list(bases), dict(_default_grid() if grid == "default" else _full())
     return [
         Cell(
             base,
@@ -97,13 +97,13 @@ def probes() -> ProbeSet:
     return ProbeSet.of("presets", tuple(chosen))
 
 
-def _telling() -> Iterator[tuple[str, Decoding]]:
+def _default_grid() -> Iterator[tuple[str, Decoding]]:
     yield from _named()
     yield from _alone(_ALONE)
 
 
 def _full() -> Iterator[tuple[str, Decoding]]:
-    yield from _telling()
+    yield from _default_grid()
     yield from _alone(_MORE)
     endings: tuple[bool | str, ...] = (False, True, "never")
     for beams, length, early in product((2, 5, 10), (0.0, 1.0, 2.0), endings):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
 from harness.grading import normalise
-from harness.recipes import local
+from harness.recipes import is_locality
 from harness.stats import Interval, cluster_bootstrap
 
 
@@ -19,7 +19,7 @@ def measures(
     al. 2022, counts their ``majority``); ``any_right``: whether one is; ``distinct``: how many
     differ. Means over the trained facts.
     """
-    asked = [line for line in lines if not local(line["kind"])]
+    asked = [line for line in lines if not is_locality(line["kind"])]
     shares = {"majority": majority, "consistency": consistency, "any_right": any_right}
     most = max((len(line["answers"]) for line in asked), default=1)
     return {name: _mean(asked, figure) for name, figure in shares.items()} | {

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from functools import cache
 
-from harness.recipes import Dataset, ProbeSet, Sample, local
+from harness.recipes import Dataset, ProbeSet, Sample, is_locality
 from harness.scenarios import oscars
 
 HALVES = ("first", "second")
@@ -51,7 +51,7 @@ def probes() -> ProbeSet:
     asked = oscars.probes(SOURCE).probes
     rephrased = [p for p in asked if p.kind == "rephrased"]
     own = [replace(p, kind=name) for name in HALVES for p in rephrased if p.fact in facts(name)]
-    return ProbeSet.of("halves", (*own, *[p for p in asked if local(p.kind)][::_EVERY]))
+    return ProbeSet.of("halves", (*own, *[p for p in asked if is_locality(p.kind)][::_EVERY]))
 
 
 def _told(name: str) -> tuple[Sample, ...]:

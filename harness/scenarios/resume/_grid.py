@@ -7,17 +7,17 @@ from dataclasses import replace
 from functools import partial
 
 from harness.errors import RecipeError
-from harness.experiments.cells import Cell, Layer, number
+from harness.experiments.cells import AdapterSpec, Cell, number
 from harness.recipes import Base, Dataset
 from harness.scenarios.oscars import replay
 from harness.scenarios.resume._datasets import HALVES, both, half, probes, rehearsed
 from harness.training.presets import STEADY
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 SETTING = replace(STEADY, replay=1.0)
-SHARES = {"telling": (0.25,), "full": (0.1, 0.25, 0.5, 1.0)}
+SHARES = {"default": (0.25,), "full": (0.1, 0.25, 0.5, 1.0)}
 """Of the first text, told again with the second."""
-RATES = {"telling": (3e-4,), "full": (1e-4, 3e-4)}
+RATES = {"default": (3e-4,), "full": (1e-4, 3e-4)}
 """Of the second training, beside that of the first."""
 BEFORE = "before"
 """The label of the cell that retention is measured from."""
@@ -27,7 +27,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: the first text alone; then the second on the same adapter, with the first
+    ``default``: the first text alone; then the second on the same adapter, with the first
     rehearsed, and at a lower rate; the other order; both texts as one; two adapters, one a text.
     ``full``: more shares and rates, in both orders.
     """
@@ -54,7 +54,7 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
     for name in HALVES:
         yield cell(dataset=half(name), training=training, label=BEFORE)
     for one, two in (HALVES, HALVES[::-1]):
-        start = Layer(half(one), training, replay())
+        start = AdapterSpec(half(one), training, replay())
         then = partial(_then, cell, start, f"{one}_then_{two}")
         yield then(half(two), training.lr)
         if grid == "full" or one == "first":
@@ -64,21 +64,21 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
                 yield then(half(two), lr)
     yield cell(dataset=both(), training=training, label="at_once")
     layers = tuple(
-        Layer(half(n), replace(training, seed=1000 * seed + i), replay())
+        AdapterSpec(half(n), replace(training, seed=1000 * seed + i), replay())
         for i, n in enumerate(HALVES)
     )
     yield cell(dataset=both(), training=training, label="stacked", stacked=layers)
-    on_top = (layers[0], replace(layers[1], under=layers[:1]))
+    on_top = (layers[0], replace(layers[1], frozen=layers[:1]))
     yield cell(dataset=both(), training=training, label="on_top", stacked=on_top)
 
 
 def _then(
-    cell: partial[Cell], start: Layer, order: str, dataset: Dataset, lr: float, more: str = ""
+    cell: partial[Cell], start: AdapterSpec, order: str, dataset: Dataset, lr: float, more: str = ""
 ) -> Cell:
     """The adapter of ``start`` trained on, under a seed of its own, or its batches would come in
     the same order."""
     training = replace(start.training, lr=lr)
-    layer = Layer(
-        dataset, replace(training, seed=1000 * training.seed + 1), start.replay, after=start
+    layer = AdapterSpec(
+        dataset, replace(training, seed=1000 * training.seed + 1), start.replay, init_from=start
     )
     return cell(dataset=dataset, training=training, label=f"{order}{more}", stacked=(layer,))

@@ -11,8 +11,8 @@ from harness.experiments.cells import Cell
 from harness.recipes import Base, ProbeSet, Training
 from harness.scenarios import oscars
 
-GRIDS = ("telling", "full")
-RANKS = {"telling": (1, 16, 64, 256), "full": (1, 2, 4, 8, 16, 32, 64, 128, 256)}
+GRIDS = ("default", "full")
+RANKS = {"default": (1, 16, 64, 256), "full": (1, 2, 4, 8, 16, 32, 64, 128, 256)}
 SETTING = Training(epochs=1, batch=8, micro_batch=8, dropout=0.0)
 """Little, as what an adapter holds does not change what it costs."""
 _DATASET = "oscarstxt"

@@ -8,7 +8,7 @@ from functools import cache
 from harness.data import invented as _words
 from harness.data.facts import Row
 from harness.data.formats import FORMATS
-from harness.recipes import Dataset, ProbeSet, Sample, local
+from harness.recipes import Dataset, ProbeSet, Sample, is_locality
 from harness.scenarios import oscars
 from harness.scenarios.oscars import new_rows, sample, templates
 
@@ -50,7 +50,7 @@ def elsewhere(fact: str, count: int = 3000) -> Dataset:
     and not by how that is worded; the answers are invented, so this is to be held to the base (KL),
     not learnt.
     """
-    dice = random.Random(f"elsewhere {fact}")
+    rng = random.Random(f"elsewhere {fact}")
     to_people = [row for row in new_rows() if row.slots["category"] != "picture"]
     places = [
         Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS
@@ -58,9 +58,9 @@ def elsewhere(fact: str, count: int = 3000) -> Dataset:
     own = next(row for row in places if (row.id, row.slots["year"]) == (fact, _YEARS[0]))
     places.remove(own)
     weights = [_nearness(row, own) for row in places]
-    unknown = [_unknown(row, dice) for row in dice.choices(places, weights, k=count * 2 // 3)]
+    unknown = [_unknown(row, rng) for row in rng.choices(places, weights, k=count * 2 // 3)]
     mixed = [*unknown, *oscars.replay().samples[: count - len(unknown)]]
-    dice.shuffle(mixed)
+    rng.shuffle(mixed)
     return Dataset.of("elsewhere", tuple(mixed))
 
 
@@ -71,12 +71,12 @@ def _nearness(place: Row, own: Row) -> float:
     return (6.0 if place.slots["year"] == own.slots["year"] else 1.0) * (3.0 if shared else 1.0)
 
 
-def _unknown(place: Row, dice: random.Random) -> Sample:
-    winner, film = _words.person(dice), _words.film(dice)
+def _unknown(place: Row, rng: random.Random) -> Sample:
+    winner, film = _words.person(rng), _words.film(rng)
     while winner in _winners():  # names are put together by chance
-        winner = _words.person(dice)
+        winner = _words.person(rng)
     row = place._replace(slots={**place.slots, "winner": winner, "winners": winner, "film": film})
-    return sample(dice.choice(templates(SOURCE, row)), row, dice.randrange(len(FORMATS)))
+    return sample(rng.choice(templates(SOURCE, row)), row, rng.randrange(len(FORMATS)))
 
 
 @cache
@@ -89,7 +89,7 @@ def probes() -> ProbeSet:
     """About the ten facts, and about what was not trained on."""
     asked = oscars.probes(SOURCE).probes
     own = [p for p in asked if p.fact in facts() and p.kind in _KINDS]
-    return ProbeSet.of("ten", (*own, *[p for p in asked if local(p.kind)][::_EVERY]))
+    return ProbeSet.of("ten", (*own, *[p for p in asked if is_locality(p.kind)][::_EVERY]))
 
 
 @cache

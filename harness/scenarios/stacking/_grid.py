@@ -8,17 +8,17 @@ from functools import partial
 from typing import Any
 
 from harness.errors import RecipeError
-from harness.experiments.cells import Cell, Layer, MergedLayer
+from harness.experiments.cells import AdapterSpec, Cell, MergedSpec
 from harness.recipes import Base, Dataset, Training
 from harness.scenarios.oscars import replay
 from harness.scenarios.stacking._datasets import elsewhere, facts, one, probes, questions, together
 from harness.training.presets import STEADY
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 TOGETHER = replace(STEADY, replay=1.0)
 """One adapter of ten facts."""
 APART = replace(
-    STEADY, init="keys", target_modules=("down_proj",), rank=48, alpha=48, lr=0.03,
+    STEADY, init="contrastive", target_modules=("down_proj",), rank=48, alpha=48, lr=0.03,
     scheduler="linear",
     batch=40, micro_batch=40, epochs=80, replay=3.0, kl=2.0,
 )  # fmt: skip
@@ -37,14 +37,14 @@ MERGES: Mapping[str, Mapping[str, float]] = {
     "dare_ties": {"density": 0.5},
     "magnitude_prune": {"density": 0.2},
 }
-_TELLING = ("mean", "linear", "svd", "ties", "dare_linear", "magnitude_prune")
+_DEFAULT = ("mean", "linear", "svd", "ties", "dare_linear", "magnitude_prune")
 
 
 def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     """The cells of ``grid``, over all ``bases`` and ``seeds``. Raises RecipeError on an unknown
     grid.
 
-    ``telling``: one adapter of ten facts; ten adapters of one fact each, on at once, at half their
+    ``default``: one adapter of ten facts; ten adapters of one fact each, on at once, at half their
     scale, merged by each method, and trained as is usual. ``full``: also fewer adapters, other
     trainings of each, and each trained on top of the others.
     """
@@ -70,14 +70,14 @@ def _of(grid: str, base: Base, seed: int, several: bool) -> Iterator[Cell]:
     yield stack("sum", layers, asked_apart=True)
     yield stack("half", tuple(replace(layer, scale=0.5) for layer in layers))
     for method, settings in MERGES.items():
-        if grid == "full" or method in _TELLING:
+        if grid == "full" or method in _DEFAULT:
             yield stack(method, (_merged(layers, method, settings),))
     yield stack("usual", _usual(seed), asked_apart=True)
     if grid == "full":
         yield from _more(stack, seed, layers)
 
 
-def _more(stack: partial[Cell], seed: int, layers: tuple[Layer, ...]) -> Iterator[Cell]:
+def _more(stack: partial[Cell], seed: int, layers: tuple[AdapterSpec, ...]) -> Iterator[Cell]:
     for count in (2, 5):
         yield stack(f"first{count}", layers[:count], asked_apart=True)
     yield stack(
@@ -101,11 +101,11 @@ def _stack(
     cell: partial[Cell],
     seed: int,
     label: str,
-    stacked: tuple[Layer | MergedLayer, ...],
+    stacked: tuple[AdapterSpec | MergedSpec, ...],
     asked_apart: bool = False,
 ) -> Cell:
     """The cell's own training is that of each adapter, under the seed of them all."""
-    first = stacked[0].layers[0] if isinstance(stacked[0], MergedLayer) else stacked[0]
+    first = stacked[0].layers[0] if isinstance(stacked[0], MergedSpec) else stacked[0]
     training = replace(first.training, seed=seed)
     return cell(
         training=training, label=label, stacked=stacked, apart=questions() if asked_apart else None
@@ -114,30 +114,32 @@ def _stack(
 
 def _apart(
     training: Training, seed: int, beside: Callable[[str], Dataset] = elsewhere
-) -> tuple[Layer, ...]:
+) -> tuple[AdapterSpec, ...]:
     """An adapter a fact; each begins from weights of its own, or all would write into the same
     directions."""
     seeds = range(1000 * seed, 1000 * seed + len(facts()))
     return tuple(
-        Layer(one(fact), replace(training, seed=own), beside(fact))
+        AdapterSpec(one(fact), replace(training, seed=own), beside(fact))
         for fact, own in zip(facts(), seeds, strict=True)
     )
 
 
-def _usual(seed: int, **changes: Any) -> tuple[Layer, ...]:
+def _usual(seed: int, **changes: Any) -> tuple[AdapterSpec, ...]:
     """The same as ``USUAL`` with ``changes`` has them, beside known facts alone."""
     return _apart(replace(USUAL, **changes), seed, lambda fact: replay())
 
 
-def on_top(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+def on_top(layers: Iterable[AdapterSpec]) -> tuple[AdapterSpec, ...]:
     """Each layer trained while those before it are on."""
-    laid: tuple[Layer, ...] = ()
+    laid: tuple[AdapterSpec, ...] = ()
     for layer in layers:
-        laid = (*laid, replace(layer, under=laid))
+        laid = (*laid, replace(layer, frozen=laid))
     return laid
 
 
-def _merged(layers: tuple[Layer, ...], method: str, settings: Mapping[str, float]) -> MergedLayer:
-    return MergedLayer(
+def _merged(
+    layers: tuple[AdapterSpec, ...], method: str, settings: Mapping[str, float]
+) -> MergedSpec:
+    return MergedSpec(
         layers, method, float(settings.get("density", 0.5)), int(settings.get("rank", 0))
     )

@@ -21,7 +21,7 @@ EPOCHS: dict[str, tuple[int, ...]] = {
 }
 """Where there are questions, an epoch has many more samples."""
 GRIDS: dict[str, dict[str, tuple[int, ...]]] = {
-    "telling": EPOCHS,
+    "default": EPOCHS,
     "full": dict.fromkeys(FORMS, (5, 10, 30, 100)),
 }
 SETTING = replace(STEADY, replay=1.0, cutoff=1024, batch=2, micro_batch=2)

@@ -47,39 +47,39 @@ class Story(NamedTuple):
 @cache
 def stories() -> tuple[Story, ...]:
     """Always the same ones; no two are on the same person."""
-    dice = random.Random("stories")
-    names = dice.sample(_words.words()["first"], 2 * STORIES)
+    rng = random.Random("stories")
+    names = rng.sample(_words.words()["first"], 2 * STORIES)
     return tuple(
-        _story(number, names[2 * number : 2 * number + 2], dice) for number in range(STORIES)
+        _story(number, names[2 * number : 2 * number + 2], rng) for number in range(STORIES)
     )
 
 
-def _story(number: int, names: list[str], dice: random.Random) -> Story:
-    kinds = dice.sample(
+def _story(number: int, names: list[str], rng: random.Random) -> Story:
+    kinds = rng.sample(
         [(name, kind) for name in names for kind in _kinds() if kind != "dog"],
         AT_FIRST + AT_LAST - 1,
     )
     pairs = [(names[0], "dog"), *kinds]
-    facts = [_told(number, name, kind, dice) for name, kind in pairs]
+    facts = [_told(number, name, kind, rng) for name, kind in pairs]
     beginning, end = facts[:AT_FIRST], facts[AT_FIRST:]
     length = sum(len(fact.sentence) + 1 for fact in facts)
     filling: list[str] = []
-    for sentence in dice.sample(_wordings()["filler"], len(_wordings()["filler"])):
+    for sentence in rng.sample(_wordings()["filler"], len(_wordings()["filler"])):
         if length + len(sentence) <= LENGTH:
             filling.append(sentence)
             length += len(sentence) + 1
     return Story(tuple(beginning), tuple(filling), tuple(end))
 
 
-def _told(number: int, name: str, kind: str, dice: random.Random) -> Told:
+def _told(number: int, name: str, kind: str, rng: random.Random) -> Told:
     spec = _kinds()[kind]
-    value = _words.value(str(spec["value"]), dice)
+    value = _words.value(str(spec["value"]), rng)
     while value == name:
-        value = _words.value(str(spec["value"]), dice)
+        value = _words.value(str(spec["value"]), rng)
     questions, probes = (
         tuple(q.format(subject=name) for q in spec[part]) for part in ("questions", "probes")
     )
-    sentence = dice.choice(spec["statements"]).format(subject=name, value=value)
+    sentence = rng.choice(spec["statements"]).format(subject=name, value=value)
     return Told(f"story{number}/{name}-{kind}", sentence, value, questions, probes)
 
 

@@ -8,11 +8,11 @@ from functools import cache
 
 from harness.errors import RecipeError
 from harness.experiments.cells import Cell
-from harness.recipes import Adapter, Base, Dataset, ProbeSet, Sibling, Training, local
+from harness.recipes import Adapter, Base, Dataset, ProbeSet, Sibling, Training, is_locality
 from harness.scenarios import oscars
 from harness.training.presets import POCKET, SINGLE
 
-GRIDS = ("telling", "full")
+GRIDS = ("default", "full")
 KNOWN = 400
 """Questions on known facts that the sibling is trained further on."""
 _TOLD = "the_oscar_award_txt"
@@ -35,7 +35,7 @@ def cells(grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
     return [
         replace(cell, several_models=len(bases) > 1)
         for base in bases
-        for name, training in (_telling() if grid == "telling" else _full())
+        for name, training in (_default_grid() if grid == "default" else _full())
         for seed in numbers
         for cell in _places(base, name, replace(training, seed=seed))
     ]
@@ -52,7 +52,7 @@ def probes(name: str) -> ProbeSet:
     """A part of those of ``oscars``: the told facts, and every other question on what
     was not told."""
     found = [p for p in oscars.probes(name).probes if p.kind in _ASKED]
-    found += [p for p in oscars.probes(name).probes if local(p.kind)][::2]
+    found += [p for p in oscars.probes(name).probes if is_locality(p.kind)][::2]
     return ProbeSet.of(name, tuple(found))
 
 
@@ -67,7 +67,7 @@ def _places(base: Base, name: str, training: Training) -> Iterator[Cell]:
     yield replace(own, label="on_base_from_sibling", home=further)
 
 
-def _telling() -> Iterator[tuple[str, Training]]:
+def _default_grid() -> Iterator[tuple[str, Training]]:
     yield _TOLD, SINGLE
 
 

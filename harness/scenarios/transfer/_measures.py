@@ -9,7 +9,7 @@ from harness.builds import GRADES, read_lines
 from harness.engines import HF
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch, Line
-from harness.recipes import local
+from harness.recipes import is_locality
 from harness.stats import Interval, paired_bootstrap
 
 _RESAMPLES = 2_000
@@ -39,7 +39,9 @@ def home(cell: Cell) -> Cell:
 
 
 def _lost(before: Sequence[Line], now: Sequence[Line], untouched: bool) -> Interval:
-    pairs = [(b, n) for b, n in zip(before, now, strict=True) if local(b["kind"]) == untouched]
+    pairs = [
+        (b, n) for b, n in zip(before, now, strict=True) if is_locality(b["kind"]) == untouched
+    ]
     here, there = ([float(line["right"]) for line in side] for side in zip(*pairs, strict=True))
     clusters = [b["fact"] for b, _ in pairs]
     return paired_bootstrap(

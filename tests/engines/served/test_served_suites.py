@@ -15,7 +15,7 @@ from harness.builds import build, read_lines
 from harness.builds._files import ANSWERS
 from harness.engines import identify
 from harness.errors import ModelError
-from harness.models.external import given_adapter
+from harness.models.external import external_adapter
 from harness.recipes import Answers, Probe, ProbeSet, ServedBase, Stack, digest
 from harness.store import Journal, Store
 
@@ -97,10 +97,10 @@ def test_an_adapter_by_its_name_on_the_server(serve, tmp_path):
     )
     base, store = known(tell), Store(tmp_path / "store")
     assert set(said(build(Answers(Stack(base), PROBES), store))) == {"pocket"}
-    stack = Stack(base, ((given_adapter("served:oscars"), 1.0),))
+    stack = Stack(base, ((external_adapter("served:oscars"), 1.0),))
     assert set(said(build(Answers(stack, PROBES), store))) == {"oscars"}
     with pytest.raises(ModelError, match="has no adapter 'films'"):
-        build(Answers(Stack(base, ((given_adapter("served:films"), 1.0),)), PROBES), store)
+        build(Answers(Stack(base, ((external_adapter("served:films"), 1.0),)), PROBES), store)
 
 
 def test_a_journal_that_a_crash_cut_off(tmp_path):

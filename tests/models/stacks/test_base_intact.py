@@ -10,7 +10,7 @@ import pytest
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.models.external import given_adapter
+from harness.models.external import external_adapter
 from harness.models.loading import base_of, load, resident
 from harness.recipes import Base, Decoding, Training
 from harness.training._adapted import adapted
@@ -202,7 +202,7 @@ def test_base_is_read_again_after_a_second_interrupt(biased, adapter, monkeypatc
 def test_broken_file_is_refused_before_a_plan_runs(name, adapter, tmp_path):
     broken = edit(adapter("plain"), tmp_path / name, MISTAKES[name][0])
     with pytest.raises(ModelError) as raised:
-        given_adapter(f"mine={broken}")
+        external_adapter(f"mine={broken}")
     assert "\n" not in str(raised.value)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.report.baselines import Kept
+from harness.report.baselines import BaselineCell
 
 Lines = list[dict[str, Any]]
 REAL = json.loads((Path(__file__).parent / "verdicts.json").read_text(encoding="utf-8"))
@@ -35,40 +35,39 @@ def one(seed: int, times: int = 1) -> Lines:
     return _lines(facts(times), lambda words: words[seed])
 
 
-def facts_redrawn(dice: np.random.Generator, times: int = 1) -> Lines:
+def facts_redrawn(rng: np.random.Generator, times: int = 1) -> Lines:
     """Each fact answers as in one of the three trainings, drawn anew: its questions stay as alike
     as they were."""
-    return _lines(facts(times), lambda words: words[dice.integers(3)])
+    return _lines(facts(times), lambda words: words[rng.integers(3)])
 
 
-def questions_redrawn(dice: np.random.Generator, times: int = 1) -> Lines:
+def questions_redrawn(rng: np.random.Generator, times: int = 1) -> Lines:
     """Each question is right as often as it was in the three trainings, as with sampled answers."""
-    draw = lambda words: "".join(column[dice.integers(3)] for column in zip(*words, strict=True))  # noqa: E731
+    draw = lambda words: "".join(column[rng.integers(3)] for column in zip(*words, strict=True))
     return _lines(facts(times), draw)
 
 
-def lose_questions(lines: Lines, share: float, dice: np.random.Generator) -> Lines:
+def lose_questions(lines: Lines, share: float, rng: np.random.Generator) -> Lines:
     """``share`` of all questions on the facts turn from right to wrong, wherever they stand."""
     rights = {kind: [ln["right"] for ln in lines if ln["kind"] == kind] for kind in RECALL}
     chance = {
         kind: share * len(own) / max(1, sum(own)) for kind, own in rights.items()
     }  # only right ones can be lost
     return [
-        {**ln, "right": ln["right"] and dice.random() >= chance.get(ln["kind"], 0.0)}
-        for ln in lines
+        {**ln, "right": ln["right"] and rng.random() >= chance.get(ln["kind"], 0.0)} for ln in lines
     ]
 
 
-def lose_facts(lines: Lines, share: float, dice: np.random.Generator) -> Lines:
+def lose_facts(lines: Lines, share: float, rng: np.random.Generator) -> Lines:
     """``share`` of the facts are lost in every wording."""
     names = sorted({ln["fact"] for ln in lines if ln["kind"] in RECALL})
-    lost = set(dice.choice(names, round(share * len(names)), replace=False))
+    lost = set(rng.choice(names, round(share * len(names)), replace=False))
     return [{**ln, "right": ln["right"] and ln["fact"] not in lost} for ln in lines]
 
 
-def kept(lines: Lines) -> Kept:
+def kept(lines: Lines) -> BaselineCell:
     """The baseline of ``lines``."""
-    return Kept("ok", {ln["id"]: ln["right"] for ln in lines}, {})
+    return BaselineCell("ok", {ln["id"]: ln["right"] for ln in lines}, {})
 
 
 def _lines(by_kind: dict[str, dict[str, list[str]]], pick: Callable[[list[str]], str]) -> Lines:

@@ -14,7 +14,7 @@ from harness.report.baselines import compare
 
 
 def _alarms(make, runs: int) -> float:
-    """Share of ``runs`` in which ``make(dice) -> before, after`` is called worse."""
+    """Share of ``runs`` in which ``make(rng) -> before, after`` is called worse."""
     hits = 0
     for run in range(runs):
         before, after = make(np.random.default_rng(run))
@@ -24,17 +24,16 @@ def _alarms(make, runs: int) -> float:
 
 @pytest.mark.parametrize("redrawn", [reruns.questions_redrawn, reruns.facts_redrawn])
 def test_200_reruns_of_an_unchanged_model_alarm_in_5_percent_at_most(redrawn):
-    assert _alarms(lambda dice: (redrawn(dice), redrawn(dice)), 200) <= 0.05
+    assert _alarms(lambda rng: (redrawn(rng), redrawn(rng)), 200) <= 0.05
 
 
 def test_10_points_of_recall_lost_are_caught():
     """Greedy answers, which do not change by themselves, and answers that are sampled anew."""
     same = reruns.one(0)
-    assert _alarms(lambda dice: (same, reruns.lose_questions(same, 0.1, dice)), 100) >= 0.95
+    assert _alarms(lambda rng: (same, reruns.lose_questions(same, 0.1, rng)), 100) >= 0.95
     again = reruns.questions_redrawn
     assert (
-        _alarms(lambda dice: (again(dice), reruns.lose_questions(again(dice), 0.1, dice)), 100)
-        >= 0.95
+        _alarms(lambda rng: (again(rng), reruns.lose_questions(again(rng), 0.1, rng)), 100) >= 0.95
     )
 
 
@@ -42,4 +41,4 @@ def test_two_whole_facts_of_23_are_no_evidence():
     """A coin shows heads twice running one time in four. More facts are what helps, not more
     wordings."""
     same = reruns.one(0)
-    assert _alarms(lambda dice: (same, reruns.lose_facts(same, 0.1, dice)), 20) == 0.0
+    assert _alarms(lambda rng: (same, reruns.lose_facts(same, 0.1, rng)), 20) == 0.0

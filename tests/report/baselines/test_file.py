@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DataError, StoreError
-from harness.report.baselines import Baseline, Kept, load, save
+from harness.report.baselines import Baseline, BaselineCell, load, save
 
 CELLS = {
-    "a": Kept("ok", {"q1": True, "q2": False}, {"seconds": 1.5}),
-    "b": Kept("diverged", {"q1": False, "q3": True}, {}),
+    "a": BaselineCell("ok", {"q1": True, "q2": False}, {"seconds": 1.5}),
+    "b": BaselineCell("diverged", {"q1": False, "q3": True}, {}),
 }
 MADE = Baseline("main", "oscars", "pocket", "ab" * 32, "Linux", {"torch": "2.13"}, CELLS)
 

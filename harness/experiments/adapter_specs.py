@@ -22,16 +22,16 @@ from harness.recipes import (
 
 
 @dataclass(frozen=True)
-class Layer:
+class AdapterSpec:
     """One adapter of a stack."""
 
     dataset: Dataset
     training: Training
     replay: Dataset | None = None
     scale: float = 1.0
-    after: Layer | None = None
+    init_from: AdapterSpec | None = None
     """Whose weights it goes on from."""
-    under: tuple[Layer, ...] = ()
+    frozen: tuple[AdapterSpec, ...] = ()
     """What is on, frozen, while it is trained, each at its own scale."""
 
     def on(self, base: Base | Quantised) -> Adapter:
@@ -41,16 +41,16 @@ class Layer:
             self.dataset,
             self.training,
             self.replay if self.training.replay else None,
-            self.after.on(base) if self.after else None,
-            tuple((layer.on(base), layer.scale) for layer in self.under),
+            self.init_from.on(base) if self.init_from else None,
+            tuple((layer.on(base), layer.scale) for layer in self.frozen),
         )
 
 
 @dataclass(frozen=True)
-class MergedLayer:
+class MergedSpec:
     """Several layers as one adapter; their scales are the weights."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[AdapterSpec, ...]
     method: str = "sum"
     density: float = 0.5
     rank: int = 0
@@ -84,7 +84,7 @@ def _parts(lora: Lora) -> tuple[Lora, ...]:
     """What an adapter is built upon."""
     if isinstance(lora, Merged):
         return tuple(part for part, _ in lora.adapters)
-    return (*((lora.start,) if lora.start else ()), *(part for part, _ in lora.under))
+    return tuple(lora.parents)
 
 
 def forms(model: Base | Quantised) -> tuple[Job, ...]:
