@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     """How many further wordings of each fact's questions are made and trained; 0 leaves them as
     they are written."""
     training: Training = SINGLE
-    telling: Axes = _DEFAULT
+    default: Axes = _DEFAULT
     """The default grid."""
     full: Axes = _FULL
 
@@ -64,7 +64,7 @@ def read_settings(path: Path) -> Settings:
         training=(
             _training(path, _table(path, given, "training")) if "training" in given else SINGLE
         ),
-        telling=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _DEFAULT,
+        default=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _DEFAULT,
         full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
     )
 

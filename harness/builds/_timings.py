@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from harness.builds._lines import TIMINGS, write_lines
 from harness.builds._models import Fetch, diverged, opened
 from harness.engines import Engine
 from harness.measure import measured
 from harness.recipes import Decoding, Timings
 from harness.store import Artefact, Store
-
-ANSWERS = "answers.jsonl"
-GRADES = "grades.jsonl"
-LIKELIHOODS = "likelihoods.jsonl"
-TIMINGS = "timings.jsonl"
-VERDICTS = "verdicts.jsonl"
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file. ``splitlines`` would also break at a U+2028 within an
-    answer."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
-def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """One object a line, with sorted keys."""
-    with path.open("w", encoding="utf-8") as stream:
-        for line in lines:
-            stream.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")
-
 
 def timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """A line a round: seconds that the bare base took to answer, that the stack took to be put on,
