@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.builds._lines import ANSWERS, LIKELIHOODS, write_lines
 from harness.builds._grades import calibration, grades
+from harness.builds._lines import ANSWERS, LIKELIHOODS, write_lines
 from harness.builds._models import (
     Fetch,
     converted,

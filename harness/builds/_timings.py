@@ -16,6 +16,7 @@ from harness.measure import measured
 from harness.recipes import Decoding, Timings
 from harness.store import Artefact, Store
 
+
 def timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """A line a round: seconds that the bare base took to answer, that the stack took to be put on,
     and to answer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cache
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -19,7 +19,7 @@ _ASKED_IN = ("qa", "newline", "brandine", "assistant")
 _RECENT = 2015
 
 
-class Knowledge(Protocol):
+class Knowledge(Hashable, Protocol):
     """Facts that one model is taken to know.
 
     Nothing that is replayed is asked. Which of the questions the model gets right is measured in

@@ -155,7 +155,9 @@ class Subject:
     @property
     def _text(self) -> Dataset:
         if self.calibration_text is None:
-            raise RecipeError(f"{self.name} has no text to calibrate a quantised base on: give some")
+            raise RecipeError(
+                f"{self.name} has no text to calibrate a quantised base on: give some"
+            )
         return self.calibration_text
 
 

@@ -105,9 +105,7 @@ def held_out() -> ProbeSet:
     )
 
 
-def _of_answers(
-    lines: Sequence[AnsweredLine], bare: Sequence[AnsweredLine]
-) -> dict[str, Interval]:
+def _of_answers(lines: Sequence[AnsweredLine], bare: Sequence[AnsweredLine]) -> dict[str, Interval]:
     """``drift`` and ``length_ratio``; an empty answer counts as one character."""
     prompts = [line.id for line in lines]
     distances = [

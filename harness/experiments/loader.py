@@ -63,7 +63,9 @@ def load(folder: Path) -> Scenario:
     module = _module(folder)
     scenario = getattr(module, _ATTRIBUTE, None)
     if not isinstance(scenario, Scenario):
-        raise RecipeError(f"{folder / CODE} has no {_ATTRIBUTE}: write {_ATTRIBUTE} = Scenario(...)")
+        raise RecipeError(
+            f"{folder / CODE} has no {_ATTRIBUTE}: write {_ATTRIBUTE} = Scenario(...)"
+        )
     if scenario.name != folder.name:
         raise DataError(
             f"{folder / CODE}: the scenario is called {scenario.name!r}, its folder"
@@ -95,7 +97,7 @@ def _module(folder: Path) -> ModuleType:
     except HarnessError:
         raise
     except Exception as error:
-        frames = [each for each in traceback.extract_tb(error.__traceback__)]
+        frames = traceback.extract_tb(error.__traceback__)
         inside = [each for each in frames if Path(each.filename).is_relative_to(folder)]
         place = f", line {inside[-1].lineno}" if inside else ""
         file = inside[-1].filename if inside else folder / CODE

@@ -9,10 +9,10 @@ from __future__ import annotations
 from itertools import cycle
 
 import pytest
+from harness.scenarios.oscars import probes
 
 from harness.measure import timed
 from harness.recipes import Decoding
-from harness.scenarios.oscars import probes
 
 PROMPTS = [probe.prompt for probe in probes("oscarstxt").probes if probe.kind == "rephrased"][:32]
 ASKED = Decoding(max_new_tokens=16, stop=())

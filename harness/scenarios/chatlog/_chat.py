@@ -84,7 +84,8 @@ def written(turns: Sequence[Turn], name: str) -> str:
     """``turns`` as the dataset ``name`` has them: a line for each day, a line for each turn."""
     days = groupby(turns, key=lambda turn: turn.day)
     return "".join(
-        f"[{day_in_words(day)}]\n{''.join(_line(turn, name) for turn in each)}" for day, each in days
+        f"[{day_in_words(day)}]\n{''.join(_line(turn, name) for turn in each)}"
+        for day, each in days
     )
 
 

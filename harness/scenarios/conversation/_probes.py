@@ -23,7 +23,9 @@ KINDS = (
 in each format; and after some other small talk."""
 WORDINGS = {"qa": 4, "newline": 2, "brandine": 2, "assistant": 2}
 PER_LOCALITY = 40
-_COMPLETED = 2  # statements that are begun for completion: the last of the relation, which no talk has
+_COMPLETED = (
+    2  # statements that are begun for completion: the last of the relation, which no talk has
+)
 
 
 @cache
