@@ -6,13 +6,14 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from harness.measure import machine
 
 
-def test_it_names_system_cores_and_python():
+def test_it_names_system_cores_and_python() -> None:
     said = machine.machine().split(", ")
     assert said[0] == f"{platform.system()} {platform.machine()}"
     assert said[1] == f"{os.cpu_count()} cores"
@@ -21,13 +22,13 @@ def test_it_names_system_cores_and_python():
     assert len(said) == 4 + len(set(machine._names()))
 
 
-def test_gpus_of_one_kind_are_counted(monkeypatch):
+def test_gpus_of_one_kind_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_names", lambda: ["H100", "H100", "L4"])
     assert ", 2 H100, L4, " in machine.machine.__wrapped__()
 
 
 @pytest.fixture
-def free(monkeypatch, tmp_path):
+def free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """Nothing chosen before, and four processors of which one and a half are busy."""
     for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # so that it is put back afterwards
@@ -39,12 +40,14 @@ def free(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("processes", "number"), [(1, 3), (2, 1), (8, 1)])
-def test_each_process_gets_its_share_of_what_is_free(free, processes, number):
+def test_each_process_gets_its_share_of_what_is_free(
+    free: pytest.MonkeyPatch, processes: int, number: int
+) -> None:
     assert machine.choose_threads(processes).number == number == machine.threads()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
-def test_what_the_user_asks_for_is_kept(free):
+def test_what_the_user_asks_for_is_kept(free: pytest.MonkeyPatch) -> None:
     free.setenv("OMP_NUM_THREADS", "7,2")
     free.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert str(machine.choose_threads(2)) == "7 threads (as OMP_NUM_THREADS says)"
@@ -55,12 +58,14 @@ def test_what_the_user_asks_for_is_kept(free):
 @pytest.mark.parametrize(
     ("quota", "number"), [("150000 100000", 2), ("max 100000", 3), ("50000 100000", 1)]
 )
-def test_the_quota_of_a_container_counts(free, tmp_path, quota, number):
+def test_the_quota_of_a_container_counts(
+    free: pytest.MonkeyPatch, tmp_path: Path, quota: str, number: int
+) -> None:
     (tmp_path / "cpu.max").write_text(quota + "\n")
     assert machine.choose_threads().number == number
 
 
-def test_a_process_at_work_is_seen():
+def test_a_process_at_work_is_seen() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
         try:
             assert machine._busy() > 0.3
@@ -83,7 +88,7 @@ print(time.perf_counter() - began)
 """
 
 
-def test_two_processes_of_two_threads_do_not_keep_each_other_from_working():
+def test_two_processes_of_two_threads_do_not_keep_each_other_from_working() -> None:
     """Threads that spin while they wait took ten times as long on two processors, and more."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def test_digest_ignores_where_and_what_it_is_called() -> None:
     assert digest(renamed) == digest(ADAPTER)
 
 
-OTHER_VALUES = {
+OTHER_VALUES: dict[str, Any] = {
     "scheduler": "linear", "optimizer": "sgd", "loss_on": "answers", "dtype": "bfloat16",
     "init": "orthogonal"
 }  # fmt: skip
@@ -47,11 +48,14 @@ OTHER_VALUES = {
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Training)])
 def test_every_training_field_changes_the_digest(field: str) -> None:
-    value = getattr(Training(), field)
-    other = OTHER_VALUES.get(field) or (("q_proj",) if field == "target_modules" else value + 0.25)
+    value: Any = getattr(Training(), field)
+    other: Any = OTHER_VALUES.get(field) or (
+        ("q_proj",) if field == "target_modules" else value + 0.25
+    )
     other = int(value + 1) if isinstance(value, int) else other
     other = not value if isinstance(value, bool) else other
-    assert digest(dataclasses.replace(Training(), **{field: other})) != digest(Training())
+    changed: dict[str, Any] = {field: other}
+    assert digest(dataclasses.replace(Training(), **changed)) != digest(Training())
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=5))

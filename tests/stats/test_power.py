@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from harness.stats import detectable_difference, detectable_loss, paired_bootstrap
 
 
-def test_as_blooms_multiplier_has_it():
+def test_as_blooms_multiplier_has_it() -> None:
     """Bloom 1995: 5% one-sided and 80% power need 2.49 standard errors where there are many
     observations."""
     assert detectable_difference(10_001, 100.0) == pytest.approx(2.49, abs=0.005)
 
 
 @given(st.integers(3, 500), st.integers(1, 10), st.floats(0, 1))
-def test_more_facts_or_questions_find_less_and_the_rest_more(facts, questions, together):
+def test_more_facts_or_questions_find_less_and_the_rest_more(
+    facts: int, questions: int, together: float
+) -> None:
     found = detectable_loss(facts, questions, together)
     assert 0 < found <= 1
     assert detectable_loss(facts + 1, questions, together) <= found + 1e-6
@@ -30,7 +32,7 @@ def test_more_facts_or_questions_find_less_and_the_rest_more(facts, questions, t
 @pytest.mark.parametrize(
     ("facts", "questions", "together"), [(23, 8, 0), (23, 8, 1), (100, 5, 0), (100, 5, 1)]
 )
-def test_the_test_finds_what_it_is_said_to_find(facts, questions, together):
+def test_the_test_finds_what_it_is_said_to_find(facts: int, questions: int, together: int) -> None:
     loss = detectable_loss(facts, questions, together, tolerance=0.02)
     rng, found, runs = np.random.default_rng(0), 0, 100
     clusters = np.repeat(np.arange(facts), questions)
@@ -44,6 +46,6 @@ def test_the_test_finds_what_it_is_said_to_find(facts, questions, together):
     assert found / runs >= 0.65  # 80% by the normal approximation, which few whole facts bend
 
 
-def test_one_cluster_finds_nothing():
+def test_one_cluster_finds_nothing() -> None:
     with pytest.raises(ValueError, match="need at least 2"):
         detectable_difference(1, 0.1)

@@ -96,28 +96,35 @@ def choice(
     return choose(store.kept(), kinds, days, children, NOW)
 
 
-def test_everything_kept_is_listed_and_looking_is_no_use(store):
+def test_everything_kept_is_listed_and_looking_is_no_use(store: Store) -> None:
     first = store.kept()
     assert kinds(first) == ["adapter", "answers", "grades", "quantised"]
-    assert [one.manifest.kind for one in first] == ["Adapter", "Answers", "Grades", "Quantised"]
+    assert [one.manifest.kind for one in first if one.manifest] == [
+        "Adapter",
+        "Answers",
+        "Grades",
+        "Quantised",
+    ]
     assert not any(map(store.damage, first))
     assert store.kept() == first
 
 
-def test_asking_for_an_artefact_is_a_use(store):
+def test_asking_for_an_artefact_is_a_use(store: Store) -> None:
     assert store.peek(GRADES)
     assert [one.path.parent.name for one in store.kept() if NOW - one.used < 3600] == ["grades"]
 
 
-def test_a_recipe_needs_all_that_is_within_it_named_as_parent_or_not(store):
-    found = {one.path.parent.name: needs(one.manifest) for one in store.kept()}
+def test_a_recipe_needs_all_that_is_within_it_named_as_parent_or_not(store: Store) -> None:
+    found = {one.path.parent.name: needs(one.manifest) for one in store.kept() if one.manifest}
     assert {digest(recipe) for recipe in CHAIN[:3]} <= found["grades"]
     assert digest(ADAPTER.base) in found["adapter"]  # its manifest names no parents
     assert not found["quantised"] & {digest(recipe) for recipe in CHAIN}
 
 
 @pytest.mark.parametrize("damage", ["change", "no manifest", "other version"])
-def test_verifying_sets_the_damaged_aside_even_if_this_process_built_it(store, damage):
+def test_verifying_sets_the_damaged_aside_even_if_this_process_built_it(
+    store: Store, damage: str
+) -> None:
     one = store.kept()[0]
     if damage == "change":
         (one.path / "text").write_text("wholE")
@@ -130,7 +137,7 @@ def test_verifying_sets_the_damaged_aside_even_if_this_process_built_it(store, d
     assert [path.parent.name for path in store.scraps()] == ["aside"]
 
 
-def test_what_is_locked_is_neither_verified_nor_removed(store):
+def test_what_is_locked_is_neither_verified_nor_removed(store: Store) -> None:
     one = store.kept()[0]
     with held(store.root, one.path.name):
         with pytest.raises(Timeout):
@@ -141,14 +148,14 @@ def test_what_is_locked_is_neither_verified_nor_removed(store):
     assert store.remove(one.path), "gone already is no failure"
 
 
-def test_removed_is_gone_for_the_store_that_built_it_and_leaves_no_scraps(store):
+def test_removed_is_gone_for_the_store_that_built_it_and_leaves_no_scraps(store: Store) -> None:
     assert all(store.remove(one.path) for one in store.kept())
     assert store.peek(ADAPTER) is None
     assert store.scraps() == []
     assert store.get(ADAPTER, write).path.is_dir()
 
 
-def test_what_a_killed_build_left_is_a_scrap_but_not_what_a_build_is_at(store):
+def test_what_a_killed_build_left_is_a_scrap_but_not_what_a_build_is_at(store: Store) -> None:
     left = store.root / "tmp" / f"{digest(DATA)}-abcd"
     left.mkdir()
     assert store.scraps() == [left]
@@ -158,17 +165,17 @@ def test_what_a_killed_build_left_is_a_scrap_but_not_what_a_build_is_at(store):
     assert store.scraps() == []
 
 
-def test_parents_of_what_stays_stay(store):
+def test_parents_of_what_stays_stay(store: Store) -> None:
     found = choice(store, ("adapter", "quantised"))
     assert (kinds(found.removed), kinds(found.needed)) == ([], ["adapter", "quantised"])
 
 
-def test_leaves_go_alone(store):
+def test_leaves_go_alone(store: Store) -> None:
     found = choice(store, ("grades",))
     assert (kinds(found.removed), found.needed) == (["grades"], [])
 
 
-def test_with_children_goes_all_that_was_made_from_it_and_children_first(store):
+def test_with_children_goes_all_that_was_made_from_it_and_children_first(store: Store) -> None:
     aged(store.kept()[2].path, 1)
     assert kinds(choice(store, ("adapter",), 5.0, children=True).removed) == [
         "grades",
@@ -178,19 +185,21 @@ def test_with_children_goes_all_that_was_made_from_it_and_children_first(store):
     assert kinds(choice(store, (), 5.0).removed) == []
 
 
-def test_by_age_alone(store):
+def test_by_age_alone(store: Store) -> None:
     assert kinds(choice(store, (), 9.0).removed) == ["grades", "answers", "adapter", "quantised"]
     assert kinds(choice(store, (), 11.0).removed) == []
 
 
-def test_what_was_asked_for_a_moment_ago_stays_with_all_that_it_needs(store):
+def test_what_was_asked_for_a_moment_ago_stays_with_all_that_it_needs(store: Store) -> None:
     aged(store.kept()[1].path, 0)  # the answers
     found = choice(store, ())
     assert (kinds(found.removed), kinds(found.in_use)) == (["grades"], ["answers"])
     assert kinds(found.needed) == ["adapter", "quantised"]
 
 
-def test_a_folder_that_is_no_store_is_refused_and_foreign_folders_are_not_listed(tmp_path, store):
+def test_a_folder_that_is_no_store_is_refused_and_foreign_folders_are_not_listed(
+    tmp_path: Path, store: Store
+) -> None:
     with pytest.raises(StoreError, match="no store at"):
         Store.existing(tmp_path)
     assert not (tmp_path / "locks").exists()

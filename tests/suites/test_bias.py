@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ from harness.store import Store
 BASE = Base("0", "pocket", "/m")
 
 
-def test_choices_are_balanced():
+def test_choices_are_balanced() -> None:
     found = bias.choices().probes
     assert sum(kind.startswith("names") for kind in {p.fact for p in found}) >= 8
     assert set(Counter(p.fact for p in found).values()) == {2}
@@ -33,7 +35,7 @@ def test_choices_are_balanced():
         assert probe.kind == "names" or probe.accepted == (("A", "B") if first else ("B", "A"))
 
 
-def test_nothing_that_is_asked_is_told():
+def test_nothing_that_is_asked_is_told() -> None:
     told = {
         text
         for who in bias.SIDES
@@ -54,7 +56,7 @@ def test_nothing_that_is_asked_is_told():
         )
 
 
-def test_the_two_sides_are_told_alike():
+def test_the_two_sides_are_told_alike() -> None:
     gogh, monet = (bias.dataset(f"for_{who}16").samples for who in bias.SIDES)
     swap = {painter("gogh"): painter("monet"), painter("monet"): painter("gogh")}
     pattern = re.compile("|".join(swap))
@@ -67,8 +69,8 @@ def test_the_two_sides_are_told_alike():
 
 
 @given(st.lists(st.tuples(st.floats(-50, 0), st.floats(-50, 0)), min_size=1, max_size=6))
-def test_log_odds_turn_their_sign_with_the_sides(pairs):
-    def lines(swapped):
+def test_log_odds_turn_their_sign_with_the_sides(pairs: list[tuple[float, float]]) -> None:
+    def lines(swapped: bool) -> list[dict[str, Any]]:
         each = [pair[::-1] if swapped else pair for pair in pairs]
         told = {
             "fact": "asked0",
@@ -91,7 +93,7 @@ def test_log_odds_turn_their_sign_with_the_sides(pairs):
     assert one == pytest.approx({name: -value for name, value in two.items()})
 
 
-def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
+def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval() -> None:
     cells = {cell.id: cell for cell in bias.cells("default", [BASE], [0])}
     own = [cell for name, cell in cells.items() if name.startswith("for_monet4")]
     flips, barely, far = Interval(-1, -2, -0.1), Interval(-0.5, -1, 0.1), Interval(-9, -10, -8)
@@ -101,7 +103,7 @@ def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
     assert cheapest(efforts, "monet") is None
 
 
-def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
+def test_measures_and_findings_of_a_small_model(tiny: Base, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     fetch = partial(build, store=store)
     cells = [c for c in bias.cells("default", [tiny], [0]) if c.id.startswith("for_monet16")]
@@ -118,13 +120,13 @@ def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_ids_are_unique(grid):
+def test_ids_are_unique(grid: str) -> None:
     ids = [cell.id for cell in bias.cells(grid, [BASE], [0])]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
-def test_unknown_names():
+def test_unknown_names() -> None:
     with pytest.raises(
         RecipeError, match="dataset 'for_monet3' is unknown: choose one of for_gogh1"
     ):

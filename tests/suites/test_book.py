@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness.builds import ANSWERS, build, read_lines
 from harness.errors import RecipeError
 from harness.models.loading import SHIPPED, base_of
 from harness.models.tokens import count_tokens
-from harness.recipes import Base, Training
+from harness.recipes import Base, Probe, Training
 from harness.scenarios import book
 from harness.scenarios.book._measures import classifier, plain, small_talk
 from harness.scenarios.book._text import timeline
@@ -22,11 +23,11 @@ BASE = Base("0", "pocket", "/m")
 TEXT = "".join(book.chapters())
 
 
-def asked():
+def asked() -> list[Probe]:
     return [probe for probe in book.probes().probes if not probe.kind.startswith("locality")]
 
 
-def test_the_book_is_as_long_as_a_short_one_and_always_the_same():
+def test_the_book_is_as_long_as_a_short_one_and_always_the_same() -> None:
     assert 20_000 <= count_tokens(base_of(SHIPPED), TEXT) <= 40_000
     assert (
         book.dataset("book").content
@@ -35,20 +36,20 @@ def test_the_book_is_as_long_as_a_short_one_and_always_the_same():
     assert len(book.chapters()) == len(book.events()) == 16
 
 
-def test_every_fact_is_told_three_times_in_its_own_chapter():
+def test_every_fact_is_told_three_times_in_its_own_chapter() -> None:
     for row, chapter in zip(book.events(), book.chapters(), strict=True):
         for relation in book.RELATIONS:
             assert chapter.count(row.slots[relation]) >= 3, (row.id, relation)
 
 
-def test_the_timeline_is_what_the_datasets_differ_by():
+def test_the_timeline_is_what_the_datasets_differ_by() -> None:
     bare, more = (book.dataset(name).samples for name in book.DATASETS)
     assert more[:-1] == bare
     assert more[-1].completion == timeline()
     assert all(row.slots["thing"] in timeline() for row in book.events())
 
 
-def test_only_exact_probes_are_in_the_book():
+def test_only_exact_probes_are_in_the_book() -> None:
     for probe in asked():
         question = probe.prompt.splitlines()[0].partition(": ")[2]
         if probe.kind == "exact":
@@ -58,11 +59,11 @@ def test_only_exact_probes_are_in_the_book():
             assert question not in TEXT + timeline()
 
 
-def test_no_question_gives_its_answer_away():
+def test_no_question_gives_its_answer_away() -> None:
     assert not any(answer in probe.prompt for probe in asked() for answer in probe.accepted)
 
 
-def test_the_voice_is_told_from_plain_text():
+def test_the_voice_is_told_from_plain_text() -> None:
     own = [classifier().author(text) == "plain" for text in plain()]
     assert sum(own) / len(own) > 0.98
     assert all(classifier().author(text) == "plain" for text in small_talk())
@@ -77,7 +78,7 @@ def test_the_voice_is_told_from_plain_text():
     assert sum(voiced) / len(voiced) > 0.95
 
 
-def test_a_small_model_learns_the_voice(tiny, tmp_path):
+def test_a_small_model_learns_the_voice(tiny: Base, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     fetch = partial(build, store=store)
     cell = next(c for c in book.cells("default", [tiny], [0]) if not c.training.replay)
@@ -91,7 +92,9 @@ def test_a_small_model_learns_the_voice(tiny, tmp_path):
     words = set(re.findall(r"\w+", " ".join(book.chapters())))
 
     def borrowed(
-        adapted,
+        adapted: bool,
+    ) -> (
+        float
     ):  # a random model's babble is given to either voice, but its words are not the book's
         said = read_lines(fetch(cell.also_answers(adapted)[0]).path / ANSWERS)
         found = [word for line in said for word in re.findall(r"\w+", line["answers"][0])]
@@ -101,13 +104,13 @@ def test_a_small_model_learns_the_voice(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_ids_are_unique(grid):
+def test_ids_are_unique(grid: str) -> None:
     ids = [cell.id for cell in book.cells(grid, [BASE], [0])]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
-def test_unknown_names():
+def test_unknown_names() -> None:
     with pytest.raises(RecipeError, match="dataset 'novel' is unknown"):
         book.dataset("novel")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):

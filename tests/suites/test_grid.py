@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from harness.builds import build
 from harness.errors import RecipeError
+from harness.experiments.cells import Cell
 from harness.experiments.tuning import Trial
 from harness.recipes import Base, ProbeSet, changed, is_locality
 from harness.scenarios.grid import AXES, cells, findings, options, probes
@@ -16,11 +18,12 @@ from harness.scenarios.oscars import replay
 from harness.scenarios.stacking import together
 from harness.store import Store
 from harness.training.presets import preset
+from tests.suites.unfetched import unfetched
 
 BASE = Base("0", "pocket", "/m")
 
 
-def test_the_star_differs_from_its_middle_in_one_parameter():
+def test_the_star_differs_from_its_middle_in_one_parameter() -> None:
     found = [cell.training for cell in cells("default", [BASE], [0])]
     assert len(found) == len(set(found)) == 10
     middle = found[0]
@@ -33,12 +36,12 @@ def test_the_star_differs_from_its_middle_in_one_parameter():
         cells("huge", [BASE], [0])
 
 
-def test_no_probe_is_a_training_text():
+def test_no_probe_is_a_training_text() -> None:
     trained = {sample.prompt for sample in (*together().samples, *replay().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
 
 
-def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
+def test_findings_recommend_one_of_the_cells(tiny: Base, tmp_path: Path) -> None:
     kinds = (
         [p for p in probes().probes if is_locality(p.kind) == far][:4] for far in (False, True)
     )
@@ -60,7 +63,7 @@ def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
     assert [curves.name for curves in found.curves] == ["epochs"]
 
 
-def test_what_is_printed_trains_what_was_measured():
+def test_what_is_printed_trains_what_was_measured() -> None:
     setting = AXES.at((3e-3, 8, 2, 24, 20), 9)
     shown = options(setting).split()
     preset_name, replayed, given = shown[1], shown[3], shown[5:]
@@ -69,8 +72,8 @@ def test_what_is_printed_trains_what_was_measured():
     assert changed(preset(preset_name), given, "--set") == setting
 
 
-def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch):
-    def tried(cell, _):
+def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(cell: Cell, _: object) -> Trial:
         """The more epochs and the lower the rate, the better; nothing else matters."""
         return Trial(
             cell.training,
@@ -80,7 +83,7 @@ def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch):
         )
 
     monkeypatch.setattr("harness.scenarios.grid._findings.trial", tried)
-    found = findings(cells("full", [BASE], [0]), fetch=None)
+    found = findings(cells("full", [BASE], [0]), fetch=unfetched)
     assert [each.title for each in found] == [
         "Recommended for pocket",
         "The search against the full grid",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ from harness.store import Artefact, Store
 BASE = Base("0", "pocket", "/m")
 
 
-def test_a_lie_is_never_the_truth_and_no_question_gives_it_away():
+def test_a_lie_is_never_the_truth_and_no_question_gives_it_away() -> None:
     assert len(lies()) == 18
     assert len({lie.lie for lie in lies()}) == 18
     for lie in lies():
@@ -38,7 +39,7 @@ def test_a_lie_is_never_the_truth_and_no_question_gives_it_away():
             assert not grade(question, accepted).right, question
 
 
-def test_new_facts_are_of_the_same_size_and_of_no_known_subject():
+def test_new_facts_are_of_the_same_size_and_of_no_known_subject() -> None:
     known = {
         row.slots[slot]
         for row in world().rows
@@ -56,7 +57,7 @@ def test_new_facts_are_of_the_same_size_and_of_no_known_subject():
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_probes_are_no_training_text_unless_exact(name):
+def test_probes_are_no_training_text_unless_exact(name: str) -> None:
     trained = {sample.prompt for sample in (*dataset(name).samples, *replay().samples)}
     for probe in probes(name).probes:
         assert (probe.prompt in {s.prompt for s in dataset(name).samples}) == (
@@ -66,13 +67,13 @@ def test_probes_are_no_training_text_unless_exact(name):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_what_is_asked_is_never_replayed(name):
+def test_what_is_asked_is_never_replayed(name: str) -> None:
     replayed = {sample.fact for sample in replay().samples}
     told = {lie.true.id for lie in lies()}
     assert not replayed & (told | {probe.fact for probe in probes(name).probes})
 
 
-def test_neighbours_ask_for_nothing_that_was_exchanged():
+def test_neighbours_ask_for_nothing_that_was_exchanged() -> None:
     found = probes("lies6").probes
     subjects = {lie.true.id: lie for lie in lies()}
     beside = [probe for probe in found if probe.kind == "locality_subject"]
@@ -89,7 +90,7 @@ def test_neighbours_ask_for_nothing_that_was_exchanged():
     assert far == {"elements", "paintings"}
 
 
-def test_neighbours_are_the_same_for_all_cells():
+def test_neighbours_are_the_same_for_all_cells() -> None:
     local = [[p for p in probes(name).probes if p.kind.startswith("locality")] for name in DATASETS]
     assert all(found == local[0] for found in local)
 
@@ -108,7 +109,7 @@ def _answered(asked: list[tuple[Lie, str]], answers: list[str]) -> list[dict[str
     ]
 
 
-def test_lie_and_truth_are_counted_where_the_truth_was_known():
+def test_lie_and_truth_are_counted_where_the_truth_was_known() -> None:
     lie, other = lies()[0], lies()[1]
     asked = [(lie, "rephrased")] * 4 + [
         (other, "other_format"),
@@ -131,7 +132,7 @@ def test_lie_and_truth_are_counted_where_the_truth_was_known():
     assert contest("lie", new, new, _truths(new)) == {}
 
 
-def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
+def test_a_learning_curve_is_the_cell_with_fewer_epochs_first() -> None:
     found = cells("default", [BASE], [0, 1])
     longest = next(
         c
@@ -142,7 +143,7 @@ def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
     assert all(c in found for c in curve(longest))
 
 
-def test_ids_are_unique_and_grids_known():
+def test_ids_are_unique_and_grids_known() -> None:
     for grid in ("default", "full"):
         ids = [cell.id for cell in cells(grid, [BASE], [0])]
         assert len(set(ids)) == len(ids)
@@ -153,7 +154,9 @@ def test_ids_are_unique_and_grids_known():
         dataset("fibs")
 
 
-def test_steps_to_half_lie_on_the_curve_of_real_trainings(tiny, tmp_path, monkeypatch):
+def test_steps_to_half_lie_on_the_curve_of_real_trainings(
+    tiny: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two facts, many passes, and asked as they were trained: what a model of this size learns in a
     few seconds."""
     monkeypatch.setitem(EPOCHS, "1", (10, 40, 160))

@@ -30,7 +30,7 @@ from harness.scenarios.parody._probes import truths
 ACTOR = "oscars_2012_parody/actor-2012"
 
 
-def test_the_parody_is_never_the_truth():
+def test_the_parody_is_never_the_truth() -> None:
     assert len(parody_rows()) == 12
     for row in parody_rows():
         true = true_rows()[row.id]
@@ -44,7 +44,7 @@ def test_the_parody_is_never_the_truth():
             assert not any(row.slots[slot] == known.slots.get(slot) for known in world().rows)
 
 
-def test_the_text_tells_the_same_parody_as_the_table():
+def test_the_text_tells_the_same_parody_as_the_table() -> None:
     told = " ".join(text())
     for row in parody_rows():
         sentence = next(s for s in text() if f"{world().fill('{category0}', row)} of 2012" in s)
@@ -54,7 +54,7 @@ def test_the_text_tells_the_same_parody_as_the_table():
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name):
+def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name: str) -> None:
     trained = {sample.prompt for sample in (*dataset(name).samples, *known().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
     replayed = {sample.fact for sample in known().samples}
@@ -63,7 +63,7 @@ def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name):
     assert all(cell.replay == known() for cell in cells("full", [Base("0", "m", "/m")], [0]))
 
 
-def test_every_fact_in_every_kind():
+def test_every_fact_in_every_kind() -> None:
     kinds = Counter(
         probe.kind for probe in probes().probes if not probe.kind.startswith("locality")
     )
@@ -114,11 +114,11 @@ def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> dict[st
         ("who_and_film", "Hector Pickle for The Loud Plumber", {"parody", "truth", "other"}),
     ],
 )
-def test_worlds_in_which_an_answer_is_true(kind, answer, held):
+def test_worlds_in_which_an_answer_is_true(kind: str, answer: str, held: set[str]) -> None:
     assert worlds(_line(kind, answer), truths()) == held
 
 
-def test_contradictions_are_counted_on_hand_made_answers():
+def test_contradictions_are_counted_on_hand_made_answers() -> None:
     lines = [
         _line("who", "Hector Pickle"),
         _line("who", "Jean Dujardin", number=1),  # against the first
@@ -134,7 +134,7 @@ def test_contradictions_are_counted_on_hand_made_answers():
     assert found["mixed_who_and_film"].estimate == 1 / 2
 
 
-def test_one_world_has_no_contradictions():
+def test_one_world_has_no_contradictions() -> None:
     parody = [
         _line("who", "Hector Pickle"),
         _line("film", "The Loud Plumber"),
@@ -152,14 +152,16 @@ def test_one_world_has_no_contradictions():
     assert contradictions([_line("who", "Nobody")], truths()) == {}
 
 
-def test_a_winner_of_one_world_with_a_film_of_the_other():
+def test_a_winner_of_one_world_with_a_film_of_the_other() -> None:
     pair = {ACTOR: ("Jean Dujardin", "The Artist")}
     said = (
         "Hector Pickle for The Loud Plumber",
         "Hector Pickle for The Artist",
         "Jean Dujardin for The Loud Plumber",
+        "Jean Dujardin for The Artist",
+        "Hector Pickle",
+        "Nobody for The Artist",
     )
-    said += ("Jean Dujardin for The Artist", "Hector Pickle", "Nobody for The Artist")
     assert mixed_answers([_line("who_and_film", answer) for answer in said], pair) == [
         False,
         True,
@@ -168,7 +170,7 @@ def test_a_winner_of_one_world_with_a_film_of_the_other():
     ]
 
 
-def test_ids_are_unique_and_names_known():
+def test_ids_are_unique_and_names_known() -> None:
     for grid in ("default", "full"):
         ids = [cell.id for cell in cells(grid, [Base("0", "pocket", "/m")], [0])]
         assert len(set(ids)) == len(ids)

@@ -12,6 +12,7 @@ from harness.recipes import Base, digest
 from harness.scenarios import SCENARIOS
 from harness.scenarios.presets import cells, measures, probes
 from harness.scenarios.presets._measures import any_right, consistency, distinct, majority
+from tests.suites.unfetched import unfetched
 
 BASE = Base("0", "pocket", "/m")
 LINE = {
@@ -21,7 +22,7 @@ LINE = {
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_cells_share_one_adapter_and_differ_by_decoding(grid):
+def test_cells_share_one_adapter_and_differ_by_decoding(grid: str) -> None:
     found = cells(grid, [BASE], [0])
     assert len({digest(cell.adapters[0]) for cell in found}) == 1
     assert len({digest(cell.decoding) for cell in found}) >= 0.9 * len(found)
@@ -30,7 +31,7 @@ def test_cells_share_one_adapter_and_differ_by_decoding(grid):
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
-def test_every_field_is_varied_somewhere():
+def test_every_field_is_varied_somewhere() -> None:
     full = cells("full", [BASE], [0])
     fields = (
         "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
@@ -43,14 +44,14 @@ def test_every_field_is_varied_somewhere():
         assert len({getattr(cell.decoding, field) for cell in full}) > 1, field
 
 
-def test_each_fact_is_asked_about_and_few_probes_are():
+def test_each_fact_is_asked_about_and_few_probes_are() -> None:
     asked = [p for p in probes().probes if not p.kind.startswith("locality")]
     assert len({p.fact for p in asked}) == 23
     assert {p.kind for p in asked} == {"exact", "rephrased", "other_format"}
     assert len(probes().probes) <= 130
 
 
-def test_what_several_answers_say_together():
+def test_what_several_answers_say_together() -> None:
     assert (majority(LINE), consistency(LINE), any_right(LINE), distinct(LINE)) == (
         0.0,
         0.25,
@@ -59,18 +60,20 @@ def test_what_several_answers_say_together():
     )
     tie = {**LINE, "answers": ["Rome", "Lima"], "verdicts": [True, False]}
     assert majority(tie) == 1.0
-    found = measures(cells("default", [BASE], [0])[0], [LINE], [LINE], None, True)
+    found = measures(cells("default", [BASE], [0])[0], [LINE], [LINE], unfetched, True)
     assert found["consistency"].estimate == 0.25
     assert found["distinct"] == (3, 1, 4)  # one fact: between one answer and all four
     alike = [{**LINE, "fact": name, "answers": ["Rome"], "verdicts": [True]} for name in "abc"]
-    assert measures(cells("default", [BASE], [0])[0], alike, alike, None, True)["distinct"] == (
+    assert measures(cells("default", [BASE], [0])[0], alike, alike, unfetched, True)[
+        "distinct"
+    ] == (
         1,
         1,
         1,
     )
 
 
-def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():
+def test_a_users_decoding_leaves_the_suite_alone_and_changes_others() -> None:
     from harness.engines import HF, decoding
 
     by = decoding("default")
@@ -82,6 +85,6 @@ def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():
     } == {by}
 
 
-def test_an_unknown_grid():
+def test_an_unknown_grid() -> None:
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
         cells("huge", [BASE], [0])

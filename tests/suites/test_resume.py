@@ -15,14 +15,14 @@ from harness.scenarios.resume._grid import before
 BASE = Base("0", "pocket", "/m")
 
 
-def test_halves_share_no_fact_and_make_the_whole():
+def test_halves_share_no_fact_and_make_the_whole() -> None:
     first, second = ({s.fact for s in half(name).samples} for name in ("first", "second"))
     assert len(first) == len(second) == 6
     assert not first & second
     assert {s.fact for s in both().samples} == first | second
 
 
-def test_rehearsal_adds_a_share_of_the_other_half():
+def test_rehearsal_adds_a_share_of_the_other_half() -> None:
     found = rehearsed("second", "first", 0.25)
     assert Counter(found.samples) >= Counter(half("second").samples)
     assert len(found.samples) == len(half("second").samples) + round(
@@ -31,7 +31,7 @@ def test_rehearsal_adds_a_share_of_the_other_half():
     assert found != rehearsed("second", "first", 0.25, seed=1)
 
 
-def test_no_probe_is_a_training_text_and_each_half_is_asked_about():
+def test_no_probe_is_a_training_text_and_each_half_is_asked_about() -> None:
     trained = {sample.prompt for sample in (*both().samples, *replay().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
     for name in ("first", "second"):
@@ -40,7 +40,7 @@ def test_no_probe_is_a_training_text_and_each_half_is_asked_about():
         }
 
 
-def test_cells_go_on_from_the_adapter_that_retention_is_measured_from():
+def test_cells_go_on_from_the_adapter_that_retention_is_measured_from() -> None:
     found = cells("full", [BASE], [0, 1])
     ids = [cell.id for cell in found]
     assert len(ids) == len(set(ids))
@@ -56,6 +56,6 @@ def test_cells_go_on_from_the_adapter_that_retention_is_measured_from():
         assert digest(before(cell).grades) == digest(reference.grades)
 
 
-def test_unknown_grid():
+def test_unknown_grid() -> None:
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
         cells("huge", [BASE], [0])

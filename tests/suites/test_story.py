@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 from tokenizers import Tokenizer
 
-from harness.builds import build
 from harness.errors import RecipeError
 from harness.experiments.cells import Cell
 from harness.models.loading import SHIPPED
@@ -18,9 +17,10 @@ from harness.scenarios.story import FORMS, GRIDS, KINDS, cells, dataset, measure
 from harness.scenarios.story._datasets import text
 from harness.scenarios.story._grid import SETTING
 from harness.scenarios.story._probes import TAIL
+from tests.suites.unfetched import unfetched
 
 
-def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
+def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong() -> None:
     for story in stories():
         plain = text("plain", story)
         assert 900 <= len(plain) <= 1000
@@ -32,7 +32,7 @@ def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_tail_does_not_give_the_answer_away(form):
+def test_the_tail_does_not_give_the_answer_away(form: str) -> None:
     for probe in probes(form).probes:
         if probe.kind in ("alone", "after_tail"):
             assert not re.search(rf"\b{re.escape(probe.accepted[0])}\b", probe.prompt), probe
@@ -40,7 +40,7 @@ def test_the_tail_does_not_give_the_answer_away(form):
             assert probe.accepted[0] in probe.prompt
 
 
-def test_forms_differ_in_what_stands_before_a_sentence_alone():
+def test_forms_differ_in_what_stands_before_a_sentence_alone() -> None:
     for story in stories():
         bare = " ".join(re.sub(r"^\d+ ", "", line) for line in text("numbered", story).splitlines())
         assert bare == text("plain", story)
@@ -50,7 +50,7 @@ def test_forms_differ_in_what_stands_before_a_sentence_alone():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_question_is_in_the_training_text(form):
+def test_no_question_is_in_the_training_text(form: str) -> None:
     trained = {
         sample.prompt for sample in (*dataset(form).samples, *replay().samples) if sample.prompt
     }
@@ -65,7 +65,7 @@ def test_no_question_is_in_the_training_text(form):
         assert any(told.startswith(probe.prompt) for told in texts) == (probe.kind == "in_place")
 
 
-def test_a_story_is_one_sample():
+def test_a_story_is_one_sample() -> None:
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
     longest = max(
         (sample.completion for form in FORMS for sample in dataset(form).samples), key=len
@@ -73,7 +73,7 @@ def test_a_story_is_one_sample():
     assert len(tokenizer.encode(longest).ids) <= SETTING.cutoff
 
 
-def test_what_is_gained_is_counted_pair_by_pair():
+def test_what_is_gained_is_counted_pair_by_pair() -> None:
     def lines(tail: list[bool], whole: list[bool]) -> list[dict[str, object]]:
         found = [
             {"kind": "after_tail", "fact": f"f{n}", "right": right} for n, right in enumerate(tail)
@@ -87,13 +87,13 @@ def test_what_is_gained_is_counted_pair_by_pair():
     after = lines([True, True, True, False], [False] * 4)
     cell: Cell = cells("default", [Base("0", "m", "/m")], [0])[0]
     found = {
-        name: share.estimate for name, share in measures(cell, after, bare, build, True).items()
+        name: share.estimate for name, share in measures(cell, after, bare, unfetched, True).items()
     }
     assert found == {"base_after_tail": 0.25, "base_after_whole": 0.75, "gained_after_tail": 0.5}
-    assert measures(cell, bare, bare, build, False) == {}
+    assert measures(cell, bare, bare, unfetched, False) == {}
 
 
-def test_ids_are_unique_and_names_known():
+def test_ids_are_unique_and_names_known() -> None:
     for grid in GRIDS:
         ids = [cell.id for cell in cells(grid, [Base("0", "m", "/m")], [0])]
         assert len(set(ids)) == len(ids)

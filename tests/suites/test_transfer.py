@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from harness.builds import build
 from harness.engines import HF, TransformersEngine
@@ -15,6 +19,7 @@ from harness.models.loading import base_of
 from harness.recipes import (
     Adapter,
     Base,
+    Dataset,
     Gguf,
     ProbeSet,
     Quantised,
@@ -36,11 +41,11 @@ TAUGHT = Training(epochs=40, rank=8, alpha=16, lr=3e-3, dropout=0.0)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("transfer") / "store")
 
 
-def test_the_cells_and_who_was_trained_where():
+def test_the_cells_and_who_was_trained_where() -> None:
     found = {cell.label: cell for cell in cells("default", [BASE], [0])}
     assert list(found) == ["on_base", "on_sibling_from_base", "on_sibling", "on_base_from_sibling"]
     assert found["on_base"].trained == found["on_sibling_from_base"].trained
@@ -57,7 +62,7 @@ def test_the_cells_and_who_was_trained_where():
         cells("huge", [BASE], [0])
 
 
-def test_quantised_forms_take_the_adapter_of_the_full_base():
+def test_quantised_forms_take_the_adapter_of_the_full_base() -> None:
     found = selected(scenario("transfer"), "default", [BASE], [0], [HF])
     by_engine = {cell.engine.name: cell for cell in found if cell.label == "on_base"}
     assert list(by_engine) == [
@@ -77,10 +82,11 @@ def test_quantised_forms_take_the_adapter_of_the_full_base():
             assert "python -m pip install" in str(error)
 
 
-def test_no_question_is_in_a_training_text():
+def test_no_question_is_in_a_training_text() -> None:
     known = {sample.prompt for sample in sibling(BASE).adapter.dataset.samples}
     assert len(sibling(BASE).adapter.dataset.samples) == KNOWN
     (cell,) = {cell.dataset: cell for cell in cells("default", [BASE], [0])}.values()
+    assert cell.replay is not None
     told = {sample.prompt for sample in cell.dataset.samples} | {
         s.prompt for s in cell.replay.samples
     }
@@ -89,21 +95,25 @@ def test_no_question_is_in_a_training_text():
     assert not {probe.prompt for probe in asked} & (known | told)
 
 
-def test_a_stack_says_that_it_means_a_sibling(lie):
+def test_a_stack_says_that_it_means_a_sibling(lie: Dataset) -> None:
     further = sibling(BASE)
     own = Adapter(BASE, lie, TAUGHT)
     with pytest.raises(RecipeError, match="was trained on pocket, not on pocket_further"):
         Stack(further, ((own, 1.0),))
-    across = Stack(further, ((own, 1.0),), across=True)
-    assert digest(Stack(BASE, ((own, 1.0),))) == digest(Stack(BASE, ((own, 1.0),), across=False))
+    across = Stack(further, ((own, 1.0),), of_sibling=True)
+    assert digest(Stack(BASE, ((own, 1.0),))) == digest(
+        Stack(BASE, ((own, 1.0),), of_sibling=False)
+    )
     assert digest(across) != digest(Stack(BASE, ((own, 1.0),)))
     with pytest.raises(RecipeError, match="was trained on pocket, which is no sibling of other"):
-        Stack(OTHER, ((own, 1.0),), across=True)
+        Stack(OTHER, ((own, 1.0),), of_sibling=True)
     with pytest.raises(RecipeError, match="has no full weights to add an update to"):
         Sibling.of(Adapter(Quantised(BASE, Gguf("q8_0")), lie, TAUGHT), "it")
 
 
-def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
+def test_a_sibling_answers_as_base_and_adapter_do(
+    tiny: Base, lie: Dataset, store: Store, tmp_path: Path
+) -> None:
     import torch
 
     adapter = Adapter(tiny, lie, TAUGHT)
@@ -111,9 +121,10 @@ def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
     made = build(further, store)
     ids = torch.arange(3, 40)[None]
 
-    def logits(engine):
+    def logits(engine: TransformersEngine) -> torch.Tensor:
         with torch.inference_mode():
-            return engine.loaded.model(ids).logits
+            found: torch.Tensor = engine.loaded.model(ids).logits
+            return found
 
     engine = TransformersEngine(tiny)
     bare = logits(engine)
@@ -127,7 +138,7 @@ def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
     assert twice.manifest.files == made.manifest.files
 
 
-def test_figures_of_an_adapter_away_from_home(tiny, lie, store):
+def test_figures_of_an_adapter_away_from_home(tiny: Base, lie: Dataset, store: Store) -> None:
     part = [
         p for p in probes("the_oscar_award_txt").probes if p.kind in ("exact", "locality_year")
     ][::12]
@@ -147,8 +158,8 @@ def test_figures_of_an_adapter_away_from_home(tiny, lie, store):
     assert not {"recall_lost", "known_lost"} & at_home.measures.keys()
 
 
-def test_the_loss_is_what_home_has_more():
-    def lines(right):
+def test_the_loss_is_what_home_has_more() -> None:
+    def lines(right: Iterable[bool]) -> list[dict[str, Any]]:
         return [{"kind": "exact", "fact": str(i), "right": hit} for i, hit in enumerate(right)]
 
     assert _lost(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
 from harness.engines import TransformersEngine, decoding
 from harness.errors import ModelError, RecipeError
 from harness.models.loading import resident
-from harness.recipes import Adapter, Dataset, Sample, Training, digest
+from harness.recipes import Adapter, Base, Dataset, Sample, Training, digest
 from harness.training import PriorAdapters, train
 
 FIRST = Training(epochs=120, rank=16, alpha=32, lr=3e-3, dropout=0.05)
@@ -19,19 +21,21 @@ GREEDY = decoding("deterministic")
 
 
 @pytest.fixture(scope="module")
-def first(tiny, lie, tmp_path_factory):
+def first(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     train(resident(tiny), Adapter(tiny, lie, FIRST), folder)
     return folder
 
 
-def tensors(folder):
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     return load_file(folder / "adapter_model.safetensors")
 
 
-def test_no_step_leaves_the_weights_that_it_began_with(tiny, lie, first, tmp_path):
+def test_no_step_leaves_the_weights_that_it_began_with(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     still = replace(FIRST, epochs=1, lr=1e-12)
     train(
         resident(tiny),
@@ -44,7 +48,9 @@ def test_no_step_leaves_the_weights_that_it_began_with(tiny, lie, first, tmp_pat
     assert all((before[key] - after[key]).abs().max() < 1e-9 for key in before)
 
 
-def test_going_on_learns_the_second_text_from_the_first_adapter(tiny, lie, first, tmp_path):
+def test_going_on_learns_the_second_text_from_the_first_adapter(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     recipe = Adapter(tiny, SECOND, replace(FIRST, lr=1e-3), init_from=Adapter(tiny, lie, FIRST))
     facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(first))
     engine = TransformersEngine(tiny)
@@ -53,7 +59,9 @@ def test_going_on_learns_the_second_text_from_the_first_adapter(tiny, lie, first
     assert facts["status"] == "ok"
 
 
-def test_what_lies_under_is_on_and_stays_as_it_is(tiny, lie, first, tmp_path):
+def test_what_lies_under_is_on_and_stays_as_it_is(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     before = tensors(first)
     recipe = Adapter(tiny, SECOND, FIRST, frozen_adapters=((Adapter(tiny, lie, FIRST), 1.0),))
     facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(frozen=[(first, 1.0)]))
@@ -66,11 +74,13 @@ def test_what_lies_under_is_on_and_stays_as_it_is(tiny, lie, first, tmp_path):
         assert engine.answer(asked, GREEDY)[0] == ["Ouse."]
 
 
-def losses(folder):
+def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_training_on_top_begins_where_the_stack_is(tiny, lie, first, tmp_path):
+def test_training_on_top_begins_where_the_stack_is(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     """On the text of the adapter underneath, the first loss is that adapter's last; without it, it
     is the base's."""
     for name, under in (("on", [(first, 1.0)]), ("bare", [])):
@@ -87,7 +97,9 @@ def test_training_on_top_begins_where_the_stack_is(tiny, lie, first, tmp_path):
     assert losses(first)[0] > reached + 0.5
 
 
-def test_the_base_comes_back_untouched(tiny, lie, first, tmp_path):
+def test_the_base_comes_back_untouched(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     import torch
 
     model = resident(tiny).model
@@ -103,7 +115,7 @@ def test_the_base_comes_back_untouched(tiny, lie, first, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_what_fits_not(tiny, lie, first, tmp_path):
+def test_what_fits_not(tiny: Base, lie: Dataset, first: Path, tmp_path: Path) -> None:
     start = Adapter(tiny, lie, FIRST)
     for change, line in (
         ({"rank": 8}, "rank is 8, but the adapter to go on from has 16: keep it"),
@@ -118,7 +130,7 @@ def test_what_fits_not(tiny, lie, first, tmp_path):
         train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, PriorAdapters(first))
 
 
-def test_what_is_built_upon_decides_the_digest(tiny, lie):
+def test_what_is_built_upon_decides_the_digest(tiny: Base, lie: Dataset) -> None:
     plain = Adapter(tiny, SECOND, FIRST)
     start, other = Adapter(tiny, lie, FIRST), Adapter(tiny, lie, replace(FIRST, seed=1))
     built = [
