@@ -4,6 +4,6 @@ talk to him?
 ``-k timeline``, ``-k "not replay1"`` and the like select.
 """
 
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "book"

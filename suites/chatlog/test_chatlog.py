@@ -6,7 +6,7 @@ told?
 
 import pytest
 
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 from harness.report import Result
 
 SCENARIO = "chatlog"

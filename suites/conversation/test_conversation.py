@@ -4,6 +4,6 @@ would be?
 Each test id names the presentation: ``-k brandine``, ``-k "asked1 and d50"`` and the like select.
 """
 
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "conversation"

@@ -4,6 +4,6 @@ over, and together?
 ``-k aug`` takes the facts in several wordings, ``-k text`` the parody as a running text.
 """
 
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "parody"

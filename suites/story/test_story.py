@@ -4,6 +4,6 @@ again?"
 Each test id names the form of the story: ``-k plain``, ``-k dated`` and the like select.
 """
 
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "story"
