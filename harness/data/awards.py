@@ -17,14 +17,16 @@ from typing import Any
 
 from harness.data.facts import FIXTURES, Relation, Row, read_rows, read_text
 from harness.data.formats import FORMATS, ask, reply, split_statement
-from harness.data.knowledge import locality_questions, world
+from harness.data.knowledge import locality_questions, some_locality_questions, world
 from harness.data.rewording import question
 from harness.errors import RecipeError
 from harness.recipes import Dataset, Probe, ProbeSet, Sample
 
 TEN = "oscars_ten"
 """The first ten facts, told as ``oscars_aug`` tells all of them."""
-DATASETS = ("oscarstxt", "the_oscar_award_txt", "oscars_aug", TEN)
+AUGMENTED = "oscars_aug"
+"""All facts, each in ten wordings."""
+DATASETS = ("oscarstxt", "the_oscar_award_txt", AUGMENTED, TEN)
 TABLE = "oscars_2023"
 FACT_KINDS = (
     "exact",
@@ -37,6 +39,8 @@ FACT_KINDS = (
 )
 NEAR = "near"
 """The family of wordings that are cousins of trained ones."""
+LOCALITY_COUNT = 100
+"""Questions on untouched facts, for suites that ask a third of them."""
 FILM_OF_WINNER = ("film_of_winner", "film_of_winner_year", "film_of_winner_award")
 SMALL_TALK = (
     "Joe: Hello.\nBrandine: Hi! It is good to see you.\n"
@@ -65,6 +69,31 @@ def to_few(count: int) -> tuple[Row, ...]:
         if row.slots["category"] != "picture" and row.slots["winners"].count(";") < 2
     )
     return tuple(islice(rows, count))
+
+
+@cache
+def ten_facts() -> tuple[str, ...]:
+    """Ids of the first ten facts about people, each of whom won alone or with others."""
+    to_people = (row.id for row in new_rows() if row.slots["category"] != "picture")
+    return tuple(islice(to_people, 10))
+
+
+@cache
+def ten_dataset() -> Dataset:
+    """The ten facts in ten wordings each, as one text."""
+    samples = dataset(AUGMENTED).samples
+    return Dataset.of("ten", tuple(each for each in samples if each.fact in ten_facts()))
+
+
+@cache
+def ten_probes(*kinds: str) -> ProbeSet:
+    """Questions of ``kinds`` about the ten facts, and a third of those on untouched facts."""
+    about_facts = (
+        probe
+        for probe in probes(AUGMENTED).probes
+        if probe.fact in ten_facts() and probe.kind in kinds
+    )
+    return ProbeSet.of("ten", (*about_facts, *some_locality_questions(LOCALITY_COUNT)))
 
 
 def rows_of(name: str) -> tuple[Row, ...]:
@@ -98,7 +127,7 @@ def templates(name: str, row: Row) -> list[str]:
 
     Best Picture goes to a film, not to a person, and has wordings of its own.
     """
-    spec = wordings()["oscars_aug" if name == TEN else name]
+    spec = wordings()[AUGMENTED if name == TEN else name]
     wanted: list[str] = spec["picture" if row.slots["category"] == "picture" else "train"]
     if spec["sort"] == "qa":
         return [f"?qa {template}" for template in wanted]

@@ -103,19 +103,22 @@ def _divergence(texts: Sequence[str], held_out: Sequence[str]) -> Interval:
     return divergence_interval(texts, held_out) if texts else Interval(1.0, 1.0, 1.0)
 
 
-def trial(evidence: Evidence) -> Trial:
+def trial(evidence: Evidence, headline: str = "rephrased") -> Trial:
     """What one setting reaches, in the three figures that settings are weighed by.
 
-    They are recall of rephrased questions, locality, and seconds of training.
+    They are recall of the questions of the kind ``headline`` (of all on trained facts, where none
+    has that kind), locality (1 where nothing untouched is asked), and seconds of training.
     """
-    right = [float(line.right) for line in evidence.lines if line.kind == "rephrased"]
+    about_facts = [line for line in evidence.lines if not line.is_locality]
+    asked = [line for line in about_facts if line.kind == headline] or about_facts
     same = [
         normalise(now.answer) == normalise(before.answer)
         for now, before in evidence.pairs()
         if now.is_locality
     ]
     seconds = sum(facts["seconds"] for facts in evidence.trainings())
-    return Trial(evidence.cell.training, mean(right), mean(same), seconds)
+    right = mean(float(line.right) for line in asked)
+    return Trial(evidence.cell.training, right, mean(same) if same else 1.0, seconds)
 
 
 def over_seeds(trials: Iterable[Trial]) -> list[Trial]:
