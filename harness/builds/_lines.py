@@ -101,7 +101,7 @@ class ScoredLine(NamedTuple):
     kind: str
     fact: str
     likelihoods: tuple[Mapping[str, float], ...]
-    """One an accepted answer: ``total`` (nats), ``tokens``, ``matched``; none after a divergence."""
+    """One an accepted answer: ``total`` (nats), ``tokens``, ``matched``; none if it diverged."""
 
 
 class TimedRound(NamedTuple):

@@ -79,7 +79,7 @@ Where does the last auk of Orn sleep?,in a bell tower,Where does the last auk sp
 """
 _PROBES = "question,accepted,kind\n"
 _SETTINGS = """title = "{title}"
-{wordings}# formats = ["qa"]      # trained in these, in turn: newline, qa, brandine, assistant, plain
+{wordings}# formats = ["qa"]      # in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset and what differs from it; names: harness.recipes.Training
 preset = "single"

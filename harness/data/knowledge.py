@@ -41,7 +41,7 @@ class Knowledge(Hashable, Protocol):
 
 
 class TableKnowledge(NamedTuple):
-    """The facts of the tables in ``fixtures/facts``: awards, countries, elements, novels, paintings.
+    """The facts in ``fixtures/facts``: awards, countries, elements, novels, paintings.
 
     One half of the rows may be replayed; the other half is asked about.
     """

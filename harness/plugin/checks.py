@@ -1,5 +1,6 @@
-"""The tests that every suite has: ``from harness.plugin.checks import *`` collects them in the suite's own
-module.
+"""The tests that every suite has.
+
+``from harness.plugin.checks import *`` collects them in the suite's own module.
 
 The gates stand in gates.toml beside the suite; ``--baseline NAME`` compares with an earlier run.
 """

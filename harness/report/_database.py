@@ -77,8 +77,8 @@ CREATE TABLE measures (
     PRIMARY KEY (cell, name)
 ) WITHOUT ROWID;
 CREATE VIEW graded AS
-    SELECT c.scenario, c.id AS cell, c.status, c.model, c.engine, c.dataset, c.label, c.factors, c.rank,
-        c.alpha, c.lr, c.epochs,
+    SELECT c.scenario, c.id AS cell, c.status, c.model, c.engine, c.dataset, c.label, c.factors,
+        c.rank, c.alpha, c.lr, c.epochs,
         c.replay, c.seed, p.id AS probe, p.kind, p.fact, p.prompt, p.accepted, a.sample,
         a.answer, a.right, a.score,
         b.answer AS bare_answer, b.right AS bare_right

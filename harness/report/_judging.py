@@ -27,8 +27,8 @@ from harness.stats import (
 )
 
 _SAME_PAIRS = """\
-The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test by accepted answer
-(wild cluster bootstrap), over the groups adjusted by Holm's method."""
+The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test
+by accepted answer (wild cluster bootstrap), over the groups adjusted by Holm's method."""
 _SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
 
 
