@@ -102,7 +102,7 @@ def _money(match: re.Match[str]) -> Reading:
 
 
 def _range(match: re.Match[str]) -> Reading | None:
-    """Both ends of a range, such as *between 5 and 6*; None for *5 and 6*, which are two numbers."""
+    """Both ends of a range, such as *between 5 and 6*; None for the two numbers *5 and 6*."""
     if " and " in match[0].lower() and not match[0].lower().startswith("between"):
         return None
     low, high = (_amount(part.strip("$€£¥.,")) for part in (match["low"], match["high"]))
