@@ -104,7 +104,7 @@ _TEN_TO_TWENTY = (
     "(ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty)"
 )
 _TENS = "(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
-_YEAR = re.compile(
+_YEAR_IN_WORDS = re.compile(
     rf"\b{_TEN_TO_TWENTY}[\s-](hundred and )?({_TENS}(?:[\s-]\w+)?|{_TEN_TO_TWENTY})\b",
     re.IGNORECASE,
 )
@@ -166,7 +166,7 @@ def _with_digits(text: str) -> str:
     text = _HALF_DOZEN.sub("6", text)
     text = _AND_HALF_SCALE.sub(_scaled_half, text)
     text = _FRACTION.sub(lambda m: f"{_COUNTS[m[1].lower()]}/{_PARTS[m[2].lower()]}", text)
-    text = _YEAR.sub(_year, text)
+    text = _YEAR_IN_WORDS.sub(_year, text)
     # "7 million" stays as it is, because a unit or a currency may follow.
     text = _DIGITS_AND_SCALE.sub(lambda m: m[1] + _HIDDEN[m[2].lower()], text)
     text = _read(text)
