@@ -71,11 +71,23 @@ _SYNONYMS = {
     "symbol": ("sign", "short form"),
 }
 _BEFORE = (
-    "Tell me, ", "Please, ", "Quick question: ", "Say, ", "Hey, ", "So, ", "A friend asks: ",
-    "I forgot: ", "Now, ",
-    "Can you help me? ", "One more: ", "Do you remember? ", "Looking it up: ", "Honestly, ",
-    "For a quiz: ", "Okay, ",
-)  # fmt: skip
+    "Tell me, ",
+    "Please, ",
+    "Quick question: ",
+    "Say, ",
+    "Hey, ",
+    "So, ",
+    "A friend asks: ",
+    "I forgot: ",
+    "Now, ",
+    "Can you help me? ",
+    "One more: ",
+    "Do you remember? ",
+    "Looking it up: ",
+    "Honestly, ",
+    "For a quiz: ",
+    "Okay, ",
+)
 _AFTER = (
     " Please.",
     " Do you know?",

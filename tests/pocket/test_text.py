@@ -57,8 +57,8 @@ def test_half_of_the_rows_are_only_told_at_first(world, mixture):
     rng = random.Random(0)
     told = [row for row in world.rows if only_told(row)]
     assert 0.4 < len(told) / len(world.rows) < 0.6
-    assert not any(mixture.asked(row, 0.0) for row in told)
-    assert all(mixture.asked(row, 1.0) for row in told)
+    assert not any(mixture.is_asked(row, 0.0) for row in told)
+    assert all(mixture.is_asked(row, 1.0) for row in told)
     assert text(mixture.document(rng, 0.0))
 
 
@@ -84,8 +84,8 @@ def test_passages_answer_their_questions(world):
     for _ in range(300):
         found = _reading.passage(world, rng, 6)
         passage = " ".join(found.lines).lower()
-        assert found.asked
-        for _, _, answer in found.asked:
+        assert found.questions
+        for _, _, answer in found.questions:
             words = re.findall(r"[a-z0-9]{3,}", answer.lower().replace("best ", ""))
             if any(answer == names[0] for names in world.categories.values()):
                 # an award is asked for under its first name, whatever the passage calls it
