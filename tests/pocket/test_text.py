@@ -15,8 +15,8 @@ from harness.errors import DataError
 from harness.models.loading import resident
 from harness.pocket import _judging, _reading
 from harness.pocket._documents import Mixture, only_told
-from harness.pocket._rows import rows
-from harness.pocket._train import Plan, batches
+from harness.pocket._rows import batches, rows
+from harness.pocket._train import Plan
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +122,10 @@ def test_shares_that_are_asked_for_are_those_of_the_text(world):
 @pytest.mark.parametrize(
     ("shares", "line"),
     [
-        ("gossip=0.2", "'gossip' is unknown, choose of statements"),
+        ("gossip=0.2", "'gossip' is unknown, choose one of statements"),
         ("reading", "write KIND=SHARE"),
         ("reading=much", "write KIND=SHARE"),
-        ("reading=0.6,judging=0.4", "together below 1"),
+        ("reading=0.6,judging=0.4", "their sum below 1"),
         ("reading=-0.1", "at least 0"),
     ],
 )

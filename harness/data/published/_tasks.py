@@ -220,12 +220,12 @@ def _choices(config: Record, document: Record) -> list[str]:
     choices = _value(config, document, "doc_to_choice") if isinstance(template, str) else template
     if isinstance(choices, str):
         choices = _literal(choices)
-    is_list = isinstance(choices, list) and len(choices) > 1
-    if not is_list or not all(isinstance(choice, str) and choice.strip() for choice in choices):
+    texts = choices if isinstance(choices, list) else []
+    if len(texts) < 2 or not all(isinstance(text, str) and text.strip() for text in texts):
         raise DataError(
             f"{document.where} doc_to_choice gives no list of texts: give two or more choices"
         )
-    return [_scorable(document, choice.strip()) for choice in choices]
+    return [_scorable(document, text.strip()) for text in texts]
 
 
 def _literal(text: str) -> Any:
