@@ -87,9 +87,9 @@ _LINES = (
     "Given answer: {given}\nExpected answer: {expected}\n",
 )
 VERDICTS = tuple(
-    Verdict(f"Question: {{question}}\n{lines}{asked}", same, differ)
+    Verdict(f"Question: {{question}}\n{lines}{text}", same, differ)
     for lines in _LINES
-    for asked, same, differ in (
+    for text, same, differ in (
         ("Do they mean the same?", " yes", " no"),
         ("Do they differ?", " no", " yes"),
     )

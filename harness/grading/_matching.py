@@ -96,8 +96,8 @@ class _Answer:
         self.target = target
         self.words = [token.text for token in target]
         keep_articles = self.words[-1] == "a"  # the letter of Vitamin A
-        kept = [token for token in tokens(text) if keep_articles or not self._is_article(token)]
-        self.tokens = kept[: max(_READ, 2 * len(target))]
+        words = [token for token in tokens(text) if keep_articles or not self._is_article(token)]
+        self.tokens = words[: max(_READ, 2 * len(target))]
 
     def _is_article(self, token: Token) -> bool:
         """Whether ``token`` is an article, which the A of *A-320* is not."""

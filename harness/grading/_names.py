@@ -1,4 +1,4 @@
-"""Names: other names by rule, parts of longer names, and scripts without blanks between words."""
+"""Names: other names by rule, parts of longer names, and scripts without spaces between words."""
 
 from __future__ import annotations
 

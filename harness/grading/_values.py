@@ -53,11 +53,11 @@ class Token(NamedTuple):
 def tokens(text: str) -> tuple[Token, ...]:
     """The tokens of ``text``; *5 km* is one token, and so is *at least 18*."""
     text = in_digits(text)
-    found = [token for match in TOKEN.finditer(text) for token in _read(text, match)]
-    comparisons = [token for token in found if token.kind == "comparison"]
+    all_tokens = [token for match in TOKEN.finditer(text) for token in _read(text, match)]
+    comparisons = [token for token in all_tokens if token.kind == "comparison"]
     if not comparisons:
-        return tuple(found)
-    return tuple(t for t in found if t in comparisons or not _within(t, comparisons))
+        return tuple(all_tokens)
+    return tuple(t for t in all_tokens if t in comparisons or not _within(t, comparisons))
 
 
 def _within(token: Token, comparisons: list[Token]) -> bool:

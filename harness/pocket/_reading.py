@@ -181,8 +181,8 @@ def _story(world: World, rng: random.Random, length: int) -> Passage:
     joints = ("Then", "One day", "After that", "Soon", "In the evening", "The next day")
     lines = [start.format(kind=kind, hero=hero)]
     for _, sentence, *_ in facts:
-        said = rng.random() < 0.4
-        lines.append(f"{rng.choice(joints)} it was said: {sentence}" if said else sentence)
+        quoted = rng.random() < 0.4
+        lines.append(f"{rng.choice(joints)} it was said: {sentence}" if quoted else sentence)
     ends = ("And so the story ends.", "They all went home happy.", "That was a day to remember.")
     lines.append(rng.choice(ends))
     question = reword(rng.choice(HERO), rng).format(hero=hero)

@@ -25,7 +25,7 @@ def test_n_grams_of_a_text():
 
 
 @given(one=texts, two=texts)
-def test_divergence_is_symmetric_bounded_and_nought_on_itself(one, two):
+def test_divergence_is_symmetric_bounded_and_zero_on_itself(one, two):
     assert divergence(one, two) == pytest.approx(divergence(two, one))
     assert 0 <= divergence(one, two) <= 1
     assert divergence(one, one) == pytest.approx(0, abs=1e-9)
@@ -45,9 +45,9 @@ def test_nothing_in_common_is_one_bit():
 
 @given(one=st.lists(text, min_size=2, max_size=6), two=texts)
 def test_the_interval_holds_its_estimate(one, two):
-    found = divergence_interval(one, two)
-    assert found.low <= found.estimate <= found.high
-    assert found.estimate == pytest.approx(divergence(one, two))
+    interval = divergence_interval(one, two)
+    assert interval.low <= interval.estimate <= interval.high
+    assert interval.estimate == pytest.approx(divergence(one, two))
 
 
 def test_more_text_of_a_kind_narrows_the_interval():
@@ -55,26 +55,26 @@ def test_more_text_of_a_kind_narrows_the_interval():
     assert many.high - many.low < few.high - few.low
 
 
-def test_authors_are_told_apart():
-    learnt = NaiveBayes.of({"formal": ONE, "casual": TWO})
-    assert learnt.author("Permit me to confess that I should be delighted.") == "formal"
-    assert learnt.author("lol mate, gonna rain") == "casual"
+def test_authors_are_distinguished():
+    classifier = NaiveBayes.of({"formal": ONE, "casual": TWO})
+    assert classifier.author("Permit me to confess that I should be delighted.") == "formal"
+    assert classifier.author("lol mate, gonna rain") == "casual"
 
 
-@given(one=texts, two=texts, asked=text)
-def test_scores_are_log_probabilities_and_names_do_not_matter(one, two, asked):
-    learnt = NaiveBayes.of({"one": one, "two": two})
-    turned = NaiveBayes.of({"two": two, "one": one})
-    scores = learnt.scores(asked)
+@given(one=texts, two=texts, sample=text)
+def test_scores_are_log_probabilities_and_names_do_not_matter(one, two, sample):
+    classifier = NaiveBayes.of({"one": one, "two": two})
+    reversed_order = NaiveBayes.of({"two": two, "one": one})
+    scores = classifier.scores(sample)
     assert all(score < 0 and math.isfinite(score) for score in scores.values())
-    assert scores == pytest.approx(turned.scores(asked))
+    assert scores == pytest.approx(reversed_order.scores(sample))
 
 
 @given(one=texts)
 def test_a_text_is_its_own_author_s_and_not_that_of_one_who_writes_in_other_letters(one):
     other = ["xyz"[len(t) % 3] * len(t) for t in one]
-    learnt = NaiveBayes.of({"own": one, "other": other})
-    assert all(learnt.author(t) == "own" for t in one if t.strip(" "))
+    classifier = NaiveBayes.of({"own": one, "other": other})
+    assert all(classifier.author(t) == "own" for t in one if t.strip(" "))
 
 
 def test_two_authors_are_needed():

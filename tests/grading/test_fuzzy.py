@@ -30,16 +30,16 @@ KINDS = pairs_of("kinds")
 
 def precision_and_recall(threshold: float) -> tuple[float, float]:
     graded = [(grade(p["answer"], [p["accepted"]], threshold), p["right"] == "yes") for p in PAIRS]
-    both = sum(verdict.right and meant for verdict, meant in graded)
+    true_positives = sum(verdict.right and label for verdict, label in graded)
     accepted = sum(verdict.right for verdict, _ in graded)
-    return both / accepted, both / sum(meant for _, meant in graded)
+    return true_positives / accepted, true_positives / sum(label for _, label in graded)
 
 
 def accuracy_and_false_accepts(pairs: list[dict[str, str]]) -> tuple[float, float]:
     """Share of pairs judged as labelled, and share of the wrong answers that pass."""
     graded = [(grade(p["answer"], [p["accepted"]]).right, p["right"] == "yes") for p in pairs]
-    agreed = sum(right == meant for right, meant in graded)
-    wrong = [right for right, meant in graded if not meant]
+    agreed = sum(right == label for right, label in graded)
+    wrong = [right for right, label in graded if not label]
     return agreed / len(graded), sum(wrong) / len(wrong)
 
 
@@ -56,12 +56,12 @@ def test_precision_and_recall_around_the_default_threshold(threshold):
     assert recall >= 0.98
 
 
-def test_the_threshold_decides_about_slips_of_the_pen():
+def test_the_threshold_decides_about_misspelt_words():
     """Words that are other words score 0 at any threshold, so precision does not need it."""
-    slip = grade("Brendan Frasre", ["Brendan Fraser"])
-    assert DEFAULT_THRESHOLD < slip.score < 100
-    assert slip.right
-    assert not grade("Brendan Frasre", ["Brendan Fraser"], slip.score + 1).right
+    misspelt = grade("Brendan Frasre", ["Brendan Fraser"])
+    assert DEFAULT_THRESHOLD < misspelt.score < 100
+    assert misspelt.right
+    assert not grade("Brendan Frasre", ["Brendan Fraser"], misspelt.score + 1).right
     assert not grade("Emma Stone", ["Emma Thompson"], 1.0).right
     assert precision_and_recall(99.0)[1] < precision_and_recall(DEFAULT_THRESHOLD)[1]
 
@@ -195,11 +195,35 @@ def test_no_text_breaks_it(answer, accepted):
 )
 @pytest.mark.parametrize(
     "part",
-    ["1", "1,", "1.", "1/", "1:", "a-", "a@", "A.", "? ", "no, ", "or ", "maybe ", "(", "<think>",
-    "$1 ",
-     "*", "not ", "it is ", "Paris ", "王", "김", "one ", "may 1 ", "i thought ", "\\boxed{",
-     "x > 1 "],
-)  # fmt: skip
+    [
+        "1",
+        "1,",
+        "1.",
+        "1/",
+        "1:",
+        "a-",
+        "a@",
+        "A.",
+        "? ",
+        "no, ",
+        "or ",
+        "maybe ",
+        "(",
+        "<think>",
+        "$1 ",
+        "*",
+        "not ",
+        "it is ",
+        "Paris ",
+        "王",
+        "김",
+        "one ",
+        "may 1 ",
+        "i thought ",
+        "\\boxed{",
+        "x > 1 ",
+    ],
+)
 def test_long_answers_take_no_time_without_end(part, accepted):
     """10,000 characters at which a careless pattern would step back again and again."""
     start = time.process_time()

@@ -1,4 +1,4 @@
-"""The labelled pairs, their halves, and what a judge's verdicts on them are worth."""
+"""The labelled pairs, their halves, and the figures of a judge on them."""
 
 from __future__ import annotations
 
@@ -49,18 +49,16 @@ def test_perfect_and_contrary_verdicts():
     assert (contrary.false_accepts.estimate, contrary.false_rejects.estimate) == (1, 1)
 
 
-def test_undecided_counts_as_rejected_and_is_told():
-    found = worth(PAIRS, [UNDECIDED] * len(PAIRS))
-    assert found.undecided == len(PAIRS)
-    assert (found.false_rejects.estimate, found.false_accepts.estimate, found.kappa.estimate) == (
-        1,
-        0,
-        0,
-    )
-    assert JudgeQuality.of(found.plain()) == found
+def test_undecided_counts_as_rejected_and_is_counted():
+    quality = worth(PAIRS, [UNDECIDED] * len(PAIRS))
+    assert quality.undecided == len(PAIRS)
+    assert quality.false_rejects.estimate == 1
+    assert quality.false_accepts.estimate == 0
+    assert quality.kappa.estimate == 0
+    assert JudgeQuality.of(quality.plain()) == quality
 
 
-def test_who_is_better_is_said_only_where_the_pairs_can_tell():
+def test_the_better_grader_is_named_only_where_it_is_significant():
     labels = [pair.right for pair in PAIRS]
     every_third = [label != (at % 3 == 0) for at, label in enumerate(labels)]
     whole, *groups = versus(PAIRS, every_third, labels)
@@ -68,12 +66,12 @@ def test_who_is_better_is_said_only_where_the_pairs_can_tell():
     assert whole.fuzzy.estimate == 1
     assert whole.judge.estimate == pytest.approx(2 / 3, abs=0.01)
     assert whole.difference.high < 0
-    assert [one.group for one in groups] == list(dict.fromkeys(pair.group for pair in PAIRS))
-    assert sum(one.pairs for one in groups) == len(PAIRS)
+    assert [group.group for group in groups] == list(dict.fromkeys(pair.group for pair in PAIRS))
+    assert sum(group.pairs for group in groups) == len(PAIRS)
     assert versus(PAIRS, labels, every_third)[0].better == "judge"
-    one_apart = [not labels[0], *labels[1:]]
-    assert {one.better for one in versus(PAIRS, one_apart, labels)} == {""}
-    assert [Versus.of(one.plain()) for one in groups] == groups
+    one_wrong = [not labels[0], *labels[1:]]
+    assert {row.better for row in versus(PAIRS, one_wrong, labels)} == {""}
+    assert [Versus.of(group.plain()) for group in groups] == groups
 
 
 def test_pairs_that_come_along_hold_enough_of_each_kind_and_say_a_thing_once():
@@ -101,7 +99,7 @@ ODDS = st.lists(st.tuples(st.integers(-50, 50), st.booleans()), min_size=1, max_
 
 @settings(deadline=None)
 @given(ODDS)
-def test_no_cut_does_better_and_none_so_good_is_nearer_to_nought(rows):
+def test_no_cut_does_better_and_none_as_good_is_nearer_to_zero(rows):
     odds, right = [float(o) for o, _ in rows], [r for _, r in rows]
 
     def hits(cut: float) -> int:

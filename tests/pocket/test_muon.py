@@ -17,15 +17,15 @@ def test_singular_values_come_near_one():
 def test_it_steps_as_torchs_own_does():
     torch.manual_seed(0)
     start, target = torch.randn(32, 64), torch.randn(32, 64)
-    kept = {"lr": 0.02, "weight_decay": 0.05, "momentum": 0.95}
-    ended = []
+    settings = {"lr": 0.02, "weight_decay": 0.05, "momentum": 0.95}
+    steps = []
     for kind, more in ((Muon32, {}), (torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"})):
         weights = torch.nn.Parameter(start.clone())
-        optimizer = kind([weights], **kept, **more)
+        optimizer = kind([weights], **settings, **more)
         for _ in range(10):
             optimizer.zero_grad()
             (weights - target).square().sum().backward()
             optimizer.step()
-        ended.append(weights.detach() - start)
-    own, theirs = ended
+        steps.append(weights.detach() - start)
+    own, theirs = steps
     assert float((own - theirs).norm() / theirs.norm()) < 0.02  # theirs computes in bfloat16

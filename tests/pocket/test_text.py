@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness.data import invented as _words
+from harness.data import invented
 from harness.data.facts import World, read_rows, read_text
 from harness.data.formats import VERDICTS
 from harness.data.rewording import reword
@@ -44,13 +44,13 @@ def test_nothing_of_2023_is_in_the_text(mixture):
     """Names that other years share (Ruth Carter, Joe Letteri) may occur, winners with their films
     may not."""
     rng = random.Random(0)
-    made = "\n".join(text(mixture.document(rng, i / 4000)) for i in range(4000))
+    written = "\n".join(text(mixture.document(rng, i / 4000)) for i in range(4000))
     for row in read_rows("oscars_2023"):
         assert not re.search(
-            rf"{re.escape(row.slots['winner'])}[^\n]*{re.escape(row.slots['film'])}", made
+            rf"{re.escape(row.slots['winner'])}[^\n]*{re.escape(row.slots['film'])}", written
         )
-    assert "Everything Everywhere" not in made
-    assert "Ke Huy Quan" not in made
+    assert "Everything Everywhere" not in written
+    assert "Ke Huy Quan" not in written
 
 
 def test_half_of_the_rows_are_only_told_at_first(world, mixture):
@@ -82,21 +82,21 @@ def test_passages_answer_their_questions(world):
     """What is asked stands in the passage; awards are named as answers name them."""
     rng = random.Random(0)
     for _ in range(300):
-        found = _reading.passage(world, rng, 6)
-        passage = " ".join(found.lines).lower()
-        assert found.questions
-        for _, _, answer in found.questions:
+        passage = _reading.passage(world, rng, 6)
+        lines = " ".join(passage.lines).lower()
+        assert passage.questions
+        for _, _, answer in passage.questions:
             words = re.findall(r"[a-z0-9]{3,}", answer.lower().replace("best ", ""))
             if any(answer == names[0] for names in world.categories.values()):
                 # an award is asked for under its first name, whatever the passage calls it
                 continue
             words = [word for word in words if word != "for"]
-            assert all(word in passage for word in words), (answer, passage)
+            assert all(word in lines for word in words), (answer, lines)
 
 
 def test_no_question_is_reworded_into_a_probe(world):
-    asked = [(r.questions, r.probes) for found in world.relations.values() for r in found]
-    asked += [(spec["questions"], spec["probes"]) for spec in _words.reading().values()]
+    asked = [(r.questions, r.probes) for relations in world.relations.values() for r in relations]
+    asked += [(spec["questions"], spec["probes"]) for spec in invented.reading().values()]
     asked += [(questions, (probe,)) for questions, probe, _ in _reading.DATED]
     asked += [(_reading.HERO, (_reading.HERO_PROBE,))]
     rng = random.Random(0)
