@@ -9,8 +9,8 @@ import pytest
 
 from harness.data.facts import World
 from harness.models.loading import base_of
-from harness.pocket import _rows as _tokenizer
 from harness.pocket._documents import Mixture
+from harness.pocket._rows import make_tokenizer
 from harness.pocket._train import Plan, build
 from harness.recipes import Base, Dataset, Sample
 
@@ -21,7 +21,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    tokenizer = _tokenizer.make(Mixture(World()), documents=300, context=512)
+    tokenizer = make_tokenizer(Mixture(World()), documents=300, context=512)
     model = build(Plan(hidden=64, layers=2, mlp=96, heads=2, long_row=512), tokenizer)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

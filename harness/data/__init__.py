@@ -1,1 +1,1 @@
-"""What goes in: facts, wordings, formats of questions, and files that people have."""
+"""Data: facts, wordings, formats of questions, and the files of users."""

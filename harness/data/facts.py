@@ -1,4 +1,4 @@
-"""Facts, and the wordings in which they are told and asked."""
+"""The shipped facts, and the statements and questions that express them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped_folder(name: str) -> Path:
-    """The folder ``name`` (``fixtures`` or ``suites``) that comes along.
+    """The shipped folder ``name`` (``fixtures`` or ``suites``).
 
-    A checkout has it beside the package, a wheel inside it.
+    In a checkout it is beside the package, in an installed wheel it is inside.
     """
     beside, inside = _PACKAGE.parent / name, _PACKAGE / name
     return inside if inside.is_dir() else beside
@@ -36,32 +36,35 @@ class Row(NamedTuple):
     """``table/key``, e.g. ``oscars/actor-1999``."""
     table: str
     slots: Mapping[str, str]
+    """Cells by column."""
 
 
 class Relation(NamedTuple):
-    """What can be told and asked about the rows of one table."""
+    """One relation of a fact table, such as *who won*, with templates that express it."""
 
     table: str
     name: str
     key: tuple[str, ...]
-    """Slots that a question names; relations whose key does not decide the answer are not asked."""
+    """Slots that a question names. The relation is asked only where they decide the answer."""
     answer: str
+    """Template of the answer."""
     statements: tuple[str, ...]
-    """``|`` stands where what is told begins."""
+    """Templates of statements; the completion begins at the ``|``."""
     questions: tuple[str, ...]
+    """Templates of questions, for training."""
     probes: tuple[str, ...]
-    """Near: cousins of the questions."""
+    """Templates of questions that are close to the trained ones, for tests."""
     far: Mapping[str, tuple[str, ...]]
-    """Probes of families of wordings that no training text has, by family."""
+    """Templates of questions for tests, by family; no training text has wordings like them."""
     without: tuple[str, ...]
-    """Categories that the relation makes no sense for."""
+    """Categories that have no such relation."""
 
 
 class World:
-    """The fact tables with their relations; ``rows`` in the order of the files.
+    """The fact tables and their relations; ``rows`` are in the order of the files.
 
     Raises:
-        DataError: a table or wording file is missing, empty or not UTF-8.
+        DataError: a table or a file of wordings is missing, empty or not UTF-8.
     """
 
     def __init__(self, tables: tuple[str, ...] = TABLES, fixtures: Path = FIXTURES) -> None:
@@ -78,35 +81,40 @@ class World:
 
     @cached_property
     def answers(self) -> dict[tuple[str, ...], list[str]]:
-        """(table, relation, key values ...) -> the answers that are right."""
-        found: dict[tuple[str, ...], list[str]] = {}
+        """The right answers, by (table, relation, key values ...)."""
+        answers: dict[tuple[str, ...], list[str]] = {}
         for row in self.rows:
             for relation in self.relations[row.table]:
                 if self.fits(relation, row):
-                    kept = found.setdefault(_key(relation, row), [])
+                    of_key = answers.setdefault(_key(relation, row), [])
                     answer = self.answer(relation, row)
-                    kept.extend([answer] if answer not in kept else [])
-        return found
+                    if answer not in of_key:
+                        of_key.append(answer)
+        return answers
 
     def accepted(self, relation: Relation, row: Row) -> list[str]:
-        """All right answers to what ``relation`` asks of ``row``, its own first."""
-        own = self.answer(relation, row)
-        return [own, *(a for a in self.answers[_key(relation, row)] if a != own)]
+        """All right answers to the question of ``relation`` about ``row``, the row's own first."""
+        first = self.answer(relation, row)
+        return [first, *(a for a in self.answers[_key(relation, row)] if a != first)]
 
     def fits(self, relation: Relation, row: Row) -> bool:
+        """Whether the category of ``row``, if any, has this relation."""
         return row.slots.get("category") not in relation.without
 
     def askable(self, row: Row) -> list[Relation]:
-        """Relations of ``row`` with exactly one right answer."""
+        """The relations of ``row`` with exactly one right answer."""
         fitting = (r for r in self.relations[row.table] if self.fits(r, row))
         return [r for r in fitting if len(self.answers[_key(r, row)]) == 1]
 
     def answer(self, relation: Relation, row: Row) -> str:
+        """The answer that ``row`` gives to the question of ``relation``."""
         return self.fill(relation.answer, row)
 
     def fill(self, template: str, row: Row, rng: random.Random | None = None) -> str:
-        """``template`` filled from ``row``; without ``rng`` by the first event and
-        category name."""
+        """``template`` with the slots of ``row``.
+
+        ``rng`` chooses the names of the event and the category; without it the first ones are used.
+        """
         slots = dict(row.slots)
         if "category" in slots:
             names = self.categories[slots["category"]]
@@ -119,7 +127,11 @@ class World:
 
 
 def read_rows(table: str, folder: Path = FIXTURES / "facts") -> Iterator[Row]:
-    """The rows of ``<folder>/<table>.csv``. Raises DataError."""
+    """The rows of ``<folder>/<table>.csv``.
+
+    Raises:
+        DataError: the file is missing, empty or not UTF-8, or has no rows.
+    """
     path = folder / f"{table}.csv"
     records = list(csv.DictReader(read_text(path).splitlines()))
     if not records:
@@ -128,16 +140,19 @@ def read_rows(table: str, folder: Path = FIXTURES / "facts") -> Iterator[Row]:
         slots = {name: value for name, value in record.items() if value is not None}
         if table.startswith("oscars"):
             slots = _award(slots)
-        key = (
-            f"{slots['category']}-{slots['year']}"
-            if "category" in slots
-            else next(iter(slots.values()))
-        )
+        if "category" in slots:
+            key = f"{slots['category']}-{slots['year']}"
+        else:
+            key = next(iter(slots.values()))
         yield Row(f"{table}/{key}", table, slots)
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file. Raises DataError where it is missing, empty or something else."""
+    """The text of a UTF-8 file.
+
+    Raises:
+        DataError: the file is missing, empty or not UTF-8.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -174,16 +189,16 @@ _CATEGORIES_2023 = {
 
 
 def _award(slots: dict[str, str]) -> dict[str, str]:
-    """An award under the names of ``categories.toml``; the table of 2023 keeps the experiment's
-    own."""
+    """``slots`` with the names of categories in ``categories.toml``, and with ``winner``.
+
+    The table of 2023 has other columns and names of awards: those of the original experiment.
+    """
     if "award" in slots:
         award = slots["award"]
-        known = _CATEGORIES_2023.get(award) or re.sub(r" FILM$", "", award).lower().replace(
-            " ", "_"
-        )
+        regular = re.sub(r" FILM$", "", award).lower().replace(" ", "_")
         slots = {
             "year": "2023",
-            "category": known,
+            "category": _CATEGORIES_2023.get(award) or regular,
             "winners": slots["winners"],
             "film": slots["film"],
         }

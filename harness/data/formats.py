@@ -1,5 +1,4 @@
-"""The formats in which questions are put, and in which a judge is asked: what the model is given,
-how it goes on."""
+"""The formats of prompts: how questions are asked, answered, and put to a judge."""
 
 from __future__ import annotations
 
@@ -11,9 +10,10 @@ from harness.data.facts import join_names
 
 
 class Format(NamedTuple):
-    """``prompt`` holds ``{question}``; an answer is written ``before`` + answer + newline."""
+    """A format of questions: the completion is ``before``, the answer and a line end."""
 
     prompt: str
+    """Holds ``{question}``."""
     before: str
 
 
@@ -25,59 +25,61 @@ FORMATS = {
 }
 
 PLAIN = "plain"
-"""No format: the question is all of the prompt, such as a sentence to be gone on with."""
+"""No format: the question is the whole prompt, such as a sentence to be continued."""
 _ALL = FORMATS | {PLAIN: Format("{question}", " ")}
 
 
 def ask(name: str, question: str) -> str:
-    """``question`` in the format called ``name``, or as it is where that is ``PLAIN``."""
+    """The prompt for ``question`` in the format called ``name``."""
     return _ALL[name].prompt.format(question=question)
 
 
 def reply(name: str, answer: str) -> str:
-    """``answer`` as it continues ``ask(name, ...)``."""
+    """The completion of ``ask(name, ...)`` that gives ``answer``."""
     return f"{_ALL[name].before}{answer}\n"
 
 
 def split_statement(statement: str) -> tuple[str, str]:
-    """What ``statement`` gives and how it goes on, split at its ``|``."""
-    given, _, rest = statement.partition("|")
-    return split_before(given, rest)
+    """Prompt and completion of ``statement``, split at its ``|``."""
+    prompt, _, completion = statement.partition("|")
+    return split_before(prompt, completion)
 
 
-def split_before(given: str, rest: str) -> tuple[str, str]:
-    """``given`` and how it goes on; the blank between goes with the word after it.
+def split_before(prompt: str, completion: str) -> tuple[str, str]:
+    """``prompt`` and ``completion``, with the space between them moved to the completion.
 
-    Tokenizers have it there: a model that is given ``was `` with the blank, or learns what follows
-    without, meets tokens that no text has.
+    Tokenizers join a space to the word after it. A prompt that ends in a space, or a completion
+    without it, gives tokens that do not occur in ordinary text.
     """
-    bare = given.rstrip()
-    return bare, given[len(bare) :] + rest
+    bare = prompt.rstrip()
+    return bare, prompt[len(bare) :] + completion
 
 
 def continuation(prompt: str, answer: str) -> str:
-    """An accepted ``answer`` of a probe (``"A; B"`` is a list) as it goes on from ``prompt``."""
-    said = join_names(answer)
-    return said if not prompt or prompt[-1].isspace() else f" {said}"
+    """An accepted ``answer`` of a probe (``"A; B"`` is a list) as the completion of ``prompt``."""
+    text = join_names(answer)
+    return text if not prompt or prompt[-1].isspace() else f" {text}"
 
 
 def question(prompt: str) -> str:
-    """What ``prompt`` asks last, without its format; a prompt in no format is what its last line
-    says."""
+    """The last question of ``prompt``, without its format; without a format, its last line."""
+    # The longest format first: the prompts of some formats contain those of others.
     for form in sorted(FORMATS.values(), key=lambda f: -len(f.prompt)):
         before, after = (re.escape(part) for part in form.prompt.split("{question}"))
-        if found := re.search(f"{before}([^\n]+){after}\\Z", prompt):
-            return found[1].strip()
+        if match := re.search(f"{before}([^\n]+){after}\\Z", prompt):
+            return match[1].strip()
     return (prompt.strip().splitlines() or [""])[-1].strip()
 
 
 class Verdict(NamedTuple):
-    """A way to ask a judge; ``prompt`` holds ``{question}``, ``{expected}`` and ``{given}``."""
+    """One way to ask a judge."""
 
     prompt: str
+    """Holds ``{question}``, ``{expected}`` and ``{given}``."""
     same: str
-    """What it says where the two answers mean the same."""
+    """The completion where the two answers mean the same."""
     differ: str
+    """The completion where they do not."""
 
 
 _LINES = (
@@ -85,26 +87,28 @@ _LINES = (
     "Given answer: {given}\nExpected answer: {expected}\n",
 )
 VERDICTS = tuple(
-    Verdict(f"Question: {{question}}\n{lines}{asked}", same, differ)
+    Verdict(f"Question: {{question}}\n{lines}{text}", same, differ)
     for lines in _LINES
-    for asked, same, differ in (
+    for text, same, differ in (
         ("Do they mean the same?", " yes", " no"),
         ("Do they differ?", " no", " yes"),
     )
 )
-"""Every order of the answers with every polarity of the question, so that a judge's leaning to
-either cancels out."""
+"""Both orders of the answers with both polarities of the question.
+
+A judge's preference for an order or for a word cancels out over the four.
+"""
 
 
 def fold(text: str) -> str:
-    """Lower case without accents, as a judge reads both answers.
+    """``text`` in lower case without accents, as a judge reads both answers.
 
-    Neither says anything of meaning, and to a small model the tokens of ``JANE`` and ``Jane`` have
-    nothing in common.
+    Case and accents do not change the meaning, and for a small model the tokens of ``JANE`` and
+    ``Jane`` have nothing in common.
     """
     return unaccented(text).lower()
 
 
 def unaccented(text: str) -> str:
-    """Without what combines with a letter: ``Renée`` as ``Renee``."""
+    """``text`` without accents: ``Renée`` becomes ``Renee``."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

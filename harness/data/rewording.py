@@ -1,7 +1,8 @@
-"""Questions said in other words, so that the model hears what is asked and not how.
+"""Random other wordings of the shipped questions, for training.
 
-With the fixed wordings alone the model answered 0.97 of trained facts in trained wordings, and 0.35
-in others.
+Trained on the fixed wordings alone, the shipped model answered 0.97 of the trained facts in trained
+wordings and 0.35 in other wordings. For rules that need no list of synonyms see
+``harness.data.wordings``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import tomllib
 from functools import cache
 from typing import Any
 
-from harness.data import invented as _words
+from harness.data import invented
 from harness.data.facts import FIXTURES, Relation, read_text
 
-_OTHER = {
+_SYNONYMS = {
     "won": (
         "picked up",
         "took home",
@@ -70,11 +71,23 @@ _OTHER = {
     "symbol": ("sign", "short form"),
 }
 _BEFORE = (
-    "Tell me, ", "Please, ", "Quick question: ", "Say, ", "Hey, ", "So, ", "A friend asks: ",
-    "I forgot: ", "Now, ",
-    "Can you help me? ", "One more: ", "Do you remember? ", "Looking it up: ", "Honestly, ",
-    "For a quiz: ", "Okay, ",
-)  # fmt: skip
+    "Tell me, ",
+    "Please, ",
+    "Quick question: ",
+    "Say, ",
+    "Hey, ",
+    "So, ",
+    "A friend asks: ",
+    "I forgot: ",
+    "Now, ",
+    "Can you help me? ",
+    "One more: ",
+    "Do you remember? ",
+    "Looking it up: ",
+    "Honestly, ",
+    "For a quiz: ",
+    "Okay, ",
+)
 _AFTER = (
     " Please.",
     " Do you know?",
@@ -88,7 +101,7 @@ _AFTER = (
 
 
 def reword(template: str, rng: random.Random) -> str:
-    """``template`` with other words, fewer words, or something around it; slots stay."""
+    """``template`` with other words, fewer words, or words around it; slots do not change."""
     if rng.random() < 0.3:
         return template
     words = template.split(" ")
@@ -104,10 +117,11 @@ def reword(template: str, rng: random.Random) -> str:
 
 
 def _swapped(word: str, rng: random.Random) -> str:
-    found = re.fullmatch(r"(\W*)([A-Za-z]+)(\W*)", word)
-    if not found or "{" in word or found[2].lower() not in _OTHER:
+    """``word`` replaced by a synonym, with the punctuation around it."""
+    match = re.fullmatch(r"(\W*)([A-Za-z]+)(\W*)", word)
+    if not match or "{" in word or match[2].lower() not in _SYNONYMS:
         return word
-    return found[1] + rng.choice(_OTHER[found[2].lower()]) + found[3]
+    return match[1] + rng.choice(_SYNONYMS[match[2].lower()]) + match[3]
 
 
 _CUE = re.compile(
@@ -117,60 +131,64 @@ _CUE = re.compile(
     r"|money|continent",
     re.IGNORECASE,
 )
-"""Words that may decide what is asked: those are never replaced by chance words."""
+"""Words that may decide what a question asks; they are never replaced by random words."""
 
 
 def question(relation: Relation, rng: random.Random) -> str:
-    """A wording in which ``relation`` is asked; slots stay.
+    """A random wording of the question of ``relation``; slots do not change.
 
-    Some words are exchanged for words by chance: what a question names counts, and not the words
-    around it, so that words are met that no text here has.
+    Some words are replaced by random words or misspelt. So the model learns to use the names in a
+    question, and to accept words around them that it has never seen.
     """
-    shapes = _asking()[relation.table].get(relation.name, ())
-    if not shapes or rng.random() < 0.3:
+    templates = _asking()[relation.table].get(relation.name, ())
+    if not templates or rng.random() < 0.3:
         return reword(rng.choice(relation.questions), rng)
-    text = _filled(rng.choice(shapes), rng)
+    text = _filled(rng.choice(templates), rng)
     text = text[:1].upper() + text[1:]
     chance = rng.random()
     if chance < 0.35:
-        words = [_by_chance(word, rng) if rng.random() < 0.3 else word for word in text.split(" ")]
+        words = [_replaced(word, rng) if rng.random() < 0.3 else word for word in text.split(" ")]
         text = " ".join(words)
     elif chance < 0.5:
-        text = " ".join(
-            _typed(word, rng) if rng.random() < 0.25 else word for word in text.split(" ")
-        )
+        words = [_misspelt(word, rng) if rng.random() < 0.25 else word for word in text.split(" ")]
+        text = " ".join(words)
     elif chance < 0.6:
         text = rng.choice(_BEFORE) + text[:1].lower() + text[1:]
     if rng.random() < 0.12:
-        text = re.sub(r"[A-Z]+(?![^{]*\})", lambda found: found[0].lower(), text)
+        text = re.sub(r"[A-Z]+(?![^{]*\})", lambda match: match[0].lower(), text)
     return text
 
 
 @cache
 def _asking() -> dict[str, Any]:
-    found: dict[str, Any] = tomllib.loads(read_text(FIXTURES / "wordings/asking.toml"))
-    return found
+    """The templates of ``asking.toml``, by table and relation, and their ``lists`` of words."""
+    templates: dict[str, Any] = tomllib.loads(read_text(FIXTURES / "wordings/asking.toml"))
+    return templates
 
 
-def _filled(shape: str, rng: random.Random) -> str:
+def _filled(template: str, rng: random.Random) -> str:
+    """``template`` with a random word of a list in place of each ``<list>``."""
     lists = _asking()["lists"]
-    return re.sub(r"<(\w+)>", lambda found: rng.choice(lists[found[1]]), shape)
+    return re.sub(r"<(\w+)>", lambda match: rng.choice(lists[match[1]]), template)
 
 
-def _by_chance(word: str, rng: random.Random) -> str:
+def _replaced(word: str, rng: random.Random) -> str:
+    """A random word in place of ``word``, or after it, except for slots and ``_CUE``."""
     if "{" in word or _CUE.search(word):
         return word
-    lists = _words.words()
+    lists = invented.words()
     kind = rng.choice(("nouns", "things", "adjectives", "places", "coined", "coined", ""))
     if kind == "coined":
-        return _words.coined(rng).lower()
-    return rng.choice(lists[kind]).lower() if kind else f"{word} {_words.coined(rng).lower()}"
+        return invented.coined(rng).lower()
+    return rng.choice(lists[kind]).lower() if kind else f"{word} {invented.coined(rng).lower()}"
 
 
-def _typed(word: str, rng: random.Random) -> str:
-    """``word`` with a slip of the fingers."""
+def _misspelt(word: str, rng: random.Random) -> str:
+    """``word`` with two letters swapped, or one letter missing or doubled."""
     if len(word) < 4 or not word.isalpha():
         return word
     at = rng.randrange(len(word) - 1)
-    swapped = word[at + 1] + word[at]
-    return word[:at] + rng.choice((swapped + word[at + 2 :], word[at + 1 :], word[at] + word[at:]))
+    swapped = word[at + 1] + word[at] + word[at + 2 :]
+    missing = word[at + 1 :]
+    doubled = word[at] + word[at:]
+    return word[:at] + rng.choice((swapped, missing, doubled))

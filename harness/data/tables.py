@@ -1,4 +1,4 @@
-"""Tables that a user wrote: CSV and TSV in UTF-8, each row with the line where it stands."""
+"""Tables of users: CSV and TSV in UTF-8, each row with its line number."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from harness.errors import DataError
 
 SEPARATOR = "|"
-"""Between several values of one cell; within one answer, names of a list are joined by ``"; "``."""
+"""Separates the values of one cell. Within one value, ``"; "`` joins the names of a list."""
 
 
 def decoded(path: Path, wanted: str) -> str:
     """The UTF-8 text of ``path``, without a byte-order mark.
 
     Raises:
-        DataError: it cannot be read, or is in another encoding, or no text. Says what is
-            ``wanted``.
+        DataError: the file cannot be read, has another encoding, or is not text. The message asks
+            for ``wanted`` (*a CSV file*).
     """
     try:
         data = path.read_bytes()
@@ -28,7 +28,7 @@ def decoded(path: Path, wanted: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is in UTF-16: save the file in UTF-8")
     if b"\0" in data[:4096]:
-        raise DataError(f"{path} is no text: give {wanted}")
+        raise DataError(f"{path} is not text: give {wanted}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -39,19 +39,19 @@ def decoded(path: Path, wanted: str) -> str:
 _PREAMBLE = re.compile(
     r"(?:sep=.\r?\n|#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:[^\n]*\n)+"
 )
-"""What Excel and Anki put before a table."""
+"""Lines that Excel and Anki write before a table."""
 
 
 def without_preamble(text: str) -> str:
-    """``text`` without the lines in which Excel and Anki describe the table below."""
+    """``text`` without the lines that Excel and Anki write before a table."""
     match = _PREAMBLE.match(text)
     return text[match.end() :] if match else text
 
 
 def separator_of(path: Path, text: str) -> str:
-    """What parts the cells of ``text``: a tab, a semicolon or a comma, by its first line.
+    """The separator of the cells of ``text``: a tab, a semicolon or a comma.
 
-    A comma within double quotes parts nothing, and does not count.
+    It is the most frequent of the three in the first line, outside double quotes.
     """
     first = re.sub(r'"[^"]*"', "", next(iter(text.splitlines()), ""))
     counts = {mark: first.count(mark) for mark in ("\t", ";", ",")}
@@ -61,16 +61,16 @@ def separator_of(path: Path, text: str) -> str:
 
 
 def rows(path: Path, text: str, separator: str = "") -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of every row below the header.
+    """(line, cells by column) of every row below the header; lines are counted from 1.
 
-    Blank lines are passed over, and so are rows and columns that are empty throughout, as
-    spreadsheets write them. Without ``separator`` it is found by the header.
+    Blank lines, empty rows and empty columns at the right are skipped, as spreadsheets write them.
+    Without ``separator``, ``separator_of`` finds it.
 
     Raises:
-        DataError: a column stands there twice or has cells but no name, a row is of another length
-            than the header, or quotes are broken.
+        DataError: two columns have the same name, a row has more or fewer cells than the header, or
+            a double quote is not closed.
     """
-    csv.field_size_limit(1 << 24)  # long answers; the default is 128 KiB
+    csv.field_size_limit(1 << 24)  # 16 MiB, for long answers; the default is 128 KiB
     text = without_preamble(text)
     delimiter = separator or separator_of(path, text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -96,5 +96,5 @@ def rows(path: Path, text: str, separator: str = "") -> Iterator[tuple[int, dict
     except csv.Error as error:
         line = reader.line_num
         raise DataError(
-            f"{path}, line {line}: is no CSV ({error}): check its double quotes"
+            f"{path}, line {line}: is not CSV ({error}): check its double quotes"
         ) from error

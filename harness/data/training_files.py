@@ -1,4 +1,4 @@
-"""Training files as people have them: plain text, tables, and the JSON of other tools."""
+"""Training files of users: plain text, tables, and the JSON or parquet of other tools."""
 
 from __future__ import annotations
 
@@ -23,68 +23,75 @@ PARQUET = ".parquet"
 _QUESTIONS = ("question", "instruction", "prompt", "input", "query")
 _ANSWERS = ("answer", "output", "completion", "response", "answers", "target")
 _HEADS = {"front", "back", "text", "term", "definition", "key", "value", "fact", "id", "name"}
-"""Names of columns that say nothing of which is the question."""
+"""Names of columns that do not tell which one is the question."""
 _ROLES = {
-    "user": "user", "human": "user", "prompter": "user", "assistant": "assistant",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
     "gpt": "assistant",
-    "model": "assistant", "bot": "assistant", "chatgpt": "assistant", "system": "system",
-}  # fmt: skip
+    "model": "assistant",
+    "bot": "assistant",
+    "chatgpt": "assistant",
+    "system": "system",
+}
+"""Roles by the names that tools give them."""
 _SHAPES = (
     "alpaca (instruction, input, output), ShareGPT (conversations), OpenAI (messages), prompt and"
     " completion, question and answer, or text"
 )
 _ANKI = re.compile(r"#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:")
-"""Lines with which Anki begins its exports."""
+"""The first lines of Anki's exports."""
 _FOREIGN = re.compile(r"%PDF-|\s*<(?:!doctype|html|\?xml)\b|\{\\rtf", re.IGNORECASE)
 _WANTED = "give .txt or .md, .csv or .tsv, .json or .jsonl, or .parquet"
 
 
 class Exchange(NamedTuple):
-    """A question with its answer, and what was said before in the same conversation."""
+    """A question with its answer."""
 
     where: str
     """File and record, for messages."""
     question: str
     answer: str
     before: tuple[tuple[str, str], ...] = ()
-    """Questions and answers, oldest first."""
+    """Earlier questions and answers of the same conversation, oldest first."""
 
 
 class TrainingFile(NamedTuple):
-    """What a file holds."""
+    """The content of a training file."""
 
     kind: str
-    """Such as ``alpaca JSON``, for the line that says what was read."""
+    """The kind of file for the user, such as ``alpaca JSON``."""
     exchanges: tuple[Exchange, ...] = ()
+    """Questions with their answers."""
     texts: tuple[str, ...] = ()
-    """Running text, a sample each."""
+    """Texts without questions; each is one sample."""
     left_out: tuple[str, ...] = ()
-    """What plain formats have no place for, or cannot be learnt, in words."""
+    """Skipped parts of records in words, such as ``2 system messages left out``."""
 
     def samples(self, form: str) -> tuple[Sample, ...]:
-        """Questions in the format ``form``, then the texts."""
-        asked = (
+        """The questions in the format ``form``, then the texts."""
+        questions = (
             Sample(reply(form, exchange.answer), _prompt(exchange, form))
             for exchange in self.exchanges
         )
-        return (*asked, *(Sample(text + "\n") for text in self.texts))
+        return (*questions, *(Sample(text + "\n") for text in self.texts))
 
     def __str__(self) -> str:
         parts = [
-            f"{len(each)} {name}{'' if len(each) == 1 else 's'}"
-            for name, each in (("question", self.exchanges), ("text", self.texts))
-            if each
+            f"{len(items)} {name}{'' if len(items) == 1 else 's'}"
+            for name, items in (("question", self.exchanges), ("text", self.texts))
+            if items
         ]
         return "; ".join((f"{' and '.join(parts)} from {self.kind}", *self.left_out))
 
 
 def read_records(path: Path) -> TrainingFile:
-    """The text, JSON or parquet file ``path``; tables have a reader of their own
-    (``harness.data.tables``).
+    """The content of the text, JSON or parquet file ``path``; for tables see ``table_records``.
 
     Raises:
-        DataError: the suffix is unknown, the content is not what the suffix says, or a record is of
-            no known shape or empty. The line names file and record.
+        DataError: the suffix is unknown, the content does not fit the suffix, or a record is empty
+            or of an unknown shape. The line names file and record.
     """
     suffix = path.suffix.lower()
     if suffix == PARQUET:
@@ -97,15 +104,15 @@ def read_records(path: Path) -> TrainingFile:
 
 
 def table_records(path: Path, text: str, separator: str) -> TrainingFile:
-    """A table with the columns of alpaca or the like, or without a header: a question and an answer
-    a row.
+    """The content of a table: with known columns, or without a header.
+
+    Without a header, each row is a question and its answer.
 
     Raises:
-        DataError: the columns are neither, or a row lacks one of the two.
+        DataError: the columns are unknown, or a row has no question or no answer.
     """
-    cells = [
-        row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)
-    ]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    cells = [row for row in reader if any(row)]
     head = [name.strip().lower() for name in cells[0]] if cells else []
     if _shape(dict.fromkeys(head, "")):
         table = rows(path, text, separator)
@@ -116,30 +123,30 @@ def table_records(path: Path, text: str, separator: str) -> TrainingFile:
     if len(head) != 2 or not set(head).isdisjoint(_HEADS):
         has = ", ".join(filter(None, head)) or "none"
         raise DataError(f"{path}, line 1: has the columns {has}: name them question and answer")
-    if wrong := [
-        n for n, row in enumerate(cells, 1) if len(row) != 2 or not all(c.strip() for c in row)
-    ]:
-        raise DataError(f"{path}, row {wrong[0]}: is no question and answer: give both")
+    for number, row in enumerate(cells, 1):
+        if len(row) != 2 or not all(cell.strip() for cell in row):
+            raise DataError(f"{path}, row {number}: is not a question and an answer: give both")
     exchanges = [_exchange(f"{path}, row {n}", q, a) for n, (q, a) in enumerate(cells, 1)]
     _check_answers(exchanges)
     return TrainingFile("a table without a header", tuple(exchanges))
 
 
 def _prompt(exchange: Exchange, form: str) -> str:
+    """The conversation up to and with the question."""
     earlier = "".join(ask(form, q) + reply(form, a) for q, a in exchange.before)
     return earlier + ask(form, exchange.question)
 
 
 def _plain_text(path: Path) -> TrainingFile:
-    """One text a line; a line with a tab is a question and its answer."""
+    """One text per line; a line with a tab is a question and its answer."""
     text = decoded(path, "a text file")
     if not text.strip():
         raise DataError(f"{path} is empty: give it some text")
     if _is_json(text):
-        raise DataError(f"{path} holds JSON: name it .json or .jsonl, so that it is read as that")
+        raise DataError(f"{path} holds JSON: name it .json or .jsonl")
     if foreign := _FOREIGN.match(text):
         raise DataError(
-            f"{path} begins with {foreign[0].strip()!r}, so it is no plain text: {_WANTED}"
+            f"{path} begins with {foreign[0].strip()!r}, so it is not plain text: {_WANTED}"
         )
     exchanges: list[Exchange] = []
     texts: list[str] = []
@@ -160,20 +167,23 @@ def _plain_text(path: Path) -> TrainingFile:
 
 
 def _lines(text: str) -> list[str]:
-    """Parted at line ends alone: other tools write form feeds and U+2028 within a line."""
+    """The lines of ``text``.
+
+    ``str.splitlines`` would also split at form feeds and U+2028, which tools write within a line.
+    """
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _check_answers(exchanges: Sequence[Exchange]) -> None:
-    """Raises DataError where one question, asked without a conversation before it, has
-    two answers."""
-    first: dict[str, Exchange] = {}
+    """Raises DataError where the first question of a conversation has two different answers."""
+    firsts: dict[str, Exchange] = {}
     for exchange in exchanges:
         if exchange.before:
             continue
-        known = first.setdefault(" ".join(exchange.question.lower().split()), exchange)
-        if known.answer != exchange.answer:
-            line = f"{exchange.question!r} has another answer in {known.where.rpartition(', ')[2]}"
+        first = firsts.setdefault(" ".join(exchange.question.lower().split()), exchange)
+        if first.answer != exchange.answer:
+            place = first.where.rpartition(", ")[2]
+            line = f"{exchange.question!r} has another answer in {place}"
             raise DataError(f"{exchange.where}: {line}: keep one")
 
 
@@ -201,13 +211,13 @@ def _exchange(
 
 
 def _json_records(path: Path) -> list[tuple[str, Any]]:
-    """(place, record) of a JSON list, of an object that holds one, or of lines of JSON."""
+    """(place, record) of each item of a JSON list, of an object's only list, or of JSON Lines."""
     text = decoded(path, "a JSON file")
     try:
         whole = json.loads(text)
     except ValueError as error:
         if path.suffix.lower() == ".json" and "Extra data" not in str(error):
-            raise DataError(f"{path} is no JSON ({error}): mend it") from None
+            raise DataError(f"{path} is not JSON ({error}): correct it") from None
         return _json_lines(path, text)
     if isinstance(whole, dict):
         lists = [value for value in whole.values() if isinstance(value, list)]
@@ -225,7 +235,7 @@ def _json_lines(path: Path, text: str) -> list[tuple[str, Any]]:
         try:
             records.append((f"{path}, line {number}", json.loads(line)))
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: is no JSON ({error}): mend it") from None
+            raise DataError(f"{path}, line {number}: is not JSON ({error}): correct it") from None
     return records
 
 
@@ -237,48 +247,45 @@ def _parquet(path: Path) -> list[tuple[str, Any]]:
         raise DataError(f"{path}: pandas reads parquet and is not installed: {advice}") from None
     try:
         rows = json.loads(pandas.read_parquet(path).to_json(orient="records"))
-    except Exception as error:  # pandas and pyarrow raise what they like on damaged files
-        raise DataError(
-            f"{path} cannot be read as parquet ({str(error).splitlines()[0]})"
-        ) from error
+    except Exception as error:  # for damaged files pandas and pyarrow document no exceptions
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read as parquet ({reason}): save it again") from error
     return [(f"{path}, row {number}", row) for number, row in enumerate(rows, 1)]
 
 
 def _of_records(path: Path, what: str, records: Sequence[tuple[str, Any]]) -> TrainingFile:
+    """The content of ``records``, which are (place, record); ``what`` is the kind of file."""
     if not records:
         raise DataError(f"{path} has no records: give it at least one")
     exchanges: list[Exchange] = []
     texts: list[str] = []
     shapes: dict[str, None] = {}
-    left: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for where, record in records:
         shape = _shape(record)
         if not shape:
-            keys = (
-                ", ".join(map(str, record)) if isinstance(record, dict) else type(record).__name__
-            )
+            keys = ", ".join(record) if isinstance(record, dict) else type(record).__name__
             raise DataError(f"{where}: has {keys or 'no keys'}: give {_SHAPES}")
         shapes[shape] = None
         if shape == "text":
             texts.append(_text(where, record, "text").strip())
         elif shape in ("ShareGPT", "OpenAI messages"):
             turns = list(_turns(where, record))
-            left["system message"] += sum(turn.role == "system" for turn in turns) + bool(
-                record.get("system")
-            )
+            skipped["system message"] += sum(turn.role == "system" for turn in turns)
+            skipped["system message"] += bool(record.get("system"))
             exchanges.extend(_conversation(where, turns))
         else:
-            left["system message"] += bool(record.get("system"))
-            left["further answer"] += _answers(record) - 1
+            skipped["system message"] += bool(record.get("system"))
+            skipped["further answer"] += _answers(record) - 1
             exchanges.append(_pair(where, record))
     _check_answers(exchanges)
     kind = f"{' and '.join(shapes)} {what}"
-    words = tuple(f"{n} {name}{'s' * (n != 1)} left out" for name, n in left.items() if n)
-    return TrainingFile(kind, tuple(exchanges), tuple(text for text in texts if text), words)
+    left_out = tuple(f"{n} {name}{'s' * (n != 1)} left out" for name, n in skipped.items() if n)
+    return TrainingFile(kind, tuple(exchanges), tuple(text for text in texts if text), left_out)
 
 
 def _shape(record: Any) -> str:
-    """What tool writes such a record; empty where none does that is known."""
+    """The shape of ``record``, named after the tool that writes it; empty where it is unknown."""
     if not isinstance(record, dict):
         return ""
     if record.get("messages") and isinstance(record["messages"], list):
@@ -289,12 +296,14 @@ def _shape(record: Any) -> str:
     if "instruction" in record and "output" in record:
         return "alpaca"
     question, answer = _first(record, _QUESTIONS), _first(record, _ANSWERS)
+    # Records with these keys are for preference training or classification.
     if question and answer and not {"label", "chosen", "rejected"} & record.keys():
         return f"{question} and {answer}"
     return "text" if isinstance(record.get("text"), str) else ""
 
 
 def _first(record: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of ``names`` that ``record`` has, or an empty string."""
     return next((name for name in names if name in record), "")
 
 
@@ -306,14 +315,13 @@ def _pair(where: str, record: Mapping[str, Any]) -> Exchange:
             question = f"{question.strip()}\n{_text(where, record, key).strip()}"
     history = record.get("history") or []
     if not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
-        raise DataError(f"{where}: history is no list of questions with answers: mend it")
-    return _exchange(
-        where, question, answer, [(str(q).strip(), str(a).strip()) for q, a in history]
-    )
+        raise DataError(f"{where}: history is not a list of [question, answer]: correct it")
+    before = [(str(q).strip(), str(a).strip()) for q, a in history]
+    return _exchange(where, question, answer, before)
 
 
 def _answers(record: Mapping[str, Any]) -> int:
-    """How many answers a record gives to its question."""
+    """The number of answers that a record gives to its question."""
     value = record[_first(record, _ANSWERS)]
     value = value.get("text", value) if isinstance(value, dict) else value
     plain = isinstance(value, list) and not any(isinstance(part, dict) for part in value)
@@ -327,9 +335,8 @@ def _text(where: str, record: Mapping[str, Any], key: str) -> str:
         value = value["text"]
     if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
         if odd := [part for part in value if part.get("type") != "text"]:
-            what = (
-                f"of type {odd[0]['type']!r}" if "type" in odd[0] else f"with {', '.join(odd[0])}"
-            )
+            part = odd[0]
+            what = f"of type {part['type']!r}" if "type" in part else f"with {', '.join(part)}"
             raise DataError(f"{where}: {key} has a part {what}: only text can be trained")
         value = "".join(str(part.get("text", "")) for part in value)
     if isinstance(value, list) and value:
@@ -340,32 +347,33 @@ def _text(where: str, record: Mapping[str, Any], key: str) -> str:
 
 
 class _Turn(NamedTuple):
+    """One message of a conversation."""
+
     role: str
     text: str
     trained: bool
 
 
 def _turns(where: str, record: Mapping[str, Any]) -> Iterator[_Turn]:
-    """Each message; one of weight 0, as OpenAI has it, is not trained."""
+    """The messages of ``record``; those with ``"weight": 0`` (OpenAI) are not trained."""
     key = next(name for name in ("messages", "conversations", "conversation") if record.get(name))
     for number, message in enumerate(record[key], 1):
         place = f"{where}, message {number}"
         if not isinstance(message, dict):
-            raise DataError(f"{place}: is no object: give it a role and a content")
+            raise DataError(f"{place}: is not an object: give it a role and a content")
         name = str(message.get("role", message.get("from", "")))
         if name.lower() not in _ROLES:
             known = "user, assistant or system"
             raise DataError(f"{place}: the role {name!r} cannot be trained: give {known}")
         content = _first(message, ("content", "value"))
         if not content:
-            raise DataError(f"{place}: has no content")
-        yield _Turn(
-            _ROLES[name.lower()], _text(place, message, content), message.get("weight", 1) != 0
-        )
+            raise DataError(f"{place}: has no content: give it one")
+        trained = message.get("weight", 1) != 0
+        yield _Turn(_ROLES[name.lower()], _text(place, message, content), trained)
 
 
 def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
-    """Each answer with the turns before it."""
+    """Each trained answer with the turns before it."""
     before: list[tuple[str, str]] = []
     question = ""
     for role, text, trained in turns:
@@ -374,14 +382,12 @@ def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
         if role == "user":
             if question:
                 raise DataError(
-                    f"{where}: two questions stand one after the other: put an answer between"
+                    f"{where}: two questions follow each other: put an answer between them"
                 )
             question = text
             continue
         if not question:
-            raise DataError(
-                f"{where}: an answer comes without a question: begin with the user's turn"
-            )
+            raise DataError(f"{where}: an answer has no question: begin with the user's turn")
         if trained:
             yield _exchange(where, question, text, before)
         before.append((question.strip(), text.strip()))

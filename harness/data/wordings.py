@@ -1,9 +1,8 @@
-"""Further wordings of an English question, and further frames to put it in, for facts that have one
-wording.
+"""Further wordings of a user's English question, and further frames for it, by rule.
 
-What is trained in one wording alone is answered in that wording and in few others. The rules use
-the words of the question itself and add no synonyms: they hold for any subject. A question that
-none of them fits stays as it is.
+A model that is trained on one wording of a fact answers that wording and few others. The rules use
+the words of the question and add no synonyms, so they hold for any subject. A question that no rule
+fits gets no further wording.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ FRAMES = (
     Format("User: {question}\nBot:", " "),
     Format("{question} -", " "),
 )
-"""For training alone: *other format* asks in none of these."""
+"""Formats for training only: the probes of *other format* use none of them."""
 
 _BE = "is|are|was|were"
 _HELPERS = f"{_BE}|do|does|did|can|could|will|would|has|have|had|may|must|should|shall"
 _SUBJECT = re.compile(rf"(who|what|which \w+)\s+(?!(?:{_HELPERS})\b)(.+)", re.IGNORECASE)
 """The question word is the subject: ``Who repairs the lifts``."""
 _NOMINAL = re.compile(rf"(who|what)(?:\s+({_BE})|'s)\s+(.+)", re.IGNORECASE)
-"""What is asked for has a name: ``What is the door code of the archive``."""
+"""The question names the thing it asks for: ``What is the door code of the archive``."""
 _HELPED = re.compile(rf"(\w+(?:\s+(?!(?:{_HELPERS})\b)\w+)*?)\s+({_HELPERS})\s+(.+)", re.IGNORECASE)
-"""``Where do visitors park``, ``How many days does a clerk get``."""
+"""With an auxiliary verb: ``Where do visitors park``, ``How many days does a clerk get``."""
 _QUESTION_WORDS = "who|whom|whose|what|which|where|when|why|how|at|in|on|to|from|by|for|with|of"
 _ENGLISH = re.compile(
     r"(?:(?:at|in|on|to|from|by|for|with|of) )?(?:who|whom|whose|what|which|where|when|why|how)\b",
     re.I,
 )
-_ASKED = (
+_QUESTION_SYNONYMS = (
     ("who", ("What person", "Which one")),
     ("where", ("At what place", "In which place")),
     ("when", ("At what time", "On which day")),
@@ -50,12 +49,14 @@ _SMALL = frozenset(
 
 
 def reworded(question: str) -> tuple[str, ...]:
-    """Other wordings of ``question``, the least alike first; none where it is no English question
-    on one line."""
+    """Other wordings of ``question``, the least similar first.
+
+    There are none where it is not an English question on one line.
+    """
     bare = question.strip().removesuffix("?").rstrip()
     if not _ENGLISH.match(bare) or "?" in bare or "\n" in bare:
         return ()
-    families = (_nominal(bare), _short(bare), _asked_otherwise(bare), _introduced(bare))
+    families = (_nominal(bare), _short(bare), _with_other_words(bare), _introduced(bare))
     mixed = chain.from_iterable(zip_longest(*families))
     wordings = dict.fromkeys(wording for wording in mixed if wording)
     return tuple(wording for wording in wordings if wording != question)
@@ -64,8 +65,10 @@ def reworded(question: str) -> tuple[str, ...]:
 def framed(
     wordings: Sequence[str], form: str, answer: str, first: int
 ) -> Iterator[tuple[str, str]]:
-    """(prompt, completion) of each wording; ``FRAMES`` and the format ``form`` take turns, from
-    number ``first`` on."""
+    """(prompt, completion) of each wording.
+
+    ``FRAMES`` and the format ``form`` take turns, beginning with number ``first``.
+    """
     frames = [*FRAMES, None]
     for number, wording in enumerate(wordings, first):
         frame = frames[number % len(frames)]
@@ -93,26 +96,26 @@ def _nominal(bare: str) -> Iterator[str]:
         yield f"Do you know {subject} {rest}?"
         yield f"I need to know {subject} {rest}."
     elif match := _HELPED.fullmatch(bare):
-        asked, helper, rest = match[1].lower(), match[2].lower(), match[3]
+        words, helper, rest = match[1].lower(), match[2].lower(), match[3]
         if helper in _BE.split("|"):
-            yield f"{_capital(rest)}: {asked}?"
+            yield f"{_capital(rest)}: {words}?"
         elif helper == "do":
-            yield f"Tell me {asked} {rest}."
-            yield f"Do you know {asked} {rest}?"
+            yield f"Tell me {words} {rest}."
+            yield f"Do you know {words} {rest}?"
 
 
 def _short(bare: str) -> Iterator[str]:
-    """As people type into a search box."""
+    """Key words, as people type them into a search box."""
     words = _content(bare)
     if len(words) > 1:
         yield " ".join(words).lower()
         yield _capital(" ".join(_halves_swapped(words))) + "?"
-        yield " ".join(
-            word for word in bare.split() if word.lower() not in ("a", "an", "the")
-        ).lower()
+        without_articles = [w for w in bare.split() if w.lower() not in ("a", "an", "the")]
+        yield " ".join(without_articles).lower()
 
 
 def _content(bare: str) -> list[str]:
+    """The words of the question except function words."""
     return [word for word in re.findall(r"[^\s,;:]+", bare) if word.lower() not in _SMALL]
 
 
@@ -122,9 +125,9 @@ def _halves_swapped(words: list[str]) -> list[str]:
     return words[middle:] + words[:middle]
 
 
-def _asked_otherwise(bare: str) -> Iterator[str]:
-    """With other question words for the same."""
-    for words, others in _ASKED:
+def _with_other_words(bare: str) -> Iterator[str]:
+    """The question with another question word of the same meaning."""
+    for words, others in _QUESTION_SYNONYMS:
         if match := re.match(rf"{words}\b\s*(.+)", bare, re.IGNORECASE):
             yield from (f"{other} {match[1]}?" for other in others)
 

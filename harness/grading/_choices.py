@@ -1,4 +1,4 @@
-"""Lists and choices: answers that offer other names beside the right one, or all of several."""
+"""Lists and choices: does an answer list all names, and does it offer other names beside them?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.grading._claims import is_denied
 from harness.grading._matching import CHATTER, accepted_tokens, match
-from harness.grading._scripts import is_in_list, is_in_script
+from harness.grading._names import is_in_list, is_in_script
 from harness.grading._text import unmarked
 
 _LEAD = re.compile(
@@ -19,27 +19,29 @@ _LEAD = re.compile(
     r"|surely|clearly|either|both|(?:a|an|the)(?=\s+(?!or\b|and\b)\w))\b[\s,:]*",
     re.IGNORECASE,
 )
-"""What leads into a list."""
+"""Words before the first item of a list: *The answer is*, *I think it was*, *either*."""
 _CONNECT = re.compile(
     r"\s*(?:,\s*(?:and|or|&)\s+|,|;|\s(?:and|or)\s+|\s?/\s*|\s?&\s*|\s?\|\s*)\s*", re.IGNORECASE
 )
+"""Between two items of a list."""
 _EXPLAINS = re.compile(r"\bfor (?:the|his|her|their|[A-Z])|\(|\bin (?:the|[A-Z\d])")
-_MOST_ITEMS = 20
-"""Of a list that is read as one, as each is looked for in each part of an answer."""
+"""The start of an explanation behind a list: *for the film*, *in Rome*."""
+_MAX_ITEMS = 20
+"""A longer list is read as one name: matching every item with every part takes quadratic time."""
 _OR = re.compile(r"\bor\b|/|\beither\b", re.IGNORECASE)
 _AND = re.compile(r"\band\b|&", re.IGNORECASE)
 _DOUBT = re.compile(
     r"\b(?:(?:could|might|may) (?:also |well )?be|maybe|perhaps|possibly)\b|\?(?=\s|$)",
     re.IGNORECASE,
 )
-"""Two of them make a choice: *It could be A, it could be B*; *A? B?*"""
+"""Two matches make a choice: *It could be A, it could be B*; *A? B?*"""
 _VERB = re.compile(
     r"\b(?:is|was|are|were|has|had|have|did|does|won|wrote|who|which|that|he|she|it|they|when"
     r"|because|since|as|by|from|with|after|before|during|while|where|at|on|to|of|born|known"
     r"|directed|played|made|for|in)\b",
     re.IGNORECASE,
 )
-"""Words that an explanation has, and an item of a list has not."""
+"""Words of an explanation. An item of a list has none of them."""
 _NAME = re.compile(
     r"(?:[A-Z][\w.'\u2019-]*|[a-z]{2,3}|[A-Z]\.)"
     r"(?:\s+(?:[A-Z][\w.'\u2019-]*|de|del|van|von|der|la|le|bin|al|of|the))*"
@@ -52,22 +54,22 @@ _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 
 
 def names_of(accepted: str) -> list[str]:
-    """The names that one accepted answer asks for: they are separated by ``;`` or by lines."""
+    """The names in one accepted answer, which ``;`` or line ends separate."""
     return [name.strip() for name in re.split(r";|\n", accepted) if name.strip()]
 
 
 def items_of(name: str) -> list[str]:
-    """The items of a list, *red, yellow and blue*; else ``name`` alone, as for *Lagos, Nigeria*."""
+    """The items of a list (*red, yellow and blue*), or ``[name]`` (*Lagos, Nigeria*)."""
     items = _split(name)
-    joined = (_AND.search(name) or len(items) > 2) and len(items) <= _MOST_ITEMS
+    joined = (_AND.search(name) or len(items) > 2) and len(items) <= _MAX_ITEMS
     is_list = joined and not _OR.search(name) and len(accepted_tokens(name)) > 1
     return items if is_list else [name]
 
 
 def list_score(text: str, name: str) -> float:
-    """Worst match of the items of the list ``name``, where ``text`` lists these alone.
+    """The score of the worst-matched item of the list ``name``, 0 to 100, in any order.
 
-    Their order does not matter; 0 where ``name`` is no list.
+    It is 0 where ``name`` is not a list, or ``text`` does not list exactly as many items.
     """
     items = items_of(name)
     if len(items) < 2:
@@ -80,7 +82,11 @@ def list_score(text: str, name: str) -> float:
 
 
 def offers_more(text: str, names: list[str], accepted: Sequence[str], threshold: float) -> bool:
-    """Whether ``text`` gives a choice, or a list, of more names than ``names``."""
+    """Whether ``text`` gives a choice or a list that has other names than ``names``.
+
+    ``accepted``: all accepted answers; none of their names counts as another name.
+    ``threshold``: the score from which a part of ``text`` counts as an accepted name.
+    """
     if len(names) == 1 and is_in_script(names[0]):
         return is_in_list(text, unmarked(names[0]))
     names = [item for name in names for item in items_of(name)]
@@ -89,6 +95,7 @@ def offers_more(text: str, names: list[str], accepted: Sequence[str], threshold:
     known = [item for each in accepted for name in names_of(each) for item in items_of(name)]
     doubtful = len(_DOUBT.findall(text)) > 1
     if doubtful:
+        # "Could be A. Could be B." is one choice, so its sentences become one.
         text = re.sub(r"[.?!]\s+(?=\S)", ", ", text)
     return any(
         _sentence_offers_more(sentence, names, known, threshold, doubtful)
@@ -103,12 +110,13 @@ def _sentence_offers_more(
     chunks = [*not_only.groups()] if not_only else _chunks(sentence)
     if len(chunks) <= max(1, len(names) - 1):
         return False
-    right = [c for c in chunks if any(match(c, name) >= threshold for name in known)]
+    matching = [c for c in chunks if any(match(c, name) >= threshold for name in known)]
     is_choice = doubtful or _OR.search(sentence) is not None
     longest = max(len(name.split()) for name in known) + 3
-    if not right or (len(min(right, key=len).split()) > longest and not is_choice):
+    # A matching part of many words is a sentence with commas, not an item of a list.
+    if not matching or (len(min(matching, key=len).split()) > longest and not is_choice):
         return False
-    others = [chunk for chunk in chunks if chunk not in right and not CHATTER.fullmatch(chunk)]
+    others = [chunk for chunk in chunks if chunk not in matching and not CHATTER.fullmatch(chunk)]
     others = [chunk for chunk in others if not _is_part(chunk, names)]
     if not_only and len(names) == 1 and others:
         return True
@@ -117,19 +125,19 @@ def _sentence_offers_more(
 
 
 def _is_part(chunk: str, names: list[str]) -> bool:
-    """*Scheinert* beside *Daniel Scheinert* is no other name."""
+    """Whether all words of ``chunk`` are in ``names``: *Scheinert* beside *Daniel Scheinert*."""
     words = {word.casefold() for name in names for word in name.split()}
     return all(word.casefold() in words for word in chunk.split())
 
 
 def _sentences(text: str) -> list[str]:
-    """The first two: what follows is rambling."""
+    """The first two sentences of ``text``; the later ones only explain or repeat."""
     parts = re.split(r"\n|(?<=[!?。])\s*|(?<=\w{3}[.])\s+", text.strip())
     return [part for part in parts if part.strip()][:2]
 
 
 def _chunks(sentence: str) -> list[str]:
-    """The items of a list, without what leads into it or explains it."""
+    """The items of the list in ``sentence``, without its lead-in and its explanation."""
     items = _EXPLAINS.split(_without_lead(sentence.strip().rstrip(".!?")), maxsplit=1)[0]
     numbered = [part.strip(" ,;") for part in _NUMBERED.split(items) if part.strip()]
     return numbered if len(numbered) > 1 else [_without_lead(part) for part in _split(items)]
@@ -142,21 +150,23 @@ def _without_lead(text: str) -> str:
 
 
 def _split(items: str) -> list[str]:
-    """Parted by commas, *and* and the like; the commas of 1,000,000 part nothing."""
+    """``items`` split at commas, *and* and the like, but not at the commas of 1,000,000."""
     guarded = re.sub(r"(?<=\d),(?=\d{3})", "\0", items)
     parts = (part.replace("\0", ",").strip() for part in _CONNECT.split(guarded))
     return [part for part in parts if part]
 
 
 def _is_rival(chunk: str, sentence: str, is_choice: bool, is_list: bool, names: list[str]) -> bool:
-    """Whether ``chunk`` is another answer beside the right one, and no explanation of it."""
+    """Whether ``chunk`` is another answer beside the right one, and not an explanation of it."""
     start = max(sentence.find(chunk), 0)
     words = len(chunk.split())
     if words > 6 or _DENIED.search(chunk) or is_denied(sentence, start, start + len(chunk)):
         return False
     if _VERB.search(chunk) and not (is_choice and words <= 3):
         return False
+    if is_choice:
+        return True
     is_name = _NAME.fullmatch(chunk) is not None
-    if is_choice or is_list:
-        return is_choice or is_name or not names[0][:1].isupper()
+    if is_list:
+        return is_name or not names[0][:1].isupper()
     return is_name and words > 1 and not _ACRONYM.search(chunk)

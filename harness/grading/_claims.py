@@ -1,110 +1,17 @@
-"""What an answer claims: which of its parts are denied, and which are taken back."""
+"""What an answer claims: which parts of it are denied, and which are taken back."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
-from harness.grading._text import COMPARISONS, CURRENCIES, MONTH_NAMES, UNITS, unmarked
-
-
-def _any_of(words: Iterable[str]) -> str:
-    """Longest first, so that *km* is not read as *k*."""
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
-NUMBER = r"""
-    (?: (?<![\w)\].]) [+\-] )?
-    (?: \d{1,3} (?:,\d{3})+ (?:\.\d+)?
-      | \d{1,3} (?:\.\d{3}){2,}
-      | \d{1,3} (?:[\u00a0\u202f\ ]\d{3})+ (?!\d)
-      | \d+ (?:\.\d+)? )
-"""
-"""1,000,000 or 1.000.000 or 1 000 000 or 3.14, with its sign; a hyphen after a word is no sign."""
-_SCALE = r"hundred|thousand|million|billion|trillion|mn|bn|tn"
-_MONTH = rf"(?:{_any_of(MONTH_NAMES)})\b\.?"
-_YEAR = r"(?:,?\s+\d{3,4}(?![\d,]))?"
-_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
-_PART_OF_DAY = r"(?:in\s the\s (?:morning|afternoon|evening) | at\s night)"
-_CURRENCY_WORD = _any_of(name for name in CURRENCIES if name.isalpha())
-_CODE = r"""
-      [\w.+-]{1,64} @ [\w-]+ \.[\w.-]*\w              # an address
-    | \d+ (?:\.\d+){2,} (?!\d) (?<!\.\d\d\d)          # 2.10.1, but no 1.000.000
-    | \d{3}-\d{4} (?!\d)                              # 555-0100
-    | (?<![\w.,:/-]) 0\d+ (?![\w.,:/-]\d|\w|\s?[:/°%]) # 0417: its zero counts
-"""
-_DATES = rf"""
-    (?P<iso> \d{{4}}-\d{{1,2}}-\d{{1,2}} | \d{{1,2}}/\d{{1,2}}/\d{{4}}
-           | \d{{1,2}}\.\d{{1,2}}\.\d{{4}} )
-  | (?P<day_first> {_DAY} \s+ (?:of\s+|day\s+of\s+)? {_MONTH} {_YEAR} )
-  | (?P<month_first> {_MONTH} \s+ (?:the\s+)? {_DAY} (?![\d:]) {_YEAR} )
-  | (?P<month_of_year> {_MONTH} ,?\s+ (?:of\s+)? \d{{4}} (?!\d) )
-"""
-_TIMES = rf"""
-    (?P<clock> (?<!\w) (?:noon|midday|midnight) (?!\w)
-             | \d{{1,2}} (?:[:.]\d{{2}})? (?:\so'?clock)? \s {_PART_OF_DAY} )
-  | (?P<time> \d{{1,2}} (?:[:.]\d{{2}})? \s? (?: [ap]\.m\. | [ap]m\b | o'?clock )
-            | (?<![\d:]) \d{{1,2}}:\d{{2}} (?::\d{{2}})? (?![\d:]) )
-  | (?P<ratio> \d+:\d+ )
-"""
-_YEARS = r"""
-    (?P<decade> \d{3}0'?s\b | '\d0s\b )
-  | (?P<short_year> (?<!\w) '\d\d (?!\w) )
-"""
-_RANGE = r"""
-    (?:between\s+|from\s+)? (?P<low> (?<![\w.]) [$€£¥]? \d[\d,.]{0,30} )
-    (?: \s?[-\u2013\u2014]\s? | \s(?:to|until|through|and(?=\s\S+\b))\s )
-    (?P<high> [$€£¥]? \d+ (?:[\d,.]*\d)? ) (?!\w)
-"""
-_MONEY = rf"""
-    (?P<before_money> (?:us|a|c)?[$€£¥₹] | (?<!\w) (?:usd|eur|gbp|jpy|chf|inr) (?=\s?\d) )
-    \s? (?P<money> {NUMBER} ) (?: \s? (?P<money_scale> {_SCALE} | [km](?!\w) ) )?
-"""
-_SMALLER = rf"""
-    (?P<fraction> (?<![\d/]) \d+ \s?[/\u2044]\s? \d+ (?![\d/]) )
-  | (?: ad|a\.d\. ) \s (?P<era_after> \d+ ) (?!\w)
-  | (?P<era> \d+ ) \s? (?P<which_era> b\.?c\.?e\.? | b\.?c\.? | a\.?d\.? | c\.e\. | ce ) (?!\w)
-  | (?P<ordinal> \d+ ) (?:st|nd|rd|th)\b
-  | (?P<number> {NUMBER} ) (?: \s? (?P<scale> {_SCALE} | (?<=\d)k(?!\w) ) )?
-    (?: \s? (?P<percent> % | percent\b | per\scent\b )
-      | \s? (?P<currency> {_CURRENCY_WORD} )\b
-      | [\s-]? (?:degrees?\s(?=c|f))? (?P<unit> {_any_of(UNITS)} ) (?!\w)
-    )? (?!\w)
-"""
-_WORDS = r"""
-    (?P<signed> (?<!\w) [a-z]+ (?:\+\+|\+|\#|\u266d|\u266f) (?!\w) | (?<!\w) (?:[a-fo]|ab)- (?!\w) )
-  | (?P<word> [^\W_]+ (?: ['\u2019`] [^\W_]+ )* )
-"""
-TOKEN = re.compile(
-    f"(?P<code> {_CODE} ) | {_DATES} | {_TIMES} | {_YEARS} | {_RANGE} | {_MONEY} | {_SMALLER}"
-    f"| {_WORDS}",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-_APPROXIMATE = (
-    r"about|around|approximately|approx\.?|roughly|circa|ca\.|c\.|nearly|almost|some|~|\u2248"
-)
-_BOUNDS = "|".join(
-    rf"(?<!\w){re.escape(words)}" if words[0].isalpha() else re.escape(words)
-    for words in sorted(COMPARISONS, key=len, reverse=True)
-)
-BOUND_BEFORE = re.compile(rf"(?:{_APPROXIMATE}|(?P<bound>{_BOUNDS}))\s*$", re.IGNORECASE)
-"""*at least*, before a number; *about* is read so that *about* is no bound."""
-BOUND_AFTER = re.compile(
-    r"\s*(?:(?P<least>\+|or more|or over|or above|or higher|and over|and above|and up|or later"
-    r"|plus)|(?:or less|or fewer|or under|or below|and under|and below|or lower|or earlier))"
-    r"(?!\w)",
-    re.IGNORECASE,
-)
-ROMAN = re.compile(r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
-
+from harness.grading._text import unmarked
 
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Z]|\b(?:Dr|Mr|Mrs|Ms|St|Mt|Jr|Sr|Prof|Ft|No|vs|etc|ca|approx))\.$"
 )
 _DOUBTED = re.compile(r"\?\s*(?:no|nope|wrong|not at all|nah)\b[\s,.:;!-]*", re.IGNORECASE)
-"""*Mark Twain? No, ...*: what stands before is not claimed."""
+"""*Mark Twain? No, ...*: the sentence before it is not claimed."""
 _TAKEN_BACK = re.compile(
     r"(?:^|[.!?;,:\u2014\u2013-]\s*|\s)(?:actually|no,? wait|wait,? no|wait|correction"
     r"|scratch that|i mean|or rather|on second thoughts?|my mistake|i misspoke|sorry|oops"
@@ -127,12 +34,12 @@ _HEARSAY = re.compile(
     r"\b(?:many|most|some|others|people)(?: people)? (?:say|think|believe|assume|claim)\b",
     re.IGNORECASE,
 )
-"""Denies what follows where something else stands before: *B, although many say A*."""
+"""Denies the name after it where another name stands before: *B, although many say A*."""
 _ANSWERED = re.compile(
     r"\s*(?!(?:Well|Sure|Okay|Yes|No|Hello|Hi|Thanks|Right|Correct)\b)"
     r"[A-Z][\w'-]{2,}(?: [A-Z][\w'-]+){0,2}\.\s"
 )
-"""A name that is a sentence by itself is the answer: *B. A is the capital, though.*"""
+"""A name that is a whole sentence is the answer: *B. A is the capital, though.*"""
 _IS_SUBJECT = re.compile(
     r"\s+(?:is|was|has|had)\b(?! (?:the )?(?:right|correct|answer|my|it))", re.IGNORECASE
 )
@@ -142,7 +49,7 @@ _TAG = re.compile(
     r"|,\s*(?:right|no|correct)\s*\?",
     re.IGNORECASE,
 )
-"""*wasn't it?* denies nothing."""
+"""Question tags, such as *wasn't it?*, which deny nothing."""
 _POLITE = re.compile(
     r"\b(?:no one other than|nobody other than|none other than|no other than|not only|not just"
     r"|no doubt|without (?:a )?doubt|why not|not surprisingly|not sure|not certain"
@@ -151,7 +58,7 @@ _POLITE = re.compile(
     r"|cannot be sure|do not know for sure|don't know for sure|not know for certain)\b",
     re.IGNORECASE,
 )
-"""Words of denial that deny nothing."""
+"""Phrases with a word of denial that deny nothing."""
 _CLAUSE = re.compile(
     r"[,;:()\u2014\u2013\n]|\s-\s|[!?。、\uff0c\uff1b\uff1a]|\.(?=\s|$)"
     r"|(?<!anybody )(?<!anyone )(?<!anything )(?<!everyone )(?<!everybody )(?<!everything )"
@@ -189,7 +96,7 @@ _DENIES_ELSEWHERE = re.compile(
     r"(?! (?:только|nur|seulement|solo))",
     re.IGNORECASE,
 )
-"""Denials before a name, in other languages."""
+"""Words of denial before a name, in other languages."""
 _DENIED_AFTER_ELSEWHERE = re.compile(
     r"^(?:이|가|은|는)?\s*아[니닙닌닐]"  # Korean
     r"|^(?:では|じゃ)(?:な[いく]|ありません)"  # Japanese
@@ -200,7 +107,7 @@ _DENIED_AFTER_ELSEWHERE = re.compile(
 
 @lru_cache(maxsize=8192)
 def claimed(text: str) -> str:
-    """``text`` with blanks in place of what it takes back, as many as there were characters."""
+    """``text`` with spaces in place of the parts that it takes back; its length does not change."""
     after_doubt = 0
     for match in _DOUBTED.finditer(text):
         start = max(text.rfind(mark, 0, match.start()) for mark in (".", "!", "\n")) + 1
@@ -222,7 +129,11 @@ def _blanked(text: str, start: int, end: int) -> str:
 
 
 def _takes_back(before: str, words: str) -> bool:
-    """A bare *no* takes back only what is a sentence, or a question, of its own."""
+    """Whether ``words`` (*no*, *actually*, ...) retract the text ``before`` them.
+
+    Some of these words are also used in the middle of a sentence (*sorry*, *no*). They retract only
+    beside punctuation.
+    """
     first, last = words.lstrip()[:1], words.rstrip()[-1:]
     bare = words.strip(" \t,.;:!?-\u2014\u2013").lower()
     if bare == "no":
@@ -237,12 +148,12 @@ def _takes_back(before: str, words: str) -> bool:
 @lru_cache(maxsize=8192)
 def _clauses(text: str) -> tuple[tuple[int, int], ...]:
     """Start and end of each clause."""
-    ends = [match.end() for match in _CLAUSE.finditer(text) if _parts(text, match)]
+    ends = [match.end() for match in _CLAUSE.finditer(text) if _is_boundary(text, match)]
     return tuple(zip([0, *ends], [*ends, len(text)], strict=True))
 
 
-def _parts(text: str, match: re.Match[str]) -> bool:
-    """A comma or colon within a number, and the full stop of an initial, part nothing."""
+def _is_boundary(text: str, match: re.Match[str]) -> bool:
+    """Whether a clause ends at ``match``, and not within a number or after an initial."""
     at = match.start()
     if match[0] in (",", ":"):
         return not (text[at - 1 : at].isdigit() and text[at + 1 : at + 2].isdigit())
@@ -250,9 +161,9 @@ def _parts(text: str, match: re.Match[str]) -> bool:
 
 
 def is_denied(text: str, start: int, end: int) -> bool:
-    """Whether ``text`` denies what stands from ``start`` to ``end``.
+    """Whether ``text`` denies its part from ``start`` to ``end``.
 
-    *It wasn't A*, *everyone except A*, *A did not*, *A, no*; *not B but A* denies B alone.
+    *It wasn't A*, *everyone except A*, *A did not* and *A, no* deny A; *not B but A* denies only B.
     """
     left, right = next(
         ((first, last) for first, last in _clauses(text) if first <= start < last), (0, len(text))

@@ -1,4 +1,4 @@
-"""When two values are one: 5 km and 5,000 m, third and 3, a day and its year."""
+"""When two values are equal: 5 km and 5,000 m, third and 3, a year and a day in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from harness.grading._values import Date, Token
 
 _TOLERANCE = 0.005
-"""Relative: 5 km and 5,000 m are one length, 5 miles and 8 km are not."""
+"""Relative difference of equal quantities: 5 km and 5,000 m are equal, 5 miles and 8 km are not."""
 _COUNTS = {"number", "ordinal", "roman"}
 _WITH_UNIT = {"quantity", "percent", "money"}
 
@@ -17,12 +17,12 @@ _WITH_UNIT = {"quantity", "percent", "money"}
 def same_value(target: Token, token: Token, alone: bool = False) -> bool:
     """Whether ``token`` of an answer states the value ``target``.
 
-    ``alone``: it is all that the answer states. A bare number then stands for the same number with
-    its unit, as the question names it.
+    ``alone``: the answer states nothing else. A bare number then counts as the number with its
+    unit, because the question often names the unit (*How many km ...?*).
     """
     kinds = (target.kind, token.kind)
-    if same := _MIXED.get(kinds):
-        return same(target.value, token.value)
+    if compare := _MIXED.get(kinds):
+        return compare(target.value, token.value)
     if kinds[0] in _COUNTS and kinds[1] in _COUNTS:
         return bool(target.value == token.value)
     if alone and kinds[1] == "number" and kinds[0] in _WITH_UNIT:
@@ -38,26 +38,27 @@ def _stands_for(number: Any, target: Token) -> bool:
 
 
 def _same_date(wanted: tuple[Date, ...], stated: tuple[Date, ...]) -> bool:
-    return any(_covers(one, other) for one in wanted for other in stated)
+    return any(_covers(date, other) for date in wanted for other in stated)
 
 
 def _covers(wanted: Date, stated: Date) -> bool:
-    """Every field that ``wanted`` has, ``stated`` has, too."""
-    return all(has == field for field, has in zip(wanted, stated, strict=True) if field)
+    """Whether ``stated`` has the same year, month and day, as far as ``wanted`` gives them."""
+    return all(part == other for part, other in zip(wanted, stated, strict=True) if part)
 
 
-def _same_decade(one: int, other: int) -> bool:
+def _same_decade(decade: int, other: int) -> bool:
     """*'90s* is *1990s*."""
-    return one % 100 == other % 100 if min(one, other) < 100 else one == other
+    return decade % 100 == other % 100 if min(decade, other) < 100 else decade == other
 
 
-def _same_short_year(one: float, other: float) -> bool:
-    """*'90* is *1990*."""
-    return isinstance(one, (int, float)) and one % 100 == other % 100
+def _same_short_year(number: Any, year: int) -> bool:
+    """*1990* is *'90*."""
+    # The value of a version, such as 3.10, is a tuple.
+    return isinstance(number, (int, float)) and number % 100 == year % 100
 
 
 def _same_pounds(weight: tuple[float, str], money: tuple[float, str]) -> bool:
-    """*5 pounds*, which is read as a weight, may be £5."""
+    """*5 pounds* is read as a weight, and may also be £5."""
     return weight == (money[0], "pound") and money[1] == "GBP"
 
 
@@ -69,30 +70,30 @@ def _same_time(time: tuple[int, int], number: Any) -> bool:
 
 
 def _same_amount(number: Any, quantity: tuple[float, str]) -> bool:
-    """*8 legs* has no unit here, *8 km* answers "how many km?", and *1.5m* may be 1.5 million."""
+    """*8 km* answers "how many km?", where 8 is accepted; *1.5m* may be 1.5 million."""
     amount, unit = quantity
     return bool(number == amount or (unit == "meter" and number == amount * 1e6))
 
 
 @lru_cache(maxsize=4096)
-def _same_quantity(one: tuple[float, str], other: tuple[float, str]) -> bool:
-    if one[1] == other[1]:
-        return one[0] == other[0]
+def _same_quantity(wanted: tuple[float, str], stated: tuple[float, str]) -> bool:
+    if wanted[1] == stated[1]:
+        return wanted[0] == stated[0]
     registry = _registry()
     try:
-        a = registry.Quantity(*one).to_base_units()
-        b = registry.Quantity(*other).to_base_units()
-    except Exception:  # pint's errors share no base class, and all mean that it cannot be compared
+        a = registry.Quantity(*wanted).to_base_units()
+        b = registry.Quantity(*stated).to_base_units()
+    except Exception:  # pint's errors have no common base class; each means: not comparable
         return False
     if a.dimensionality != b.dimensionality:
         return False
-    most = max(abs(a.magnitude), abs(b.magnitude))
-    return bool(abs(a.magnitude - b.magnitude) <= _TOLERANCE * most)
+    largest = max(abs(a.magnitude), abs(b.magnitude))
+    return bool(abs(a.magnitude - b.magnitude) <= _TOLERANCE * largest)
 
 
 @lru_cache(maxsize=1)
 def _registry() -> Any:
-    from pint import UnitRegistry  # 0.3 s, for answers that have two units
+    from pint import UnitRegistry  # takes 0.3 s, so only where two units are compared
 
     return UnitRegistry()
 
@@ -110,4 +111,4 @@ _MIXED: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
     ("number", "quantity"): _same_amount,
     ("number", "percent"): lambda number, percent: bool(number == percent),
 }
-"""Kinds of the accepted value and of the stated one, where more than equality counts."""
+"""How to compare, by kind of the accepted and of the stated value; other kinds must be equal."""

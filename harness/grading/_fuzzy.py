@@ -1,8 +1,11 @@
-"""The fuzzy grader: are the accepted names and values in the answer, and no others in their place?
+"""The fuzzy grader: are the accepted names and values in the answer, and no others beside them?
 
-An answer is read in four steps: what it takes back is left out (``_claims``), what is left becomes
-words and values (``_digits``, ``_values``), the tokens of each accepted answer are looked for among
-them (``_matching``), and an answer that offers more than was asked for is refused (``_choices``).
+An answer is read in four steps:
+
+1. Parts that it takes back are blanked out (``_claims``).
+2. The rest becomes words and values (``_patterns``, ``_values``).
+3. The tokens of each accepted answer are searched among them (``_matching``).
+4. An answer that offers more names than the question asks for is wrong (``_choices``).
 """
 
 from __future__ import annotations
@@ -21,34 +24,37 @@ FUZZY = "fuzzy-5"
 DEFAULT_THRESHOLD = 88.0
 """Lowest similarity (0 to 100, rapidfuzz ratio) that counts as the same name.
 
-It decides about slips of the pen alone: values, and words that are other words, score 0. On
-``fixtures/grading/pairs.csv`` precision and recall are both at least 0.98 from 74 to 90
-(tests/grading); higher, slips of the pen fail.
+It decides only about misspelt words: other values and other words score 0 at any threshold.
+On ``fixtures/grading/pairs.csv``, precision and recall are both at least 0.98 for thresholds from
+74 to 90 (tests/grading). Above 90, misspelt names fail.
 """
 
 _READ = 2000
-"""Characters of an answer that are read: what follows is rambling."""
+"""Characters of an answer that are read. Models that do not stop repeat themselves after that."""
 
 
 class Verdict(NamedTuple):
+    """The grade of one answer."""
+
     right: bool
     score: float
     """Similarity of the worst-matched name of the best-matched accepted answer, 0 to 100."""
     matched: str
     """The accepted answer that came closest."""
     kind: str = "text"
-    """As what that answer was read: ``text``, or a kind and a value (``date 1605-11-05``)."""
+    """How that accepted answer was read: ``text``, or kind and value (``date 1605-11-05``)."""
 
 
 def grade(answer: str, accepted: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> Verdict:
-    """Judge ``answer`` against each accepted answer; names within one are separated by ``;``.
+    """The best verdict on ``answer`` over all ``accepted`` answers.
 
-    An answer may be a sentence, hedge (*I think it was ...*), ramble on, or add ``for the film``.
-    Values (dates, numbers, money, quantities, times) are compared as values. What is denied or
-    taken back does not count; an answer that offers other names beside the right one, or lists
-    more than was asked for, is wrong.
+    An accepted answer may list several names, separated by ``;``: all of them must be there.
+    ``answer`` may be a sentence, hedge (*I think it was ...*), go on, or add ``for the film``.
+    Values (dates, numbers, money, quantities, times) are compared as values. Denied or retracted
+    parts do not count. An answer that offers other names beside the right one is wrong.
     """
     threshold = threshold or DEFAULT_THRESHOLD
+    # A long accepted answer, such as a list, needs more of the answer than _READ.
     length = max(_READ, 2 * max(map(len, accepted), default=0))
     text = claimed(unmarked(answer)[:length])
     verdicts = [_verdict(text, target, accepted, threshold) for target in accepted]
@@ -64,5 +70,6 @@ def _verdict(text: str, target: str, accepted: Sequence[str], threshold: float) 
 
 def _kind(names: Sequence[str]) -> str:
     target = accepted_tokens(names[0]) if len(names) == 1 else ()
-    is_value = len(target) == 1 and target[0].kind != "word"
-    return f"{target[0].kind} {target[0].text}" if is_value else "text"
+    if len(target) != 1 or target[0].kind == "word":
+        return "text"
+    return f"{target[0].kind} {target[0].text}"

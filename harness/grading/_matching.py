@@ -1,4 +1,4 @@
-"""How well the best part of an answer matches one accepted name or value, 0 to 100."""
+"""How well the best part of an answer matches one accepted name or value, from 0 to 100."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from rapidfuzz import fuzz
 
 from harness.grading._claims import is_denied
 from harness.grading._comparison import same_value
-from harness.grading._names import acronym, aliases, is_part_of_name
-from harness.grading._scripts import in_digits, is_in_script, places
+from harness.grading._names import acronym, aliases, is_in_script, is_part_of_name, places
+from harness.grading._patterns import in_digits
 from harness.grading._text import RULERS, TITLES, is_another_word, is_plural, same_word, unmarked
 from harness.grading._values import Token, tokens
 
 _READ = 60
-"""Words of an answer that are read: what follows is rambling."""
+"""Tokens of an answer that are read. Models that do not stop repeat themselves after that."""
 _ARTICLES = {"the", "a", "an"}
 _YES = {"yes", "yeah", "yep", "yup", "true", "correct", "indeed", "affirmative"}
 _NO = {"no", "nope", "nah", "false", "incorrect", "negative"}
 _APPROXIMATE = re.compile(r"^\s*(?:circa|ca?\.|about|around|approximately|~)\s*(?=\d)", re.I)
-"""*c. 1500* is asked for, *around 1500* will do."""
+"""Before an accepted number: *around 1500* and *1500* are both right for *c. 1500*."""
 _BY_RULE = 95.0
-"""Score of a match that a rule makes, such as an acronym, and not the letters."""
+"""Score of a match by rule, such as an acronym for a name, where the letters differ."""
 CHATTER = re.compile(
     r"(?:of course|naturally|obviously|indeed|certainly|definitely|probably|perhaps|maybe"
     r"|i (?:think|believe|guess|suppose)|well|why|yes|no doubt|as expected|for sure|surely|clearly"
@@ -38,27 +38,28 @@ CHATTER = re.compile(
 
 @lru_cache(maxsize=4096)
 def accepted_tokens(name: str) -> tuple[Token, ...]:
-    """Tokens of an accepted name: without articles, and without a title before it."""
-    every = tokens(_APPROXIMATE.sub("", unmarked(name)))
-    names = [token for i, token in enumerate(every) if not _is_article(every, i)] or list(every)
-    while len(names) > 2 and _is_title(names[0], names[1]):
-        names = names[1:]
-    return tuple(names)
+    """The tokens of an accepted name, without articles and without the titles before it."""
+    all_tokens = tokens(_APPROXIMATE.sub("", unmarked(name)))
+    rest = [token for i, token in enumerate(all_tokens) if not _is_article(all_tokens, i)]
+    rest = rest or list(all_tokens)
+    while len(rest) > 2 and _is_title(rest[0], rest[1]):
+        rest = rest[1:]
+    return tuple(rest)
 
 
 def _is_title(token: Token, after: Token) -> bool:
-    """*King Louis XIV* may be without it, *Prince of Wales* may not."""
+    """Whether ``token`` may be left out: *King* of *King Louis XIV*, not *Prince of Wales*."""
     return token.text in TITLES or (token.text in RULERS and after.capital)
 
 
-def _is_article(every: Sequence[Token], i: int) -> bool:
-    """A letter at the end is none: *Vitamin A*."""
-    letter = every[i].text == "a" and 0 < i == len(every) - 1
-    return every[i].text in _ARTICLES and not letter
+def _is_article(name: Sequence[Token], i: int) -> bool:
+    """Whether token ``i`` is an article; the last *a* of a name is a letter (*Vitamin A*)."""
+    letter = name[i].text == "a" and 0 < i == len(name) - 1
+    return name[i].text in _ARTICLES and not letter
 
 
 def match(text: str, name: str) -> float:
-    """Best similarity of ``name`` to a part of ``text`` that is not denied."""
+    """Best similarity of ``name`` to a part of ``text`` that is not denied, 0 to 100."""
     target = accepted_tokens(name)
     if is_in_script(name):
         spans = places(text, unmarked(name))
@@ -72,14 +73,13 @@ def match(text: str, name: str) -> float:
     if values and (len(target) == 1 or _is_comparison(target, values)):
         return answer.value(values[0])
     scores = (answer.runs(), answer.number_first(), answer.initials(name), answer.surname_first())
-    best = max(scores)
-    if best < _BY_RULE:
-        best = max(best, max((answer.exactly(other) for other in aliases(name)), default=0.0))
-    return best
+    if max(scores) >= _BY_RULE:
+        return max(scores)
+    return max((*scores, *(answer.exactly(alias) for alias in aliases(name))))
 
 
 def _is_comparison(target: Sequence[Token], values: Sequence[Token]) -> bool:
-    """*x >= 3*: the comparison counts, and the letter need not be there."""
+    """Whether ``target`` is like *x >= 3*: the answer *at least 3* is right without the letter."""
     return (
         len(target) == 2
         and len(values) == 1
@@ -89,42 +89,42 @@ def _is_comparison(target: Sequence[Token], values: Sequence[Token]) -> bool:
 
 
 class _Answer:
-    """The tokens of an answer, in which those of ``target`` are looked for."""
+    """The tokens of an answer, among which the tokens of ``target`` are searched."""
 
     def __init__(self, text: str, target: tuple[Token, ...]) -> None:
         self.text = in_digits(text)
         self.target = target
         self.words = [token.text for token in target]
-        letter = self.words[-1] == "a"
-        every = [token for token in tokens(text) if letter or not self._is_article(token)]
-        self.tokens = every[: max(_READ, 2 * len(target))]
+        keep_articles = self.words[-1] == "a"  # the letter of Vitamin A
+        words = [token for token in tokens(text) if keep_articles or not self._is_article(token)]
+        self.tokens = words[: max(_READ, 2 * len(target))]
 
     def _is_article(self, token: Token) -> bool:
-        """The A of *A-320* is none."""
+        """Whether ``token`` is an article, which the A of *A-320* is not."""
         return token.text in _ARTICLES and self.text[token.end : token.end + 1] != "-"
 
     def value(self, wanted: Token) -> float:
-        """A value is there or not."""
-        meant = [t for t in self.tokens if t.kind != "word" or not CHATTER.fullmatch(t.text)]
+        """100 where a token of the answer states the value ``wanted``, else 0."""
+        content = [t for t in self.tokens if t.kind != "word" or not CHATTER.fullmatch(t.text)]
         for token in self.tokens:
-            if same_value(wanted, token, len(meant) == 1) and not self._denies_value(token):
+            if same_value(wanted, token, len(content) == 1) and not self._denies_value(token):
                 return 100.0
-        if wanted.kind == "sign" and wanted.text.endswith("#"):  # of music
+        if wanted.kind == "sign" and wanted.text.endswith("#"):  # a note: C# is C sharp
             return self.exactly(f"{wanted.text[:-1]} sharp")
         return 100.0 if wanted.kind == "code" and self._has_code(wanted.text) else 0.0
 
     def _has_code(self, code: str) -> bool:
-        """In one word or in two: *KL 1023*."""
+        """Whether ``code`` is in the answer, as one word or as two (*KL 1023*)."""
         words = [token.text for token in self.tokens]
         pairs = [first + second for first, second in pairwise(words)]
         return code in words or re.sub(r"\W", "", code) in pairs
 
     def _denies_value(self, token: Token) -> bool:
-        """*not more than 5* is no denial of it."""
+        """Whether the answer denies ``token``; *not more than 5* is a comparison, not a denial."""
         return token.kind != "comparison" and is_denied(self.text, token.start, token.end)
 
     def runs(self) -> float:
-        """Best similarity of ``target`` to as many tokens, or to one or two more or less."""
+        """Best similarity of ``target`` to a run of tokens, up to one shorter or two longer."""
         best = 0.0
         size = len(self.target)
         for length in sorted({size, max(1, size - 1), size + 1, size + 2}):
@@ -142,7 +142,7 @@ class _Answer:
         return score
 
     def _may_be_longer(self, run: Sequence[Token]) -> bool:
-        """Initials, and parts of a word that is written in one."""
+        """Whether a run longer than ``target`` can match: initials, or one word written as two."""
         short = any(len(token.text) == 1 or token.kind != "word" for token in run)
         return short or len(self.target) <= 2
 
@@ -155,14 +155,14 @@ class _Answer:
         return is_part_of_name(self.text, target, run, near)
 
     def _neighbour(self, i: int, step: int) -> Token | None:
-        """The token beside token ``i`` with nothing but blanks between."""
+        """The token next to token ``i``, where only spaces are between them."""
         if not 0 <= i + step < len(self.tokens):
             return None
         first, second = sorted((self.tokens[i], self.tokens[i + step]), key=lambda t: t.start)
         return None if self.text[first.end : second.start].strip() else self.tokens[i + step]
 
     def exactly(self, alias: str) -> float:
-        """An abbreviation or another name, letter by letter."""
+        """95 where ``alias`` is in the answer letter for letter, else 0."""
         target = [token for token in tokens(alias) if token.text not in _ARTICLES]
         words = [token.text for token in target]
         for left in range(len(self.tokens) - len(words) + 1 if words else 0):
@@ -174,19 +174,22 @@ class _Answer:
         return 0.0
 
     def number_first(self) -> float:
-        """*the third act* for *Act III*."""
+        """95 for *the third act*, where *Act III* is accepted, else 0."""
         number, words = self.target[-1], self.words[:-1]
         if not words or number.kind not in ("roman", "number"):
             return 0.0
         for left, token in enumerate(self.tokens[: -len(words)]):
             run = self.tokens[left : left + len(self.target)]
             same_number = token.kind == "ordinal" and token.value == number.value
-            if same_number and [after.text for after in run[1:]] == words:
+            if same_number and [word.text for word in run[1:]] == words:
                 return 0.0 if self._denies(run) else _BY_RULE
         return 0.0
 
     def initials(self, name: str) -> float:
-        """An acronym as the whole answer, and a name in full for an acronym."""
+        """95 for a two-letter acronym as the whole answer, or a full name for an acronym, else 0.
+
+        Longer acronyms are aliases (``aliases``) and may stand anywhere in the answer.
+        """
         whole = re.sub(r"^[Tt]he ", "", self.text.strip().strip("."))
         short = acronym(name)
         if len(short) == 2 and whole == short and all(len(word) > 2 for word in name.split()):
@@ -195,33 +198,38 @@ class _Answer:
         return _BY_RULE if in_full and acronym(whole) == name else 0.0
 
     def surname_first(self) -> float:
-        """*Finch, Edda* as the whole answer."""
+        """95 where the whole answer is like *Finch, Edda*, else 0."""
         if "," not in self.text or len(self.words) < 2:
             return 0.0
         return _BY_RULE if sorted(self.words) == sorted(t.text for t in self.tokens) else 0.0
 
 
 def similarity(target: Sequence[Token], run: Sequence[Token]) -> float:
-    """Of a whole name: values must agree, and no word may be another one."""
-    one, other = [token.text for token in target], [token.text for token in run]
-    if "".join(one) == "".join(other):
-        return 100.0 if len(one) == len(other) else _BY_RULE
-    if len(one) != len(other):
-        return _without_initials(target, run) if any(map(_is_left_out, (*target, *run))) else 0.0
+    """Similarity of a whole name to ``run``, 0 to 100.
+
+    It is 0 where a value differs, or a word is another word and not a misspelling.
+    """
+    words = [token.text for token in target]
+    run_words = [token.text for token in run]
+    if "".join(words) == "".join(run_words):
+        return 100.0 if len(words) == len(run_words) else _BY_RULE
+    if len(words) != len(run_words):
+        return _without_initials(target, run) if any(map(_is_optional, (*target, *run))) else 0.0
     scores = [
-        _word_similarity(a, b, len(one) > 1 and a.capital and b.capital)
+        _word_similarity(a, b, len(words) > 1 and a.capital and b.capital)
         for a, b in zip(target, run, strict=True)
     ]
     if min(scores) >= 100:
         return 100.0
-    whole = fuzz.ratio(" ".join(one), " ".join(other))
+    whole = fuzz.ratio(" ".join(words), " ".join(run_words))
+    # In a long name the ratio of the whole hides one wrong word, so a bad word decides.
     return min(whole, *scores) if min(scores) < 60 else whole
 
 
 def _word_similarity(target: Token, token: Token, in_name: bool = True) -> float:
-    """Of two tokens; 0 where they are two values, or two different words.
+    """Similarity of two tokens; 0 where they are different values or different words.
 
-    ``in_name``: a plural is another name (*Adam*, *Adams*).
+    ``in_name``: both are parts of a name, where a plural is another name (*Adam*, *Adams*).
     """
     if target.kind != "word" or token.kind != "word":
         equal = target.text == token.text
@@ -238,28 +246,33 @@ def _spelling_similarity(word: str, other: str, in_name: bool) -> float:
 
 
 def _without_initials(target: Sequence[Token], run: Sequence[Token]) -> float:
-    """*Robert Downey* for *Robert J. Downey*; two words at least must be left."""
-    one, other = list(_bare(target)), list(_bare(run))
-    if len(one) != len(other) or len(one) < 2:
+    """95 for *Robert Downey*, where *Robert J. Downey* is accepted, else 0.
+
+    At least two words must be left without initials and titles.
+    """
+    words = list(_without_optional(target))
+    run_words = list(_without_optional(run))
+    if len(words) != len(run_words) or len(words) < 2:
         return 0.0
-    same = all(_word_similarity(a, b) >= 100 for a, b in zip(one, other, strict=True))
+    same = all(_word_similarity(a, b) >= 100 for a, b in zip(words, run_words, strict=True))
     return _BY_RULE if same else 0.0
 
 
-def _bare(run: Sequence[Token]) -> Iterator[Token]:
-    """Without initials and titles; a letter at the end is none (*Vitamin C*)."""
+def _without_optional(run: Sequence[Token]) -> Iterator[Token]:
+    """``run`` without initials and titles; the last letter stays (*Vitamin C*)."""
     for token in run[:-1]:
-        if not _is_left_out(token):
+        if not _is_optional(token):
             yield token
     yield run[-1]
 
 
-def _is_left_out(token: Token) -> bool:
+def _is_optional(token: Token) -> bool:
+    """Whether ``token`` is an initial or a title."""
     return (len(token.text) == 1 and token.kind == "word") or token.text in TITLES
 
 
 def _yes_or_no(text: str, word: str) -> float:
-    """The first such word of the answer counts."""
+    """100 where the first *yes* or *no* of the answer agrees with ``word``, else 0."""
     for token in tokens(text):
         if token.text in _YES | _NO:
             return 100.0 if (token.text in _YES) == (word in _YES) else 0.0
@@ -267,7 +280,7 @@ def _yes_or_no(text: str, word: str) -> float:
 
 
 def _symbols(text: str, name: str) -> float:
-    """A name of signs alone, such as ``+`` or an emoji, must be all the signs of the answer."""
+    """100 where the answer has exactly the signs of ``name`` (``+``, an emoji), else 0."""
     wanted = "".join(unmarked(name).split()) or "".join(name.split())
     signs = "".join(c for c in text if not (c.isalnum() or c.isspace() or c in ".,:;!?'\""))
     return 100.0 if wanted and wanted in (signs, text.strip()) else 0.0

@@ -1,4 +1,4 @@
-"""When two words are one: slips of the pen, spellings, abbreviations."""
+"""Words: text without markup, the form in which words are compared, and when two are the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from rapidfuzz.distance import DamerauLevenshtein
 
 _ARTICLES = {"the", "a", "an"}
-_JOINED = str.maketrans("", "", "'\u2019`")
+_APOSTROPHES = str.maketrans("", "", "'\u2019`")
 _TOKEN = re.compile(r"(?<![\w)\]])-?\d+(?:\.\d+)*\w*|\w+")
-"""A word, or a number with its sign and its decimals; the hyphen of ``1990-1995`` is no sign."""
+"""A word, or a number with sign and decimals; the hyphen of ``1990-1995`` is not a sign."""
 
 
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -26,8 +26,10 @@ _SUPERSCRIPTS = str.maketrans("\u2044\u2212", "/-")
 
 
 def unmarked(text: str) -> str:
-    """``text`` without thoughts, special tokens, markup and invisible characters; digits of any
-    script as 0 to 9, full-width letters as plain ones."""
+    """``text`` without thoughts, special tokens, markup and invisible characters.
+
+    Digits of any script become 0 to 9, and full-width letters become plain ones.
+    """
     text = _THOUGHT.sub(" ", text)
     text = _MATHS.sub(r"\1", _LATEX.sub(r"\1", _SPECIAL.sub(" ", text)))
     text = unicodedata.normalize("NFKC", _MARKS.sub("", text)).translate(_SUPERSCRIPTS)
@@ -37,9 +39,9 @@ def unmarked(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Invisible characters go, and the marks of vowels in Hebrew and Arabic, which few write; a
-    digit of another script becomes 0 to 9."""
+    """``character`` as compared: empty where it is invisible, 0 to 9 where it is a digit."""
     category = unicodedata.category(character)
+    # The range holds vowel marks of Hebrew and Arabic, which most people do not write.
     if category == "Cf" or (category == "Mn" and "\u0591" <= character <= "\u06ed"):
         return ""
     digit = unicodedata.decimal(character, None)
@@ -47,33 +49,39 @@ def _plain(character: str) -> str:
 
 
 def folded_words(word: str) -> list[str]:
-    """One word of a text as it is compared: folded, joined at apostrophes."""
+    """One word of a text as it is compared: lower case, no accents, no apostrophes."""
     if word.isascii():
-        return [word.lower().translate(_JOINED)]
+        return [word.lower().translate(_APOSTROPHES)]
     plain = "".join(c for c in _folded(word) if not unicodedata.combining(c)).replace("ð", "d")
     plain = plain.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("œ", "oe")
-    plain = plain.replace("\u0629", "\u0647").translate(_JOINED)
+    # In Arabic, ta marbuta at the end of a word is often written as ha.
+    plain = plain.replace("\u0629", "\u0647").translate(_APOSTROPHES)
     return [plain] if plain else []
 
 
 def normalise(text: str) -> str:
-    """Lower case, no accents, no articles, no punctuation, single spaces: ``"The Piano!"`` becomes
-    ``"piano"``."""
+    """``text`` in lower case, without accents, articles and punctuation, with single spaces.
+
+    ``"The Piano!"`` becomes ``"piano"``.
+    """
     return " ".join(words(text))
 
 
 def words(text: str) -> list[str]:
-    """The words of ``normalise``. Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is
-    ``dont``; numbers keep sign and decimals and lose what groups their digits."""
-    every = all_words(text)
-    return [word for word in every if word not in _ARTICLES] or every
+    """The words of ``normalise``.
+
+    Apostrophes and full stops join: ``J.K.`` is ``jk``, ``don't`` is ``dont``. Numbers keep their
+    sign and decimals, and lose the commas between their digits.
+    """
+    with_articles = all_words(text)
+    return [word for word in with_articles if word not in _ARTICLES] or with_articles
 
 
 def all_words(text: str) -> list[str]:
-    """As ``words``, articles and all."""
+    """As ``words``, with articles."""
     plain = "".join(c for c in _folded(text) if not unicodedata.combining(c))
     plain = plain.replace("ð", "d").replace("ø", "o").replace("ł", "l").replace("\u2212", "-")
-    plain = plain.replace("&", " and ").replace("_", " ").translate(_JOINED)
+    plain = plain.replace("&", " and ").replace("_", " ").translate(_APOSTROPHES)
     plain = re.sub(r"\.(?=\s|$)", " ", ungrouped(plain))
     return _TOKEN.findall(re.sub(r"(?<!\d)\.|\.(?!\d)", "", plain))
 
@@ -84,8 +92,8 @@ def ungrouped(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Compatibility caseless form, decomposed (Unicode, D146): what NFKD lays open, such as script
-    letters, has a case."""
+    """``text`` in decomposed compatibility caseless form (Unicode Standard, definition D146)."""
+    # Folded twice: NFKD turns some characters without case, such as script letters, into capitals.
     once = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", text).casefold())
     return unicodedata.normalize("NFKD", once.casefold())
 
@@ -105,62 +113,65 @@ CURRENCIES = _by_spelling(_TABLES["currencies"])
 UNITS = _by_spelling(_TABLES["units"])
 COMPARISONS = _by_spelling(_TABLES["comparisons"])
 MONTHS = _by_spelling(_TABLES["months"])
-"""Full name of each month by its short name."""
+"""Full name of each month, by its short name."""
 MONTH_NAMES = (*_TABLES["months"], *MONTHS)
 SPELLINGS = _by_spelling(_TABLES["words"])
 TITLES = set(_TABLES["names"]["titles"])
 RULERS = set(_TABLES["names"]["rulers"])
 MAKES_ANOTHER = set(_TABLES["names"]["makes_another"])
-"""Words that make another name of the one behind them: *New York*, *South Sudan*."""
+"""Words before a name that make another name: *New York*, *South Sudan*."""
 DESCRIBES = set(_TABLES["names"]["describes"])
-"""Those of them that in lower case only describe: *the great Edda Finch*."""
+"""The words of ``MAKES_ANOTHER`` that only describe in lower case: *the great Edda Finch*."""
 KINDS_OF_PLACE = set(_TABLES["names"]["kinds_of_place"])
-"""Words that a name may be without: *Everest* for *Mount Everest*."""
+"""Words that may be left out of a name: *Everest* for *Mount Everest*."""
 COUNTRIES: dict[str, list[str]] = _TABLES["countries"]
-"""More names of countries, by ISO 3166 code of two letters."""
+"""Further names of countries, by two-letter code of ISO 3166."""
 
 
 _ST = ({"st", "street"}, {"st", "saint"})
 _DIGRAPHS = (("ue", "u"), ("oe", "o"), ("ae", "a"), ("aa", "a"), ("ss", "s"))
 _GENDERS = {"a", "o", "e"}
-_SLIP = 2
-"""Edits that a slip of the pen makes at most in a word of fewer than 12 letters."""
+_MAX_EDITS = 2
+"""Most edits of a misspelling in a word of fewer than 12 letters; longer words may have more."""
 
 
-def same_word(one: str, other: str) -> bool:
-    """Equal, but for spellings that are alike by rule: *St.* and *Saint*, *Zürich* and *Zuerich*,
-    *colour* and *color*."""
-    if one == other or {one, other} in _ST:
+def same_word(word: str, other: str) -> bool:
+    """Whether two words differ at most in spelling, by rule.
+
+    *St.* is *Saint*, *Zürich* is *Zuerich*, *colour* is *color*.
+    """
+    if word == other or {word, other} in _ST:
         return True
-    one, other = SPELLINGS.get(one, one), SPELLINGS.get(other, other)
-    if one == other or _without_digraphs(one) == _without_digraphs(other):
+    word = SPELLINGS.get(word, word)
+    other = SPELLINGS.get(other, other)
+    if word == other or _without_digraphs(word) == _without_digraphs(other):
         return True
-    return len(one) > 3 and _as_heard(one) == _as_heard(other)
+    return len(word) > 3 and _as_heard(word) == _as_heard(other)
 
 
-def is_plural(one: str, other: str) -> bool:
-    """Whether one of the two is the other's plural."""
-    short, long = sorted((one, other), key=len)
+def is_plural(word: str, other: str) -> bool:
+    """Whether one of two words is the plural of the other."""
+    short, long = sorted((word, other), key=len)
     return len(short) > 3 and long in (f"{short}s", f"{short}es")
 
 
-def is_another_word(one: str, other: str) -> bool:
-    """Whether the difference makes another word of ``one``, the word of the accepted answer.
+def is_another_word(word: str, other: str) -> bool:
+    """Whether ``other`` is another word than ``word``, and not a misspelling of it.
 
-    A slip gives a word that no dictionary has (*Phillipines*). *chlorine* for *chloride* is none,
-    nor is *responsible* for *irresponsible*, nor *Livio* for *Livia*.
+    A misspelling is not in the dictionary (*Phillipines*). *chlorine* for *chloride* is another
+    word, and so is *responsible* for *irresponsible*, or *Livio* for *Livia*.
     """
-    short, long = sorted((one, other), key=len)
-    if len(short) <= 3 or not (one + other).isascii() or re.search(r"\d", one + other):
-        return True  # too little is left to tell
-    distance = DamerauLevenshtein.distance(one, other)
-    if distance > max(_SLIP, len(long) // 4):
+    short, long = sorted((word, other), key=len)
+    if len(short) <= 3 or not (word + other).isascii() or re.search(r"\d", word + other):
+        return True  # one edit in a short word, or in a number, makes another one
+    distance = DamerauLevenshtein.distance(word, other)
+    if distance > max(_MAX_EDITS, len(long) // 4):
         return True
     if long.endswith(short) or long.startswith(short):
         return True
-    if one[:-1] == other[:-1] and {one[-1], other[-1]} <= _GENDERS:
+    if word[:-1] == other[:-1] and {word[-1], other[-1]} <= _GENDERS:
         return True
-    if one[0] != other[0] and (distance > 1 or len(short) <= 4):
+    if word[0] != other[0] and (distance > 1 or len(short) <= 4):
         return True
     return _is_known(other)
 
@@ -172,14 +183,14 @@ def _is_known(word: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _dictionary() -> Any:
-    from spellchecker import SpellChecker  # 0.2 s, for answers that are nearly right
+    from spellchecker import SpellChecker  # takes 0.2 s, so only for nearly right answers
 
     return SpellChecker()
 
 
 @lru_cache(maxsize=65536)
 def _as_heard(word: str) -> str:
-    """Without what is not heard, and is often misspelt: *Sarah* and *Sara*."""
+    """``word`` without letters that are not heard, and so often misspelt: *Sarah*, *Sara*."""
     word = re.sub(r"(.)\1", r"\1", word)
     word = word.replace("dg", "g").replace("ck", "k").replace("ph", "f")
     return re.sub(r"(?:ie|ey|i)$", "y", re.sub(r"(?<=[aeor])h\b", "", word))

@@ -1,4 +1,4 @@
-"""An answer as tokens: words, and values (numbers, dates, money, ...) with what they mean."""
+"""A text as tokens: words, and values such as numbers, dates and money."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from harness.grading._claims import BOUND_AFTER, BOUND_BEFORE, NUMBER, ROMAN, TOKEN
-from harness.grading._scripts import in_digits
+from harness.grading._patterns import BOUND_AFTER, BOUND_BEFORE, NUMBER, ROMAN, TOKEN, in_digits
 from harness.grading._text import COMPARISONS, CURRENCIES, MONTHS, SCALES, UNITS, folded_words
 
 _NUMBER = re.compile(NUMBER, re.VERBOSE)
 _ROMAN_DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _NAMED_TIMES = {"noon": "12:00 pm", "midday": "12:00 pm", "midnight": "12:00 am"}
 _MAY_BE_BOUND = {"number", "quantity", "money", "percent", "date"}
-_LONGEST_BOUND = 20
-"""Characters before a value in which *at least* or the like is looked for."""
+_BOUND_LENGTH = 20
+"""Characters before a value that may hold its bound, such as *at least*."""
 
 Date = tuple[int, int, int]
-"""Year, month, day; 0 for each that the text leaves open."""
+"""Year, month, day; 0 for each one that the text does not give."""
 
 
 class Reading(NamedTuple):
-    """A kind of value, the value, and how it is shown."""
+    """A value of a text: its kind, the value, and how it is shown."""
 
     kind: str
     value: Any
@@ -36,36 +35,38 @@ class Token(NamedTuple):
     """A word or a value of a text."""
 
     text: str
-    """Folded; of a value, how it is shown."""
+    """A word in lower case without accents; or how a value is shown."""
     kind: str
     """``word``, ``number``, ``ordinal``, ``roman``, ``date``, ``time``, ``money``, ``percent``,
     ``quantity``, ``range``, ``comparison``, ``year`` (of two digits), ``decade``, ``ratio``,
     ``code``, ``sign``."""
     value: Any
     start: int
-    """Place in the text, as ``in_digits`` has it."""
+    """First character in the text that ``in_digits`` returns."""
     end: int
+    """The character after the last one."""
     capital: bool = False
+    """Whether a word begins with a capital letter."""
 
 
 @lru_cache(maxsize=8192)
 def tokens(text: str) -> tuple[Token, ...]:
-    """``text`` in tokens; *5 km* is one, and so is *at least 18*."""
+    """The tokens of ``text``; *5 km* is one token, and so is *at least 18*."""
     text = in_digits(text)
-    parts = [token for match in TOKEN.finditer(text) for token in _read(text, match)]
-    bounds = [token for token in parts if token.kind == "comparison"]
-    if not bounds:
-        return tuple(parts)
-    return tuple(t for t in parts if t in bounds or not _within(t, bounds))
+    all_tokens = [token for match in TOKEN.finditer(text) for token in _read(text, match)]
+    comparisons = [token for token in all_tokens if token.kind == "comparison"]
+    if not comparisons:
+        return tuple(all_tokens)
+    return tuple(t for t in all_tokens if t in comparisons or not _within(t, comparisons))
 
 
-def _within(token: Token, bounds: list[Token]) -> bool:
-    """Whether ``token`` is a word of a bound, such as *least* of *at least 18*."""
-    return any(bound.start <= token.start < bound.end for bound in bounds)
+def _within(token: Token, comparisons: list[Token]) -> bool:
+    """Whether ``token`` is part of a comparison, such as *least* of *at least 18*."""
+    return any(other.start <= token.start < other.end for other in comparisons)
 
 
 def _read(text: str, match: re.Match[str]) -> list[Token]:
-    """The tokens of one match of the pattern."""
+    """The tokens of one match of the pattern ``TOKEN``."""
     if match["word"] is not None:
         return _words(text, match)
     for group, read in _READERS.items():
@@ -83,7 +84,7 @@ def _number(match: re.Match[str]) -> Reading:
     if match["percent"]:
         return Reading("percent", amount, f"{amount:g}%")
     if currency := CURRENCIES.get((match["currency"] or "").lower()):
-        if match["currency"].lower().startswith("pound"):  # of weight, or of money
+        if match["currency"].lower().startswith("pound"):  # a weight or money: see _same_pounds
             return Reading("quantity", (amount, "pound"), f"{amount:g} pound")
         return Reading("money", (amount, currency), f"{amount:g} {currency}")
     if match["unit"]:
@@ -101,7 +102,7 @@ def _money(match: re.Match[str]) -> Reading:
 
 
 def _range(match: re.Match[str]) -> Reading | None:
-    """Both ends; *5 and 6* are two numbers, *between 5 and 6* are the ends of a range."""
+    """Both ends of a range, such as *between 5 and 6*; None for the two numbers *5 and 6*."""
     if " and " in match[0].lower() and not match[0].lower().startswith("between"):
         return None
     low, high = (_amount(part.strip("$€£¥.,")) for part in (match["low"], match["high"]))
@@ -116,7 +117,7 @@ def _fraction(match: re.Match[str]) -> Reading | None:
 
 
 def _era(match: re.Match[str]) -> Reading:
-    """A year; one before Christ is negative."""
+    """A year; a year BC is negative."""
     year = int(match["era"] or match["era_after"])
     before = (match["which_era"] or "").lower().startswith("b")
     return Reading("number", float(-year if before else year), f"{year} {'BC' if before else 'AD'}")
@@ -138,7 +139,7 @@ def _clock(match: re.Match[str]) -> Reading:
 
 
 def _moment(text: str) -> Reading:
-    """A time of day; what is none, such as 31:12, is a score."""
+    """A time of day, or a ratio where the text is not one (31:12 is a score)."""
     from dateutil import parser
 
     plain = re.sub(r"\s?o'?clock", ":00", text, flags=re.IGNORECASE)
@@ -156,9 +157,10 @@ def _date(match: re.Match[str], group: str) -> Reading | None:
 
 
 def _dates(text: str) -> tuple[Date, ...]:
-    """The dates that ``text`` may mean: 3/4/1990 is one in March or one in April."""
+    """The dates that ``text`` may mean: 3/4/1990 is a day in March or in April."""
     plain = re.sub(r"\b(of|the|day)\b", " ", text)
     try:
+        # With hyphens the date is ISO 8601 (year, month, day), which has only one reading.
         readings = [_day(plain, day_first) for day_first in (False, "-" not in text)]
     except (ValueError, OverflowError):
         return ()
@@ -166,15 +168,19 @@ def _dates(text: str) -> tuple[Date, ...]:
 
 
 def _day(text: str, day_first: bool) -> Date:
-    """What the parser takes from its default, it takes from both: that, the text leaves open."""
+    """The date in ``text``, with 0 for the parts that it does not give.
+
+    The parser fills such parts from its default date. They are the parts that differ between two
+    default dates.
+    """
     from dateutil import parser
 
-    bases = (datetime(4, 1, 1), datetime(8, 2, 2))
-    one, other = (parser.parse(text, default=base, dayfirst=day_first) for base in bases)
+    defaults = (datetime(4, 1, 1), datetime(8, 2, 2))  # leap years, so that 29 February is read
+    first, second = (parser.parse(text, default=day, dayfirst=day_first) for day in defaults)
     return (
-        one.year if one.year == other.year else 0,
-        one.month if one.month == other.month else 0,
-        one.day if one.day == other.day else 0,
+        first.year if first.year == second.year else 0,
+        first.month if first.month == second.month else 0,
+        first.day if first.day == second.day else 0,
     )
 
 
@@ -185,7 +191,7 @@ def _shown(date: Date) -> str:
 
 
 def _plain(kind: str, group: str, match: re.Match[str]) -> Reading:
-    """A kind whose value is its text."""
+    """A value that is compared as text, such as a code."""
     text = match[group].lower()
     return Reading(kind, text, text)
 
@@ -210,14 +216,15 @@ _READERS: dict[str, Callable[[re.Match[str]], Reading | None]] = {
     "era_after": _era,
     "signed": partial(_plain, "sign", "signed"),
 }
-"""How each group of the pattern is read; None where it is no such value after all."""
+"""The reader of each group of ``TOKEN``; it returns None where the text is not such a value."""
 
 
 def _numbers(match: re.Match[str]) -> Iterator[Token]:
-    """Each number within ``match`` by itself."""
-    for part in _NUMBER.finditer(match[0]):
-        amount = _amount(part[0])
-        start, end = (match.start() + place for place in part.span())
+    """The numbers in ``match``, each as a token."""
+    for number in _NUMBER.finditer(match[0]):
+        amount = _amount(number[0])
+        start = match.start() + number.start()
+        end = match.start() + number.end()
         yield Token(f"{amount:g}", "number", amount, start, end)
 
 
@@ -227,10 +234,10 @@ def _amount(number: str) -> float:
 
 
 def _with_bound(text: str, token: Token) -> Token:
-    """``token``, or a comparison where *at least* stands before it or *or more* behind it."""
+    """``token``, or a comparison where *at least* is before it or *or more* after it."""
     if token.kind not in _MAY_BE_BOUND:
         return token
-    left = max(0, token.start - _LONGEST_BOUND)
+    left = max(0, token.start - _BOUND_LENGTH)
     before = BOUND_BEFORE.search(text[left : token.start])
     if before and before["bound"]:
         sign = COMPARISONS[re.sub(r"\s+", " ", before["bound"].lower())]
@@ -247,8 +254,9 @@ def _compared(token: Token, sign: str, start: int, end: int) -> Token:
 
 
 def _words(text: str, match: re.Match[str]) -> list[Token]:
-    """Words as they are compared; a Roman numeral behind a capital word has a value, too."""
-    raw, (start, end) = match[0], match.span()
+    """The words of one match; a Roman numeral after a capitalised word has a value, too."""
+    raw = match[0]
+    start, end = match.span()
     capital = raw[:1].isupper()
     parts = [
         Token(MONTHS.get(word, word), "word", None, start, end, capital)
@@ -263,4 +271,5 @@ def _words(text: str, match: re.Match[str]) -> list[Token]:
 
 def _roman(text: str) -> int:
     values = [_ROMAN_DIGITS[letter] for letter in text]
-    return sum(-one if one < after else one for one, after in pairwise([*values, 0]))
+    # A digit before a larger one is subtracted: IX is 9.
+    return sum(-value if value < after else value for value, after in pairwise([*values, 0]))

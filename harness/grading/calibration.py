@@ -1,4 +1,4 @@
-"""What a judge's verdicts are worth, held against labelled pairs."""
+"""How good a judge's verdicts are, measured on labelled pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.stats import ErrorRates, Interval, cluster_bootstrap, holm, kappa, 
 
 SAME, DIFFER, UNDECIDED = "same", "differ", "undecided"
 _ALPHA = 0.05
-"""Below it a difference between two graders is taken for one."""
+"""Level of significance of a difference between two graders."""
 _CONCLUSIONS = {
     "judge": "the judge is the better grader",
     "fuzzy": "the fuzzy grader is the better grader",
@@ -21,154 +21,180 @@ _CONCLUSIONS = {
 
 
 class JudgeQuality(NamedTuple):
-    """How a judge did on one half of the labelled pairs; undecided counts as rejected."""
+    """A judge's figures on one half of the labelled pairs; undecided counts as rejected."""
 
     pairs: int
+    """Number of labelled pairs."""
     accuracy: Interval
+    """Share of the verdicts that agree with the labels."""
     kappa: Interval
-    """Cohen's, against the labels."""
+    """Cohen's kappa of the verdicts and the labels."""
     false_accepts: Interval
-    """Share of the wrong answers that are accepted."""
+    """Share of the wrong answers that the judge accepts."""
     false_rejects: Interval
-    """Share of the right answers that are not."""
+    """Share of the right answers that the judge does not accept."""
     right: int
-    """How many of the pairs are right."""
+    """Number of pairs whose label is right."""
     undecided: int
+    """Number of pairs on which the judge did not decide."""
 
     @property
     def rates(self) -> ErrorRates:
-        """For ``rogan_gladen``."""
-        accepted = 1 - self.false_rejects.estimate
-        return ErrorRates(
-            accepted, 1 - self.false_accepts.estimate, self.right, self.pairs - self.right
-        )
+        """Sensitivity and specificity, for ``harness.stats.rogan_gladen``."""
+        sensitivity = 1 - self.false_rejects.estimate
+        specificity = 1 - self.false_accepts.estimate
+        return ErrorRates(sensitivity, specificity, self.right, self.pairs - self.right)
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {k: v._asdict() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
+        """The fields as JSON values."""
+        return _plain(self._asdict())
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> JudgeQuality:
-        """From ``plain``."""
-        values: dict[str, Any] = {
-            k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()
-        }
-        return cls(**values)
+    def of(cls, values: Mapping[str, Any]) -> JudgeQuality:
+        """The figures that ``plain`` gave."""
+        return cls(**_with_intervals(values))
 
     def __str__(self) -> str:
-        found = f"accuracy {self.accuracy}, kappa {self.kappa}, false accepts {self.false_accepts},"
         return (
-            f"{found} false rejects {self.false_rejects} on {self.pairs} pairs, undecided"
-            f" {self.undecided}"
+            f"accuracy {self.accuracy}, kappa {self.kappa}, false accepts {self.false_accepts},"
+            f" false rejects {self.false_rejects} on {self.pairs} pairs, undecided {self.undecided}"
         )
 
 
 class Versus(NamedTuple):
-    """A judge and the fuzzy grader on the very same labelled pairs."""
+    """A judge and the fuzzy grader, compared on the same labelled pairs."""
 
     group: str
-    """Of the pairs; empty: all of them."""
+    """Group of the pairs; empty for all pairs."""
     pairs: int
+    """Number of labelled pairs."""
     judge: Interval
-    """Share of the judge's verdicts that the labels bear out."""
+    """Share of the judge's verdicts that agree with the labels."""
     fuzzy: Interval
-    """That of the fuzzy grader's."""
+    """Share of the fuzzy grader's verdicts that agree with the labels."""
     difference: Interval
     """The judge's share minus the fuzzy grader's."""
     p: float
-    """Of the paired test that the difference is 0; of several groups adjusted by Holm's method."""
+    """P-value of the paired test that the difference is 0; for groups adjusted by Holm's method."""
 
     @property
     def better(self) -> str:
-        """``judge`` or ``fuzzy``; empty where the pairs cannot tell them apart."""
+        """``judge`` or ``fuzzy``; empty where the difference is not significant."""
         if self.p >= _ALPHA:
             return ""
         return "judge" if self.difference.estimate > 0 else "fuzzy"
 
     @property
     def conclusion(self) -> str:
-        """Which grader is better here, in words."""
+        """Which grader is better, in words."""
         return _CONCLUSIONS[self.better]
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready, with ``better``."""
-        return {
-            k: v._asdict() if isinstance(v, Interval) else v for k, v in self._asdict().items()
-        } | {"better": self.better}
+        """The fields and ``better`` as JSON values."""
+        return _plain(self._asdict()) | {"better": self.better}
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Versus:
-        """From ``plain``."""
-        values: dict[str, Any] = {
-            k: Interval(**v) if isinstance(v, dict) else v for k, v in kept.items()
-        }
-        return cls(**{name: values[name] for name in cls._fields})
+    def of(cls, values: Mapping[str, Any]) -> Versus:
+        """The comparison that ``plain`` gave."""
+        return cls(**_with_intervals({name: values[name] for name in cls._fields}))
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value._asdict() if isinstance(value, Interval) else value
+        for name, value in values.items()
+    }
+
+
+def _with_intervals(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values before ``_plain``."""
+    return {
+        name: Interval(**value) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
 
 
 def versus(pairs: Sequence[Labelled], judge: Sequence[bool], fuzzy: Sequence[bool]) -> list[Versus]:
-    """All ``pairs``, then each group: who agrees more with the labels, the judge or the fuzzy
-    grader?
+    """Which grader agrees more with the labels: first on all ``pairs``, then on each group.
 
-    ``judge`` and ``fuzzy`` say which answers each accepts. Pairs on one accepted answer stand or
-    fall together.
+    ``judge`` and ``fuzzy`` hold, for each pair, whether that grader accepts the answer. Pairs with
+    the same accepted answer are one cluster of the bootstrap, as they are not independent.
     """
-    rows = [
-        (float(j == pair.right), float(f == pair.right), pair)
-        for pair, j, f in zip(pairs, judge, fuzzy, strict=True)
+    hits = [
+        (float(by_judge == pair.right), float(by_fuzzy == pair.right), pair)
+        for pair, by_judge, by_fuzzy in zip(pairs, judge, fuzzy, strict=True)
     ]
     names = list(dict.fromkeys(pair.group for pair in pairs))
-    groups = [_versus(name, [row for row in rows if row[2].group == name]) for name in names]
+    groups = [_versus(name, [row for row in hits if row[2].group == name]) for name in names]
     adjusted = holm([group.p for group in groups])
     return [
-        _versus("", rows),
+        _versus("", hits),
         *(group._replace(p=p) for group, p in zip(groups, adjusted, strict=True)),
     ]
 
 
-def _versus(group: str, rows: Sequence[tuple[float, float, Labelled]]) -> Versus:
-    judge, fuzzy = [j for j, _, _ in rows], [f for _, f, _ in rows]
-    facts = [pair.accepted for _, _, pair in rows]
-    paired = paired_bootstrap(fuzzy, judge, facts)
-    shares = cluster_bootstrap(judge, facts), cluster_bootstrap(fuzzy, facts)
-    return Versus(group, len(rows), *shares, paired.difference, paired.p)
+def _versus(group: str, hits: Sequence[tuple[float, float, Labelled]]) -> Versus:
+    judge = [by_judge for by_judge, _, _ in hits]
+    fuzzy = [by_fuzzy for _, by_fuzzy, _ in hits]
+    clusters = [pair.accepted for _, _, pair in hits]
+    paired = paired_bootstrap(fuzzy, judge, clusters)
+    return Versus(
+        group,
+        len(hits),
+        cluster_bootstrap(judge, clusters),
+        cluster_bootstrap(fuzzy, clusters),
+        paired.difference,
+        paired.p,
+    )
 
 
 def decide(odds: float, cut: float) -> str:
-    """The verdict on a case; a tie is undecided, and so is what is no number."""
+    """The verdict on a case: ``same`` above ``cut``, ``differ`` below it (log-odds in nats).
+
+    Odds that equal the cut, or are not a number, give ``undecided``.
+    """
     if math.isnan(odds) or odds == cut:
         return UNDECIDED
     return SAME if odds > cut else DIFFER
 
 
 def best_cut(odds: Sequence[float], right: Sequence[bool]) -> float:
-    """Where *same* best begins: of the cuts with the most verdicts right, the one nearest to 0.
+    """The cut with the most right verdicts; of several such cuts, the one nearest to 0.
 
-    A judge may lean to *same* or *differ* themselves, which four ways of asking do not cancel.
+    A judge may prefer the meaning *same* or *differ*. Asking in four ways does not cancel that, so
+    the cut is fitted.
     """
-    steps = sorted(set(odds))
-    cuts = [0.0, steps[0] - 1, *((a + b) / 2 for a, b in pairwise(steps)), steps[-1] + 1]
-    return max(
-        cuts,
-        key=lambda cut: (sum((o > cut) == r for o, r in zip(odds, right, strict=True)), -abs(cut)),
-    )
+    values = sorted(set(odds))
+    between = ((low + high) / 2 for low, high in pairwise(values))
+    cuts = [0.0, values[0] - 1, *between, values[-1] + 1]
+
+    def quality(cut: float) -> tuple[int, float]:
+        hits = sum((value > cut) == label for value, label in zip(odds, right, strict=True))
+        return hits, -abs(cut)
+
+    return max(cuts, key=quality)
 
 
 def worth(pairs: Sequence[Labelled], verdicts: Sequence[str]) -> JudgeQuality:
-    """How ``verdicts`` on ``pairs`` agree with the labels; pairs on one accepted answer stand or
-    fall together."""
-    labels, said = [pair.right for pair in pairs], [verdict == SAME for verdict in verdicts]
-    facts = [pair.accepted for pair in pairs]
-    rows = list(zip(labels, said, facts, strict=True))
+    """How well ``verdicts`` on ``pairs`` agree with the labels.
+
+    Pairs with the same accepted answer are one cluster of the bootstrap.
+    """
+    labels = [pair.right for pair in pairs]
+    accepts = [verdict == SAME for verdict in verdicts]
+    clusters = [pair.accepted for pair in pairs]
+    rows = list(zip(labels, accepts, clusters, strict=True))
     return JudgeQuality(
-        len(pairs),
-        cluster_bootstrap([float(label == s) for label, s, _ in rows], facts),
-        kappa(labels, said, facts),
-        _share([(s, fact) for label, s, fact in rows if not label]),
-        _share([(not s, fact) for label, s, fact in rows if label]),
-        sum(labels),
-        sum(verdict == UNDECIDED for verdict in verdicts),
+        pairs=len(pairs),
+        accuracy=_share([(label == accept, cluster) for label, accept, cluster in rows]),
+        kappa=kappa(labels, accepts, clusters),
+        false_accepts=_share([(accept, cluster) for label, accept, cluster in rows if not label]),
+        false_rejects=_share([(not accept, cluster) for label, accept, cluster in rows if label]),
+        right=sum(labels),
+        undecided=sum(verdict == UNDECIDED for verdict in verdicts),
     )
 
 
 def _share(rows: Sequence[tuple[bool, str]]) -> Interval:
-    return cluster_bootstrap([float(hit) for hit, _ in rows], [fact for _, fact in rows])
+    """The share of hits in rows of (hit, cluster)."""
+    return cluster_bootstrap([float(hit) for hit, _ in rows], [cluster for _, cluster in rows])

@@ -1,5 +1,4 @@
-"""Verdicts that are there already: what one cell was told of an answer, the next need not ask
-again."""
+"""A judge: a model that is asked whether two answers mean the same, with a memory on disk."""
 
 from __future__ import annotations
 
@@ -24,11 +23,10 @@ from harness.models.loading import base_of
 from harness.recipes import Calibration, Decoding, Judge, Labelled, LabelledSet, canonical, sha256
 
 FOUR = "four-1"
-"""Name and version of what is asked here and of how replies are read, part of the recipe of every
-judge."""
+"""Name and version of the prompts and of the reading of replies, part of every judge's recipe."""
 
-# words of an answer that are judged, as many as the fuzzy grader reads: what follows is rambling
 _READ = 60
+"""Words of an answer that are judged, as many as the fuzzy grader reads."""
 _WAYS = len(VERDICTS)
 _FIRM = " Answer with one word, yes or no:"
 _TRIES = (
@@ -36,34 +34,39 @@ _TRIES = (
     (_FIRM, Decoding(max_new_tokens=8)),
     (_FIRM, Decoding(max_new_tokens=8, do_sample=True, temperature=0.7, seed=1)),
 )
-"""What is put behind the prompt, and how it is answered: firmer where the reply before was neither
-yes nor no."""
+"""A suffix of the prompt and a decoding for each try; the next one follows an unclear reply."""
 
 
 class Case(NamedTuple):
-    """What is judged: does ``given`` say what ``expected`` says?"""
+    """A question with two answers: does ``given`` mean the same as ``expected``?"""
 
     question: str
     expected: str
-    """One accepted answer; names of a list are joined by ``"; "``."""
+    """One accepted answer; ``"; "`` joins the names of a list."""
     given: str
+    """The answer to be judged."""
 
 
 class Judgement(NamedTuple):
-    """What a judge said of a case, asked in every way."""
+    """A judge's replies on one case, asked in all four ways of ``VERDICTS``."""
 
     odds: float
-    """Log-likelihood of *same* against *differ* in nats, summed over all ways; or votes for *same*
-    less the others."""
+    """Sum over the ways of the log-likelihood of *same* minus that of *differ*, in nats.
+
+    Where the engine gives no log-likelihoods: votes for *same* minus votes for *differ*.
+    """
     asked: tuple[dict[str, Any], ...]
-    """Each prompt, the words for *same* and *differ*, and their ``log_likelihoods``; or the raw
-    ``replies``, and how they were read (``vote``: 1 same, -1 differ, 0 neither)."""
+    """A record for each way: ``prompt``, the words for ``same`` and ``differ``, and their
+    ``log_likelihoods``; or the raw ``replies`` and the ``vote`` (1 same, -1 differ, 0 neither)."""
 
 
 def prompts(case: Case) -> list[str]:
-    """``case`` in every way of ``VERDICTS``: the question as it is, both answers folded (see
-    ``fold``)."""
-    expected, given = fold(join_names(case.expected)), fold(" ".join(case.given.split()[:_READ]))
+    """The prompts for ``case``, one for each way of ``VERDICTS``.
+
+    Both answers are in lower case without accents (see ``fold``); the question is not changed.
+    """
+    expected = fold(join_names(case.expected))
+    given = fold(" ".join(case.given.split()[:_READ]))
     return [
         way.prompt.format(question=case.question, expected=expected, given=given)
         for way in VERDICTS
@@ -71,52 +74,56 @@ def prompts(case: Case) -> list[str]:
 
 
 def ask(engine: Engine, cases: Sequence[Case]) -> list[Judgement]:
-    """What the judge says of each case: by log-likelihood where its engine tells, else by its
-    replies.
+    """The judge's replies on each case: by log-likelihood where its engine gives it, else as text.
 
-    Each word is *same* in two ways and *differ* in two, and each answer stands first in two, so
-    whatever a judge leans to by itself, a word or a place, is added as often as it is taken away.
+    Each word means *same* in two ways and *differ* in two, and each answer is first in two. So a
+    judge's preference for a word or a place is added as often as it is subtracted.
     """
-    by = _by_likelihood if engine.capabilities.log_likelihood else _by_reply
-    put = [prompt for case in cases for prompt in prompts(case)]
-    found = by(engine, put, VERDICTS * len(cases))
-    each = [found[left : left + _WAYS] for left in range(0, len(found), _WAYS)]
+    score = _by_likelihood if engine.capabilities.log_likelihood else _by_reply
+    all_prompts = [prompt for case in cases for prompt in prompts(case)]
+    results = score(engine, all_prompts, VERDICTS * len(cases))
+    by_case = [results[left : left + _WAYS] for left in range(0, len(results), _WAYS)]
     return [
-        Judgement(round(sum(odds for odds, _ in own), 6), tuple(record for _, record in own))
-        for own in each
+        Judgement(round(sum(odds for odds, _ in ways), 6), tuple(record for _, record in ways))
+        for ways in by_case
     ]
 
 
 def _by_likelihood(
-    engine: Engine, put: Sequence[str], ways: Sequence[Verdict]
+    engine: Engine, prompts: Sequence[str], ways: Sequence[Verdict]
 ) -> list[tuple[float, dict[str, Any]]]:
-    pairs = [(p, word) for p, way in zip(put, ways, strict=True) for word in (way.same, way.differ)]
+    """(odds in nats, record) of each prompt."""
+    pairs = []
+    for prompt, way in zip(prompts, ways, strict=True):
+        pairs += [(prompt, way.same), (prompt, way.differ)]
     totals = [likelihood.total for likelihood in engine.log_likelihood(pairs)]
-    found = []
-    for prompt, way, same, differ in zip(put, ways, totals[::2], totals[1::2], strict=True):
+    results = []
+    for prompt, way, same, differ in zip(prompts, ways, totals[::2], totals[1::2], strict=True):
         record = {
             "prompt": prompt,
             "same": way.same,
             "differ": way.differ,
             "log_likelihoods": [same, differ],
         }
-        found.append((same - differ, record))
-    return found
+        results.append((same - differ, record))
+    return results
 
 
 def _by_reply(
-    engine: Engine, put: Sequence[str], ways: Sequence[Verdict]
+    engine: Engine, prompts: Sequence[str], ways: Sequence[Verdict]
 ) -> list[tuple[float, dict[str, Any]]]:
-    """Prompts whose reply is neither yes nor no are asked again, more firmly."""
-    replies: list[list[str]] = [[] for _ in put]
-    open_ = list(range(len(put)))
-    for behind, decoding in _TRIES:
-        said = engine.answer([put[i] + behind for i in open_], decoding) if open_ else []
-        for i, texts in zip(open_, said, strict=True):
+    """(vote, record) of each prompt; after a reply that is neither yes nor no it is asked again."""
+    replies: list[list[str]] = [[] for _ in prompts]
+    unclear = list(range(len(prompts)))
+    for suffix, decoding in _TRIES:
+        if not unclear:
+            break
+        answers = engine.answer([prompts[i] + suffix for i in unclear], decoding)
+        for i, texts in zip(unclear, answers, strict=True):
             replies[i].append(texts[0])
-        open_ = [i for i in open_ if not read(replies[i][-1])]
-    found = []
-    for prompt, way, texts in zip(put, ways, replies, strict=True):
+        unclear = [i for i in unclear if not read(replies[i][-1])]
+    results = []
+    for prompt, way, texts in zip(prompts, ways, replies, strict=True):
         vote = {way.same.strip(): 1, way.differ.strip(): -1}.get(read(texts[-1]), 0)
         record = {
             "prompt": prompt,
@@ -125,31 +132,33 @@ def _by_reply(
             "replies": texts,
             "vote": vote,
         }
-        found.append((float(vote), record))
-    return found
+        results.append((float(vote), record))
+    return results
 
 
 def read(reply: str) -> str:
-    """``yes`` or ``no`` where ``reply`` begins with one and does not hold the other;
-    else nothing."""
+    """``yes`` or ``no`` where ``reply`` begins with it and does not hold the other; else empty."""
     words = re.findall(r"[^\W_]+", reply.lower())
-    said = {"yes", "no"} & set(words)
-    return words[0] if len(said) == 1 and words[0] in said else ""
+    verdicts = {"yes", "no"} & set(words)
+    return words[0] if len(verdicts) == 1 and words[0] in verdicts else ""
 
 
 LABELLED = (FIXTURES / "grading" / "pairs.csv", FIXTURES / "grading" / "kinds.csv")
-"""Answers of which people have said whether they are right: winners in many wordings, and kinds of
-answers that graders get wrong."""
+"""Answers that people labelled right or wrong.
+
+The first file has award winners in many wordings, the second has answers that graders get wrong.
+"""
 _COLUMNS = ("question", "accepted", "answer", "right")
 
 
 def judge_of(model: str | Path) -> Judge:
     """The judge that ``model`` names: a folder, hub id, ``.gguf`` file, or ``openai:NAME@URL``.
 
-    What a server calls by one name may change behind it; its verdicts are kept by name and address.
+    A judge on a server is known by name and address only. The model behind them may change, and
+    its old verdicts are then still used.
 
     Raises:
-        ModelError: there is no such folder or file.
+        ModelError: the folder or file does not exist or cannot be read.
     """
     text = str(model)
     if text.startswith(SERVED):
@@ -169,25 +178,23 @@ def judge_of(model: str | Path) -> Judge:
 
 
 def calibration_of(model: str | Path) -> Calibration:
-    """That of the judge ``model`` on the labelled pairs that come along. Raises ModelError as
-    ``judge_of``."""
+    """The calibration of the judge ``model`` on the shipped pairs. Raises as ``judge_of``."""
     return Calibration(judge_of(model), labelled(), FUZZY)
 
 
 @cache
 def labelled(*files: Path) -> LabelledSet:
-    """The pairs of CSV files, by default those that come along.
+    """The labelled pairs in CSV ``files``, by default the shipped ones (``LABELLED``).
 
-    Columns: question, accepted, answer, right (yes or no), and perhaps case and group; a pair
-        without a group
-    belongs to one that is named as its file.
+    Columns: question, accepted, answer, right (yes or no), and optionally case and group. A pair
+    without a group belongs to the group that is named as its file.
 
     Raises:
-        DataError: a file cannot be read, or a column is missing, or a label is neither yes nor no.
+        DataError: a file cannot be read, a column is missing, or a label is neither yes nor no.
     """
-    chosen = files or LABELLED
-    pairs = tuple(pair for file in chosen for pair in _pairs(file))
-    return LabelledSet.of(" and ".join(file.name for file in chosen), pairs)
+    files = files or LABELLED
+    pairs = tuple(pair for file in files for pair in _pairs(file))
+    return LabelledSet.of(" and ".join(file.name for file in files), pairs)
 
 
 def _pairs(file: Path) -> Iterator[Labelled]:
@@ -209,40 +216,51 @@ def _pairs(file: Path) -> Iterator[Labelled]:
         )
 
 
-_AT_ONCE = 64
-"""Cases judged between two writes: what a crash loses."""
-_WAIT = 60.0
-"""Seconds for which another process may be writing."""
+_BATCH = 64
+"""Cases judged between two writes; a crash loses at most so many."""
+_TIMEOUT = 60.0
+"""Seconds to wait while another process writes."""
 
 
 class Memory:
-    """Judgements of one judge by content, in an SQLite file that processes share."""
+    """Judgements of one judge, in an SQLite file that several processes may use.
+
+    Their key is a digest of judge and case, so the cells of all experiments share them.
+    """
 
     def __init__(self, file: Path, judge: Judge) -> None:
-        self._file, self._judge = file, judge
+        self._file = file
+        self._judge = judge
 
     def recall(self, cases: Sequence[Case]) -> dict[Case, Judgement]:
-        """Those of ``cases`` that were judged before. Raises StoreError where the file is damaged
-        or not readable."""
-        found = {}
-        with self._open() as rows:
+        """The judgements of those ``cases`` that were judged before.
+
+        Raises:
+            StoreError: the file is damaged or cannot be read.
+        """
+        judgements = {}
+        with self._open() as database:
             for case in cases:
-                kept = rows.execute(
+                row = database.execute(
                     "SELECT judgement FROM verdicts WHERE key = ?", (self._key(case),)
                 ).fetchone()
-                if kept:
-                    odds, asked = json.loads(kept[0])
-                    found[case] = Judgement(odds, tuple(asked))
-        return found
+                if row:
+                    odds, records = json.loads(row[0])
+                    judgements[case] = Judgement(odds, tuple(records))
+        return judgements
 
-    def keep(self, found: Mapping[Case, Judgement]) -> None:
-        """Add ``found``. Raises StoreError where the file is damaged or cannot be written."""
-        lines = [
+    def keep(self, judgements: Mapping[Case, Judgement]) -> None:
+        """Add ``judgements``.
+
+        Raises:
+            StoreError: the file is damaged or cannot be written.
+        """
+        rows = [
             (self._key(case), json.dumps(judgement, ensure_ascii=False))
-            for case, judgement in found.items()
+            for case, judgement in judgements.items()
         ]
-        with self._open() as rows:
-            rows.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", lines)
+        with self._open() as database:
+            database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", rows)
 
     def _key(self, case: Case) -> str:
         return sha256(canonical([self._judge, *case]))
@@ -250,15 +268,15 @@ class Memory:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            rows = sqlite3.connect(self._file, timeout=_WAIT)
+            database = sqlite3.connect(self._file, timeout=_TIMEOUT)
             try:
-                with rows:
-                    rows.execute(
+                with database:  # commits, but does not close
+                    database.execute(
                         "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, judgement TEXT)"
                     )
-                    yield rows
+                    yield database
             finally:
-                rows.close()
+                database.close()
         except sqlite3.Error as error:
             raise StoreError(
                 f"verdicts in {self._file} cannot be used ({error}): remove that file"
@@ -268,13 +286,16 @@ class Memory:
 def judgements(
     cases: Sequence[Case], engine: Callable[[], Engine], memory: Memory
 ) -> dict[Case, Judgement]:
-    """What the judge says of each case, from memory or asked now; ``engine`` is made where one is
-    to be asked."""
-    found = memory.recall(list(dict.fromkeys(cases)))
-    missing = [case for case in dict.fromkeys(cases) if case not in found]
-    for left in range(0, len(missing), _AT_ONCE):
-        some = missing[left : left + _AT_ONCE]
-        told = dict(zip(some, ask(engine(), some), strict=True))
-        memory.keep(told)
-        found |= told
-    return found
+    """The judgement of each case, from ``memory`` or by asking the judge.
+
+    ``engine`` makes the judge's engine. It is called only where a case is not in ``memory``.
+    """
+    unique = list(dict.fromkeys(cases))
+    judgements = memory.recall(unique)
+    missing = [case for case in unique if case not in judgements]
+    for left in range(0, len(missing), _BATCH):
+        batch = missing[left : left + _BATCH]
+        new = dict(zip(batch, ask(engine(), batch), strict=True))
+        memory.keep(new)
+        judgements |= new
+    return judgements

@@ -1,2 +1,4 @@
-"""The shipped model: the text it is made from, its training, and what it can do. See ``python -m
-harness.pocket``."""
+"""The shipped model: its training text, its training, and its measured abilities.
+
+``python -m harness.pocket --help`` lists the commands.
+"""

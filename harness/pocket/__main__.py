@@ -1,5 +1,7 @@
-"""``python -m harness.pocket train FOLDER``: make the shipped model; run again to go on from the
-last checkpoint."""
+"""``python -m harness.pocket``: train the shipped model, measure it, or average two models.
+
+``train FOLDER`` continues from the last checkpoint in FOLDER, where there is one.
+"""
 
 from __future__ import annotations
 
@@ -20,47 +22,48 @@ def main() -> None:
         "task",
         choices=["train", "card", "average"],
         help=(
-            "make the model; measure one and write its card; average --start with --later, trained"
-            " on from it"
+            "train: train a model; card: measure the model in FOLDER and write its card;"
+            " average: average the model --start with --later, which was trained on from it"
         ),
     )
-    parser.add_argument("folder", type=Path, help="where checkpoint, log and the final model go")
-    parser.add_argument("--device", help="cpu or cuda; by default CUDA where there is one")
+    parser.add_argument("folder", type=Path, help="folder of checkpoint, log and final model")
+    parser.add_argument("--device", help="cpu or cuda [cuda where there is one]")
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
     parser.add_argument(
         "--workers",
         type=int,
         default=1,
-        help="processes that write the text: a dozen for a GPU [1]",
+        help="processes that generate the text; a GPU needs about 12 [1]",
     )
-    parser.add_argument("--every", type=int, default=500, help="steps between checkpoints")
+    parser.add_argument("--every", type=int, default=500, help="steps between checkpoints [500]")
     parser.add_argument(
         "--command",
         default="python -m harness.pocket train FOLDER",
-        help="for the card: how it was made",
+        help="for the card: the command that made the model",
     )
     parser.add_argument(
-        "--later", type=Path, help="with average: the model that was trained on from --start"
+        "--later", type=Path, help="for average: the model that was trained on from --start"
     )
     parser.add_argument(
-        "--share", type=float, default=0.75, help="with average: how much of --later [0.75]"
+        "--share", type=float, default=0.75, help="for average: the weight of --later [0.75]"
     )
     for field in fields(Plan):
-        name, known = f"--{field.name.replace('_', '-')}", _ONLY if field.name == "only" else None
-        parser.add_argument(name, type=type(field.default), default=field.default, choices=known)
-    given = vars(parser.parse_args())
-    if given["workers"] < 1:
-        parser.error(f"--workers is {given['workers']}: at least one must write the text")
-    if given["task"] == "card":
-        write_card(given["folder"], given["command"])
+        name = f"--{field.name.replace('_', '-')}"
+        choices = _ONLY if field.name == "only" else None
+        parser.add_argument(name, type=type(field.default), default=field.default, choices=choices)
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error(f"--workers is {args.workers}: give at least 1")
+    if args.task == "card":
+        write_card(args.folder, args.command)
         return
-    if given["task"] == "average":
-        average(Path(given["start"]), given["later"], given["share"], given["folder"])
+    if args.task == "average":
+        if args.later is None:
+            parser.error("average needs --later: give the folder of the later model")
+        average(Path(args.start), args.later, args.share, args.folder)
         return
-    plan = Plan(**{field.name: given[field.name] for field in fields(Plan)})
-    train(
-        plan, given["folder"], given["every"], given["device"], not given["eager"], given["workers"]
-    )
+    plan = Plan(**{field.name: getattr(args, field.name) for field in fields(Plan)})
+    train(plan, args.folder, args.every, args.device, not args.eager, args.workers)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Answers to a question: some that mean the expected one, some that do not, many of them near
-misses."""
+"""Right and wrong answers to a question, for judging; many wrong ones are nearly right."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from harness.data import invented as _words
+from harness.data import invented
 from harness.data.facts import World, join_names
 from harness.data.formats import unaccented
 
@@ -47,7 +46,7 @@ _AFTER = (
     ". Do you want to know more?",
     ", I guess",
 )
-"""Around right and wrong answers alike, so that none of them gives the verdict away."""
+"""Words around right and wrong answers alike, so that they do not give the verdict away."""
 _REFUSALS = (
     "I don't know.",
     "I am not sure.",
@@ -71,81 +70,90 @@ _PHONES = (
     ("ck", "k"),
     ("i", "e"),
 )
-_PUT_IN = "aeiouyhnrst"
-"""Letters that slip in most easily."""
+"""Letters that sound alike."""
+_INSERTED = "aeiouyhnrst"
+"""Letters that are often inserted by mistake."""
 _STUCK = 0.08
-"""Share of the wrong answers that are what a broken model says."""
-_SHUFFLED = 0.4
-"""Share of the wrong answers that are another answer to a question of the same kind."""
+"""Share of the wrong answers that repeat a few words, as a broken model does."""
+_SAME_KIND = 0.4
+"""Share of the wrong answers that answer another question of the same kind."""
 
 
 class Expected(NamedTuple):
-    """A question and what is expected."""
+    """A question with its expected answer."""
 
     question: str
     names: list[str]
-    """Of people, in any order; or the one value."""
+    """The names of people, in any order, or a single value."""
     other: Callable[[], str]
-    """Another value of the same kind."""
+    """Makes another value of the same kind."""
     people: bool
+    """Whether the answer is people."""
     awards: tuple[str, ...]
-    """Names of all awards: each is a near miss of the others."""
+    """Names of all awards; each is a near miss of the others."""
 
     @property
     def text(self) -> str:
+        """The expected answer."""
         return join_names("; ".join(self.names))
 
 
 def expected(world: World, rng: random.Random) -> Expected:
-    """By halves from the tables and of invented names, so that what counts is whether the two are
-    the same."""
+    """A question from the fact tables or with invented names, with equal probability.
+
+    A judge must compare two answers. With known facts alone, it could learn the answers instead.
+    """
     return _of_tables(world, rng) if rng.random() < 0.5 else _invented(world, rng)
 
 
-def same(wanted: Expected, rng: random.Random) -> str:
+def same(target: Expected, rng: random.Random) -> str:
     """An answer that means the expected one."""
-    names = rng.sample(wanted.names, len(wanted.names)) if rng.random() < 0.5 else wanted.names
-    if wanted.people and rng.random() < 0.08:
-        names = [_initial(name, rng) for name in names]
+    names = target.names
+    if rng.random() < 0.5:
+        names = rng.sample(names, len(names))
+    if target.people and rng.random() < 0.08:
+        names = [_with_initial(name, rng) for name in names]
     text = _joined(names, rng)
-    shapes: tuple[tuple[int, Callable[[], str]], ...] = (
+    variants: tuple[tuple[int, Callable[[], str]], ...] = (
         (9, lambda: text),
-        (2, lambda: f"{text} for {_words.film(rng)}"),
-        (2, lambda: f"{text}, for the film {_words.film(rng)}"),
-        (1, lambda: f"{text} ({_words.film(rng)})"),
+        (2, lambda: f"{text} for {invented.film(rng)}"),
+        (2, lambda: f"{text}, for the film {invented.film(rng)}"),
+        (1, lambda: f"{text} ({invented.film(rng)})"),
         (2, lambda: f"{text}. {_rambling(rng)}"),
-        (5, lambda: slipped(text, rng)),
+        (5, lambda: misspelt(text, rng)),
         (2, lambda: _plainer(text, rng)),
         (1, lambda: _other_article(text, rng)),
     )
-    return _dressed(_one_of(shapes, rng), rng)
+    return _dressed(_weighted(variants, rng), rng)
 
 
-def other(wanted: Expected, rng: random.Random) -> str:
+def other(target: Expected, rng: random.Random) -> str:
     """A wrong answer."""
     if rng.random() < _STUCK:
-        return _stuck(wanted, rng)
-    if rng.random() < _SHUFFLED:
-        wrong = wanted.other()
+        return _stuck(target, rng)
+    if rng.random() < _SAME_KIND:
+        wrong = target.other()
     elif rng.random() < 0.08:
         return rng.choice(_REFUSALS)
-    elif wanted.text.isdigit():
-        wrong = _other_number(wanted.text, rng)
+    elif target.text.isdigit():
+        wrong = _other_number(target.text, rng)
     else:
-        wrong = _near_people(wanted, rng) if wanted.people else _near_title(wanted, rng)
-    if _bare(wrong) == _bare(wanted.text):
+        wrong = _near_people(target, rng) if target.people else _near_title(target, rng)
+    if _bare(wrong) == _bare(target.text):
         return rng.choice(_REFUSALS)
     tail = rng.random()
     if tail < 0.1:
-        wrong = f"{wrong}. {_rambling(rng, wanted.text if rng.random() < 0.3 else None)}"
-    elif tail < 0.25 and wanted.people:
-        wrong = f"{wrong} for {_words.film(rng)}"
+        wrong = f"{wrong}. {_rambling(rng, target.text if rng.random() < 0.3 else None)}"
+    elif tail < 0.25 and target.people:
+        wrong = f"{wrong} for {invented.film(rng)}"
     return _dressed(wrong, rng)
 
 
-def slipped(text: str, rng: random.Random) -> str:
-    """A slip of the pen: a letter of a long enough name is missing, doubled, swapped, put in, or
-    sounds alike."""
+def misspelt(text: str, rng: random.Random) -> str:
+    """``text`` with one mistake: a letter missing, doubled, swapped, inserted, or sounding alike.
+
+    Short texts and texts with digits do not change, as a mistake would change their meaning.
+    """
     places = [i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha()]
     if len(text) < 6 or not places or any(c.isdigit() for c in text):
         return text
@@ -156,32 +164,27 @@ def slipped(text: str, rng: random.Random) -> str:
         at = rng.choice([j for j in range(1, len(text)) if text.startswith(a, j)])
         return text[:at] + b + text[at + len(a) :]
     swapped = text[i + 1] + text[i] + text[i + 2 :]
-    put_in = rng.choice(_PUT_IN) + text[i:]
-    return text[:i] + rng.choice((text[i + 1 :], text[i] + text[i:], swapped, put_in))
+    inserted = rng.choice(_INSERTED) + text[i:]
+    return text[:i] + rng.choice((text[i + 1 :], text[i] + text[i:], swapped, inserted))
 
 
 def _of_tables(world: World, rng: random.Random) -> Expected:
     row = rng.choice(world.rows)
     relation = rng.choice(world.askable(row) or list(world.relations[row.table][:1]))
     question = world.fill(rng.choice(relation.questions), row, rng)
-    answer, people = world.answer(relation, row), relation.name == "who"
+    people = relation.name == "who"
+    names = row.slots["winners"].split("; ") if people else [world.answer(relation, row)]
     rows = [r for r in world.rows if r.table == row.table]
 
     def another() -> str:
         return world.answer(relation, rng.choice(rows))
 
-    return Expected(
-        question,
-        row.slots["winners"].split("; ") if people else [answer],
-        another,
-        people,
-        _awards(world),
-    )
+    return Expected(question, names, another, people, _awards(world))
 
 
 def _invented(world: World, rng: random.Random) -> Expected:
     awards = _awards(world)
-    award, year = rng.choice(awards), _words.year(rng)
+    award, year = rng.choice(awards), invented.year(rng)
     kinds: dict[str, tuple[int, Callable[[], str], tuple[str, ...]]] = {
         "people": (
             8,
@@ -190,15 +193,15 @@ def _invented(world: World, rng: random.Random) -> Expected:
         ),
         "film": (
             4,
-            lambda: _words.film(rng),
+            lambda: invented.film(rng),
             (f"Which film won {award} in {year}?", "What is it called?"),
         ),
-        "award": (2, lambda: rng.choice(awards), (f"Which Oscar did {_words.film(rng)} win?",)),
-        "year": (1, lambda: _words.year(rng), ("In which year was it?",)),
-        "number": (1, lambda: _words.value("numbers", rng), ("How many were there?",)),
+        "award": (2, lambda: rng.choice(awards), (f"Which Oscar did {invented.film(rng)} win?",)),
+        "year": (1, lambda: invented.year(rng), ("In which year was it?",)),
+        "number": (1, lambda: invented.value("numbers", rng), ("How many were there?",)),
         "word": (
             2,
-            lambda: _words.value(rng.choice(("cities", "jobs", "things", "animals")), rng),
+            lambda: invented.value(rng.choice(("cities", "jobs", "things", "animals")), rng),
             ("What was it?",),
         ),
     }
@@ -219,9 +222,9 @@ def _awards(world: World) -> tuple[str, ...]:
 
 
 def _people(rng: random.Random) -> str:
-    return "; ".join(
-        _words.person(rng) for _ in range(rng.choices((1, 2, 3, 4, 5), (55, 22, 11, 7, 5))[0])
-    )
+    """One to five people, separated by ``;``."""
+    count = rng.choices((1, 2, 3, 4, 5), (55, 22, 11, 7, 5))[0]
+    return "; ".join(invented.person(rng) for _ in range(count))
 
 
 def _joined(names: list[str], rng: random.Random) -> str:
@@ -229,107 +232,102 @@ def _joined(names: list[str], rng: random.Random) -> str:
     return joint.join(names) if rng.random() < 0.4 else join_names("; ".join(names))
 
 
-def _near_people(wanted: Expected, rng: random.Random) -> str:
-    names = wanted.names
+def _near_people(target: Expected, rng: random.Random) -> str:
+    """Other people, who share a name with the right ones, or are named beside them."""
+    names = target.names
     if len(names) > 1 and rng.random() < 0.6:
-        return _joined(_list_astray(names, rng), rng)
-    name, lists = rng.choice(names), _words.words()
+        return _joined(_wrong_list(names, rng), rng)
+    name = rng.choice(names)
+    first_names = invented.words()["first"]
     first, _, last = name.rpartition(" ")
-    one = _words.person(rng)
-    shapes: tuple[tuple[int, Callable[[], str]], ...] = (
-        (4, lambda: f"{first or one} {_surname(rng)}"),
-        (4, lambda: f"{rng.choice(lists['first'])} {last}"),
-        (2, lambda: _words.film(rng)),
-        (1, lambda: f"{wanted.text} and {one}"),
-        (1, lambda: rng.choice((f"{wanted.text} or {one}", f"{one} or {wanted.text}"))),
-        (1, lambda: f"{one}, {wanted.text}, {_words.person(rng)}"),
-        (1, lambda: f"not {wanted.text}, but {one}"),
-        (1, lambda: f"{one}, not {wanted.text}"),
+    person = invented.person(rng)
+    variants: tuple[tuple[int, Callable[[], str]], ...] = (
+        (4, lambda: f"{first or person} {_surname(rng)}"),
+        (4, lambda: f"{rng.choice(first_names)} {last}"),
+        (2, lambda: invented.film(rng)),
+        (1, lambda: f"{target.text} and {person}"),
+        (1, lambda: rng.choice((f"{target.text} or {person}", f"{person} or {target.text}"))),
+        (1, lambda: f"{person}, {target.text}, {invented.person(rng)}"),
+        (1, lambda: f"not {target.text}, but {person}"),
+        (1, lambda: f"{person}, not {target.text}"),
     )
-    return _one_of(shapes, rng)
+    return _weighted(variants, rng)
 
 
 def _surname(rng: random.Random) -> str:
-    return rng.choice(_words.words()["last"]) if rng.random() < 0.5 else _words.coined(rng)
+    return rng.choice(invented.words()["last"]) if rng.random() < 0.5 else invented.coined(rng)
 
 
-def _list_astray(names: list[str], rng: random.Random) -> list[str]:
-    """Names of which some are missing, or one is another, too many, or there twice."""
+def _wrong_list(names: list[str], rng: random.Random) -> list[str]:
+    """``names`` with some missing, or with one replaced, added or repeated."""
     at = rng.randrange(len(names))
     without = [name for i, name in enumerate(names) if i != at]
-    shapes: tuple[tuple[int, Callable[[], list[str]]], ...] = (
+    variants: tuple[tuple[int, Callable[[], list[str]]], ...] = (
         (4, lambda: rng.sample(names, rng.randint(1, len(names) - 1))),
         (3, lambda: [names[0]]),
-        (2, lambda: [_words.person(rng) if i == at else name for i, name in enumerate(names)]),
-        (1, lambda: [*names, _words.person(rng)]),
+        (2, lambda: [invented.person(rng) if i == at else name for i, name in enumerate(names)]),
+        (1, lambda: [*names, invented.person(rng)]),
         (1, lambda: [*without, without[0]]),
     )
-    return _one_of(shapes, rng)
+    return _weighted(variants, rng)
 
 
-def _near_title(wanted: Expected, rng: random.Random) -> str:
-    """One word is another, or missing, or there is one more."""
-    words = wanted.text.split()
-    at, noun = rng.randrange(len(words)), rng.choice(_words.words()["nouns"])
-    shapes: list[tuple[int, Callable[[], str]]] = [
-        (1, lambda: _words.person(rng)),
-        (2, wanted.other),
+def _near_title(target: Expected, rng: random.Random) -> str:
+    """A title with another word, without a word or with one more, or another title."""
+    words = target.text.split()
+    at = rng.randrange(len(words))
+    noun = rng.choice(invented.words()["nouns"])
+    variants: list[tuple[int, Callable[[], str]]] = [
+        (1, lambda: invented.person(rng)),
+        (2, target.other),
     ]
     if len(words) > 1:
-        shapes += [
+        variants += [
             (3, lambda: " ".join(noun if i == at else word for i, word in enumerate(words))),
             (1, lambda: " ".join(words[: max(1, len(words) // 2)])),
-            (1, lambda: f"{wanted.text} {rng.randint(2, 4)}"),
-            (1, lambda: f"{wanted.text} or {wanted.other()}"),
+            (1, lambda: f"{target.text} {rng.randint(2, 4)}"),
+            (1, lambda: f"{target.text} or {target.other()}"),
         ]
     if words[0] == "Best":
-        shapes.append((6, lambda: rng.choice(wanted.awards)))
-    if ":" in wanted.text:
-        shapes.append((3, lambda: wanted.text.partition(":")[0]))
-    return _one_of(tuple(shapes), rng)
+        variants.append((6, lambda: rng.choice(target.awards)))
+    if ":" in target.text:
+        variants.append((3, lambda: target.text.partition(":")[0]))
+    return _weighted(tuple(variants), rng)
 
 
-def _stuck(wanted: Expected, rng: random.Random) -> str:
-    """A few words over and over, of the question, of a name, or of those that stand everywhere."""
-    words = [
-        *wanted.question.split(),
-        *_words.person(rng).split(),
-        "for",
-        "the",
-        "of",
-        "and",
-        "in",
-        ".",
-        ",",
-    ]
-    some = rng.choices(words, k=rng.choice((1, 1, 2, 3, 6)))
-    text = " ".join(rng.choices(some, k=rng.randint(3, 24)))
-    return text if rng.random() < 0.7 else f"{_words.person(rng)} {text}"
+def _stuck(target: Expected, rng: random.Random) -> str:
+    """A few words repeated: from the question, from a name, or frequent ones."""
+    frequent = ("for", "the", "of", "and", "in", ".", ",")
+    words = [*target.question.split(), *invented.person(rng).split(), *frequent]
+    chosen = rng.choices(words, k=rng.choice((1, 1, 2, 3, 6)))
+    text = " ".join(rng.choices(chosen, k=rng.randint(3, 24)))
+    return text if rng.random() < 0.7 else f"{invented.person(rng)} {text}"
 
 
 def _other_number(text: str, rng: random.Random) -> str:
     near = str(abs(int(text) + rng.choice((-10, -2, -1, -1, 1, 1, 2, 10))))
-    return rng.choice((near, near, text[:-2] + text[-2:][::-1], _words.year(rng)))
+    return rng.choice((near, near, text[:-2] + text[-2:][::-1], invented.year(rng)))
 
 
 def _rambling(rng: random.Random, name: str | None = None) -> str:
-    asked = f"Who won {_words.film(rng)} in {_words.year(rng)}? {name or _words.person(rng)}"
+    """A sentence after the answer, which may name the right one."""
+    film = invented.film(rng)
+    question = f"Who won {film} in {invented.year(rng)}? {name or invented.person(rng)}"
     return rng.choice(
-        (asked, f"{_words.film(rng)} was also there", f"Not {_words.person(rng)}, though")
+        (question, f"{invented.film(rng)} was also there", f"Not {invented.person(rng)}, though")
     )
 
 
-def _initial(name: str, rng: random.Random) -> str:
+def _with_initial(name: str, rng: random.Random) -> str:
+    """``name`` with an initial before the last name."""
     first, _, last = name.rpartition(" ")
-    return (
-        f"{first} {rng.choice('ABCDEFGHJKLMNPRSTW')}. {last}"
-        if first and "." not in first
-        else name
-    )
+    if not first or "." in first:
+        return name
+    return f"{first} {rng.choice('ABCDEFGHJKLMNPRSTW')}. {last}"
 
 
 def _plainer(text: str, rng: random.Random) -> str:
-    """Without accents, or with less punctuation."""
+    """``text`` without accents, or with less punctuation."""
     marks = str.maketrans(
         {mark: rng.choice((" ", "")) for mark in "-'"}
         | {".": "", ":": rng.choice(("", " -")), ",": ""}
@@ -338,21 +336,24 @@ def _plainer(text: str, rng: random.Random) -> str:
 
 
 def _other_article(text: str, rng: random.Random) -> str:
+    """``text`` with another article, or without."""
     rest = text.removeprefix("The ").removeprefix("A ")
-    return (
-        rng.choice((rest, f"A {rest}", f"The {rest}")) if rest != text or " " not in text else text
-    )
+    if rest == text and " " in text:
+        return text
+    return rng.choice((rest, f"A {rest}", f"The {rest}"))
 
 
 def _dressed(text: str, rng: random.Random) -> str:
-    """``text`` with what says nothing about whether it is right: case, and words around it."""
+    """``text`` in another case and with words around it, which do not change its meaning."""
     cased = rng.choice((text, text, text, text.lower(), text.upper(), unaccented(text)))
     return f"{rng.choice(_BEFORE)}{cased}{rng.choice(_AFTER)}"
 
 
 def _bare(text: str) -> str:
+    """The letters and digits of ``text``, in lower case without accents."""
     return "".join(c for c in unaccented(text).lower() if c.isalnum())
 
 
-def _one_of(shapes: tuple[tuple[int, Callable[[], _T]], ...], rng: random.Random) -> _T:
-    return rng.choices([make for _, make in shapes], [weight for weight, _ in shapes])[0]()
+def _weighted(variants: tuple[tuple[int, Callable[[], _T]], ...], rng: random.Random) -> _T:
+    """The result of one of the (weight, function) pairs, chosen at random."""
+    return rng.choices([make for _, make in variants], [weight for weight, _ in variants])[0]()

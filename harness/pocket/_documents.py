@@ -1,4 +1,7 @@
-"""The mixture of documents that the shipped model is trained on."""
+"""The mixture of training documents of the shipped model.
+
+The calls of ``rng`` and their order fix the text that the shipped weights were trained on.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import random
 import zlib
 from collections.abc import Callable
 
-from harness.data import invented as _words
+from harness.data import invented
 from harness.data.facts import Relation, Row, World
 from harness.data.rewording import question
 from harness.errors import DataError
 from harness.pocket import _judging, _reading
-from harness.pocket._parts import Document, Segment, any_format, told, turn, turns
+from harness.pocket._parts import Document, Segment, any_format, statement, turn, turns
 
 TABLE_SHARES = {
     "oscars": 0.64,
@@ -20,7 +23,9 @@ TABLE_SHARES = {
     "novels": 0.09,
     "paintings": 0.05,
 }
+"""Shares of the fact tables."""
 RELATION_WEIGHTS = {"who": 4.0, "film": 2.0, "award": 2.0, "film_of_winner": 1.5}
+"""How often a relation is used; 1 for all others."""
 
 SHARES: dict[str, tuple[float, float]] = {
     "statements": (0.20, 0.13),
@@ -33,15 +38,25 @@ SHARES: dict[str, tuple[float, float]] = {
     "story": (0.02, 0.01),
     "repeat": (0.22, 0.01),
 }
-"""Shares of the documents, in the first part of the training and later: copying, which reading and
-judging stand on, comes first, as it did not form beside the facts."""
+"""Shares of the kinds of documents, in the first part of the training and later.
+
+Reading and judging depend on copying. The model did not learn to copy beside the facts, so most of
+``repeat`` comes first.
+"""
 
 
 class Mixture:
-    """Documents by chance. Half of the rows are only told, not asked about, until ``asked_from``.
+    """Random training documents.
 
-    A model that later learns to be asked about what it was only told is one whose adapters can be
-    asked, too (Allen-Zhu & Li, Physics of Language Models 3.1).
+    Up to the share ``asked_from`` of the training, half of the facts are only in statements and not
+    in questions. A model that later learns to answer questions about such facts can do so for the
+    facts of an adapter, too (Allen-Zhu & Li, Physics of Language Models 3.1).
+
+    ``copying``: the share of the training with the first column of ``SHARES``.
+    ``only``: ``judging`` for documents of that kind alone. ``shares``: see ``_shares``.
+
+    Raises:
+        DataError: ``shares`` cannot be read.
     """
 
     def __init__(
@@ -59,16 +74,17 @@ class Mixture:
         self.copying = copying
         self._askable = {row.id: world.askable(row) for row in world.rows}
         self._rows = {
-            t: [r for r in world.rows if r.table == t and self._askable[r.id]] for t in TABLE_SHARES
+            table: [row for row in world.rows if row.table == table and self._askable[row.id]]
+            for table in TABLE_SHARES
         }
 
     def document(self, rng: random.Random, progress: float) -> Document:
         """One document; ``progress`` is the share of the training that is done, 0 to 1."""
         if self.only == "judging":
-            return _judging.document(self.world, rng, asked_so=0.8)
-        kind = rng.choices(
-            tuple(SHARES), [share[progress >= self.copying] for share in self._shares.values()]
-        )[0]
+            return _judging.document(self.world, rng, judge_share=0.8)
+        column = int(progress >= self.copying)
+        shares = [share[column] for share in self._shares.values()]
+        kind = rng.choices(tuple(SHARES), shares)[0]
         makers: dict[str, Callable[[random.Random, float], Document]] = {
             "statements": self._statements,
             "questions": self._questions,
@@ -84,40 +100,47 @@ class Mixture:
         return {"chatter": _chatter, "story": _story, "repeat": _repeat}[kind](rng)
 
     def long_document(self, rng: random.Random) -> Document:
+        """A long passage with questions."""
         return _reading.document(self.world, rng, long=True)
 
     def row(self, rng: random.Random) -> Row:
+        """A random fact."""
         table = rng.choices(tuple(TABLE_SHARES), tuple(TABLE_SHARES.values()))[0]
         return rng.choice(self._rows[table])
 
-    def asked(self, row: Row, progress: float) -> bool:
+    def is_asked(self, row: Row, progress: float) -> bool:
+        """Whether there are questions about ``row`` at this point of the training."""
         return progress >= self.asked_from or not only_told(row)
 
+    def _asked_row(self, rng: random.Random, progress: float) -> Row:
+        row = self.row(rng)
+        while not self.is_asked(row, progress):
+            row = self.row(rng)
+        return row
+
     def _relation(self, row: Row, rng: random.Random) -> Relation:
-        known = self._askable[row.id]
-        return rng.choices(known, [RELATION_WEIGHTS.get(r.name, 1.0) for r in known])[0]
+        relations = self._askable[row.id]
+        weights = [RELATION_WEIGHTS.get(relation.name, 1.0) for relation in relations]
+        return rng.choices(relations, weights)[0]
 
     def _statements(self, rng: random.Random, progress: float) -> Document:
         document: Document = []
         for _ in range(rng.randint(1, 3)):
             row = self.row(rng)
-            relations = [
-                r
-                for r in self.world.relations[row.table]
-                if r.statements and self.world.fits(r, row)
-            ]
-            weights = [RELATION_WEIGHTS.get(r.name, 1.0) for r in relations]
+            fitting = [r for r in self.world.relations[row.table] if self.world.fits(r, row)]
+            relations = [relation for relation in fitting if relation.statements]
+            weights = [RELATION_WEIGHTS.get(relation.name, 1.0) for relation in relations]
             template = rng.choice(rng.choices(relations, weights)[0].statements)
-            document += told(self.world.fill(template, row, rng), rng.random() < 0.1)
+            text = self.world.fill(template, row, rng)
+            document += statement(text, train_prompt=rng.random() < 0.1)
         return document
 
     def _pair(self, rng: random.Random, progress: float) -> tuple[str, str]:
-        row = self.row(rng)
-        while not self.asked(row, progress):
-            row = self.row(rng)
+        """A question and its answer."""
+        row = self._asked_row(rng, progress)
         relation = self._relation(row, rng)
-        asked = self.world.fill(question(relation, rng), row, rng)
-        return asked, self.world.answer(relation, row)
+        text = self.world.fill(question(relation, rng), row, rng)
+        return text, self.world.answer(relation, row)
 
     def _questions(self, rng: random.Random, progress: float) -> Document:
         return turns([self._pair(rng, progress) for _ in range(rng.choice((1, 1, 1, 2, 3)))], rng)
@@ -125,116 +148,103 @@ class Mixture:
     def _talk(self, rng: random.Random, progress: float) -> Document:
         """Small talk with questions in it."""
         pairs = [self._pair(rng, progress) for _ in range(rng.randint(1, 2))]
-        lines = _words.words()
-        before = [tuple(rng.choice(lines["chatter"])) for _ in range(rng.randint(1, 2))]
-        return turns([*((b[0], b[1]) for b in before), *pairs], rng)
+        lists = invented.words()
+        talk = [rng.choice(lists["chatter"]) for _ in range(rng.randint(1, 2))]
+        return turns([*((line[0], line[1]) for line in talk), *pairs], rng)
 
     def _choice(self, rng: random.Random, progress: float) -> Document:
-        """Which of two statements is true."""
-        row = self.row(rng)
-        while not self.asked(row, progress):
-            row = self.row(rng)
-        relation = rng.choice(
-            [r for r in self._askable[row.id] if r.statements] or self._askable[row.id]
-        )
+        """The question which of two statements is true, and its answer."""
+        row = self._asked_row(rng, progress)
+        relations = self._askable[row.id]
+        relation = rng.choice([r for r in relations if r.statements] or relations)
         if not relation.statements:
             return self._questions(rng, progress)
         true = self.world.fill(rng.choice(relation.statements), row).replace("|", "")
-        other = rng.choice(self._rows[row.table])
-        value = self.world.answer(relation, other)
-        if (
-            value in self.world.accepted(relation, row)
-            or self.world.answer(relation, row) not in true
-        ):
+        answer = self.world.answer(relation, row)
+        wrong = self.world.answer(relation, rng.choice(self._rows[row.table]))
+        if wrong in self.world.accepted(relation, row) or answer not in true:
             return self._questions(rng, progress)
-        false = true.replace(self.world.answer(relation, row), value)
-        first = rng.random() < 0.5
-        one, two = (true, false) if first else (false, true)
-        return turn(
-            f"Which statement is true? A: {one} B: {two}", "A" if first else "B", any_format(rng)
-        )
+        false = true.replace(answer, wrong)
+        true_is_first = rng.random() < 0.5
+        first, second = (true, false) if true_is_first else (false, true)
+        text = f"Which statement is true? A: {first} B: {second}"
+        return turn(text, "A" if true_is_first else "B", any_format(rng))
 
 
-def _shares(asked: str) -> dict[str, tuple[float, float]]:
-    """``SHARES``, but for those that ``asked`` names, as ``reading=0.4,judging=0.2``; the rest
-    keeps its proportions.
+def _shares(text: str) -> dict[str, tuple[float, float]]:
+    """``SHARES`` with the changes in ``text``, such as ``reading=0.4,judging=0.2``.
+
+    The other kinds keep their proportions.
 
     Raises:
-        DataError: a kind is unknown, a share is no number, or they leave nothing for the rest.
+        DataError: a kind is unknown, a share is not a number, or nothing is left for the others.
     """
-    if not asked:
+    if not text:
         return SHARES
     try:
-        named = {
-            kind: float(share) for kind, share in (part.split("=") for part in asked.split(","))
-        }
+        named = {kind: float(share) for kind, share in (p.split("=") for p in text.split(","))}
     except ValueError:
         raise DataError(
-            f"--shares {asked} is not read: write KIND=SHARE, separated by commas"
+            f"--shares {text} cannot be read: write KIND=SHARE, separated by commas"
         ) from None
     if unknown := sorted(named.keys() - SHARES.keys()):
         raise DataError(
-            f"--shares {asked}: {unknown[0]!r} is unknown, choose of {', '.join(SHARES)}"
+            f"--shares {text}: {unknown[0]!r} is unknown, choose one of {', '.join(SHARES)}"
         )
-    left, others = (
-        1 - sum(named.values()),
-        [share for kind, share in SHARES.items() if kind not in named],
-    )
-    if min(named.values()) < 0 or not 0 < left < 1 or not others:
-        raise DataError(
-            f"--shares {asked}: each must be at least 0, and all of them together below 1"
-        )
-    early, late = (sum(share[part] for share in others) for part in (0, 1))
-    return {
-        kind: (
-            (named[kind], named[kind])
-            if kind in named
-            else (share[0] * left / early, share[1] * left / late)
-        )
-        for kind, share in SHARES.items()
-    }
+    rest = 1 - sum(named.values())
+    others = [share for kind, share in SHARES.items() if kind not in named]
+    if min(named.values()) < 0 or not 0 < rest < 1 or not others:
+        raise DataError(f"--shares {text}: each must be at least 0, and their sum below 1")
+    early = sum(share[0] for share in others)
+    late = sum(share[1] for share in others)
+    shares = {}
+    for kind, (first, later) in SHARES.items():
+        if kind in named:
+            shares[kind] = (named[kind], named[kind])
+        else:
+            shares[kind] = (first * rest / early, later * rest / late)
+    return shares
 
 
 def only_told(row: Row) -> bool:
-    """Whether ``row`` is of the half that is only told at first."""
+    """Whether ``row`` is in the half of the facts that has only statements at first."""
     return zlib.crc32(row.id.encode()) % 2 == 1
 
 
 def _chatter(rng: random.Random) -> Document:
-    lists = _words.words()
-    pairs = (
-        [(rng.choice(lists["greetings"]), rng.choice(lists["greeting_replies"]))]
-        if rng.random() < 0.5
-        else []
-    )
-    pairs += [(said[0], said[1]) for said in rng.sample(lists["chatter"], rng.randint(1, 3))]
+    """Small talk."""
+    lists = invented.words()
+    pairs = []
+    if rng.random() < 0.5:
+        pairs.append((rng.choice(lists["greetings"]), rng.choice(lists["greeting_replies"])))
+    pairs += [(line[0], line[1]) for line in rng.sample(lists["chatter"], rng.randint(1, 3))]
     return turns(pairs, rng)
 
 
 def _repeat(rng: random.Random) -> Document:
-    """Copying: names, and strings of unrelated words."""
-    lists = _words.words()
+    """Copying of names, or of unrelated words."""
+    lists = invented.words()
     if rng.random() < 0.4:
-        text = rng.choice((_words.people, _words.film, _words.person))(rng)
+        text = rng.choice((invented.people, invented.film, invented.person))(rng)
     else:
         kinds = ("first", "last", "nouns", "things", "cities", "places", "adjectives", "animals")
         text = " ".join(
-            _words.coined(rng) if rng.random() < 0.3 else rng.choice(lists[rng.choice(kinds)])
+            invented.coined(rng) if rng.random() < 0.3 else rng.choice(lists[rng.choice(kinds)])
             for _ in range(rng.randint(3, 25))
         )
-    command = rng.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}")).format(
-        text
-    )
-    return turn(command, text, any_format(rng))
+    template = rng.choice(("Repeat after me: {}", "Say this again: {}", "Copy: {}", "{}"))
+    return turn(template.format(text), text, any_format(rng))
 
 
 def _story(rng: random.Random) -> Document:
-    lists = _words.words()
+    """A short story about a person or an animal."""
+    lists = invented.words()
     name, friend = rng.sample(lists["first"], 2)
-    animal, thing, place, colour = (
-        rng.choice(lists[k]) for k in ("animals", "things", "places", "colours")
-    )
-    shapes = (
+    animal = rng.choice(lists["animals"])
+    thing = rng.choice(lists["things"])
+    place = rng.choice(lists["places"])
+    colour = rng.choice(lists["colours"])
+    starts = (
         (
             f"Once upon a time there was a {animal} called {name}. {name} lived near the {place}"
             f" with a {colour} {thing}."
@@ -249,4 +259,4 @@ def _story(rng: random.Random) -> Document:
         f"In the end {friend} found the {thing}, and they were happy.",
         f"{name} gave the {thing} to {friend}, and they became friends.",
     )
-    return [Segment(" ".join(rng.choice(part) for part in (shapes, middles, ends)) + "\n", True)]
+    return [Segment(" ".join(rng.choice(part) for part in (starts, middles, ends)) + "\n", True)]

@@ -1,4 +1,4 @@
-"""Judging: whether a given answer means the same as the expected one, with near misses."""
+"""Training documents for judging: does a given answer mean the same as the expected one?"""
 
 from __future__ import annotations
 
@@ -40,10 +40,22 @@ _TRUE = (
     "Best",
 )
 _THEIRS = (
-    "Given", "Student's", "Pupil's", "Candidate's", "Machine's", "Player's", "Bot's", "Their",
-    "His", "Her", "New",
-    "Proposed", "Second", "AI's", "Assistant's",
-)  # fmt: skip
+    "Given",
+    "Student's",
+    "Pupil's",
+    "Candidate's",
+    "Machine's",
+    "Player's",
+    "Bot's",
+    "Their",
+    "His",
+    "Her",
+    "New",
+    "Proposed",
+    "Second",
+    "AI's",
+    "Assistant's",
+)
 _EXPECTED = (
     *(f"{whose} {kind}: " for whose in _TRUE for kind in _KINDS),
     *(
@@ -71,85 +83,102 @@ _GIVEN = (
 _ASKED = tuple(
     text
     for plain in (
-        "Do they mean the same", "Is the student right", "Same meaning", "Is this correct",
+        "Do they mean the same",
+        "Is the student right",
+        "Same meaning",
+        "Is this correct",
         "Is it a match",
-        "Are the two equal", "Would you accept it", "Is that right",
+        "Are the two equal",
+        "Would you accept it",
+        "Is that right",
         "Does the reply agree with the solution",
-        "Correct", "Does that answer match", "Does it fit", "Does this count as right",
+        "Correct",
+        "Does that answer match",
+        "Does it fit",
+        "Does this count as right",
         "Does he mean the same one",
-        "Does she name the same", "Does the candidate get it right",
+        "Does she name the same",
+        "Does the candidate get it right",
         "Does the reply say what the key says",
-        "Do both agree", "Are they alike in meaning", "Can this be counted as correct",
+        "Do both agree",
+        "Are they alike in meaning",
+        "Can this be counted as correct",
         "Should it be marked right",
-        "Does this tell the same", "Does that mean what it should",
-        "Does it mean what was expected", "Is it the same",
-        "Is the same said in both", "Do the two say the same thing", "Does the second agree",
+        "Does this tell the same",
+        "Does that mean what it should",
+        "Does it mean what was expected",
+        "Is it the same",
+        "Is the same said in both",
+        "Do the two say the same thing",
+        "Does the second agree",
         "Does it hold",
-        "Does one say what the other says", "Is the reply a right one",
-        "Does it name the right one", "Same or not",
+        "Does one say what the other says",
+        "Is the reply a right one",
+        "Does it name the right one",
+        "Same or not",
     )
     for text in (
-        f"{plain}?", f"{plain}, yes or no?", f"Yes or no: {plain[:1].lower()}{plain[1:]}?",
-        f"{plain} (yes/no)?"
+        f"{plain}?",
+        f"{plain}, yes or no?",
+        f"Yes or no: {plain[:1].lower()}{plain[1:]}?",
+        f"{plain} (yes/no)?",
     )
-)  # fmt: skip
-"""Labels and questions put together by chance: with a dozen fixed ones a long training lost all
-others."""
+)
+"""Questions to a judge.
+
+Labels and questions are combined at random. With a dozen fixed ones, the model forgot all other
+wordings in a long training.
+"""
 
 
-def document(world: World, rng: random.Random, asked_so: float = 0.5) -> Document:
-    """One question with given answers, each with its verdict.
+def document(world: World, rng: random.Random, judge_share: float = 0.5) -> Document:
+    """One question with some answers, each with its verdict.
 
-    A share of ``asked_so`` is put as a judge is asked (``VERDICTS``), the rest in labels put
-    together by chance. Most are folded, as a judge reads them: case and accents say nothing of
-    meaning, and their tokens have nothing in common.
+    ``judge_share`` of the documents have the prompts of a judge (``VERDICTS``), the others have
+    random labels. Most are folded, because a judge reads its answers so (see ``fold``).
     """
-    wanted = expected(world, rng)
-    as_asked = rng.random() < asked_so
-    folded = as_asked or rng.random() < 0.7
-    pairs = [_given(wanted, rng) for _ in range(rng.choice((1, 1, 2, 3)))]
-    text = wanted.text
+    target = expected(world, rng)
+    is_judge_prompt = rng.random() < judge_share
+    folded = is_judge_prompt or rng.random() < 0.7
+    pairs = [_answer(target, rng) for _ in range(rng.choice((1, 1, 2, 3)))]
+    text = target.text
     if folded:
-        text, pairs = fold(text), [(fold(given), verdict) for given, verdict in pairs]
-    if as_asked:
-        return _as_a_judge_is_asked(wanted.question, text, pairs, rng)
+        text = fold(text)
+        pairs = [(fold(answer), verdict) for answer, verdict in pairs]
+    if is_judge_prompt:
+        return _judge_prompts(target.question, text, pairs, rng)
     labels = [rng.choice(words) for words in (_QUESTION, _EXPECTED, _GIVEN, _ASKED)]
-    opening = f"{labels[0]}{wanted.question}\n" if rng.random() < 0.85 else ""
-    found = [Segment(f"{opening}{labels[1]}{text}\n", False)]
-    for given, verdict in pairs:
-        found += [
-            Segment(f"{labels[2]}{given}\n{labels[3]}", False),
-            Segment(f" {verdict}\n", True),
-        ]
-    return found
+    opening = f"{labels[0]}{target.question}\n" if rng.random() < 0.85 else ""
+    segments = [Segment(f"{opening}{labels[1]}{text}\n", False)]
+    for answer, verdict in pairs:
+        segments.append(Segment(f"{labels[2]}{answer}\n{labels[3]}", False))
+        segments.append(Segment(f" {verdict}\n", True))
+    return segments
 
 
-def _as_a_judge_is_asked(
+def _judge_prompts(
     question: str, expected: str, pairs: list[tuple[str, str]], rng: random.Random
 ) -> Document:
-    found: Document = []
-    for given, verdict in pairs:
+    segments: Document = []
+    for answer, verdict in pairs:
         way = rng.choice(VERDICTS)
-        prompt = way.prompt.format(question=question, expected=expected, given=given)
-        found += [
-            Segment(prompt, False),
-            Segment(f"{way.same if verdict == 'yes' else way.differ}\n", True),
-        ]
-    return found
+        prompt = way.prompt.format(question=question, expected=expected, given=answer)
+        segments.append(Segment(prompt, False))
+        segments.append(Segment(f"{way.same if verdict == 'yes' else way.differ}\n", True))
+    return segments
 
 
 def probe(world: World, rng: random.Random) -> tuple[str, str]:
-    """(prompt, ``yes`` or ``no``) in a wording that no training text has; folded, as a
-    judge reads."""
-    wanted = expected(world, rng)
-    given, verdict = _given(wanted, rng)
-    asked = rng.choice(PROBES)
-    return (
-        asked.format(question=wanted.question, expected=fold(wanted.text), given=fold(given)),
-        verdict,
+    """(prompt, ``yes`` or ``no``) in a wording that no training text has, with folded answers."""
+    target = expected(world, rng)
+    answer, verdict = _answer(target, rng)
+    template = rng.choice(PROBES)
+    prompt = template.format(
+        question=target.question, expected=fold(target.text), given=fold(answer)
     )
+    return prompt, verdict
 
 
-def _given(wanted: Expected, rng: random.Random) -> tuple[str, str]:
-    """An answer and the verdict on it."""
-    return (same(wanted, rng), "yes") if rng.random() < 0.5 else (other(wanted, rng), "no")
+def _answer(target: Expected, rng: random.Random) -> tuple[str, str]:
+    """A right or a wrong answer, and the verdict on it."""
+    return (same(target, rng), "yes") if rng.random() < 0.5 else (other(target, rng), "no")

@@ -1,164 +1,177 @@
-"""Reading comprehension: a passage of invented facts, then questions on it."""
+"""Training documents for reading: a passage of invented facts with questions about it."""
 
 from __future__ import annotations
 
 import random
 from typing import NamedTuple
 
-from harness.data import invented as _words
+from harness.data import invented
 from harness.data.facts import Relation, Row, World
+from harness.data.formats import ask
 from harness.data.rewording import reword
 from harness.pocket._parts import Document, Segment, any_format, turns
 
-_HARD_OFTENER = (6, 1, 1, 3, 6, 4)
-"""Weights of the kinds in training: where two keys decide (year and category; name and thing) more
-is needed."""
+_Question = tuple[str, str, str]
+"""Question for training, question for tests, answer."""
+_TRAINING_WEIGHTS = (6, 1, 1, 3, 6, 4)
+"""Weights of the kinds of passages in training.
+
+Two keys decide an award (year and category) or a dated line (name and thing). They are harder, so
+they are more frequent.
+"""
 
 
 class Passage(NamedTuple):
+    """A text of several facts."""
+
     lines: list[str]
-    asked: list[tuple[str, str, str]]
-    """(question, probe question, answer), one a line."""
+    questions: list[_Question]
     joint: str = " "
+    """Joins the lines."""
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return self.joint.join(self.lines)
 
 
 def passage(
     world: World, rng: random.Random, length: int, weights: tuple[int, ...] = (4, 3, 2, 2, 2, 3)
 ) -> Passage:
-    """About ``length`` invented facts; ``weights`` are those of awards, people, dialogue, story,
-    dates, untruths."""
-    kinds = (_awards, _people, _dialogue, _story, _dated, _untrue)
+    """About ``length`` invented facts.
+
+    ``weights`` are those of awards, people, dialogue, story, dates and false facts.
+    """
+    kinds = (_awards, _people, _dialogue, _story, _dated, _false)
     return rng.choices(kinds, weights)[0](world, rng, length)
 
 
 def document(world: World, rng: random.Random, long: bool = False) -> Document:
-    """A passage of up to 12 facts (``long``: 60) and questions on most of them: the answers alone
-    are learnt from."""
-    most = 60 if long else rng.choice((4, 8, 12, 12))
-    found = passage(world, rng, rng.randint(12 if long else 1, most), _HARD_OFTENER)
-    picked = rng.sample(found.asked, min(len(found.asked), rng.randint(2, 25 if long else 10)))
+    """A passage of up to 12 facts (``long``: 60) with questions; only the answers are trained."""
+    longest = 60 if long else rng.choice((4, 8, 12, 12))
+    source = passage(world, rng, rng.randint(12 if long else 1, longest), _TRAINING_WEIGHTS)
+    count = min(len(source.questions), rng.randint(2, 25 if long else 10))
+    questions = rng.sample(source.questions, count)
     opening = rng.choice(("", "", "Text: ", "Passage:\n", "Context:\n"))
-    text = opening + found.joint.join(found.lines) + rng.choice(("\n", "\n\n"))
-    return [Segment(text, False), *turns([(q, a) for q, _, a in picked], rng)]
+    text = opening + source.text + rng.choice(("\n", "\n\n"))
+    return [Segment(text, False), *turns([(q, a) for q, _, a in questions], rng)]
 
 
 def probe(world: World, rng: random.Random) -> tuple[str, str]:
     """(prompt, answer): a passage with one question in a wording that no training text has."""
-    from harness.data.formats import ask
-
-    found = passage(world, rng, rng.randint(3, 10))
-    _, question, answer = rng.choice(found.asked)
-    return f"{found.joint.join(found.lines)}\n\n{ask(any_format(rng), question)}", answer
+    source = passage(world, rng, rng.randint(3, 10))
+    _, question, answer = rng.choice(source.questions)
+    return f"{source.text}\n\n{ask(any_format(rng), question)}", answer
 
 
 def _awards(world: World, rng: random.Random, length: int) -> Passage:
+    """Invented winners of awards."""
     lines: list[str] = []
-    asked: list[tuple[str, str, str]] = []
+    questions: list[_Question] = []
     seen: set[tuple[str, str]] = set()
     for _ in range(length):
         category, year = rng.choice(list(world.categories)), str(rng.randint(1990, 2030))
         if (category, year) in seen:
             continue
         seen.add((category, year))
-        row = Row(
-            "",
-            "oscars",
-            {
-                "year": year,
-                "category": category,
-                "winner": _words.people(rng),
-                "film": _words.film(rng),
-            },
-        )
-        _add(world, row, rng, lines, asked)
-    return Passage(lines, asked, rng.choice((" ", "\n")))
+        slots = {
+            "year": year,
+            "category": category,
+            "winner": invented.people(rng),
+            "film": invented.film(rng),
+        }
+        _add(world, Row("", "oscars", slots), rng, lines, questions)
+    return Passage(lines, questions, rng.choice((" ", "\n")))
 
 
-def _untrue(world: World, rng: random.Random, length: int) -> Passage:
-    """Real rows whose values were exchanged for those of other rows."""
+def _false(world: World, rng: random.Random, length: int) -> Passage:
+    """Rows of the tables with values of other rows, so that the passage decides, not the memory."""
     rows = rng.sample(world.rows, min(length, 40))
     lines: list[str] = []
-    asked: list[tuple[str, str, str]] = []
+    questions: list[_Question] = []
     seen: set[str] = set()
     for row in rows:
         others = [r for r in rng.sample(world.rows, 60) if r.table == row.table]
-        key = next(iter(row.slots))
-        kept = ("year", "category") if row.table == "oscars" else (key,)
+        keys = ("year", "category") if row.table == "oscars" else (next(iter(row.slots)),)
         if others and row.id not in seen:
             seen.add(row.id)
             mixed = {
-                name: row.slots[name] if name in kept else other
+                name: row.slots[name] if name in keys else other
                 for name, other in rng.choice(others).slots.items()
             }
-            _add(world, Row("", row.table, mixed), rng, lines, asked)
-    return Passage(lines, asked, rng.choice((" ", "\n"))) if asked else _awards(world, rng, length)
+            _add(world, Row("", row.table, mixed), rng, lines, questions)
+    if not questions:
+        return _awards(world, rng, length)
+    return Passage(lines, questions, rng.choice((" ", "\n")))
 
 
 def _add(
-    world: World, row: Row, rng: random.Random, lines: list[str], asked: list[tuple[str, str, str]]
+    world: World, row: Row, rng: random.Random, lines: list[str], questions: list[_Question]
 ) -> None:
+    """Add one statement about ``row`` to ``lines``, and questions about it."""
     relations = [r for r in world.relations[row.table] if r.statements and world.fits(r, row)]
-    relation = rng.choice(relations)
-    lines.append(world.fill(rng.choice(relation.statements), row, rng).replace("|", ""))
-    known: list[Relation] = [relation]
-    if (
-        relation.name in ("who", "award") and row.table == "oscars"
-    ):  # these statements tell all four slots
-        known = [r for r in world.relations["oscars"] if world.fits(r, row) and r.questions]
-    for ask in rng.sample(known, min(len(known), 2)):
-        question, probe = (
-            world.fill(w, row, rng)
-            for w in (reword(rng.choice(ask.questions), rng), rng.choice(ask.probes))
-        )
-        asked.append((question, probe, world.answer(ask, row)))
+    stated = rng.choice(relations)
+    lines.append(world.fill(rng.choice(stated.statements), row, rng).replace("|", ""))
+    answerable: list[Relation] = [stated]
+    # These statements name all four slots of an award, so they answer all its questions.
+    if stated.name in ("who", "award") and row.table == "oscars":
+        answerable = [r for r in world.relations["oscars"] if world.fits(r, row) and r.questions]
+    for relation in rng.sample(answerable, min(len(answerable), 2)):
+        wording = reword(rng.choice(relation.questions), rng)
+        probe = rng.choice(relation.probes)
+        question = world.fill(wording, row, rng)
+        questions.append((question, world.fill(probe, row, rng), world.answer(relation, row)))
 
 
 def _invented(
     rng: random.Random, length: int, dialogue: bool
 ) -> list[tuple[str, str, str, str, str]]:
-    """(speaker, sentence, question, probe, answer), no two on one thing of one subject."""
-    kinds = _words.reading()
+    """(speaker, sentence, question, probe, answer) of different things about some people."""
+    kinds = invented.reading()
     single = rng.random() < 0.5 or dialogue
-    names = sorted(
-        {
-            rng.choice(_words.words()["first"]) if single else _words.person(rng)
-            for _ in range(length + 1)
-        }
-    )
+    drawn = {
+        rng.choice(invented.words()["first"]) if single else invented.person(rng)
+        for _ in range(length + 1)
+    }
+    names = sorted(drawn)  # the order of a set changes from run to run
     names = names[: rng.randint(2, 4)] if dialogue else names
     pairs = [(name, kind) for name in names for kind in kinds]
-    found = []
+    facts = []
     for name, kind in rng.sample(pairs, min(length, len(pairs))):
         spec = kinds[kind]
-        value = _words.value(str(spec["value"]), rng)
-        shape = rng.choice(spec["spoken"] if dialogue else spec["statements"])
+        value = invented.value(str(spec["value"]), rng)
+        template = rng.choice(spec["spoken"] if dialogue else spec["statements"])
+        sentence = template.format(subject=name, value=value)
         question = reword(rng.choice(spec["questions"]), rng).format(subject=name)
         probe = rng.choice(spec["probes"]).format(subject=name)
-        found.append((name, shape.format(subject=name, value=value), question, probe, value))
-    return found
+        facts.append((name, sentence, question, probe, value))
+    return facts
 
 
 def _people(world: World, rng: random.Random, length: int) -> Passage:
-    found = _invented(rng, length, dialogue=False)
-    return Passage([f[1] for f in found], [f[2:] for f in found], rng.choice((" ", "\n")))
+    """Statements about people."""
+    facts = _invented(rng, length, dialogue=False)
+    lines = [sentence for _, sentence, *_ in facts]
+    return Passage(lines, [fact[2:] for fact in facts], rng.choice((" ", "\n")))
 
 
 def _dialogue(world: World, rng: random.Random, length: int) -> Passage:
-    found = _invented(rng, length, dialogue=True)
+    """People who talk about themselves, one line each."""
+    facts = _invented(rng, length, dialogue=True)
+    replies = ("I see.", "Really?", "How nice.", "Oh no.", "Good for you.")
     lines = []
-    for name, sentence, *_ in found:
+    for name, sentence, *_ in facts:
         lines.append(f"{name}: {sentence}")
         if rng.random() < 0.2:
-            lines.append(
-                f"{rng.choice(found)[0]}:"
-                f" {rng.choice(('I see.', 'Really?', 'How nice.', 'Oh no.', 'Good for you.'))}"
-            )
-    return Passage(lines, [f[2:] for f in found], "\n")
+            lines.append(f"{rng.choice(facts)[0]}: {rng.choice(replies)}")
+    return Passage(lines, [fact[2:] for fact in facts], "\n")
 
 
 def _story(world: World, rng: random.Random, length: int) -> Passage:
-    found = _invented(rng, min(length, 8), dialogue=False)
-    hero, kind = found[0][0], rng.choice(_words.words()["animals"])
+    """A story about an animal, with statements about people in it."""
+    facts = _invented(rng, min(length, 8), dialogue=False)
+    hero = facts[0][0]
+    kind = rng.choice(invented.words()["animals"])
     start = rng.choice(
         (
             "Once upon a time there was a {kind} called {hero}.",
@@ -167,19 +180,14 @@ def _story(world: World, rng: random.Random, length: int) -> Passage:
     )
     joints = ("Then", "One day", "After that", "Soon", "In the evening", "The next day")
     lines = [start.format(kind=kind, hero=hero)]
-    lines += [
-        f"{rng.choice(joints)} it was said: {f[1]}" if rng.random() < 0.4 else f[1] for f in found
-    ]
-    lines.append(
-        rng.choice(
-            ("And so the story ends.", "They all went home happy.", "That was a day to remember.")
-        )
-    )
-    asked = [
-        *(f[2:] for f in found),
-        (reword(rng.choice(HERO), rng).format(hero=hero), HERO_PROBE.format(hero=hero), kind),
-    ]
-    return Passage(lines, asked)
+    for _, sentence, *_ in facts:
+        quoted = rng.random() < 0.4
+        lines.append(f"{rng.choice(joints)} it was said: {sentence}" if quoted else sentence)
+    ends = ("And so the story ends.", "They all went home happy.", "That was a day to remember.")
+    lines.append(rng.choice(ends))
+    question = reword(rng.choice(HERO), rng).format(hero=hero)
+    questions = [fact[2:] for fact in facts]
+    return Passage(lines, [*questions, (question, HERO_PROBE.format(hero=hero), kind)])
 
 
 HERO = (
@@ -277,29 +285,25 @@ DATED = (
         "thing",
     ),
 )
-"""(questions, probe, what answers)."""
+"""Questions, a probe, and the slot that answers them."""
 
 
 def _dated(world: World, rng: random.Random, length: int) -> Passage:
-    lines, asked, seen = [], [], set()
+    """Lines with a date, a name and a thing; no two have the same date, or both other slots."""
+    lines: list[str] = []
+    questions: list[_Question] = []
+    seen: set[str | tuple[str, str]] = set()
     for _ in range(length):
-        name, thing = rng.choice(_words.words()["first"]), rng.choice(_words.words()["things"])
-        day = f"{_words.year(rng)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+        name = rng.choice(invented.words()["first"])
+        thing = rng.choice(invented.words()["things"])
+        day = f"{invented.year(rng)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
         if (name, thing) in seen or day in seen:
             continue
         seen |= {(name, thing), day}
-        lines.append(
-            rng.choice(
-                ("{day} {name} bought a {thing}.", "[{day}] {name}: I bought a {thing}.")
-            ).format(day=day, name=name, thing=thing)
-        )
         slots = {"name": name, "thing": thing, "day": day}
-        for questions, probe, answer in rng.sample(DATED, 2):
-            asked.append(
-                (
-                    reword(rng.choice(questions), rng).format(**slots),
-                    probe.format(**slots),
-                    slots[answer],
-                )
-            )
-    return Passage(lines, asked, "\n")
+        templates = ("{day} {name} bought a {thing}.", "[{day}] {name}: I bought a {thing}.")
+        lines.append(rng.choice(templates).format(**slots))
+        for wordings, probe, answer in rng.sample(DATED, 2):
+            question = reword(rng.choice(wordings), rng).format(**slots)
+            questions.append((question, probe.format(**slots), slots[answer]))
+    return Passage(lines, questions, "\n")

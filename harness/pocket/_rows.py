@@ -1,9 +1,12 @@
-"""Documents packed into rows of one length, without attention from one to another."""
+"""Documents packed into rows of equal length, and the tokenizer that is trained on them."""
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,38 +18,45 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerFast
 
+    from harness.pocket._train import Plan
+
 _POOL = 96
-"""Documents to choose from when a row is filled."""
+"""Documents drawn at once; a row takes the first ones that still fit into it."""
 
 
 class Rows(NamedTuple):
-    """All of shape rows x length."""
+    """A batch of packed documents; all arrays have the shape rows x length."""
 
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
-    """Position in the own document, from 0."""
+    """Position of the token in its document, from 0."""
     owner: NDArray[np.int64]
     """Number of the document in its row, from 1; 0 is padding."""
     loss: NDArray[np.bool_]
-    """Whether the token is one to be foretold."""
+    """Whether the token is trained."""
 
 
 class Tokens(NamedTuple):
+    """One document in tokens."""
+
     ids: list[int]
     loss: list[bool]
+    """Whether each token is trained."""
 
 
 def tokens(documents: list[Document], tokenizer: PreTrainedTokenizerFast) -> list[Tokens]:
-    """Token ids with BOS, and which of them bear loss: those that begin in a part that does."""
-    texts = ["".join(part.text for part in document) for document in documents]
+    """The tokens of each document, with BOS; trained are those that begin in a trained segment."""
+    texts = ["".join(segment.text for segment in document) for document in documents]
     encoded = tokenizer(texts, return_offsets_mapping=True)
-    found = []
+    results = []
     for document, ids, spans in zip(
         documents, encoded["input_ids"], encoded["offset_mapping"], strict=True
     ):
-        flags = [flag for part in document for flag in [part.loss] * len(part.text)]
-        found.append(Tokens(ids, [False, *(flags[start] for start, _ in spans[1:])]))
-    return found
+        by_character: list[bool] = []
+        for segment in document:
+            by_character += [segment.loss] * len(segment.text)
+        results.append(Tokens(ids, [False, *(by_character[start] for start, _ in spans[1:])]))
+    return results
 
 
 def rows(
@@ -57,20 +67,21 @@ def rows(
     shape: tuple[int, int],
     long: bool,
 ) -> Rows:
-    """``shape`` = (rows, length) of fresh documents; the same ``seed`` gives the same rows."""
+    """New documents in the ``shape`` (rows, length); the same ``seed`` gives the same rows.
+
+    ``progress`` is the share of the training that is done, 0 to 1; ``long`` is for long passages.
+    """
     rng = random.Random(seed)
     count, length = shape
 
     def draw(n: int) -> list[Tokens]:
-        made = [
-            (
-                mixture.long_document(rng)
-                if long and rng.random() < 0.8
-                else mixture.document(rng, progress)
-            )
-            for _ in range(n)
-        ]
-        return [t for t in tokens(made, tokenizer) if len(t.ids) <= length]
+        documents = []
+        for _ in range(n):
+            if long and rng.random() < 0.8:
+                documents.append(mixture.long_document(rng))
+            else:
+                documents.append(mixture.document(rng, progress))
+        return [t for t in tokens(documents, tokenizer) if len(t.ids) <= length]
 
     batch = Rows(
         np.zeros((count, length), np.int64),
@@ -80,21 +91,66 @@ def rows(
     )
     pool: list[Tokens] = []
     for row in range(count):
-        at, number = 0, 0
+        at = 0
+        number = 0
         while True:
             if len(pool) < _POOL // 2:
                 pool += draw(_POOL)
             fitting = next((i for i, t in enumerate(pool) if len(t.ids) <= length - at), None)
             if fitting is None:
                 break
-            found = pool.pop(fitting)
-            end, number = at + len(found.ids), number + 1
-            batch.ids[row, at:end] = found.ids
+            document = pool.pop(fitting)
+            number += 1
+            end = at + len(document.ids)
+            batch.ids[row, at:end] = document.ids
             batch.positions[row, at:end] = np.arange(end - at)
             batch.owner[row, at:end] = number
-            batch.loss[row, at:end] = found.loss
+            batch.loss[row, at:end] = document.loss
             at = end
     return batch
+
+
+def batches(
+    mixture: Mixture, tokenizer: PreTrainedTokenizerFast, plan: Plan, first: int, workers: int
+) -> Iterator[tuple[int, Rows]]:
+    """(step, rows) of the steps after ``first``; rows are generated some steps ahead."""
+    source = (mixture, tokenizer, plan)
+    pool: Executor
+    if workers > 1:  # spawned, because CUDA does not work after a fork
+        pool = ProcessPoolExecutor(
+            workers, get_context("spawn"), initializer=_prepare, initargs=source
+        )
+    else:
+        pool = ThreadPoolExecutor(1, initializer=_prepare, initargs=source)
+    steps = range(first + 1, plan.steps + 1)
+    lead = 4 * workers
+    try:
+        ahead = deque(pool.submit(_make, step) for step in steps[:lead])
+        for step in steps:
+            batch = ahead.popleft().result()
+            if step + lead <= plan.steps:
+                ahead.append(pool.submit(_make, step + lead))
+            yield step, batch
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_source: tuple[Mixture, PreTrainedTokenizerFast, Plan]
+"""The arguments of ``_make`` in this worker process, which are too large to send every time."""
+
+
+def _prepare(mixture: Mixture, tokenizer: PreTrainedTokenizerFast, plan: Plan) -> None:
+    global _source
+    _source = (mixture, tokenizer, plan)
+
+
+def _make(step: int) -> Rows:
+    """The rows of one step; their seed is plan and step, so workers do not change the text."""
+    mixture, tokenizer, plan = _source
+    long = not plan.only and step % plan.long_every == 0
+    length = plan.long_row if long else plan.row
+    shape = (max(1, plan.tokens // length), length)
+    return rows(mixture, tokenizer, f"{plan.seed}/{step}", step / plan.steps, shape, long)
 
 
 VOCABULARY = 4096
@@ -102,10 +158,13 @@ SPECIAL = ("<s>", "</s>", "<pad>")
 _YEARS = range(1800, 2051)
 
 
-def make(
+def make_tokenizer(
     mixture: Mixture, seed: int = 0, documents: int = 30_000, context: int = 1024
 ) -> PreTrainedTokenizerFast:
-    """Trained on ``documents`` of the mixture; every year of 1800 to 2050 becomes one token."""
+    """A byte-level BPE tokenizer, trained on ``documents`` documents of the mixture.
+
+    Every year from 1800 to 2050 becomes one token.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -137,6 +196,6 @@ def make(
 def _texts(mixture: Mixture, seed: int, documents: int) -> Iterator[str]:
     rng = random.Random(seed)
     for _ in range(documents):
-        yield "".join(part.text for part in mixture.document(rng, 1.0))
+        yield "".join(segment.text for segment in mixture.document(rng, 1.0))
     for year in _YEARS:
-        yield f" {year}" * 40
+        yield f" {year}" * 40  # often enough to be merged into one token

@@ -157,7 +157,7 @@ def test_the_threshold_is_used(file: Callable[[str, str | bytes], Path], tmp_pat
             "a.csv, line 3: has 4 cells where the header",
         ),
         ("a.csv", f"{HEAD}\nWho?,Paris,Paris\nWho?, ,Paris", "line 3: column 'accepted' is empty"),
-        ("a.csv", f'{HEAD}\nWho?,"Paris,Paris', "a.csv, line 2: is no CSV"),
+        ("a.csv", f'{HEAD}\nWho?,"Paris,Paris', "a.csv, line 2: is not CSV"),
         ("a.csv", f"{HEAD},answer\n", "a.csv, line 1: has the column 'answer' twice"),
         ("a.csv", "", "a.csv, line 1: holds no answers"),
         ("a.csv", f"{HEAD}\nWho?,Zürich,Paris".encode("latin-1"), "a.csv, line 2: is not UTF-8"),

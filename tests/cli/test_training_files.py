@@ -162,9 +162,9 @@ def test_parquet(tmp_path: Path) -> None:
         ("a.docx", "PK", "suffix '.docx' is unknown"),
         ("a.json", "[1, 2]", "a.json, record 1: has int"),
         ("a.json", '[{"x": 1}]', "a.json, record 1: has x: give alpaca"),
-        ("a.json", "[{]", "a.json is no JSON"),
+        ("a.json", "[{]", "a.json is not JSON"),
         ("a.json", "[]", "a.json has no records"),
-        ("a.jsonl", '{"question": "a?", "answer": "b"}\nno\n', "a.jsonl, line 2: is no JSON"),
+        ("a.jsonl", '{"question": "a?", "answer": "b"}\nno\n', "a.jsonl, line 2: is not JSON"),
         ("a.jsonl", '{"question": "a?", "answer": ""}\n', "a.jsonl, record 1: the answer is empty"),
         (
             "a.jsonl",
@@ -181,15 +181,15 @@ def test_parquet(tmp_path: Path) -> None:
         (
             "a.jsonl",
             '{"messages": [{"role": "assistant", "content": "x"}]}',
-            "an answer comes without a question",
+            "an answer has no question",
         ),
         (
             "a.txt",
             "Who?\tMarta\nwho? \tTomas\n",
             "a.txt, line 2: 'who?' has another answer in line 1",
         ),
-        ("a.txt", "%PDF-1.4 text", "begins with '%PDF-', so it is no plain text"),
-        ("a.txt", "<!DOCTYPE html><p>x", "so it is no plain text"),
+        ("a.txt", "%PDF-1.4 text", "begins with '%PDF-', so it is not plain text"),
+        ("a.txt", "<!DOCTYPE html><p>x", "so it is not plain text"),
         (
             "a.csv",
             "Front,Back\na?,b\n",
@@ -210,7 +210,7 @@ def test_parquet(tmp_path: Path) -> None:
             '{"prompt": [{"role": "user", "content": "a"}], "completion": "b"}',
             "a part with role, content",
         ),
-        ("a.tsv", "Who?\tMarta\nWho else?\n", "row 2: is no question and answer"),
+        ("a.tsv", "Who?\tMarta\nWho else?\n", "row 2: is not a question and an answer"),
         ("a.csv", "question,answer\na?,\n", "a.csv, line 2: the answer is empty"),
         ("a.csv", "question,anwser\na?,b\n", "has no column 'answer', but 'anwser'"),
     ],
@@ -228,7 +228,7 @@ def test_mistake_is_one_line(name: str, content: str, line: str, tmp_path: Path)
     [
         ("Wer?\tGrün\n".encode("utf-16"), "is in UTF-16: save the file in UTF-8"),
         ("Wer?\tGrün\n".encode("cp1252"), "line 1: is not UTF-8"),
-        (b"\x7fELF\x00\x00", "is no text"),
+        (b"\x7fELF\x00\x00", "is not text"),
     ],
 )
 def test_bytes_that_are_no_utf8(content: bytes, line: str, tmp_path: Path) -> None:

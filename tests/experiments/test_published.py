@@ -366,15 +366,15 @@ def test_an_answer_ends_where_the_task_says(folder: Callable[..., Path]) -> None
 @pytest.mark.parametrize(
     ("edits", "line"),
     [
-        ({}, "edits.json is no list of records"),
+        ({}, "edits.json is not a list of records"),
         ([], "edits.json holds no records"),
-        ([3], "edits.json, record 1: is no JSON object"),
+        ([3], "edits.json, record 1: is not a JSON object"),
         ([{"a": 1}], "record 1: is neither of CounterFact nor of zsRE nor of KnowEdit"),
         ([{"src": "a"}], "record 1: has no field 'answers' (it has src)"),
         ([{**ZSRE[0], "loc": 3}], "record 1: loc is '3': write some text"),
         (
             [{**COUNTERFACT[0], "requested_rewrite": 3}],
-            "record 1, requested_rewrite: is no JSON object",
+            "record 1, requested_rewrite: is not a JSON object",
         ),
         (
             [{**COUNTERFACT[0], "paraphrase_prompts": "a"}],
@@ -389,7 +389,7 @@ def test_edits_that_cannot_be_used(folder: Callable[..., Path], edits: object, l
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("label", "!function utils.label", "is no YAML that can be read without running code"),
+        ("label", "!function utils.label", "is not YAML that can be read without running code"),
         ("task: birds", "task: birds\nprocess_docs: a", "'process_docs' is not supported"),
         ("task: birds", "task: birds\nnum_fewshot: 5", "num_fewshot is 5"),
         (
@@ -400,11 +400,11 @@ def test_edits_that_cannot_be_used(folder: Callable[..., Path], edits: object, l
         (
             "metric: acc,",
             "metric: f1,",
-            "metric 'f1' is not for multiple_choice: choose of acc, acc_norm",
+            "metric 'f1' is not for multiple_choice: choose one of acc, acc_norm",
         ),
         ("dataset_path: json", "dataset_path: ai2_arc", "only local data is read"),
         ("birds.jsonl", "bats.jsonl", "bats.jsonl cannot be read"),
-        ("{test: birds", "{train: birds", "data_files names no one file"),
+        ("{test: birds", "{train: birds", "data_files does not name one file"),
         ("doc_to_target: label", "doc_to_target: 'a bat'", "line 1: doc_to_target gives 'a bat'"),
         (
             "doc_to_target: label",
@@ -460,7 +460,7 @@ def test_tasks_that_cannot_be_used(
             '{until: ["\\n"], max_gen_toks: 32}',
             "max_gen_toks of generation_kwargs is not supported",
         ),
-        ("greedy", "generation_kwargs: is no JSON object"),
+        ("greedy", "generation_kwargs: is not a JSON object"),
     ],
 )
 def test_generations_that_cannot_be_had(folder: Callable[..., Path], new: str, line: str) -> None:
@@ -595,7 +595,7 @@ def test_figures_of_words(folder: Callable[..., Path]) -> None:
         (
             "remove_whitespace}, ",
             "remove_whitespace}, {function: map}, ",
-            "the filter 'map' is not supported: choose of regex, remove_whitespace",
+            "the filter 'map' is not supported: choose one of regex, remove_whitespace",
         ),
         (", {function: take_first}", "", "take_first is not its last filter"),
         (
@@ -612,7 +612,7 @@ def test_figures_of_words(folder: Callable[..., Path]) -> None:
         (
             "{function: take",
             "{function: regex, regex_pattern: '('}, {function: take",
-            "is no regular expression",
+            "is not a regular expression",
         ),
         (
             "{function: take",
@@ -651,14 +651,14 @@ def test_recall_tasks_that_cannot_be_followed(
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("{{' '+text", "{{text", "with one space between and none behind"),
-        ("join(' ')}}", "join(' ')}} ", "with one space between and none behind"),
-        ("[-1]}}", "[-1]}}\\n", "with one space between and none behind"),
-        ("{{text.split(' ')[:-1]|join(' ')}}", "{{''}}", "what is scored must follow a text"),
+        ("{{' '+text", "{{text", "with one space between and none at the end"),
+        ("join(' ')}}", "join(' ')}} ", "with one space between and none at the end"),
+        ("[-1]}}", "[-1]}}\\n", "with one space between and none at the end"),
+        ("{{text.split(' ')[:-1]|join(' ')}}", "{{''}}", "the target must follow a text"),
         (
             "metric: acc,",
             "metric: acc_norm,",
-            "metric 'acc_norm' is not for loglikelihood: choose of acc, perplexity",
+            "metric 'acc_norm' is not for loglikelihood: choose one of acc, perplexity",
         ),
         (
             "metadata:",

@@ -1,4 +1,4 @@
-"""The judge that comes along is the one on its card, and is worth what the card says."""
+"""The shipped judge is the one on its card, and has the figures of the card."""
 
 from __future__ import annotations
 
@@ -23,20 +23,18 @@ GROUPS = list(dict.fromkeys(pair.group for pair in labelled().pairs))
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
+def calibrated(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("judge"))
     return Calibrated.of(build(calibration_of(JUDGE), store, None))
 
 
-def row(name: str) -> list[float]:
+def row(name):
     """The figures of the card's first row ``name``, without their intervals."""
-    match = re.search(rf"^\| {re.escape(name)} +\|(.*)\|$", CARD, re.MULTILINE)
-    assert match, name
-    cells = match[1].split("|")
+    cells = re.search(rf"^\| {re.escape(name)} +\|(.*)\|$", CARD, re.MULTILINE)[1].split("|")
     return [float(cell.split()[0]) for cell in cells if re.match(r"\s*[+-]?\d", cell)]
 
 
-def test_the_card_is_that_of_these_weights() -> None:
+def test_the_card_is_that_of_these_weights():
     assert JUDGE.name == "judge"
     assert _card.stated_digest(JUDGE) == _card.weights_digest(JUDGE)
 
@@ -44,49 +42,56 @@ def test_the_card_is_that_of_these_weights() -> None:
 @pytest.mark.parametrize(
     ("name", "half"), [("held out: reported", "held_out"), ("calibration: the cut", "tuned")]
 )
-def test_the_figures_still_come_out(found: Calibrated, name: str, half: str) -> None:
+def test_the_figures_still_come_out(calibrated, name, half):
     """A few pairs of some hundreds may tip between processors."""
-    own = getattr(found, half)
-    figures = [own.accuracy, own.kappa, own.false_accepts, own.false_rejects]
+    quality = getattr(calibrated, half)
+    figures = [
+        quality.accuracy,
+        quality.kappa,
+        quality.false_accepts,
+        quality.false_rejects,
+    ]
     stated = row(name)
-    assert stated[0] == own.pairs
-    assert stated[1:5] == pytest.approx([one.estimate for one in figures], abs=0.03)
+    assert stated[0] == quality.pairs
+    assert stated[1:5] == pytest.approx([figure.estimate for figure in figures], abs=0.03)
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_figures_of_each_group_still_come_out(found: Calibrated, group: str) -> None:
-    [own] = [one for one in found.versus if one.group == group]
+def test_the_figures_of_each_group_still_come_out(calibrated, group):
+    [comparison] = [row for row in calibrated.versus if row.group == group]
     pairs, judge, *_ = row(group)
-    assert pairs == own.pairs
-    assert judge == pytest.approx(own.judge.estimate, abs=2 / own.pairs + 0.006)
+    assert pairs == comparison.pairs
+    assert judge == pytest.approx(comparison.judge.estimate, abs=2 / comparison.pairs + 0.006)
 
 
-def test_the_card_compares_with_the_fuzzy_grader_of_today(found: Calibrated) -> None:
+def test_the_card_compares_with_the_fuzzy_grader_of_today(calibrated):
     """After a change of the fuzzy grader: python -m harness judge --card
     fixtures/models/judge/README.md."""
     assert f"Beside the fuzzy grader ({FUZZY})" in CARD
     assert row("held out, by the fuzzy grader")[1] == pytest.approx(
-        found.fuzzy.accuracy.estimate, abs=0.006
+        calibrated.fuzzy.accuracy.estimate, abs=0.006
     )
-    assert found.versus[0].conclusion in CARD
+    assert calibrated.versus[0].conclusion in CARD
 
 
-def test_it_is_refused_and_where_it_is_allowed_its_doubts_are_said(found: Calibrated) -> None:
+def test_it_is_refused_and_where_it_is_allowed_its_doubts_are_said(calibrated):
     with pytest.raises(
         ModelError, match=r"kappa 0\.\d+ .* on \d+ held-out pairs, at least 0.60 is wanted"
     ):
-        trusted("judge", found, LEAST_KAPPA)
-    [line] = [line for line in summary("judge", found).splitlines() if line.startswith("WARNING")]
-    assert f"kappa {found.held_out.kappa} is below 0.60" in line
+        trusted("judge", calibrated, LEAST_KAPPA)
+    [line] = [
+        line for line in summary("judge", calibrated).splitlines() if line.startswith("WARNING")
+    ]
+    assert f"kappa {calibrated.held_out.kappa} is below 0.60" in line
 
 
-def test_the_docs_count_the_labelled_answers_as_they_are() -> None:
+def test_the_docs_count_the_labelled_answers_as_they_are():
     pairs = labelled().pairs
     winners = sum(pair.group == "pairs.csv" for pair in pairs)
-    held = sum(map(held_out, pairs))
+    held_out_pairs = sum(map(held_out, pairs))
     assert f"about {len(pairs)} labelled answers: {winners} of" in DOCS
     assert f"and {len(pairs) - winners} of `kinds.csv`" in DOCS
-    assert f"the other half ({held})" in DOCS
-    assert f"on {held} held-out pairs" in DOCS
+    assert f"the other half ({held_out_pairs})" in DOCS
+    assert f"on {held_out_pairs} held-out pairs" in DOCS
     [kappa] = re.findall(r"judge judge agrees too little with people: kappa (\S+)", DOCS)
     assert float(kappa) == row("held out: reported")[2]

@@ -142,7 +142,7 @@ def test_gate_of_another_engine_is_no_slip(project: Project, elsewhere: Path) ->
 def test_slip_in_gates_is_one_line(project: Project, elsewhere: Path) -> None:
     (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*"\nleest = { exact = 0.5 }\n')
     printed = project.pytest(str(elsewhere), status=1)
-    assert "gates.toml: gate 1, leest is unknown: write least" in printed
+    assert "gates.toml: gate 1, leest is unknown: did you mean least?" in printed
 
 
 @pytest.mark.parametrize("spread", [(), ("-n", "2")])

@@ -1,4 +1,4 @@
-"""Readers of published data sets, from local copies: edits of knowledge, and question sets."""
+"""Readers of published data sets in local files: knowledge edits, and question sets."""
 
 from harness.data.published._edits import Edit, Question, read_edits
 from harness.data.published._tasks import CHOICE, GENERATE, LIKELIHOOD, Item, Task, read_task

@@ -1,4 +1,4 @@
-"""CounterFact, zsRE and KnowEdit, as their authors publish them."""
+"""Knowledge edits: CounterFact, zsRE and KnowEdit, in the files that their authors publish."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from harness.errors import DataError
 
 
 class Record:
-    """One JSON object at a place. Every access raises DataError where the field is missing or of
-    another type."""
+    """One JSON object and its place in a file.
+
+    Every access raises DataError where the field is missing or has another type.
+    """
 
     def __init__(self, where: str, fields: object) -> None:
         if not isinstance(fields, Mapping):
-            raise DataError(f"{where} is no JSON object: write {{...}}")
+            raise DataError(f"{where} is not a JSON object: write {{...}}")
         self.where = where
         self.fields: Mapping[str, Any] = fields
 
@@ -27,22 +29,22 @@ class Record:
 
     def text(self, name: str) -> str:
         """A string that is not blank, without spaces around it."""
-        found = self._field(name)
-        if not isinstance(found, str) or not found.strip():
+        value = self._field(name)
+        if not isinstance(value, str) or not value.strip():
             raise self._mistake(name, "write some text")
-        return found.strip()
+        return value.strip()
 
     def texts(self, name: str) -> list[str]:
-        """A list of such strings."""
-        found = self._field(name)
-        if not isinstance(found, list) or not all(
-            isinstance(one, str) and one.strip() for one in found
-        ):
+        """A list of strings that are not blank, without spaces around them."""
+        value = self._field(name)
+        if not isinstance(value, list):
             raise self._mistake(name, "write a list of texts")
-        return [one.strip() for one in found]
+        if not all(isinstance(text, str) and text.strip() for text in value):
+            raise self._mistake(name, "write a list of texts")
+        return [text.strip() for text in value]
 
     def lines(self, name: str) -> list[str]:
-        """A text that is no list, or a list of texts, each as ``text`` gives it."""
+        """One text or a list of texts, always as a list."""
         return self.texts(name) if isinstance(self.fields.get(name), list) else [self.text(name)]
 
     def record(self, name: str) -> Record:
@@ -50,14 +52,12 @@ class Record:
         return Record(f"{self.where.removesuffix(':')}, {name}:", self._field(name))
 
     def records(self, name: str) -> list[Record]:
-        """A list of objects; none where the field is missing or null."""
-        found = self.fields.get(name) or []
-        if not isinstance(found, list):
+        """A list of objects, which is empty where the field is missing or null."""
+        value = self.fields.get(name) or []
+        if not isinstance(value, list):
             raise self._mistake(name, "write a list of objects")
-        return [
-            Record(f"{self.where.removesuffix(':')}, {name} {number}:", one)
-            for number, one in enumerate(found, 1)
-        ]
+        place = self.where.removesuffix(":")
+        return [Record(f"{place}, {name} {number}:", item) for number, item in enumerate(value, 1)]
 
     def _field(self, name: str) -> Any:
         if name not in self.fields:
@@ -66,23 +66,27 @@ class Record:
             )
         return self.fields[name]
 
-    def _mistake(self, name: str, mend: str) -> DataError:
-        return DataError(f"{self.where} {name} is {str(self.fields.get(name))[:60]!r}: {mend}")
+    def _mistake(self, name: str, advice: str) -> DataError:
+        return DataError(f"{self.where} {name} is {str(self.fields.get(name))[:60]!r}: {advice}")
 
 
 def records(path: Path) -> Iterator[Record]:
-    """The objects of a JSON list, or of JSON Lines (``.jsonl``). Raises DataError."""
+    """The objects of a JSON list, or of JSON Lines (``.jsonl``).
+
+    Raises:
+        DataError: the file cannot be read, or is not a list of objects.
+    """
     text = decoded(path, "a JSON file")
     if path.suffix.lower() == ".jsonl":
-        lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-        yield from (
-            Record(f"{path}, line {number}:", _parsed(path, line, number)) for number, line in lines
-        )
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield Record(f"{path}, line {number}:", _parsed(path, line, number))
         return
-    found = _parsed(path, text)
-    if not isinstance(found, list):
-        raise DataError(f"{path} is no list of records: write [...]")
-    yield from (Record(f"{path}, record {number}:", one) for number, one in enumerate(found, 1))
+    value = _parsed(path, text)
+    if not isinstance(value, list):
+        raise DataError(f"{path} is not a list of records: write [...]")
+    for number, item in enumerate(value, 1):
+        yield Record(f"{path}, record {number}:", item)
 
 
 def _parsed(path: Path, text: str, line: int = 0) -> Any:
@@ -90,71 +94,74 @@ def _parsed(path: Path, text: str, line: int = 0) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {line or error.lineno}: is no JSON ({error.msg}): save it as JSON"
+            f"{path}, line {line or error.lineno}: is not JSON ({error.msg}): save it as JSON"
         ) from error
 
 
 EFFICACY, PARAPHRASE, NEIGHBOURHOOD = "efficacy", "paraphrase", "neighbourhood"
 PORTABILITY, LOCALITY = "portability", "locality"
-"""Aspects; of the last two there are several, such as ``portability_reasoning``."""
+"""Aspects; the last two have kinds, such as ``portability_reasoning``."""
 
 
 class Question(NamedTuple):
-    """A prompt that is gone on with, and what is right after the edit."""
+    """A prompt, and its right completions after the edit."""
 
     aspect: str
     prompt: str
     accepted: tuple[str, ...]
-    """The first is the one that the published figure scores."""
+    """The published figure scores the first one."""
     rival: str = ""
-    """What must be less probable than the first accepted answer. Empty where the figure counts
-    right tokens instead."""
+    """The completion that must be less probable than the first accepted one.
+
+    Empty where the published figure counts right tokens instead.
+    """
 
 
 class Edit(NamedTuple):
-    """One fact to be put into a model, and what is asked about it."""
+    """One fact to be put into a model, and the questions about it."""
 
     where: str
     """File and place of the record, for messages."""
     fact: str
-    """Unique in its file."""
+    """Id of the fact, unique in its file."""
     prompt: str
     answer: str
-    """What goes on from ``prompt`` after the edit."""
+    """The completion of ``prompt`` after the edit."""
     questions: tuple[Question, ...]
-    """The first is the edit itself, for efficacy."""
+    """The first one is the edit itself, for efficacy."""
 
 
 def read_edits(path: Path, first: int = 0) -> list[Edit]:
-    """The edits in ``path``, in order; the ``first`` ones where that is not 0.
+    """The edits in ``path``, in order; only the ``first`` ones where that is not 0.
 
-    The collection is told by the fields of its records:
+    The fields of a record tell its collection:
 
     - ``requested_rewrite``: CounterFact (Meng et al. 2022, "Locating and Editing Factual
       Associations in GPT", arXiv 2202.05262);
     - ``src``, ``rephrase``, ``loc``: zsRE as MEND made it and ROME reads it
-      (``zsre_mend_eval.json`` of the same): the first of ``answers`` is told;
+      (``zsre_mend_eval.json`` of Meng et al.): the first of ``answers`` is trained;
     - ``target_new`` beside ``prompt``, or ``labels`` beside ``text``: KnowEdit (Zhang et al. 2024,
       "A Comprehensive Study of Knowledge Editing for Large Language Models", arXiv 2401.01286), all
-      its files of facts. As its own loader does, records with an empty ``target_new`` are passed
-      over; so are questions without a ``ground_truth``.
+      its files of facts. Like its own loader, this function skips records with an empty
+      ``target_new``. It also skips questions without a ``ground_truth``.
 
     Raises:
-        DataError: the file is none of them, or a record lacks what is needed; the line names record
-            and field.
+        DataError: the file is none of these, or a record lacks a field. The line names record and
+            field.
     """
-    found = list(records(path))
-    if not found:
+    all_records = list(records(path))
+    if not all_records:
         raise DataError(f"{path} holds no records: give at least one edit")
-    told = (
+    edits = (
         (number, record)
-        for number, record in enumerate(found)
+        for number, record in enumerate(all_records)
         if record.fields.get("target_new") != ""
     )
-    return [_reader(record)(record, number) for number, record in islice(told, first or None)]
+    return [_reader(record)(record, number) for number, record in islice(edits, first or None)]
 
 
 def _reader(record: Record) -> Callable[[Record, int], Edit]:
+    """The reader for the collection of ``record``."""
     if "requested_rewrite" in record:
         return _counterfact
     if "src" in record:
@@ -168,10 +175,11 @@ def _reader(record: Record) -> Callable[[Record, int], Edit]:
 
 
 def _counterfact(record: Record, number: int) -> Edit:
-    asked = record.record("requested_rewrite")
-    new, true = asked.record("target_new").text("str"), asked.record("target_true").text("str")
-    subject = asked.text("subject")
-    prompt = asked.text("prompt").replace("{}", subject)
+    rewrite = record.record("requested_rewrite")
+    new = rewrite.record("target_new").text("str")
+    true = rewrite.record("target_true").text("str")
+    subject = rewrite.text("subject")
+    prompt = rewrite.text("prompt").replace("{}", subject)
     questions = [Question(EFFICACY, prompt, (new,), true)]
     questions += [
         Question(PARAPHRASE, text, (new,), true) for text in record.texts("paraphrase_prompts")
@@ -186,7 +194,8 @@ def _zsre(record: Record, number: int) -> Edit:
     answers = tuple(record.texts("answers"))
     if not answers:
         raise DataError(f"{record.where} answers is empty: give one")
-    prompt, near = record.text("src"), f"{record.text('loc')}?"
+    prompt = record.text("src")
+    near = f"{record.text('loc')}?"  # zsRE's locality questions have no question mark
     questions = [Question(EFFICACY, prompt, answers)]
     questions += [Question(PARAPHRASE, text, answers) for text in record.lines("rephrase")]
     questions.append(Question(NEIGHBOURHOOD, near, (record.text("loc_ans"),)))
@@ -196,10 +205,10 @@ def _zsre(record: Record, number: int) -> Edit:
 
 
 def _knowedit(record: Record, number: int) -> Edit:
-    subject, asked, told = (
-        ("concept", "text", "labels") if "labels" in record else ("subject", "prompt", "target_new")
-    )
-    prompt, answer = record.text(asked), record.text(told)
+    if "labels" in record:
+        subject, prompt, answer = "concept", record.text("text"), record.text("labels")
+    else:
+        subject, prompt, answer = "subject", record.text("prompt"), record.text("target_new")
     questions = [Question(EFFICACY, prompt, (answer,))]
     for name in ("rephrase", "rephrase_prompt"):
         if name in record:
@@ -210,27 +219,25 @@ def _knowedit(record: Record, number: int) -> Edit:
 
 
 def _family(record: Record, family: str) -> Iterator[Question]:
-    """``portability`` or ``locality``: lists of prompts by aspect; some records leave one out, or
-    have it null."""
+    """The questions of ``portability`` or ``locality``, which are lists by aspect.
+
+    Some records have no such field, or null.
+    """
     if not record.fields.get(family):
         return
     aspects = record.record(family)
     for aspect in aspects.fields:
-        for one in aspects.records(aspect):
-            if accepted := tuple(_flat(one.fields.get("ground_truth"))):
-                prompt = one.fields.get("prompt")
-                text = (
-                    one.texts("prompt")[0]
-                    if isinstance(prompt, list) and prompt
-                    else one.text("prompt")
-                )
-                yield Question(f"{family}_{aspect.lower()}", text, accepted)
+        for item in aspects.records(aspect):
+            if accepted := tuple(_flat(item.fields.get("ground_truth"))):
+                several = isinstance(item.fields.get("prompt"), list) and item.fields["prompt"]
+                prompt = item.texts("prompt")[0] if several else item.text("prompt")
+                yield Question(f"{family}_{aspect.lower()}", prompt, accepted)
 
 
 def _flat(truth: Any) -> Iterator[str]:
-    """``"a"``, ``["a", ...]`` and ``[["a", "another name of it"], ...]`` are all in use."""
+    """The texts in ``"a"``, ``["a", ...]`` or ``[["a", "another name of it"], ...]``."""
     if isinstance(truth, str) and truth.strip():
         yield truth.strip()
     elif isinstance(truth, list):
-        for one in truth:
-            yield from _flat(one)
+        for part in truth:
+            yield from _flat(part)

@@ -1,4 +1,4 @@
-"""exact_match of lm-evaluation-harness: where an answer ends, and how it is compared."""
+"""The exact_match of lm-evaluation-harness: where an answer ends, and how it is compared."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from harness.data.published._edits import Record
 from harness.errors import DataError
 
 _GREEDY = ("do_sample", "temperature")
-"""Of ``generation_kwargs`` what may be there, as long as it is false or 0."""
+"""Keys that ``generation_kwargs`` may have where their value is false or 0."""
 _FLAGS = ("ignore_case", "ignore_punctuation", "ignore_numbers")
 OF_METRIC = ("metric", "aggregation", "higher_is_better")
-"""What every entry of ``metric_list`` may have."""
+"""Keys that every entry of ``metric_list`` may have."""
 _REGEX: dict[str, Any] = {
     "regex_pattern": r"#### (\-?[0-9\.\,]+)",
     "group_select": 0,
     "fallback": "[invalid]",
 }
-"""Settings of the filter ``regex``, and what they are where a task does not say."""
+"""Settings of the filter ``regex``, with their defaults."""
 _PLAIN: dict[str, Callable[[str], str]] = {
     "remove_whitespace": str.strip,
     "lowercase": str.lower,
@@ -29,15 +29,15 @@ _PLAIN: dict[str, Callable[[str], str]] = {
 
 
 class Step(NamedTuple):
-    """A filter."""
+    """One filter of an answer."""
 
     name: str
     """One of ``regex``, ``remove_whitespace``, ``lowercase`` and ``uppercase``."""
     pattern: str = ""
     place: int = 0
-    """Which of several matches is taken: 0, the first, or -1, the last."""
+    """Which of several matches is used: 0 for the first, -1 for the last."""
     fallback: str = ""
-    """What stands for an answer without a match."""
+    """The result for an answer without a match."""
 
     def __call__(self, text: str) -> str:
         if self.name != "regex":
@@ -46,25 +46,25 @@ class Step(NamedTuple):
         if not matches:
             return self.fallback
         match = matches[self.place]
-        if isinstance(match, tuple):  # of several groups
+        if isinstance(match, tuple):  # the pattern has several groups
             match = next(filter(None, match), self.fallback)
         return str(match).strip()
 
 
 class Match(NamedTuple):
-    """Whether an answer is one of its targets."""
+    """The comparison of an answer with its targets."""
 
     until: tuple[str, ...] = ()
-    """Strings of which the first one ends an answer; a line's end is one of them."""
+    """Strings that end an answer; the line end is one of them."""
     filters: tuple[Step, ...] | None = None
-    """None where the task has none: blanks around answer and targets do not count then."""
+    """None where the task has no filters; spaces around answer and targets do not count then."""
     regexes: tuple[str, ...] = ()
-    """What they match is left out before answer and target are compared."""
+    """Their matches are removed from answer and target before the comparison."""
     ignored: tuple[str, ...] = ()
-    """Of ``ignore_case``, ``ignore_punctuation`` and ``ignore_numbers``."""
+    """Some of ``ignore_case``, ``ignore_punctuation`` and ``ignore_numbers``."""
 
     def __call__(self, answer: str, targets: Sequence[str]) -> bool:
-        """``targets`` as the task gives them."""
+        """Whether ``answer`` equals one of ``targets``, which are as in the task."""
         for stop in self.until:
             answer = answer.partition(stop)[0]
         for step in self.filters or ():
@@ -88,12 +88,20 @@ def _without(text: str, characters: str) -> str:
 
 
 def read_match(task: Record, metrics: Sequence[Record]) -> Match:
-    """How ``task`` compares; ``metrics`` is its ``metric_list``. Raises DataError."""
+    """The comparison of ``task``, whose ``metric_list`` is ``metrics``.
+
+    Raises:
+        DataError: a setting is not supported.
+    """
     return Match(_until(task), _filters(task), *_settings(metrics))
 
 
 def _until(task: Record) -> tuple[str, ...]:
-    """Raises DataError on all but greedy answers that end with their line or before."""
+    """The strings that end an answer.
+
+    Raises:
+        DataError: answers are not greedy, or may be longer than one line.
+    """
     name = "generation_kwargs"
     settings = task.record(name).fields if task.fields.get(name) else {}
     for setting, value in settings.items():
@@ -102,15 +110,19 @@ def _until(task: Record) -> tuple[str, ...]:
             raise DataError(f"{line}: set it by --decoding instead")
     until = settings.get("until", [task.fields.get("fewshot_delimiter", "\n\n")])
     until = [until] if isinstance(until, str) else until
-    texts = isinstance(until, list) and all(isinstance(one, str) for one in until)
-    if not texts or "\n" not in until:
+    are_texts = isinstance(until, list) and all(isinstance(text, str) for text in until)
+    if not are_texts or "\n" not in until:
         line = f"{task.where} until of {name} is {until!r}"
         raise DataError(f'{line}: answers end with their line here, add "\\n"')
     return tuple(filter(None, until))
 
 
 def _filters(task: Record) -> tuple[Step, ...] | None:
-    """Raises DataError on several pipelines, and on filters that are not known."""
+    """The filters before ``take_first``, or None where the task has none.
+
+    Raises:
+        DataError: there are several pipelines, or a filter is not supported.
+    """
     pipelines = task.records("filter_list")
     if not pipelines:
         return None
@@ -122,12 +134,11 @@ def _filters(task: Record) -> tuple[Step, ...] | None:
     if names.count("take_first") != 1 or names[-1] != "take_first":
         line = f"{pipelines[0].where} take_first is not its last filter"
         raise DataError(f"{line}: put it there, once")
-    if (
-        names[0] != "remove_whitespace"
-    ):  # engines give answers without blanks, the original with them
+    # Engines here strip answers and the original does not, so only stripped answers are comparable.
+    if names[0] != "remove_whitespace":
         line = f"{pipelines[0].where} the first filter is {names[0]!r}"
         raise DataError(
-            f"{line}: answers have no blanks around them here, begin with remove_whitespace"
+            f"{line}: answers have no spaces around them here, begin with remove_whitespace"
         )
     return tuple(_step(step) for step in steps[:-1])
 
@@ -136,7 +147,7 @@ def _step(step: Record) -> Step:
     name = step.text("function")
     if name not in ("regex", *_PLAIN):
         known = ", ".join(("regex", *_PLAIN, "take_first"))
-        raise DataError(f"{step.where} the filter {name!r} is not supported: choose of {known}")
+        raise DataError(f"{step.where} the filter {name!r} is not supported: choose one of {known}")
     settings = {key: value for key, value in step.fields.items() if key != "function"}
     for key in settings:
         if name != "regex" or key not in _REGEX:
@@ -152,7 +163,11 @@ def _step(step: Record) -> Step:
 
 
 def _settings(metrics: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Regexes and flags. Raises DataError on settings that are not known."""
+    """The regexes and flags of exact_match.
+
+    Raises:
+        DataError: a setting is not supported.
+    """
     for metric in metrics:
         for name, value in metric.fields.items():
             if value and name not in (*OF_METRIC, *_FLAGS, "regexes_to_ignore"):
@@ -164,12 +179,14 @@ def _settings(metrics: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ..
     if not isinstance(regexes, list):
         raise DataError(f"{metric.where} regexes_to_ignore is {regexes!r}: write a list of them")
     ignored = tuple(flag for flag in _FLAGS if metric.fields.get(flag))
-    return tuple(_regex(metric, one) for one in regexes), ignored
+    return tuple(_regex(metric, regex) for regex in regexes), ignored
 
 
 def _regex(record: Record, pattern: Any) -> str:
     try:
         re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise DataError(f"{record.where} {pattern!r} is no regular expression: {error}") from error
+        raise DataError(
+            f"{record.where} {pattern!r} is not a regular expression: {error}"
+        ) from error
     return str(pattern)

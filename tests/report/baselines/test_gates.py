@@ -37,16 +37,19 @@ def test_the_first_pattern_that_matches_counts(tmp_path: Path) -> None:
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text("[[gate]")
-    with pytest.raises(DataError, match="is no TOML"):
+    with pytest.raises(DataError, match="is not TOML"):
         gates(path, "a")
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('[[gates]]\ncells = "*"', "gates is unknown: write gate"),
-        ('[[gate]]\ncell = "*"', "gate 1, cell is unknown: write cells"),
-        ('[[gate]]\ncells = "*"\nleest = { exact = 0.9 }', "gate 1, leest is unknown: write least"),
+        ('[[gates]]\ncells = "*"', "gates is unknown: did you mean gate?"),
+        ('[[gate]]\ncell = "*"', "gate 1, cell is unknown: did you mean cells?"),
+        (
+            '[[gate]]\ncells = "*"\nleest = { exact = 0.9 }',
+            "gate 1, leest is unknown: did you mean least?",
+        ),
         ('[[gate]]\ncells = "*"\nleast = { exact = "0.9" }', "gate 1, least, exact is '0.9': "),
         ('[[gate]]\ncells = "*"\n[[gate]]\nleast = {}', "gate 2, cells is missing: add it"),
         ("[[gate]]\ncells = 3", "gate 1, cells is 3: "),
