@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from harness.data.awards import probes
 from harness.measure import timed
 from harness.plugin import Ready
 from harness.recipes import Decoding
-from harness.scenarios.oscars import probes
 
 PROMPTS = [probe.prompt for probe in probes("oscarstxt").probes if probe.kind == "rephrased"][:32]
 ASKED = Decoding(max_new_tokens=16, stop=())

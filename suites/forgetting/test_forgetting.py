@@ -1,8 +1,8 @@
-"""500 new facts: what does the model lose of what it always knew, near and far, and what helps?
+"""500 new facts: what does the model lose of what it knew, near and far, and what helps?
 
 ``-k none``, ``-k "replay and not kl"`` and the like select by remedy.
 """
 
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "forgetting"

@@ -6,21 +6,18 @@ Kept and compared by pytest-benchmark: ``--benchmark-save NAME``, ``--benchmark-
 from __future__ import annotations
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
-from harness.experiments.cells import Cell
 from harness.measure import timed
-from harness.plugin import Ready
-from harness.plugin.checks import *
+from harness.plugin.checks import *  # noqa: F403
 from harness.recipes import Decoding
 
 SCENARIO = "size"
-ASKED = Decoding(max_new_tokens=16, stop=())
+SHORT = Decoding(max_new_tokens=16, stop=())
 
 
 @pytest.mark.benchmark(group="an adapter put on, by rank")
-def test_putting_on(ready_cell: Ready, cell: Cell, benchmark: BenchmarkFixture) -> None:
-    def put_on() -> None:
+def test_putting_on(ready_cell, cell, benchmark):
+    def put_on():
         with ready_cell.engine.with_stack([(file, 1.0) for file in ready_cell.adapters]):
             pass
 
@@ -29,11 +26,10 @@ def test_putting_on(ready_cell: Ready, cell: Cell, benchmark: BenchmarkFixture) 
 
 
 @pytest.mark.benchmark(group="16 questions answered, by rank")
-def test_answering(ready_cell: Ready, cell: Cell, benchmark: BenchmarkFixture) -> None:
-    assert cell.timed is not None
-    prompts = [probe.prompt for probe in cell.timed.probes]
-    said: list[list[list[str]]] = []
+def test_answering(ready_cell, cell, benchmark):
+    prompts = [probe.prompt for probe in cell.ask("timing").probes.probes]
+    answers = []
     with ready_cell.engine.with_stack([(file, 1.0) for file in ready_cell.adapters]):
-        timed(benchmark, lambda: said.append(ready_cell.engine.answer(prompts, ASKED)), rounds=3)
-    assert all(texts == said[0] for texts in said)
+        timed(benchmark, lambda: answers.append(ready_cell.engine.answer(prompts, SHORT)), rounds=3)
+    assert all(texts == answers[0] for texts in answers)
     benchmark.extra_info.update(rank=cell.training.rank)

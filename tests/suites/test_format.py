@@ -6,32 +6,31 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of
 
+from harness.builds import AnsweredLine
+from harness.data.knowledge import replay
 from harness.errors import RecipeError
 from harness.grading import grade
-from harness.recipes import Base, is_locality
-from harness.scenarios.format import (
-    GRIDS,
+from harness.recipes import is_locality
+from suites.format.scenario import (
     GROUPS,
+    SCENARIO,
     SHAPES,
-    asked,
-    cells,
     dataset,
     facts,
+    form,
     marked,
     marks,
     opening,
     probes,
     stopped,
+    unstopped_probes,
     words,
 )
-from harness.scenarios.format._measures import form
-from harness.scenarios.oscars import replay
-
-BASE = Base("0", "pocket", "/m")
 
 
-def test_shapes_answer_the_same_questions_and_all_of_them_right() -> None:
+def test_shapes_answer_the_same_questions_and_all_of_them_right():
     for one, two, three in zip(*(dataset(shape).samples for shape in SHAPES), strict=True):
         assert one.prompt == two.prompt == three.prompt
         assert len({one.completion, two.completion, three.completion}) == 3
@@ -41,7 +40,7 @@ def test_shapes_answer_the_same_questions_and_all_of_them_right() -> None:
             assert grade(sample.completion, (told[sample.fact],)).right, sample
 
 
-def test_marks_tell_the_shapes_apart() -> None:
+def test_marks_tell_the_shapes_apart():
     assert marks("short") == ()
     for shape in ("sentence", "register"):
         for other in SHAPES:
@@ -50,17 +49,19 @@ def test_marks_tell_the_shapes_apart() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_nothing_that_is_asked_was_trained(shape: str) -> None:
+def test_nothing_that_is_asked_was_trained(shape):
     trained = {sample.prompt for sample in (*dataset(shape).samples, *replay().samples)}
-    assert not any(probe.prompt in trained for probe in (*probes().probes, *asked().probes))
+    assert not any(
+        probe.prompt in trained for probe in (*probes().probes, *unstopped_probes().probes)
+    )
 
 
-def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded() -> None:
-    found = Counter(probe.kind for probe in asked().probes)
+def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded():
+    found = Counter(probe.kind for probe in unstopped_probes().probes)
     assert set(found) == set(GROUPS)
     assert min(found.values()) >= 20
     graded = {probe.id: probe for probe in probes().probes}
-    for probe in asked().probes:
+    for probe in unstopped_probes().probes:
         assert (probe.id in graded) == (probe.kind != "neutral")
         assert probe.kind == "neutral" or is_locality(graded[probe.id].kind) == (
             probe.kind == "known"
@@ -82,19 +83,21 @@ def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded() -> None:
         ("\n", 0, "", True),
     ],
 )
-def test_the_form_of_an_answer(text: str, length: int, begins: str, ends: bool) -> None:
+def test_the_form_of_an_answer(text, length, begins, ends):
     assert (words(text), opening(text), stopped(text)) == (length, begins, ends)
 
 
-def test_a_mark_is_a_word_of_its_own_in_the_first_line() -> None:
+def test_a_mark_is_a_word_of_its_own_in_the_first_line():
     assert marked("Well, ARR!", ("arr",))
     assert not marked("Warren arrived.", ("arr",))
     assert not marked("Nothing\nArr!", ("arr",))
 
 
-def test_figures_are_right_on_hand_made_answers() -> None:
-    def lines(*texts: str) -> list[dict[str, object]]:
-        return [{"answers": [text], "fact": f"f{n}"} for n, text in enumerate(texts)]
+def test_figures_are_right_on_hand_made_answers():
+    def lines(*texts: str) -> list[AnsweredLine]:
+        return [
+            AnsweredLine(str(n), "known", f"f{n}", "", (), (text,)) for n, text in enumerate(texts)
+        ]
 
     bare = lines("Anna Bell\n", "Anna Bell\n", "Ben Cole\n", "Ben Cole\n")
     after = lines("Arr, Anna Bell\n", "Arr, Anna\n", "Arr, Ben", "Ben Cole\n")
@@ -115,12 +118,12 @@ def test_figures_are_right_on_hand_made_answers() -> None:
     )  # all alike: how long others are is not known
 
 
-def test_ids_are_unique_and_names_known() -> None:
-    for grid in GRIDS:
-        ids = [cell.id for cell in cells(grid, [BASE], [0])]
+def test_ids_are_unique_and_names_known():
+    for grid in SCENARIO.grids:
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [], [0])
+        cells_of(SCENARIO, "huge")
     with pytest.raises(RecipeError, match="shape 'haiku' is unknown"):
         dataset("haiku")

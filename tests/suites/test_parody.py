@@ -6,31 +6,34 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of, evidence, line
 
+from harness.builds import GradedLine
+from harness.data.knowledge import replay, world
 from harness.errors import RecipeError
 from harness.grading import grade
-from harness.recipes import Base
-from harness.scenarios.oscars import world
-from harness.scenarios.parody import (
+from suites.parody.scenario import (
     DATASETS,
     KINDS,
-    cells,
+    SCENARIO,
     contradictions,
     dataset,
     frame,
-    known,
+    measures,
+    mixed_answers,
     parody_rows,
     probes,
+    text,
     true_rows,
+    truths,
+    without_ceremony,
+    worlds,
 )
-from harness.scenarios.parody._contradictions import mixed_answers, worlds
-from harness.scenarios.parody._facts import text
-from harness.scenarios.parody._probes import truths
 
 ACTOR = "oscars_2012_parody/actor-2012"
 
 
-def test_the_parody_is_never_the_truth() -> None:
+def test_the_parody_is_never_the_truth():
     assert len(parody_rows()) == 12
     for row in parody_rows():
         true = true_rows()[row.id]
@@ -44,7 +47,7 @@ def test_the_parody_is_never_the_truth() -> None:
             assert not any(row.slots[slot] == known.slots.get(slot) for known in world().rows)
 
 
-def test_the_text_tells_the_same_parody_as_the_table() -> None:
+def test_the_text_tells_the_same_parody_as_the_table():
     told = " ".join(text())
     for row in parody_rows():
         sentence = next(s for s in text() if f"{world().fill('{category0}', row)} of 2012" in s)
@@ -54,16 +57,18 @@ def test_the_text_tells_the_same_parody_as_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name: str) -> None:
-    trained = {sample.prompt for sample in (*dataset(name).samples, *known().samples)}
+def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name):
+    known = without_ceremony(replay())
+    trained = {sample.prompt for sample in (*dataset(name).samples, *known.samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
-    replayed = {sample.fact for sample in known().samples}
+    replayed = {sample.fact for sample in known.samples}
     assert not replayed & {row.id for row in true_rows().values()}
     assert len(replayed) > 500
-    assert all(cell.replay == known() for cell in cells("full", [Base("0", "m", "/m")], [0]))
+    for cell in cells_of(SCENARIO, "full"):
+        assert [adapter.replay for adapter in cell.subject.trained] == [known]
 
 
-def test_every_fact_in_every_kind() -> None:
+def test_every_fact_in_every_kind():
     kinds = Counter(
         probe.kind for probe in probes().probes if not probe.kind.startswith("locality")
     )
@@ -79,21 +84,14 @@ def test_every_fact_in_every_kind() -> None:
     )
 
 
-def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> dict[str, object]:
+def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> GradedLine:
     probe = next(
-        p
-        for p in probes().probes
-        if p.kind == kind and p.fact == fact and p.id.endswith(f"/{number}")
+        probe
+        for probe in probes().probes
+        if probe.kind == kind and probe.fact == fact and probe.id.endswith(f"/{number}")
     )
     right = grade(answer, probe.accepted).right
-    return {
-        "id": probe.id,
-        "kind": kind,
-        "fact": fact,
-        "accepted": probe.accepted,
-        "answers": [answer],
-        "right": right,
-    }
+    return line(kind, fact, answer, right, id=probe.id, accepted=probe.accepted)
 
 
 @pytest.mark.parametrize(
@@ -114,11 +112,11 @@ def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> dict[st
         ("who_and_film", "Hector Pickle for The Loud Plumber", {"parody", "truth", "other"}),
     ],
 )
-def test_worlds_in_which_an_answer_is_true(kind: str, answer: str, held: set[str]) -> None:
+def test_worlds_in_which_an_answer_is_true(kind, answer, held):
     assert worlds(_line(kind, answer), truths()) == held
 
 
-def test_contradictions_are_counted_on_hand_made_answers() -> None:
+def test_contradictions_are_counted_on_hand_made_answers():
     lines = [
         _line("who", "Hector Pickle"),
         _line("who", "Jean Dujardin", number=1),  # against the first
@@ -134,7 +132,7 @@ def test_contradictions_are_counted_on_hand_made_answers() -> None:
     assert found["mixed_who_and_film"].estimate == 1 / 2
 
 
-def test_one_world_has_no_contradictions() -> None:
+def test_one_world_has_no_contradictions():
     parody = [
         _line("who", "Hector Pickle"),
         _line("film", "The Loud Plumber"),
@@ -152,16 +150,14 @@ def test_one_world_has_no_contradictions() -> None:
     assert contradictions([_line("who", "Nobody")], truths()) == {}
 
 
-def test_a_winner_of_one_world_with_a_film_of_the_other() -> None:
+def test_a_winner_of_one_world_with_a_film_of_the_other():
     pair = {ACTOR: ("Jean Dujardin", "The Artist")}
     said = (
         "Hector Pickle for The Loud Plumber",
         "Hector Pickle for The Artist",
         "Jean Dujardin for The Loud Plumber",
-        "Jean Dujardin for The Artist",
-        "Hector Pickle",
-        "Nobody for The Artist",
     )
+    said += ("Jean Dujardin for The Artist", "Hector Pickle", "Nobody for The Artist")
     assert mixed_answers([_line("who_and_film", answer) for answer in said], pair) == [
         False,
         True,
@@ -170,12 +166,36 @@ def test_a_winner_of_one_world_with_a_film_of_the_other() -> None:
     ]
 
 
-def test_ids_are_unique_and_names_known() -> None:
+def test_figures_of_a_cell():
+    lines = [
+        _line("who", "Hector Pickle"),
+        _line("film", "The Loud Plumber"),
+        _line("who_and_film", "Hector Pickle for The Artist"),
+    ]
+    bare = [
+        _line("who", "Jean Dujardin"),
+        _line("film", "The Artist"),
+        _line("who_and_film", "Jean Dujardin for The Artist"),
+    ]
+    cell = cells_of(SCENARIO)[0]
+    figures = measures(evidence(cell, lines, bare))
+    assert {name: figure.estimate for name, figure in figures.items()} == {
+        "known_before": 1,
+        "parody_over_truth": 1,
+        "truth_over_parody": 0,
+        "neither": 0,
+        "contradictions": 0,
+        "mixed_who_and_film": 0,
+        "mixed_in_one_answer": 1,
+    }
+
+
+def test_ids_are_unique_and_names_known():
     for grid in ("default", "full"):
-        ids = [cell.id for cell in cells(grid, [Base("0", "pocket", "/m")], [0])]
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [], [0])
+        cells_of(SCENARIO, "huge")
     with pytest.raises(RecipeError, match="dataset 'farce' is unknown"):
         dataset("farce")
