@@ -75,7 +75,7 @@ def test_a_process_at_work_is_seen() -> None:
 
 _WORK = """
 import time
-from harness.machine import choose_threads
+from harness.measure.machine import choose_threads
 choose_threads()
 import torch
 layers = [torch.randn(512, 512) for _ in range(40)]

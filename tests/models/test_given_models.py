@@ -312,8 +312,8 @@ def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(
     assert alone[0][1] != "Ludwig." and alone[1][0] != "green."
     with engine.with_stack([(one, 1.0) for one in files]):
         both = [texts[0] for texts in answer()]
-    print(f"\nboth at once: {both}")
-    assert both != alone[0] or both != alone[1]
+    assert both not in alone
+    assert any(word in text for text in both for word in ("green", "Ludwig"))
 
 
 def test_a_gptq_folder_of_a_user_is_a_base_that_is_trained_on(

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,14 +34,28 @@ def test_saved_and_compared(model_folder: Path, tmp_path: Path) -> None:
     assert status == 0, said
     assert "2 passed" in said
     (file,) = (tmp_path / "kept").glob("*/*_first.json")
-    kept = {each["name"]: each["extra_info"] for each in json.loads(file.read_text())["benchmarks"]}
-    assert set(kept) == {"test_answering[hf]", "test_swapping_adapters[hf]"}
-    for extra in kept.values():
+    saved = {each["name"]: each for each in json.loads(file.read_text())["benchmarks"]}
+    assert set(saved) == {"test_answering[hf]", "test_swapping_adapters[hf]"}
+    for each in saved.values():
+        extra, stats = each["extra_info"], each["stats"]
         estimate, low, high = extra["canary_ratio"]
         assert 0 < low <= estimate <= high
-        assert extra["peak_rss_bytes"] > 0
-    assert kept["test_answering[hf]"]["tokens_per_second"] > 0
-    assert kept["test_swapping_adapters[hf]"]["adapter_bytes"] > 0
+        # A ratio of means beside a ratio of a mean to a median: alike, but for noise.
+        assert 1 / 3 < estimate / (stats["mean"] / extra["canary_seconds"]) < 3
+        assert 2**27 < extra["peak_rss_bytes"] < 2**34  # torch alone is beyond 128 MiB
+    answering, swapping = saved["test_answering[hf]"], saved["test_swapping_adapters[hf]"]
+    extra = answering["extra_info"]
+    assert 32 < extra["tokens"] <= 32 * 16
+    assert extra["tokens_per_second"] == pytest.approx(
+        extra["tokens"] / answering["stats"]["median"], rel=1e-3
+    )
+    weights = [
+        path.stat().st_size
+        for path in (tmp_path / "store" / "adapter").glob("*/adapter_model.safetensors")
+    ]
+    assert len(weights) == 2
+    assert swapping["extra_info"]["adapter_bytes"] == sum(weights) // 2
+    assert swapping["stats"]["median"] < answering["stats"]["median"]
     status, said = run("--benchmark-compare", "-k", "swapping")
     assert status == 0, said
     assert "(NOW)" in said

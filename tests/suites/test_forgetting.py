@@ -157,6 +157,5 @@ def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path):
     )
     known = well_known(list(zip(lines_of_rounded, lines, strict=True)))
     lost = sum(not fact.always for fact in known) / len(known)
-    print(f"nf4 without an adapter: {lost:.3f} of {len(known)} lost")
     assert lost < 0.03
     assert all(fact.ever for fact in known)

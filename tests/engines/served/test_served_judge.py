@@ -120,8 +120,11 @@ def test_the_command_judge_tells_what_it_is_worth_and_fails_below_the_least(
     assert main([*asked, "--judge-kappa", "0.3"]) == 0
     said = capsys.readouterr().out
     assert "(by replies), cut 0.00" in said
-    ((missed, held),) = re.findall(r"missed of the held-out half: (\d+) of (\d+)", said)
-    assert 0 < int(missed) < int(held) / 2
+    ((missed, held),) = (
+        map(int, counts)
+        for counts in re.findall(r"missed of the held-out half: (\d+) of (\d+)", said)
+    )
+    assert 0 < missed < held / 2
     assert len(re.findall(r"\| (?:right|wrong) +\| (?:same|differ|undecided)", said)) == missed
     assert main([*asked, "--judge-kappa", "0.999"]) == 1
     assert "is below 1.00: as a judge it is refused" in capsys.readouterr().out

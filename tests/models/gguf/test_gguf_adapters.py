@@ -61,7 +61,6 @@ def test_all_projections(
     make_adapter: MakeAdapter,
 ) -> None:
     difference = compared(name, engines, folders, [(*make_adapter(name, 1), 1.0)])
-    print(f"\n{name} with adapter: top token differs by {difference:.2g}")
     assert difference <= 1e-3
 
 

@@ -170,7 +170,6 @@ def test_a_family_is_as_in_transformers(folder: Path, tmp_path: Path) -> None:
     adapted = by_transformers(folder, texts, tmp_path / "adapter")
     with engine.with_stack([(tmp_path / "adapter.gguf", 1.0)]):
         with_adapter = furthest(engine.log_probabilities(texts), adapted)
-    print(f"\nany token differs by {difference:.2g}, with an adapter by {with_adapter:.2g}")
     assert furthest(adapted, plain) > 0.1  # the adapter does something
     bound = ROUNDED if "gemma" in (folder / "config.json").read_text() else EXACT
     assert max(difference, with_adapter) <= bound

@@ -53,10 +53,6 @@ def test_as_transformers_with_and_without_adapter(
         moved = max(
             abs(a.total - b.total) for a, b in zip(theirs.log_likelihood(PAIRS), plain, strict=True)
         )
-    print(
-        f"\n{name}: llama.cpp and transformers differ by {bare[0]:.2g} nats, adapted by"
-        f" {adapted[0]:.2g}"
-    )
     assert moved > 1  # the adapter does something
     assert max(bare[0], adapted[0]) <= 1e-2
     assert max(bare[1], adapted[1]) <= 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.engines import TransformersEngine, decoding
+from harness.engines import Engine, TransformersEngine, decoding
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import ModelError, RecipeError
 from harness.models.loading import base_of
@@ -173,27 +173,24 @@ def test_a_swap_costs_little_beside_a_reload(
 
     swap(0), swap(1)
     swapped, reloaded = median(swap(i) for i in range(40)), median(reload() for _ in range(5))
-    print(
-        f"\nswap {swapped * 1e6:.0f} µs, reload {reloaded * 1e3:.1f} ms, share"
-        f" {swapped / reloaded:.2%}"
-    )
     assert swapped < 0.05 * reloaded
 
 
-def test_speed(
+def test_it_is_about_as_quick_as_transformers(
     engines: dict[str, LlamaCppEngine], folders: dict[str, Path], prompts: list[str]
 ) -> None:
-    """Printed, not judged: machines differ."""
+    """Within a factor of four, by the quickest of three turns each: machines differ, but an engine
+    that loads its model again or answers token by token would be beyond it."""
     asked = replace(LONG, max_new_tokens=24)
-    for engine in (engines["pocket"], TransformersEngine(base_of(folders["pocket"]))):
-        engine.answer(prompts[:4], asked)
+    ours, theirs = engines["pocket"], TransformersEngine(base_of(folders["pocket"]))
+
+    def seconds(engine: Engine) -> float:
         began = time.perf_counter()
-        engine.answer(prompts, asked)
-        spent = time.perf_counter() - began
-        print(
-            f"\n{engine.name}: {len(prompts)} answers in {spent:.2f} s, up to"
-            f" {24 * len(prompts) / spent:.0f} tokens/s"
-        )
+        engine.answer(prompts[::6], asked)
+        return time.perf_counter() - began
+
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(3)]
+    assert min(pair[0] for pair in pairs) < 4 * min(pair[1] for pair in pairs)
 
 
 def test_a_closed_engine(files: dict[str, Path]) -> None:

@@ -85,10 +85,6 @@ def test_mixed_ranks_and_rslora_add_up(
     with stack(model_folder, folders, tmp_path) as found:
         worst = max(abs(a - b).max() for a, b in zip(found, wanted, strict=True))
     moved = max(abs(a - b).max() for a, b in zip(wanted, plain, strict=True))
-    print(
-        f"\nlargest difference of any token: {worst:.2g}, where the stack moves them by up to"
-        f" {moved:.2g}"
-    )
     assert worst <= 1e-3 < 0.5 < moved
 
 
