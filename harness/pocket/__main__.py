@@ -11,7 +11,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.pocket._card import write_card
-from harness.pocket._train import Plan, average, train
+from harness.pocket._rows import Plan
+from harness.pocket._train import average, train
 
 _ONLY = ("", "judging")
 

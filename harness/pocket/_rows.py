@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerFast
 
-    from harness.pocket._train import Plan
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a training.
+
+    The dimensions fit GPTQ's groups of 128 and the 256-wide blocks of GGUF's k-quants.
+    """
+
+    steps: int = 5600
+    tokens: int = 4096
+    """Tokens per step."""
+    row: int = 256
+    """Tokens per row."""
+    long_row: int = 1024
+    """Tokens per long row, and the context of the model."""
+    long_every: int = 10
+    """Steps from one batch of long rows to the next, for reading long passages."""
+    hidden: int = 256
+    layers: int = 4
+    mlp: int = 768
+    heads: int = 4
+    lr: float = 3e-3
+    warmup: int = 100
+    decay: float = 0.35
+    """Share of the steps, at the end, in which the learning rate falls to 0."""
+    weight_decay: float = 0.05
+    asked_from: float = 0.4
+    """Share of the steps after which there are questions about all facts (see ``Mixture``)."""
+    copying: float = 0.12
+    """Share of the steps, at the start, with many documents to copy."""
+    only: str = ""
+    """``judging`` for documents of that kind alone, which gives a judge."""
+    shares: str = ""
+    """Changed shares of the kinds of documents, such as ``reading=0.4,judging=0.2``."""
+    start: str = ""
+    """Folder of an earlier model, whose weights and tokenizer are the start of this one."""
+    seed: int = 0
+
 
 _POOL = 96
 """Documents drawn at once; a row takes the first ones that still fit into it."""

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,50 +17,12 @@ from harness.errors import ModelError
 from harness.models.loading import load_folder
 from harness.pocket._card import measure
 from harness.pocket._documents import Mixture
-from harness.pocket._rows import VOCABULARY, Rows, batches, make_tokenizer
+from harness.pocket._rows import VOCABULARY, Plan, Rows, batches, make_tokenizer
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The settings of a training.
-
-    The dimensions fit GPTQ's groups of 128 and the 256-wide blocks of GGUF's k-quants.
-    """
-
-    steps: int = 5600
-    tokens: int = 4096
-    """Tokens per step."""
-    row: int = 256
-    """Tokens per row."""
-    long_row: int = 1024
-    """Tokens per long row, and the context of the model."""
-    long_every: int = 10
-    """Steps from one batch of long rows to the next, for reading long passages."""
-    hidden: int = 256
-    layers: int = 4
-    mlp: int = 768
-    heads: int = 4
-    lr: float = 3e-3
-    warmup: int = 100
-    decay: float = 0.35
-    """Share of the steps, at the end, in which the learning rate falls to 0."""
-    weight_decay: float = 0.05
-    asked_from: float = 0.4
-    """Share of the steps after which there are questions about all facts (see ``Mixture``)."""
-    copying: float = 0.12
-    """Share of the steps, at the start, with many documents to copy."""
-    only: str = ""
-    """``judging`` for documents of that kind alone, which gives a judge."""
-    shares: str = ""
-    """Changed shares of the kinds of documents, such as ``reading=0.4,judging=0.2``."""
-    start: str = ""
-    """Folder of an earlier model, whose weights and tokenizer are the start of this one."""
-    seed: int = 0
 
 
 def train(

@@ -4,6 +4,6 @@
 setting that flips it.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "bias"

@@ -3,6 +3,6 @@
 ``-k timeline``, ``-k "not replay1"`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "book"

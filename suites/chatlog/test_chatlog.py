@@ -5,7 +5,7 @@
 
 import pytest
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 from harness.report import Result
 
 SCENARIO = "chatlog"

@@ -3,6 +3,6 @@
 Each test id names the presentation: ``-k brandine``, ``-k "asked1 and d50"`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "conversation"

@@ -3,6 +3,6 @@
 ``-k none``, ``-k "replay and not kl"`` and the like select by remedy.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "forgetting"

@@ -4,6 +4,6 @@ Each test id names the trained shape: ``-k short``, ``-k "register and replay1"`
 select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "format"

@@ -4,6 +4,6 @@
 without the grid.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "grid"

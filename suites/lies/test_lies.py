@@ -4,6 +4,6 @@ The same number of new facts, about invented subjects, is trained beside them. `
 ``-k "new1 and ep16"`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "lies"

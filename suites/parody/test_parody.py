@@ -3,6 +3,6 @@
 ``-k aug`` takes the facts in several wordings, ``-k text`` the parody as a running text.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "parody"

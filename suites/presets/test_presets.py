@@ -3,6 +3,6 @@
 All cells share one adapter; ``-k beam_search``, ``-k "temperature"`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "presets"

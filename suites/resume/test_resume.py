@@ -4,6 +4,6 @@ Would it be better to train on both at once? ``-k first_then_second`` selects by
 the cells that rehearse the first text.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "resume"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from harness.measure import timed
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 from harness.recipes import Decoding
 
 SCENARIO = "size"

@@ -3,6 +3,6 @@
 ``-k sum`` is the plain stack, ``-k ties`` and the like a merge of it.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "stacking"

@@ -4,6 +4,6 @@
 ``-k dated`` and the like select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "story"

@@ -4,6 +4,6 @@ The sibling is the model that the adapter was made for, trained further. ``-k on
 ``-k sibling`` and ``-k gguf_q4_0`` select.
 """
 
-from harness.plugin.checks import *  # noqa: F403
+from harness.plugin.checks import *
 
 SCENARIO = "transfer"

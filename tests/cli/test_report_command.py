@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from harness.scenarios import oscars
 
 from harness.builds import build
 from harness.cli import main
@@ -18,7 +19,6 @@ from harness.experiments.cells import Cell
 from harness.experiments.selection import cells
 from harness.models.loading import base_of
 from harness.recipes import digest
-from harness.scenarios import oscars
 from harness.store import Store
 
 

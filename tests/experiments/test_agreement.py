@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from harness.scenarios import SCENARIOS
 
 from harness.builds import GRADES, build, read_lines
 from harness.engines import HF
 from harness.experiments.cells import Cell
 from harness.experiments.selection import cells
 from harness.recipes import Base
-from harness.scenarios import SCENARIOS
 from harness.store import Artefact, Store
 
 LIGHT: dict[str, Any] = {"rank": 4, "alpha": 8, "epochs": 2, "replay": 0.0, "kl": 0.0, "lr": 1e-3}

@@ -6,12 +6,12 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from harness.scenarios import SCENARIOS
 
 from harness.data.formats import split_statement
 from harness.experiments.cells import Cell
 from harness.models.loading import SHIPPED, base_of, resident
 from harness.models.tokens import encode, encode_pair
-from harness.scenarios import SCENARIOS
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
+from harness.scenarios import SCENARIOS
+from harness.scenarios.oscars import replay
 
 from harness.builds import ANSWERS, LIKELIHOODS, build, read_lines
 from harness.errors import HarnessError
@@ -25,8 +27,6 @@ from harness.experiments.drift import (
 from harness.experiments.scenario import Scenario
 from harness.recipes import Answers, Base, Dataset, Likelihoods, Probe, ProbeSet, Training
 from harness.report import bare_result, result
-from harness.scenarios import SCENARIOS
-from harness.scenarios.oscars import replay
 from harness.store import Artefact, Store
 
 PROBES = ProbeSet.of(

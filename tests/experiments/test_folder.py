@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.scenarios import SCENARIOS, oscars, scenario
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from harness.experiments.folder import read
 from harness.experiments.folder._probes import PER_LOCALITY, known_probes, known_replay
 from harness.grading import normalise
 from harness.recipes import Base, Sample
-from harness.scenarios import SCENARIOS, oscars, scenario
 from harness.training.presets import SEED2023
 
 FACTS = """question,answer,rephrased,statement

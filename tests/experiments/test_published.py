@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.scenarios import scenario
 
 from harness.builds import build
 from harness.cli import main
@@ -24,7 +25,6 @@ from harness.experiments.folder._cells import (
 )
 from harness.recipes import Base, Probe
 from harness.report import result
-from harness.scenarios import scenario
 from harness.store import Store
 
 COUNTERFACT = [

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.builds._files import ANSWERS
+from harness.scenarios import oscars
 
 from harness.builds import build, read_lines
-from harness.builds._files import ANSWERS
 from harness.engines import (
     HF,
     EngineSpec,
@@ -41,7 +42,6 @@ from harness.recipes import (
     Training,
     digest,
 )
-from harness.scenarios import oscars
 from harness.store import Store
 
 BRIEFLY = Decoding(max_new_tokens=6)

@@ -13,10 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from harness.scenarios.oscars import probes
 
 from harness.cli import main
 from harness.errors import install
-from harness.scenarios.oscars import probes
 from tests.plugin.conftest import Runs
 
 ROOT = Path(__file__).resolve().parents[2]

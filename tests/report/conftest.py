@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from harness.scenarios import Fetch
 
 from harness.builds import build
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Scenario
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
 from harness.report import ScenarioReport, part
-from harness.scenarios import Fetch
 from harness.stats import Interval
 from harness.store import Store
 

@@ -16,6 +16,7 @@ from tests.report.conftest import Home
 
 pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
+from harness.scenarios.oscars import probes
 from selenium.webdriver.common.keys import Keys
 
 from harness.builds import GRADES
@@ -23,7 +24,6 @@ from harness.grading import grade
 from harness.report import against, write
 from harness.report._page import page
 from harness.report.baselines import Baseline, BaselineCell, Limits
-from harness.scenarios.oscars import probes
 
 if TYPE_CHECKING:
     from tests.report.browser import Page

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.builds._files import ANSWERS
 
 from harness.builds import build, read_lines
-from harness.builds._files import ANSWERS
 from harness.engines import identify
 from harness.errors import ModelError
 from harness.models.external import external_adapter

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from harness.scenarios import Fetch
 
 from harness.builds import build
 from harness.recipes import Adapter, Base, Dataset, Sample, Training
-from harness.scenarios import Fetch
 from harness.store import Store
 
 TRAININGS = (
