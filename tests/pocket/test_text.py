@@ -16,7 +16,7 @@ from harness.models.loading import resident
 from harness.pocket import _judging, _reading
 from harness.pocket._documents import Mixture, only_told
 from harness.pocket._rows import batches, rows
-from harness.pocket._train import Plan
+from harness.pocket._rows import Plan
 
 
 @pytest.fixture(scope="module")
