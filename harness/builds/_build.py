@@ -182,7 +182,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
 
 def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
     """Digests of the adapters of ``stack``, and whether the training of one diverged."""
-    found = [fetch(adapter) for adapter in stack.made]
+    found = [fetch(adapter) for adapter in stack.loras]
     return tuple(artefact.manifest.digest for artefact in found), diverged(found)
 
 
