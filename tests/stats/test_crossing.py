@@ -7,36 +7,36 @@ import pytest
 from harness.stats import crossing
 
 
-def test_it_lies_on_the_line_between_two_places():
-    found = crossing([0, 10, 30], [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]])
-    assert found is not None
-    assert found.estimate == pytest.approx(20)
-    assert 0 < found.low <= 20 <= found.high <= 30
+def test_the_crossing_lies_on_the_line_between_two_places():
+    crossed = crossing([0, 10, 30], [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]])
+    assert crossed is not None
+    assert crossed.estimate == pytest.approx(20)
+    assert 0 < crossed.low <= 20 <= crossed.high <= 30
 
 
-def test_facts_that_learn_alike_leave_no_doubt():
-    found = crossing([0, 8], [[0.0] * 5, [1.0] * 5])
-    assert found == (4, 4, 4)
+def test_facts_with_the_same_curve_give_an_exact_crossing():
+    crossed = crossing([0, 8], [[0.0] * 5, [1.0] * 5])
+    assert crossed == (4, 4, 4)
 
 
-def test_the_first_time_counts():
-    found = crossing([0, 2, 4, 6], [[0, 0], [1, 1], [0, 0], [1, 1]])
-    assert found is not None
-    assert found.estimate == 1
+def test_the_first_crossing_counts():
+    crossed = crossing([0, 2, 4, 6], [[0, 0], [1, 1], [0, 0], [1, 1]])
+    assert crossed is not None
+    assert crossed.estimate == 1
 
 
 def test_a_level_that_is_never_reached_has_no_place():
     assert crossing([0, 5], [[0, 0, 0], [1, 0, 0]]) is None
 
 
-def test_resamples_that_never_reach_it_count_as_the_end():
-    found = crossing([0, 5], [[0, 0, 0, 0], [1, 1, 0, 0]])
-    assert found is not None
-    assert found.estimate == 5
-    assert found.high == 5
+def test_resamples_that_never_reach_the_level_count_as_the_last_place():
+    crossed = crossing([0, 5], [[0, 0, 0, 0], [1, 1, 0, 0]])
+    assert crossed is not None
+    assert crossed.estimate == 5
+    assert crossed.high == 5
 
 
-def test_what_is_known_before_takes_no_step():
+def test_a_level_reached_before_training_takes_no_step():
     assert crossing([0, 5], [[1, 1], [1, 1]]) == (0, 0, 0)
 
 
@@ -44,6 +44,6 @@ def test_what_is_known_before_takes_no_step():
     ("at", "shares"),
     [([0], [[1]]), ([0, 0], [[1], [1]]), ([0, 1], [[1], [1, 0]]), ([0, 1], [[], []])],
 )
-def test_rows_that_do_not_fit(at, shares):
+def test_rows_that_do_not_fit_are_refused(at, shares):
     with pytest.raises(ValueError, match="rows"):
         crossing(at, shares)

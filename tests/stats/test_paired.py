@@ -29,7 +29,7 @@ def test_mcnemar_is_the_binomial_test_of_what_changed():
 
 
 @given(PAIRS)
-def test_mcnemar_does_not_care_which_side_is_which(pairs):
+def test_mcnemar_is_symmetric(pairs):
     before, after, _ = _columns(pairs)
     there, back = mcnemar(before, after), mcnemar(after, before)
     assert (there.lost, there.gained, there.p) == (back.gained, back.lost, pytest.approx(back.p))
@@ -38,7 +38,7 @@ def test_mcnemar_does_not_care_which_side_is_which(pairs):
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS, st.floats(0, 0.2))
-def test_bootstrap_turned_round_is_its_mirror(pairs, tolerance):
+def test_bootstrap_is_symmetric(pairs, tolerance):
     before, after, clusters = _columns(pairs)
     there = paired_bootstrap(before, after, clusters, "less", tolerance, resamples=200)
     back = paired_bootstrap(after, before, clusters, "greater", tolerance, resamples=200)
@@ -51,22 +51,22 @@ def test_bootstrap_turned_round_is_its_mirror(pairs, tolerance):
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS)
-def test_no_change_is_no_evidence_and_no_proof(pairs):
+def test_no_change_has_p_1_and_a_wide_interval(pairs):
     before, _, clusters = _columns(pairs)
-    found = paired_bootstrap(before, before, clusters, resamples=200)
-    assert found.p == 1.0
-    assert found.difference.low < 0 < found.difference.high
+    paired = paired_bootstrap(before, before, clusters, resamples=200)
+    assert paired.p == 1.0
+    assert paired.difference.low < 0 < paired.difference.high
 
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS, st.floats(0, 0.2), st.floats(0, 0.2))
-def test_what_is_tolerated_more_alarms_less(pairs, one, other):
+def test_a_larger_tolerance_alarms_less(pairs, one, other):
     before, after, clusters = _columns(pairs)
     strict, lax = (
         paired_bootstrap(before, after, clusters, "less", tolerance, resamples=200).p
         for tolerance in sorted((one, other))
     )
-    assert strict <= lax + 0.02  # sums that tie are told apart by their last bit only
+    assert strict <= lax + 0.02  # equal sums can differ in their last bit
 
 
 @settings(deadline=None, max_examples=40)
@@ -91,26 +91,27 @@ def test_wordings_of_one_fact_are_one_piece_of_evidence():
     assert spread.p < 0.01
 
 
-def test_one_cluster_proves_nothing():
+def test_one_cluster_is_no_evidence():
     assert paired_bootstrap([1.0] * 9, [0.0] * 9, ["a"] * 9).p > 0.5
 
 
 def test_level_and_coverage_by_simulation():
-    """Facts that move together: the one-sided test at 5% errs so often at most, and the interval
-    covers."""
-    rng, alarms, covered, runs = np.random.default_rng(0), 0, 0, 200
+    """The one-sided test keeps its 5% level, and the interval covers, with dependent questions."""
+    rng = np.random.default_rng(0)
+    alarms = covered = 0
+    runs = 200
     clusters = np.repeat(np.arange(23), 6)
     for _ in range(runs):
         shares = rng.beta(2, 1, 23)
         before, after = (
             (rng.random(138) < rng.beta(8 * shares, 8 * (1 - shares))[clusters]) for _ in "ab"
         )
-        found = paired_bootstrap(
+        paired = paired_bootstrap(
             before.astype(float).tolist(), after.astype(float).tolist(), clusters.tolist(), "less"
         )
-        alarms += found.p <= 0.05
-        covered += found.difference.low <= 0 <= found.difference.high
-    assert alarms / runs <= 0.08  # 5% within what 200 runs can tell
+        alarms += paired.p <= 0.05
+        covered += paired.difference.low <= 0 <= paired.difference.high
+    assert alarms / runs <= 0.08  # 5%, plus the sampling error of 200 runs
     assert 0.89 <= covered / runs <= 0.98
 
 
@@ -130,11 +131,15 @@ def test_holm_is_never_below_the_raw_p_and_keeps_their_order(ps):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_is_bonferroni_over_every_subset(ps):
-    """Marcus, Peritz & Gabriel 1976: a hypothesis falls where every intersection that it is part of
-    falls."""
-    subsets = [own for size in range(1, len(ps) + 1) for own in combinations(range(len(ps)), size)]
+    """Closed testing (Marcus, Peritz & Gabriel 1976).
+
+    A hypothesis is rejected where every intersection with it is rejected.
+    """
+    subsets = [
+        subset for size in range(1, len(ps) + 1) for subset in combinations(range(len(ps)), size)
+    ]
     closed = [
-        max(min(1.0, len(own) * min(ps[j] for j in own)) for own in subsets if i in own)
+        max(min(1.0, len(subset) * min(ps[j] for j in subset)) for subset in subsets if i in subset)
         for i in range(len(ps))
     ]
     assert holm(ps) == pytest.approx(closed)
