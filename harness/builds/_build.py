@@ -140,7 +140,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         return facts
 
     artefact = store.get(recipe, make, adapters)
-    store.forget(recipe)
+    store.remove_journal(recipe)
     return artefact
 
 

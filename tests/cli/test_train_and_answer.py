@@ -21,7 +21,7 @@ def test_an_adapter_is_kept_and_copied(home):
     assert {"adapter_config.json", "adapter_model.safetensors", "manifest.json"} <= {
         p.name for p in home.out.iterdir()
     }
-    manifest = Store.existing(home.store).kept()[0].manifest
+    manifest = Store.existing(home.store).artefacts()[0].manifest
     assert manifest.recipe["training"]["target_modules"] == ["q_proj", "v_proj"]
     assert [path.name for path in home.out.parent.iterdir()] == ["adapter"], (
         "nothing is left beside it"
@@ -29,9 +29,9 @@ def test_an_adapter_is_kept_and_copied(home):
 
 
 def test_trained_once(home, again, capsys):
-    before = [kept.built for kept in Store.existing(home.store).kept()]
+    before = [kept.built for kept in Store.existing(home.store).artefacts()]
     assert main(again) == 0
-    assert [kept.built for kept in Store.existing(home.store).kept()] == before
+    assert [kept.built for kept in Store.existing(home.store).artefacts()] == before
     said = capsys.readouterr()
     assert "[1/1]" not in said.err
     assert str(home.out) in said.out
@@ -197,7 +197,7 @@ def test_a_plan_builds_nothing(home, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed1" in said
     assert "0 cached" in said
-    assert Store.existing(tmp_path / "s").kept() == []
+    assert Store.existing(tmp_path / "s").artefacts() == []
 
 
 @pytest.mark.parametrize(

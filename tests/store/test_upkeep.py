@@ -93,24 +93,26 @@ def kinds(kept: list[StoredArtefact]) -> list[str]:
 def choice(
     store: Store, kinds: tuple[str, ...] = (), days: float = 0.0, children: bool = False
 ) -> Any:
-    return choose(store.kept(), kinds, days, children, NOW)
+    return choose(store.artefacts(), kinds, days, children, NOW)
 
 
 def test_everything_kept_is_listed_and_looking_is_no_use(store):
-    first = store.kept()
+    first = store.artefacts()
     assert kinds(first) == ["adapter", "answers", "grades", "quantised"]
     assert [one.manifest.kind for one in first] == ["Adapter", "Answers", "Grades", "Quantised"]
-    assert not any(map(store.damage, first))
-    assert store.kept() == first
+    assert not any(map(store.verify, first))
+    assert store.artefacts() == first
 
 
 def test_asking_for_an_artefact_is_a_use(store):
     assert store.peek(GRADES)
-    assert [one.path.parent.name for one in store.kept() if NOW - one.used < 3600] == ["grades"]
+    assert [one.path.parent.name for one in store.artefacts() if NOW - one.used < 3600] == [
+        "grades"
+    ]
 
 
 def test_a_recipe_needs_all_that_is_within_it_named_as_parent_or_not(store):
-    found = {one.path.parent.name: needs(one.manifest) for one in store.kept()}
+    found = {one.path.parent.name: needs(one.manifest) for one in store.artefacts()}
     assert {digest(recipe) for recipe in CHAIN[:3]} <= found["grades"]
     assert digest(ADAPTER.base) in found["adapter"]  # its manifest names no parents
     assert not found["quantised"] & {digest(recipe) for recipe in CHAIN}
@@ -118,31 +120,31 @@ def test_a_recipe_needs_all_that_is_within_it_named_as_parent_or_not(store):
 
 @pytest.mark.parametrize("damage", ["change", "no manifest", "other version"])
 def test_verifying_sets_the_damaged_aside_even_if_this_process_built_it(store, damage):
-    one = store.kept()[0]
+    one = store.artefacts()[0]
     if damage == "change":
         (one.path / "text").write_text("wholE")
     elif damage == "no manifest":
         (one.path / "manifest.json").unlink()
     else:
         (one.path / "manifest.json").write_text('{"parents": [], "unheard": 1}')
-    assert [bool(store.damage(kept)) for kept in store.kept()] == [True, False, False, False]
-    assert kinds(store.kept()) == ["answers", "grades", "quantised"]
+    assert [bool(store.verify(kept)) for kept in store.artefacts()] == [True, False, False, False]
+    assert kinds(store.artefacts()) == ["answers", "grades", "quantised"]
     assert [path.parent.name for path in store.scraps()] == ["aside"]
 
 
 def test_what_is_locked_is_neither_verified_nor_removed(store):
-    one = store.kept()[0]
+    one = store.artefacts()[0]
     with held(store.root, one.path.name):
         with pytest.raises(Timeout):
-            store.damage(one)
+            store.verify(one)
         assert not store.remove(one.path)
     assert store.remove(one.path)
-    assert one.path not in [kept.path for kept in store.kept()]
+    assert one.path not in [kept.path for kept in store.artefacts()]
     assert store.remove(one.path), "gone already is no failure"
 
 
 def test_removed_is_gone_for_the_store_that_built_it_and_leaves_no_scraps(store):
-    assert all(store.remove(one.path) for one in store.kept())
+    assert all(store.remove(one.path) for one in store.artefacts())
     assert store.peek(ADAPTER) is None
     assert store.scraps() == []
     assert store.get(ADAPTER, write).path.is_dir()
@@ -169,7 +171,7 @@ def test_leaves_go_alone(store):
 
 
 def test_with_children_goes_all_that_was_made_from_it_and_children_first(store):
-    aged(store.kept()[2].path, 1)
+    aged(store.artefacts()[2].path, 1)
     assert kinds(choice(store, ("adapter",), 5.0, children=True).removed) == [
         "grades",
         "answers",
@@ -184,7 +186,7 @@ def test_by_age_alone(store):
 
 
 def test_what_was_asked_for_a_moment_ago_stays_with_all_that_it_needs(store):
-    aged(store.kept()[1].path, 0)  # the answers
+    aged(store.artefacts()[1].path, 0)  # the answers
     found = choice(store, ())
     assert (kinds(found.removed), kinds(found.in_use)) == (["grades"], ["answers"])
     assert kinds(found.needed) == ["adapter", "quantised"]
@@ -195,4 +197,4 @@ def test_a_folder_that_is_no_store_is_refused_and_foreign_folders_are_not_listed
         Store.existing(tmp_path)
     assert not (tmp_path / "locks").exists()
     (store.root / "adapter" / "mine").mkdir()
-    assert len(Store.existing(store.root).kept()) == 4
+    assert len(Store.existing(store.root).artefacts()) == 4
