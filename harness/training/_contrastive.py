@@ -52,7 +52,7 @@ def aim(model: PeftModel, loaded: Loaded, text: Sequence[Window], known: Sequenc
             of_text = _moments(model, loaded, group, text)
             of_known = _moments(model, loaded, group, known[:KNOWN])
             for (_, layer), moment, other in zip(group, of_text, of_known, strict=True):
-                a = layer.lora_A["default"].weight
+                a: Any = layer.lora_A["default"].weight
                 a.copy_(_contrast(moment, other, len(a)))
 
 

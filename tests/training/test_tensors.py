@@ -1,4 +1,4 @@
-"""Windows in rows: packed, they are told apart and bear the loss that they bear alone."""
+"""Packed windows give the same logits and the same loss as each window alone."""
 
 from __future__ import annotations
 
@@ -18,46 +18,47 @@ def loaded(tiny):
 
 
 @pytest.fixture
-def made():
+def batch():
     return [
         Window(tuple(range(5 + n, 5 + n + length)), start, replay)
         for n, (length, start, replay) in enumerate(SIZES)
     ]
 
 
-def test_packed_windows_are_foretold_as_each_alone(loaded, made):
+def test_packed_windows_have_the_logits_of_each_alone(loaded, batch):
     import torch
 
     with torch.no_grad():
-        packed = tensors(made, 0, loaded.device, packed=True)
-        found = dict(zip(packed.targets.tolist(), _logits(loaded.model, packed), strict=True))
-        for window in made:
+        packed = tensors(batch, 0, loaded.device, packed=True)
+        logits_of = dict(zip(packed.targets.tolist(), _logits(loaded.model, packed), strict=True))
+        for window in batch:
             alone = tensors([window], 0, loaded.device)
             for target, logits in zip(
                 alone.targets.tolist(), _logits(loaded.model, alone), strict=True
             ):
-                if sum(target in w.ids[w.start :] for w in made) == 1:
-                    torch.testing.assert_close(found[target], logits, atol=1e-4, rtol=1e-4)
+                if sum(target in w.ids[w.start :] for w in batch) == 1:
+                    torch.testing.assert_close(logits_of[target], logits, atol=1e-4, rtol=1e-4)
 
 
-def test_packing_takes_fewer_rows_and_no_more_tokens(loaded, made):
-    padded, packed = (tensors(made, 0, loaded.device, packed) for packed in (False, True))
-    assert len(packed.ids) < len(padded.ids) == len(made)
+def test_packing_takes_fewer_rows_and_no_more_tokens(loaded, batch):
+    padded = tensors(batch, 0, loaded.device, packed=False)
+    packed = tensors(batch, 0, loaded.device, packed=True)
+    assert len(packed.ids) < len(padded.ids) == len(batch)
     assert packed.ids.numel() < padded.ids.numel()
     assert sorted(packed.targets.tolist()) == sorted(padded.targets.tolist())
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_replayed_rows_are_the_last(loaded, made, packed):
-    micro = tensors(made, 0, loaded.device, packed)
+def test_the_replayed_rows_are_the_last(loaded, batch, packed):
+    micro = tensors(batch, 0, loaded.device, packed)
     alone = micro.replayed()
-    wanted = [i for w in made if w.replay for i in w.ids[w.start :]]
-    assert sorted(alone.targets.tolist()) == sorted(wanted)
-    assert alone.ids.view(-1)[alone.at + 1].tolist() == alone.targets.tolist()
+    expected = [i for w in batch if w.replay for i in w.ids[w.start :]]
+    assert sorted(alone.targets.tolist()) == sorted(expected)
+    assert alone.ids.view(-1)[alone.indices + 1].tolist() == alone.targets.tolist()
 
 
 @pytest.mark.parametrize("kl", [0.0, 1.0])
-def test_the_loss_is_the_same(loaded, made, kl):
+def test_the_loss_is_the_same(loaded, batch, kl):
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -68,30 +69,32 @@ def test_the_loss_is_the_same(loaded, made, kl):
     model = get_peft_model(loaded.model, config)
     try:
         padded, packed = (
-            _loss(model, tensors(made, 0, loaded.device, each), kl).detach()
+            _loss(model, tensors(batch, 0, loaded.device, each), kl).detach()
             for each in (False, True)
         )
         assert float(padded) == pytest.approx(float(packed), rel=1e-4)
-        apart = sum(float(_loss(model, tensors([w], 0, loaded.device), kl).detach()) for w in made)
-        assert float(packed) == pytest.approx(apart, rel=1e-4)
+        separate = sum(
+            float(_loss(model, tensors([w], 0, loaded.device), kl).detach()) for w in batch
+        )
+        assert float(packed) == pytest.approx(separate, rel=1e-4)
     finally:
         model.unload()
 
 
-def test_a_model_that_counts_positions_itself_gets_a_row_a_window(loaded):
+def test_packing_needs_a_model_that_uses_positions(loaded):
     assert keeps_apart(loaded)
 
     class Counting:
-        """Has no say in positions, as models with ALiBi."""
+        """Accepts no positions, like models with ALiBi."""
 
         def __call__(self, input_ids, use_cache):
             return loaded.model(input_ids=input_ids, use_cache=use_cache)
 
-    class Deaf:
-        """Takes positions, and lets windows see each other."""
+    class Ignoring:
+        """Accepts positions but ignores them, so windows attend to each other."""
 
         def __call__(self, input_ids, use_cache, position_ids=None):
             return loaded.model(input_ids=input_ids, use_cache=use_cache)
 
     assert not keeps_apart(loaded._replace(model=Counting()))
-    assert not keeps_apart(loaded._replace(model=Deaf()))
+    assert not keeps_apart(loaded._replace(model=Ignoring()))
