@@ -35,15 +35,15 @@ class Interval(NamedTuple):
         return f"{self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
-def wilson(right: int, asked: int, confidence: float = 0.95) -> Interval:
+def wilson(right: int, trials: int, confidence: float = 0.95) -> Interval:
     """Wilson score interval of a share (Wilson 1927, by scipy). Raises ValueError on no trials."""
     # Imported late: scipy takes a second, and the command line's help must not wait for it.
     from scipy.stats import binomtest
 
-    if not 0 <= right <= asked or asked == 0:
-        raise ValueError(f"{right} right of {asked}: need 0 <= right <= asked and asked > 0")
-    ends = binomtest(right, asked).proportion_ci(confidence, method="wilson")
-    return Interval(right / asked, float(ends.low), float(ends.high))
+    if not 0 <= right <= trials or trials == 0:
+        raise ValueError(f"{right} right of {trials}: need 0 <= right <= trials and trials > 0")
+    ends = binomtest(right, trials).proportion_ci(confidence, method="wilson")
+    return Interval(right / trials, float(ends.low), float(ends.high))
 
 
 def cluster_bootstrap(

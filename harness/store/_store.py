@@ -1,4 +1,4 @@
-"""Content-addressed artefacts: built once, published whole, verified when loaded."""
+"""The store of artefacts: built once, published by one rename, verified when read."""
 
 from __future__ import annotations
 

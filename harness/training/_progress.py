@@ -67,10 +67,11 @@ class Divergence:
         self._first = math.nan
         self._beyond = 0
 
-    def found(self, loss: float, bare: Callable[[], float]) -> bool:
-        """Whether the training has diverged at a step of ``loss`` (mean over its tokens, in nats).
+    def diverged(self, loss: float, bare: Callable[[], float]) -> bool:
+        """Whether the training has diverged after one more step.
 
-        ``bare`` gives the loss of the bare base on the same batch.
+        ``loss`` is that of the step, in nats per token. ``bare`` computes the loss of the bare
+        base on the same batch.
         """
         if math.isnan(self._first):
             self._first = loss

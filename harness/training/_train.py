@@ -167,7 +167,7 @@ class _Loop:
                 if self._on_step:
                     self._on_step(Progress(self._recipe.name, step, total, loss, tokens, seconds))
                 bare_loss = partial(self._bare_loss, micros)
-                diverged = divergence.found(loss, bare_loss)
+                diverged = divergence.diverged(loss, bare_loss)
                 if diverged:
                     break
         if not diverged:

@@ -21,7 +21,7 @@ QUICK = Training(epochs=6, rank=4, alpha=8, lr=1e-6, dropout=0.0, batch=1, micro
 def end(losses, bare=0.0):
     """The step, from 1, at which ``losses`` have diverged; None where they have not."""
     divergence = Divergence(1000)
-    steps = (step for step, loss in enumerate(losses, 1) if divergence.found(loss, lambda: bare))
+    steps = (step for step, loss in enumerate(losses, 1) if divergence.diverged(loss, lambda: bare))
     return next(steps, None)
 
 

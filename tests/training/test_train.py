@@ -95,7 +95,7 @@ def test_replay_with_kl_doubles_the_steps(tiny, lie, tmp_path):
     known = Dataset.of("known", (Sample(" blue.\n", "The colour of the sky is"),))
     strong = replace(QUICK, epochs=40, lr=1e-2, replay=1.0)
     free = trained(tiny, lie, replace(strong, replay=0.0), tmp_path / "free")
-    with_kl = trained(tiny, lie, replace(strong, kl=1.0), tmp_path / "held", known)
+    with_kl = trained(tiny, lie, replace(strong, kl=1.0), tmp_path / "with_kl", known)
     assert free["steps"] * 2 == with_kl["steps"]
     assert with_kl["status"] == "ok"
 
