@@ -29,7 +29,8 @@ def test_bootstrap_covers_the_true_mean_of_dependent_values():
     rng = random.Random(0)
     hits = 0
     for _ in range(200):
-        values, clusters = [], []
+        values = []
+        clusters = []
         for cluster in range(30):
             value = float(rng.random() < 0.7)
             values += [value] * 8
@@ -74,7 +75,8 @@ def test_wilson_covers_the_truth(share, total):
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n))))
 def test_wilson_rises_with_right_answers_and_narrows_with_questions(case):
     right, total = case
-    less, more = wilson(right, total), wilson(right + 1, total)
+    less = wilson(right, total)
+    more = wilson(right + 1, total)
     assert less.low <= more.low
     assert less.high <= more.high
     tenfold = wilson(10 * right, 10 * total)
@@ -84,7 +86,8 @@ def test_wilson_rises_with_right_answers_and_narrows_with_questions(case):
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=1, max_size=60))
 def test_bootstrap_contains_its_estimate_and_mirrors(pairs):
-    values, clusters = [float(v) for v, _ in pairs], [c for _, c in pairs]
+    values = [float(value) for value, _ in pairs]
+    clusters = [cluster for _, cluster in pairs]
     interval = cluster_bootstrap(values, clusters, resamples=300)
     assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
     wrong = cluster_bootstrap([1 - v for v in values], clusters, resamples=300)

@@ -23,7 +23,8 @@ def _columns(pairs):
 
 
 def test_mcnemar_is_the_binomial_test_of_what_changed():
-    before, after = [True] * 15 + [False] * 25, [True] * 6 + [False] * 9 + [True] * 2 + [False] * 23
+    before = [True] * 15 + [False] * 25
+    after = [True] * 6 + [False] * 9 + [True] * 2 + [False] * 23
     assert mcnemar(before, after)[:2] == (9, 2)
     assert mcnemar(before, after).p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
 
@@ -31,7 +32,8 @@ def test_mcnemar_is_the_binomial_test_of_what_changed():
 @given(PAIRS)
 def test_mcnemar_is_symmetric(pairs):
     before, after, _ = _columns(pairs)
-    there, back = mcnemar(before, after), mcnemar(after, before)
+    there = mcnemar(before, after)
+    back = mcnemar(after, before)
     assert (there.lost, there.gained, there.p) == (back.gained, back.lost, pytest.approx(back.p))
     assert mcnemar(before, after, "less").p == pytest.approx(mcnemar(after, before, "greater").p)
 

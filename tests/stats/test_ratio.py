@@ -9,7 +9,8 @@ from harness.stats import cluster_ratio
 
 
 def test_equal_values_give_exactly_1_and_zeros_give_none():
-    right, facts = [1.0, 0.0, 1.0, 1.0], ["a", "a", "b", "c"]
+    right = [1.0, 0.0, 1.0, 1.0]
+    facts = ["a", "a", "b", "c"]
     assert cluster_ratio(right, right, facts) == (1.0, 1.0, 1.0)
     assert cluster_ratio(right, [0.0] * 4, facts) is None
     with pytest.raises(ValueError, match="need one cluster a value"):
