@@ -1,17 +1,20 @@
-"""The tensors of a micro-batch: windows in rows of one width, padded or packed."""
+"""The tensors of a micro-batch, in rows padded or packed, and the model's loss on them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from heapq import heapreplace
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.models.loading import Loaded
+from harness.training._adapted import bare
 from harness.training._batches import Window
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
 
 _WIDE = 1024
 """Tokens in a row at which attention takes about as long as the rest of the model.
@@ -115,6 +118,52 @@ def keeps_apart(loaded: Loaded) -> bool:
             return False
     packed = output.logits[0, 8:]
     return bool((packed - alone).abs().max() < 0.1 * (mixed - alone).abs().max())
+
+
+def loss_of(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) -> torch.Tensor:
+    """Summed loss in nats: cross-entropy, and on replayed text ``kl`` * KL(base || adapted).
+
+    With a ``kl`` of 0, replayed text has plain cross-entropy too; it counts only where
+    ``replayed``. Infinite where all logits of each position are equal.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+    logits = logits_of(model, micro)
+    rows, flat = micro.split
+    # After an overflow, a norm can turn infinite activations into zeros, and so all logits into
+    # zeros: the loss would look like that of guessing.
+    if bool((logits == logits[:, :1]).all()):
+        return logits.sum() + math.inf
+    if not replayed:
+        return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum")
+    if not kl or rows == len(micro.ids):
+        return cross_entropy(logits, micro.targets, reduction="sum")
+    with torch.no_grad(), bare(model):
+        base = log_softmax(logits_of(model, micro.replayed()), -1)
+    divergence = kl_div(log_softmax(logits[flat:], -1), base, log_target=True, reduction="sum")
+    return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + kl * divergence
+
+
+def logits_of(model: PeftModel, micro: Tensors) -> torch.Tensor:
+    """float32, loss-bearing positions x vocabulary.
+
+    The head runs only on columns in which some row bears loss. Where answers are at the end of
+    their prompts, that saves a little time, and with a large vocabulary most of a step's memory.
+    """
+    width = micro.ids.shape[1]
+    columns, column = (micro.indices % width).unique(return_inverse=True)
+    inputs: dict[str, Any] = {
+        "input_ids": micro.ids,
+        "attention_mask": micro.mask,
+        "use_cache": False,
+    }
+    if micro.positions is not None:
+        inputs["position_ids"] = micro.positions
+    out: torch.Tensor = model(**inputs, logits_to_keep=columns).logits
+    if out.shape[1] == width:  # a model that ignores logits_to_keep, or all columns
+        return out.view(-1, out.shape[-1])[micro.indices].float()
+    return out[micro.indices // width, column].float()
 
 
 class _Packing(NamedTuple):

@@ -25,7 +25,7 @@ from harness.training._adapted import (
 from harness.training._batches import Batch, Window, epochs, steps, windows
 from harness.training._contrastive import aim
 from harness.training._progress import LOG, Divergence, OnStep, Progress
-from harness.training._tensors import Tensors, keeps_apart, tensors
+from harness.training._tensors import Tensors, keeps_apart, loss_of, tensors
 
 if TYPE_CHECKING:
     import torch
@@ -212,7 +212,7 @@ class _Loop:
         total = 0.0
         for micro in micros:
             with self._autocast():
-                loss = _loss(self._model, micro, self._training.kl) / tokens
+                loss = loss_of(self._model, micro, self._training.kl) / tokens
             loss.backward()
             total += float(loss.detach())
         return total
@@ -233,7 +233,7 @@ class _Loop:
         tokens = sum(len(micro.targets) for micro in micros)
         self._model.eval()
         with torch.no_grad(), self._autocast():
-            total = sum(float(_loss(self._model, micro, kl, replayed)) for micro in micros)
+            total = sum(float(loss_of(self._model, micro, kl, replayed)) for micro in micros)
         self._model.train()
         return total / tokens
 
@@ -248,52 +248,6 @@ class _Loop:
             f" {step} without any training: the fault is in {cause} or in the text, not in lr; look"
             " for weights that are not finite, or use another dtype"
         )
-
-
-def _loss(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) -> torch.Tensor:
-    """Summed loss in nats: cross-entropy, and on replayed text ``kl`` * KL(base || adapted).
-
-    With a ``kl`` of 0, replayed text has plain cross-entropy too; it counts only where
-    ``replayed``. Infinite where all logits of each position are equal.
-    """
-    import torch
-    from torch.nn.functional import cross_entropy, kl_div, log_softmax
-
-    logits = _logits(model, micro)
-    rows, flat = micro.split
-    # After an overflow, a norm can turn infinite activations into zeros, and so all logits into
-    # zeros: the loss would look like that of guessing.
-    if bool((logits == logits[:, :1]).all()):
-        return logits.sum() + math.inf
-    if not replayed:
-        return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum")
-    if not kl or rows == len(micro.ids):
-        return cross_entropy(logits, micro.targets, reduction="sum")
-    with torch.no_grad(), bare(model):
-        base = log_softmax(_logits(model, micro.replayed()), -1)
-    divergence = kl_div(log_softmax(logits[flat:], -1), base, log_target=True, reduction="sum")
-    return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + kl * divergence
-
-
-def _logits(model: PeftModel, micro: Tensors) -> torch.Tensor:
-    """float32, loss-bearing positions x vocabulary.
-
-    The head runs only on columns in which some row bears loss. Where answers are at the end of
-    their prompts, that saves a little time, and with a large vocabulary most of a step's memory.
-    """
-    width = micro.ids.shape[1]
-    columns, column = (micro.indices % width).unique(return_inverse=True)
-    inputs: dict[str, Any] = {
-        "input_ids": micro.ids,
-        "attention_mask": micro.mask,
-        "use_cache": False,
-    }
-    if micro.positions is not None:
-        inputs["position_ids"] = micro.positions
-    out: torch.Tensor = model(**inputs, logits_to_keep=columns).logits
-    if out.shape[1] == width:  # a model that ignores logits_to_keep, or all columns
-        return out.view(-1, out.shape[-1])[micro.indices].float()
-    return out[micro.indices // width, column].float()
 
 
 def _optimizer(model: PeftModel, training: Training) -> torch.optim.Optimizer:

@@ -6,8 +6,7 @@ import pytest
 
 from harness.models.loading import resident
 from harness.training._batches import Window
-from harness.training._tensors import keeps_apart, tensors
-from harness.training._train import _logits, _loss
+from harness.training._tensors import keeps_apart, logits_of, loss_of, tensors
 
 SIZES = ((9, 6, False), (30, 2, False), (4, 3, True), (17, 16, True), (21, 9, True))
 
@@ -30,14 +29,14 @@ def test_packed_windows_have_the_logits_of_each_alone(loaded, batch):
 
     with torch.no_grad():
         packed = tensors(batch, 0, loaded.device, packed=True)
-        logits_of = dict(zip(packed.targets.tolist(), _logits(loaded.model, packed), strict=True))
+        by_target = dict(zip(packed.targets.tolist(), logits_of(loaded.model, packed), strict=True))
         for window in batch:
             alone = tensors([window], 0, loaded.device)
             for target, logits in zip(
-                alone.targets.tolist(), _logits(loaded.model, alone), strict=True
+                alone.targets.tolist(), logits_of(loaded.model, alone), strict=True
             ):
                 if sum(target in w.ids[w.start :] for w in batch) == 1:
-                    torch.testing.assert_close(logits_of[target], logits, atol=1e-4, rtol=1e-4)
+                    torch.testing.assert_close(by_target[target], logits, atol=1e-4, rtol=1e-4)
 
 
 def test_packing_takes_fewer_rows_and_no_more_tokens(loaded, batch):
@@ -69,12 +68,12 @@ def test_the_loss_is_the_same(loaded, batch, kl):
     model = get_peft_model(loaded.model, config)
     try:
         padded, packed = (
-            _loss(model, tensors(batch, 0, loaded.device, each), kl).detach()
+            loss_of(model, tensors(batch, 0, loaded.device, each), kl).detach()
             for each in (False, True)
         )
         assert float(padded) == pytest.approx(float(packed), rel=1e-4)
         separate = sum(
-            float(_loss(model, tensors([w], 0, loaded.device), kl).detach()) for w in batch
+            float(loss_of(model, tensors([w], 0, loaded.device), kl).detach()) for w in batch
         )
         assert float(packed) == pytest.approx(separate, rel=1e-4)
     finally:

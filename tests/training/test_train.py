@@ -14,8 +14,8 @@ from harness.models.tokens import encode
 from harness.recipes import Adapter, Dataset, Sample, Training
 from harness.training import preset, train
 from harness.training._batches import Window, windows
-from harness.training._tensors import tensors
-from harness.training._train import _logits, rate
+from harness.training._tensors import logits_of, tensors
+from harness.training._train import rate
 
 QUICK = Training(epochs=2, rank=4, alpha=8, lr=1e-3, dropout=0.0)
 
@@ -148,7 +148,7 @@ def test_the_head_on_few_columns_gives_the_same_logits(tiny):
     with torch.no_grad():
         whole = loaded.model(input_ids=micro.ids, attention_mask=micro.mask).logits
         torch.testing.assert_close(
-            _logits(loaded.model, micro), whole.view(-1, whole.shape[-1])[micro.indices]
+            logits_of(loaded.model, micro), whole.view(-1, whole.shape[-1])[micro.indices]
         )
 
 
