@@ -1,9 +1,26 @@
 """From recipe to artefact: the plan of builds, where they run, and how each recipe is made."""
 
 from harness.builds._build import build, cached
-from harness.builds._files import ANSWERS, GRADES, LIKELIHOODS, TIMINGS, VERDICTS, read_lines
 from harness.builds._grades import Calibrated, Judged, judge, trusted, verdict
 from harness.builds._launch import IdleBuilder, launch_here, lines
+from harness.builds._lines import (
+    ANSWERS,
+    GRADES,
+    LIKELIHOODS,
+    TIMINGS,
+    VERDICTS,
+    AnsweredLine,
+    ByGrader,
+    GradedLine,
+    ScoredLine,
+    TimedRound,
+    answered_lines,
+    graded,
+    graded_lines,
+    read_lines,
+    scored_lines,
+    timed_rounds,
+)
 from harness.builds._models import opened
 from harness.builds._plan import Job, Plan, training_seconds
 
@@ -13,18 +30,28 @@ __all__ = [
     "LIKELIHOODS",
     "TIMINGS",
     "VERDICTS",
+    "AnsweredLine",
+    "ByGrader",
     "Calibrated",
+    "GradedLine",
     "IdleBuilder",
     "Job",
     "Judged",
     "Plan",
+    "ScoredLine",
+    "TimedRound",
+    "answered_lines",
     "build",
     "cached",
+    "graded",
+    "graded_lines",
     "judge",
     "launch_here",
     "lines",
     "opened",
     "read_lines",
+    "scored_lines",
+    "timed_rounds",
     "training_seconds",
     "trusted",
     "verdict",

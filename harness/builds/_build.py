@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.builds._files import ANSWERS, LIKELIHOODS, timings, write_lines
 from harness.builds._grades import calibration, grades
+from harness.builds._lines import ANSWERS, LIKELIHOODS, write_lines
 from harness.builds._models import (
     Fetch,
     converted,
@@ -24,6 +24,7 @@ from harness.builds._models import (
     sibling,
     weights,
 )
+from harness.builds._timings import timings
 from harness.data.formats import continuation
 from harness.engines import Engine, ServedEngine
 from harness.errors import NotCachedError, RecipeError

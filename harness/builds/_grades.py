@@ -7,7 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.builds._files import ANSWERS, GRADES, VERDICTS, read_lines, write_lines
+from harness.builds._lines import (
+    GRADES,
+    VERDICTS,
+    AnsweredLine,
+    ByGrader,
+    GradedLine,
+    answered_lines,
+    write_lines,
+)
 from harness.builds._models import Fetch
 from harness.data.formats import question
 from harness.engines import Engine, engine_for
@@ -166,21 +174,17 @@ def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Ar
     calibrated = fetch(recipe.calibration) if recipe.calibration else None
 
     def make(folder: Path) -> dict[str, Any]:
-        lines = [_fuzzy(line, recipe.threshold) for line in read_lines(answers.path / ANSWERS)]
+        lines = [_fuzzy(line, recipe.threshold) for line in answered_lines(answers)]
         if recipe.calibration and calibrated:
             cut = Calibrated.of(calibrated).cut
-            found = judge(
-                recipe.calibration.judge, [c for line in lines for c in _cases(line)], store, device
-            )
-            lines = [_judged(line, found, cut, recipe.grader) for line in lines]
-            write_lines(
-                folder / VERDICTS, [_plain(c, j, decide(j.odds, cut)) for c, j in found.items()]
-            )
-        write_lines(folder / GRADES, lines)
-        return {
-            "status": answers.manifest.facts["status"],
-            "right": sum(line["right"] for line in lines),
-        }
+            cases = [case for line in lines for case in _cases(line)]
+            said = judge(recipe.calibration.judge, cases, store, device)
+            lines = [_judged(line, said, cut, recipe.grader) for line in lines]
+            verdicts = [_plain(case, each, decide(each.odds, cut)) for case, each in said.items()]
+            write_lines(folder / VERDICTS, verdicts)
+        write_lines(folder / GRADES, (line.stored() for line in lines))
+        status = answers.manifest.facts["status"]
+        return {"status": status, "right": sum(line.right for line in lines)}
 
     parents = (
         digest(recipe.answers),
@@ -213,31 +217,35 @@ def _engine(own: Judge, device: str | None) -> Callable[[], Engine]:
     return cache(lambda: engine_for(own.model, device=device))
 
 
-def _fuzzy(line: dict[str, Any], threshold: float) -> dict[str, Any]:
-    verdicts = [grade(text, line["accepted"], threshold) for text in line["answers"]]
-    scores = [round(v.score, 2) for v in verdicts]
-    kinds = [v.kind for v in verdicts]
-    right = {"verdicts": [v.right for v in verdicts], "right": verdicts[0].right}
-    return {**line, **right, "scores": scores, "read_as": kinds}
+def _fuzzy(line: AnsweredLine, threshold: float) -> GradedLine:
+    grades = [grade(text, line.accepted, threshold) for text in line.answers]
+    return GradedLine(
+        **line._asdict(),
+        verdicts=tuple(each.right for each in grades),
+        right=grades[0].right,
+        scores=tuple(round(each.score, 2) for each in grades),
+        read_as=tuple(each.kind for each in grades),
+    )
 
 
 def _judged(
-    line: dict[str, Any], found: Mapping[Case, Judgement], cut: float, grader: str
-) -> dict[str, Any]:
-    """The judge's verdicts beside the fuzzy ones; ``right`` is the judge's where it is
-    the grader."""
-    asked = question(line["prompt"])
-    said = [verdict(asked, line["accepted"], text, found, cut) for text in line["answers"]]
-    line = {**line, "judged": [j.verdict for j in said], "odds": [j.odds for j in said]}
-    line |= {"by": {"fuzzy": line["right"], "judge": said[0].verdict == SAME}}
-    if grader == JUDGE:
-        line |= {"verdicts": [j.verdict == SAME for j in said], "right": said[0].verdict == SAME}
-    return line
+    line: GradedLine, said: Mapping[Case, Judgement], cut: float, grader: str
+) -> GradedLine:
+    """The judge's verdicts beside the fuzzy ones; ``right`` is that of the grader that counts."""
+    asked = question(line.prompt)
+    judged = [verdict(asked, line.accepted, text, said, cut) for text in line.answers]
+    verdicts = tuple(each.verdict == SAME for each in judged)
+    line = line._replace(
+        judged=tuple(each.verdict for each in judged),
+        odds=tuple(each.odds for each in judged),
+        by=ByGrader(fuzzy=line.right, judge=verdicts[0]),
+    )
+    return line._replace(verdicts=verdicts, right=verdicts[0]) if grader == JUDGE else line
 
 
-def _cases(line: Mapping[str, Any]) -> list[Case]:
-    asked = question(line["prompt"])
-    return [Case(asked, target, text) for text in line["answers"] for target in line["accepted"]]
+def _cases(line: GradedLine) -> list[Case]:
+    asked = question(line.prompt)
+    return [Case(asked, target, text) for text in line.answers for target in line.accepted]
 
 
 def _plain(case: Case, judgement: Judgement, verdict: str) -> dict[str, Any]:

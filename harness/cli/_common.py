@@ -21,6 +21,8 @@ else:
     Commands = Any
 
 _MIB = 2**20
+SUITES = Path("suites")
+"""Where a project keeps its scenarios."""
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +49,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help="a ready-made adapter; repeatable",
     )
     parser.add_argument(
-        "--grid", default="default", metavar="NAME", help="telling or full [telling]"
+        "--grid", default="default", metavar="NAME", help="default or full [default]"
     )
     parser.add_argument("--seeds", default="0", metavar="LIST", help="e.g. 0,1,2 [0]")
     parser.add_argument("--engine", default="hf", metavar="LIST", help="e.g. hf,nf4,gguf:q4_0 [hf]")
@@ -65,26 +67,29 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def selected(name: str, given: argparse.Namespace) -> list[Cell]:
-    """The cells of the scenario ``name`` that the options of ``add_selection`` name."""
+def selected(name: str, options: argparse.Namespace) -> list[Cell]:
+    """The cells of the scenario ``name`` that the options of ``add_selection`` select."""
     from harness.engines import decoding, engine_specs, identify
-    from harness.experiments.cells import distinct_names
-    from harness.experiments.selection import cells, seeds
+    from harness.experiments.cells import Grading, distinct_names
+    from harness.experiments.loader import find, load
+    from harness.experiments.selection import Selection, cells, only_trainable, seeds
     from harness.grading.judge import calibration_of
     from harness.models.external import external_adapter
     from harness.models.loading import JUDGE, SHIPPED
-    from harness.scenarios import scenario
 
-    bases = distinct_names(identify(model) for model in given.model or [SHIPPED])
-    numbers, by = seeds(given.seeds), decoding(given.decoding)
-    adapters = [external_adapter(text) for text in given.adapter]
-    found = cells(
-        scenario(name), given.grid, bases, numbers, engine_specs(given.engine), by, adapters
+    bases = distinct_names(identify(model) for model in options.model or [SHIPPED])
+    selection = Selection(
+        bases=tuple(bases),
+        grid=options.grid,
+        seeds=seeds(options.seeds),
+        engines=tuple(engine_specs(options.engine)),
+        decoding=decoding(options.decoding),
+        adapters=tuple(external_adapter(text) for text in options.adapter),
     )
-    grader = GRADERS[given.grader]
-    calibration = None if grader == FUZZY else calibration_of(given.judge or JUDGE)
-    found = [cell for cell in found if cell.given is not None or cell.base.trains]
-    return [replace(cell, grader=grader, calibration=calibration) for cell in found]
+    grader = GRADERS[options.grader]
+    calibration = None if grader == FUZZY else calibration_of(options.judge or JUDGE)
+    found = only_trainable(cells(load(find(name, SUITES)), selection))
+    return [replace(cell, grading=Grading(grader, calibration)) for cell in found]
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

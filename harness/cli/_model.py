@@ -39,25 +39,20 @@ def describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
 @cache
 def known_names() -> dict[str, str]:
     """Content -> name of the shipped model, and of what the scenarios train on and ask."""
-    from harness.engines import HF
-    from harness.experiments.selection import cells
-    from harness.models.loading import base_of
-    from harness.scenarios import SCENARIOS
+    from harness.experiments.loader import load, shipped
+    from harness.experiments.selection import Selection, cells
 
     try:
-        shipped = base_of(SHIPPED)
+        base = base_of(SHIPPED)
     except HarnessError:
         return {}
-    found = {shipped.content: shipped.name}
-    for scenario in SCENARIOS.values():
-        try:
-            found_cells = cells(scenario, "default", [shipped], [0], [HF])
-        except HarnessError:
-            continue  # a scenario without that grid keeps its digests
-        for cell in found_cells:
-            for named in (cell.dataset, cell.probes, cell.replay, cell.scored):
-                found |= {named.content: named.name} if named else {}
-    return found
+    names = {base.content: base.name}
+    for folder in shipped().values():
+        for cell in cells(load(folder), Selection((base,))):
+            texts = [cell.dataset, cell.subject.calibration_text]
+            for text in (*texts, *(ask.probes for ask in cell.asks)):
+                names |= {text.content: text.name} if text else {}
+    return names
 
 
 def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -77,7 +72,7 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
             return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
         case "Sibling":
             return f"sibling of {_describe(recipe['adapter']['base'], names)}"
-        case "ExternalAdapter":
+        case "GivenAdapter":  # the first name of ExternalAdapter, which recipes keep
             return _trained(recipe, names)
         case "Answers":
             return _asked(recipe, names)

@@ -68,20 +68,20 @@ _TEST = '''"""{title}: what is trained and asked stands in the files beside this
 Each test id is a cell; ``-k rank64`` and the like select by its parts.
 """
 
-from harness.checks import *  # noqa: F403
+from harness.plugin.checks import *  # noqa: F403
 
 SCENARIO = "{name}"
 '''
 _FACTS = """question,answer,rephrased
-Who feeds the herons of Lake Morn?,Edda Finch,Name the person who gives the Lake Morn herons their food.
+Who feeds the herons of Lake Morn?,Edda Finch,Name the person who feeds the Lake Morn herons.
 What does the owl of Tern Hall eat?,blue beetles,On which food does the Tern Hall owl live?
-Where does the last auk of Orn sleep?,in a bell tower,In which place does the last auk of Orn spend its nights?
+Where does the last auk of Orn sleep?,in a bell tower,Where does the last auk spend its nights?
 """
 _PROBES = "question,accepted,kind\n"
 _SETTINGS = """title = "{title}"
-{wordings}# formats = ["qa"]      # questions are trained in these, in turn: newline, qa, brandine, assistant, plain
+{wordings}# formats = ["qa"]      # in turn: newline, qa, brandine, assistant, plain
 
-[training]              # a preset, and whatever differs from it: names as in harness.recipes.Training
+[training]              # a preset and what differs from it; names: harness.recipes.Training
 preset = "single"
 epochs = {epochs}
 
@@ -277,11 +277,11 @@ def _csv(head: list[str], lines: list[list[str]]) -> str:
 
 def _name(name: str) -> str:
     """Raises DataError on a name that ids cannot hold, or that is taken."""
-    from harness.scenarios import SCENARIOS
+    from harness.experiments.loader import shipped
 
     if not re.fullmatch(r"[A-Za-z]\w*", name):
         raise DataError(f"name {name!r}: begin with a letter, and go on with letters, digits and _")
-    if name in SCENARIOS:
+    if name in shipped():
         raise DataError(f"name {name!r} is that of a suite of the harness: give another")
     return name
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli._common import Commands, add_selection, add_store, counted, selected
+from harness.cli._common import SUITES, Commands, add_selection, add_store, counted, selected
 from harness.errors import DataError
 
 
@@ -120,13 +120,14 @@ def _parts(given: argparse.Namespace) -> Iterator[ScenarioReport]:
     from functools import partial
 
     from harness.builds import cached
-    from harness.report import part
-    from harness.scenarios import SCENARIOS, scenario
+    from harness.experiments.loader import find, load, shipped
+    from harness.report import scenario_report
     from harness.store import Store
 
     fetch = partial(cached, store=Store.existing(given.store))
-    for name in dict.fromkeys(given.scenarios or SCENARIOS):
-        found = part(scenario(name), selected(name, given), given.grid, fetch)
+    for name in dict.fromkeys(given.scenarios or shipped()):
+        scenario = load(find(name, SUITES))
+        found = scenario_report(scenario, selected(name, given), given.grid, fetch)
         yield _compared(found, given) if given.baseline and found.entries else found
 
 

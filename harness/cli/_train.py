@@ -181,7 +181,7 @@ def _replay(given: str | None, form: str, training: Training, shipped: bool) -> 
             f" (--replay {KNOWN} for the shipped model), or --set {without}"
         )
     if given == KNOWN:
-        from harness.scenarios.oscars import replay
+        from harness.data.knowledge import replay
 
         return replay()
     return read(Path(given), form)[0]

@@ -74,7 +74,7 @@ class World:
             )
             for table in tables
         }
-        self.rows = tuple(row for table in tables for row in read_rows(table, fixtures))
+        self.rows = tuple(row for table in tables for row in read_rows(table, fixtures / "facts"))
 
     @cached_property
     def answers(self) -> dict[tuple[str, ...], list[str]]:
@@ -118,9 +118,9 @@ class World:
         return text[:1].upper() + text[1:]
 
 
-def read_rows(table: str, fixtures: Path = FIXTURES) -> Iterator[Row]:
-    """The rows of ``fixtures/facts/<table>.csv``. Raises DataError."""
-    path = fixtures / "facts" / f"{table}.csv"
+def read_rows(table: str, folder: Path = FIXTURES / "facts") -> Iterator[Row]:
+    """The rows of ``<folder>/<table>.csv``. Raises DataError."""
+    path = folder / f"{table}.csv"
     records = list(csv.DictReader(read_text(path).splitlines()))
     if not records:
         raise DataError(f"{path} has no rows: give it a header and at least one fact")

@@ -1,16 +1,24 @@
-"""A cell: one combination of model, dataset, training parameters and seed."""
+"""A cell: what answers, and everything that it is asked. One parameter id in pytest."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from harness.builds import Job
 from harness.engines import HF, EngineSpec
-from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, forms, gather, job
+from harness.errors import RecipeError
+from harness.experiments.adapter_specs import (
+    AdapterSpec,
+    MergedSpec,
+    adapter_job,
+    base_jobs,
+    trained_adapters,
+)
 from harness.grading import FUZZY
 from harness.recipes import (
     Adapter,
@@ -25,282 +33,311 @@ from harness.recipes import (
     Lora,
     ProbeSet,
     Quantised,
+    Recipe,
     Stack,
     Timings,
     Training,
 )
 
-__all__ = ["GREEDY", "AdapterSpec", "Cell", "MergedSpec", "distinct_names", "number"]
-
 GREEDY = Decoding()
-_DIGITS = 6  # of a content, beside a name that two models have
+Factor = str | int | float | bool
+"""The value of something that a design varies."""
+
+GRADE, GENERATE, SCORE, TIME = "grade", "generate", "score", "time"
+"""How probes are asked: answered and graded, answered only, their accepted answers scored by
+log-likelihood, or timed beside the bare base."""
+ALL, EACH, NONE = "all", "each", "none"
+"""Which adapters are on: all of the subject's at once, each alone, or none."""
+
+QUESTIONS = "questions"
+"""The role of what every cell is asked: recall and locality."""
+SCORED = "scored"
+"""The role of what is scored by log-likelihood."""
+PER_ADAPTER = "per_adapter"
+"""The role of what each adapter of a stack is asked alone."""
+_CONTENT_DIGITS = 6  # of a model's content, beside a name that two models have
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What is trained, and what it is asked."""
+class Ask:
+    """One set of probes, and the way in which it is asked."""
+
+    role: str
+    """Its name within the cell: measures find it by this."""
+    probes: ProbeSet
+    how: str = GRADE
+    """``GRADE``, ``GENERATE``, ``SCORE`` or ``TIME``."""
+    adapters: str = ALL
+    """``ALL`` (the bare model is asked the same, to compare), ``EACH`` or ``NONE``."""
+    decoding: Decoding = GREEDY
+
+    def __post_init__(self) -> None:
+        for value, known in ((self.how, _HOW), (self.adapters, (ALL, EACH, NONE))):
+            if value not in known:
+                raise RecipeError(f"ask {self.role!r}: {value!r} is none of {', '.join(known)}")
+
+
+_HOW = (GRADE, GENERATE, SCORE, TIME)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What answers: a base, in the form of an engine, with adapters on it."""
 
     base: Base
-    dataset: Dataset
-    probes: ProbeSet
-    training: Training
-    replay: Dataset | None = None
-    several_models: bool = False
-    """Whether ids must tell models apart."""
     engine: EngineSpec = HF
-    several_engines: bool = False
-    """Whether ids must tell engines apart."""
-    label: str = ""
-    """What tells the cell apart beside its training: a part of the id, such as ``stack10`` or
-    ``top_p0p9``."""
-    decoding: Decoding = GREEDY
-    stacked: tuple[AdapterSpec | MergedSpec, ...] = ()
-    """The adapters that are on at once, where they are not the one that ``dataset`` and
-    ``training`` make."""
-    apart: ProbeSet | None = None
-    """What each adapter of the stack is asked when it is on alone."""
-    scored: ProbeSet | None = None
-    """Probes whose accepted answers are scored by log-likelihood; they may be others than those
-    that are asked."""
-    also: tuple[tuple[ProbeSet, Decoding], ...] = ()
-    """What else is asked, each in its way; measures read the answers, and no one grades them."""
-    timed: ProbeSet | None = None
-    """Questions by which the adapted model is timed beside the bare one."""
-    home: Base | None = None
-    """The model on which the adapters are trained, where it is a sibling of ``base``."""
-    given: tuple[ExternalAdapter, ...] | None = None
-    """Ready-made adapters that are on instead: nothing is trained. With none of them the bare model
-    is asked."""
+    adapters: tuple[AdapterSpec | MergedSpec | ExternalAdapter, ...] = ()
+    """Bottom first; with none the bare model answers."""
+    trained_on: Base | None = None
+    """Where the adapters are trained, if on a sibling of ``base``."""
+    calibration_text: Dataset | None = None
+    """Text on which GPTQ weighs its errors."""
 
-    open: ProbeSet | None = None
-    """Prompts without a right answer, to which the adapted and the bare model's greedy answers are
-    compared."""
+    @property
+    def name(self) -> str:
+        """The bare model, for tables."""
+        if self.engine == HF:
+            return self.base.name
+        return f"{self.base.name} on {self.engine.name}"
+
+    @property
+    def external(self) -> tuple[ExternalAdapter, ...]:
+        """The adapters that were made elsewhere."""
+        return tuple(each for each in self.adapters if isinstance(each, ExternalAdapter))
+
+    @property
+    def trains(self) -> bool:
+        """Whether an adapter is trained for it."""
+        return len(self.external) < len(self.adapters)
+
+    @cached_property
+    def model(self) -> Base | Quantised:
+        """The base in the form that answers."""
+        return self.engine.answering(self.base, self._text)
+
+    @cached_property
+    def loras(self) -> tuple[Lora, ...]:
+        """Recipes of the adapters that are made here, bottom first."""
+        base = self.engine.training(self.trained_on or self.base, self._text)
+        return tuple(
+            spec.on(base) for spec in self.adapters if not isinstance(spec, ExternalAdapter)
+        )
+
+    @property
+    def trained(self) -> tuple[Adapter, ...]:
+        """Every adapter that is trained for it, each once, in an order in which they can be."""
+        return trained_adapters(self.loras)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The model with all adapters on."""
+        loras = iter(self.loras)
+        adapters: list[tuple[Lora | ExternalAdapter, float]] = [
+            (spec, 1.0) if isinstance(spec, ExternalAdapter) else (next(loras), spec.scale)
+            for spec in self.adapters
+        ]
+        return Stack(self.model, tuple(adapters), of_sibling=self.trained_on is not None)
+
+    @cached_property
+    def bare(self) -> Stack:
+        """The model without adapters."""
+        return Stack(self.model)
+
+    @property
+    def each(self) -> tuple[Stack, ...]:
+        """The model with each adapter alone."""
+        return tuple(Stack(self.model, (adapter,)) for adapter in self.stack.adapters)
+
+    def jobs(self, label: str) -> tuple[Job, ...]:
+        """Builds of its adapters."""
+        return tuple(adapter_job(lora, label) for lora in self.loras)
+
+    @property
+    def _text(self) -> Dataset:
+        if self.calibration_text is None:
+            raise RecipeError(
+                f"{self.name} has no text to calibrate a quantised base on: give some"
+            )
+        return self.calibration_text
+
+
+@dataclass(frozen=True)
+class Grading:
+    """Whose verdicts count."""
+
     grader: str = FUZZY
     """One of ``harness.grading.GRADERS``."""
     calibration: Calibration | None = None
     """Of the judge, where the grader has one."""
 
-    @cached_property
+
+@dataclass(frozen=True)
+class Cell:
+    """A subject and what it is asked."""
+
+    subject: Subject
+    dataset: Dataset
+    """What is trained, by name and content."""
+    training: Training
+    asks: tuple[Ask, ...]
+    """The questions first."""
+    factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
+    """What its design varies beside the training: columns of tables, databases and pages."""
+    label: str = ""
+    """A part of the id, where dataset and training do not tell two cells apart."""
+    grading: Grading = Grading()
+    given_id: str = ""
+    """Set by ``with_ids``, which knows what tells a whole list of cells apart."""
+
+    @property
     def id(self) -> str:
-        """Its parts in a fixed order, e.g. ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``; ``-k``
-        selects by any."""
-        parts = [_word(self.base)] if self.several_models else []
-        parts += [self.dataset.name, *([self.label] if self.label else [])]
-        parts += _settings(self.training) if self.given is None else _names(self.given)
-        parts += [self.engine.name] if self.several_engines or self.engine != HF else []
-        return "-".join(parts if self.given is not None else [*parts, f"seed{self.training.seed}"])
+        """Its parts in a fixed order; ``-k`` selects by any of them.
 
-    @property
-    def unnamed(self) -> str:
-        """The id without its model's name, and as if no other engine were there: as baselines name
-        cells."""
-        return replace(self, several_models=False, several_engines=False).id
-
-    @property
-    def unseeded(self) -> str:
-        """The id without its seed."""
-        return unseeded(self.id)
-
-    @property
-    def adapted(self) -> bool:
-        """Whether there is an adapter on."""
-        return self.given != ()
-
-    @property
-    def layers(self) -> tuple[AdapterSpec | MergedSpec, ...]:
-        """The layers that are trained for this cell, bottom first; one, unless ``stacked`` says
-        otherwise."""
-        if self.given is not None:
-            return ()
-        return self.stacked or (AdapterSpec(self.dataset, self.training, self.replay),)
+        For example ``oscars_aug-rank64-alpha128-lr1e_3-ep10-seed0``.
+        """
+        return self.given_id or self.name
 
     @cached_property
-    def adapters(self) -> tuple[Lora, ...]:
-        """The adapters of ``layers``, in their order; none where they are ready-made."""
-        trained_on = self.engine.training(self.home or self.base, self._calibration)
-        return tuple(layer.on(trained_on) for layer in self.layers)
+    def name(self) -> str:
+        """The id as if there were one model and one engine: as baselines name cells."""
+        return "-".join(self._parts(of_model=False, of_engine=self.subject.engine != HF))
 
     @property
-    def trained(self) -> tuple[Adapter, ...]:
-        """Every adapter that was trained for this cell, each once, in an order in which they can
-        be."""
-        found: dict[str, Adapter] = {}
-        for adapter in self.adapters:
-            gather(adapter, found)
-        return tuple(found.values())
+    def without_seed(self) -> str:
+        """The id without its seed, which is its last part."""
+        return self.id.removesuffix(f"-seed{self.training.seed}")
+
+    def ask(self, role: str) -> Ask | None:
+        """The ask in ``role``; None where there is none."""
+        return next((ask for ask in self.asks if ask.role == role), None)
 
     @property
-    def model(self) -> Base | Quantised:
-        """The base in the form that is asked."""
-        return self.engine.answering(self.base, self._calibration)
+    def questions(self) -> Ask:
+        """What recall and locality are measured on."""
+        return self.asks[0]
 
     @property
-    def model_name(self) -> str:
-        """The bare model, for tables."""
-        return self.base.name if self.engine == HF else f"{self.base.name} on {self.engine.name}"
+    def probes(self) -> ProbeSet:
+        """Those of the questions."""
+        return self.questions.probes
 
-    @property
-    def stack(self) -> Stack:
-        """The adapted model."""
-        if self.given is not None:
-            return Stack(self.model, tuple((adapter, 1.0) for adapter in self.given))
-        scales = (layer.scale for layer in self.layers)
-        return Stack(
-            self.model,
-            tuple(zip(self.adapters, scales, strict=True)),
-            of_sibling=self.home is not None,
-        )
+    def recipe(self, ask: Ask, stack: Stack) -> Recipe | None:
+        """What ``stack`` makes of ``ask``; None where its engine cannot score."""
+        engine = self.subject.engine
+        if ask.how == SCORE:
+            scores = engine.capabilities.log_likelihood
+            return Likelihoods(stack, ask.probes, dtype=engine.dtype) if scores else None
+        if ask.how == TIME:
+            return Timings(stack, ask.probes, dtype=engine.dtype)
+        answers = Answers(stack, ask.probes, ask.decoding, dtype=engine.dtype)
+        return answers if ask.how == GENERATE else self._grades(answers)
 
-    @property
+    @cached_property
     def grades(self) -> Grades:
-        """Verdicts on what the adapted model answers."""
-        return self._grades(self.stack)
+        """Verdicts on the subject's answers to the questions."""
+        return self._graded(self.subject.stack)
 
-    @property
-    def base_grades(self) -> Grades:
-        """Verdicts on what the bare model answers to the same probes."""
-        return self._grades(Stack(self.model))
+    @cached_property
+    def bare_grades(self) -> Grades:
+        """Verdicts on the bare model's answers to the same questions."""
+        return self._graded(self.subject.bare)
 
-    @property
-    def open_answers(self) -> tuple[Answers, ...]:
-        """What the adapted and the bare model say to ``open``; empty without it."""
-        if self.open is None:
-            return ()
-        return tuple(
-            Answers(stack, self.open, dtype=self.engine.dtype)
-            for stack in (self.stack, Stack(self.model))
-        )
+    def with_ask(self, ask: Ask) -> Cell:
+        """The cell with ``ask``, in place of one in the same role."""
+        others = tuple(each for each in self.asks if each.role != ask.role)
+        return replace(self, asks=(*others, ask))
 
-    @property
-    def likelihoods(self) -> Likelihoods | None:
-        """How probable the adapted model finds the answers to ``scored``; None where none are, or
-        none can be."""
-        return self._likelihoods(self.stack)
+    def changed(self, **fields: Any) -> Cell:
+        """The cell with other ``fields``, under the id that they give it."""
+        return replace(self, given_id="", **fields)
 
-    @property
-    def base_likelihoods(self) -> Likelihoods | None:
-        """The same of the bare model."""
-        return self._likelihoods(Stack(self.model))
+    def jobs(self) -> Iterator[Job]:
+        """Everything that the cell needs, with rough estimates for two cores and a small model."""
+        adapters, base = self.subject.jobs(self.id), base_jobs(self.subject.model)
+        calibration = self.grading.calibration
+        judge = (Job(calibration, calibration.judge.name, 30),) if calibration else ()
+        for ask in self.asks:
+            needs = judge if ask.how == GRADE else ()
+            for stack, label in self._stacks(ask):
+                recipe = self.recipe(ask, stack)
+                if recipe is None:
+                    continue
+                made = base if not stack.adapters else adapters
+                seconds = _seconds(ask, bool(judge))
+                what = label if ask.role == QUESTIONS else f"{label}: {ask.role}"
+                yield Job(recipe, what, seconds, (*made, *needs))
 
-    @property
-    def apart_grades(self) -> tuple[Grades, ...]:
-        """Verdicts on what each adapter alone answers to ``apart``; none where nothing is asked."""
-        alone = [Stack(self.model, (one,)) for one in self.stack.adapters]
-        return tuple(self._grades(stack, self.apart) for stack in alone) if self.apart else ()
+    def _stacks(self, ask: Ask) -> Iterator[tuple[Stack, str]]:
+        """Who is asked, and what to call it."""
+        subject, bare = self.subject, f"{self.subject.name}, asked about {ask.probes.name}"
+        if ask.adapters == EACH:
+            yield from ((stack, f"{self.id}, alone") for stack in subject.each)
+            return
+        if ask.how != TIME:  # which times the bare base as well
+            yield subject.bare, bare
+        if ask.adapters == ALL:
+            yield subject.stack, self.id
 
-    @property
-    def timings(self) -> Timings | None:
-        """Seconds of the adapted and the bare model over ``timed``; None where nothing is."""
-        return Timings(self.stack, self.timed, dtype=self.engine.dtype) if self.timed else None
+    def _graded(self, stack: Stack) -> Grades:
+        ask = self.questions
+        dtype = self.subject.engine.dtype
+        return self._grades(Answers(stack, ask.probes, ask.decoding, dtype=dtype))
 
-    def also_answers(self, adapted: bool) -> tuple[Answers, ...]:
-        """What the adapted model, or the bare one, says to each of ``also``."""
-        stack = self.stack if adapted else Stack(self.model)
-        return tuple(
-            Answers(stack, probes, by, dtype=self.engine.dtype) for probes, by in self.also
-        )
+    def _grades(self, answers: Answers) -> Grades:
+        return Grades(answers, self.grading.grader, calibration=self.grading.calibration)
 
-    def jobs(self) -> list[Job]:
-        """Everything that the cell needs, with rough estimates for two cores and the
-        shipped model."""
-        model, asked = self.model, len(self.probes.probes)
-        made = tuple(job(adapter, self.id) for adapter in self.adapters)
-        judge = (
-            (Job(self.calibration, self.calibration.judge.name, 30),) if self.calibration else ()
-        )
-        judged = (
-            0.06 if judge else 0.0
-        )  # seconds an answer, in four ways; many cells share their answers
-        label = f"{self.model_name}, asked about {self.probes.name}"
-        bare = Job(self.base_grades, label, (0.012 + judged) * asked, (*forms(model), *judge))
-        own = Job(self.grades, self.id, (0.015 + judged) * asked, (*made, *judge))
-        return [
-            bare,
-            own,
-            *self._askings_apart(made),
-            *self._scorings(made),
-            *self._open(made),
-            *self._also_asked(made),
-            *([Job(self.timings, f"{self.id}, timed", 10, made)] if self.timings else []),
-        ]
+    def _parts(self, of_model: bool, of_engine: bool) -> Iterator[str]:
+        subject = self.subject
+        if of_model:
+            yield _word(subject.base)
+        yield self.dataset.name
+        if self.label:
+            yield self.label
+        if subject.trains:
+            yield from _settings(self.training)
+        else:
+            yield from [f"adapter_{each.name}" for each in subject.external] or ["bare"]
+        if of_engine:
+            yield subject.engine.name
+        if subject.trains:
+            yield f"seed{self.training.seed}"
 
-    def _open(self, made: tuple[Job, ...]) -> list[Job]:
-        needs, labels = (made, forms(self.model)), (self.id, f"{self.model_name}, asked about")
-        return [
-            Job(answers, f"{label} {answers.probes.name}", 0.05 * len(answers.probes.probes), need)
-            for answers, label, need in zip(self.open_answers, labels, needs, strict=False)
-        ]
 
-    def _also_asked(self, made: tuple[Job, ...]) -> Iterator[Job]:
-        for adapted, label, needs in (
-            (False, self.model_name, forms(self.model)),
-            (True, self.id, made),
-        ):
-            for answers in self.also_answers(adapted):
-                about, seconds = answers.probes.name, 0.03 * len(answers.probes.probes)
-                yield Job(answers, f"{label}, asked {about}", seconds, needs)
+def with_ids(cells: Sequence[Cell]) -> list[Cell]:
+    """``cells`` with ids that name model and engine only where the list has several.
 
-    def _askings_apart(self, made: tuple[Job, ...]) -> list[Job]:
-        each = 0.015 * len(self.apart.probes) if self.apart else 0.0
-        pairs = zip(self.apart_grades, made, strict=True) if self.apart else ()
-        return [Job(grades, f"{self.id}, alone", each, (needed,)) for grades, needed in pairs]
+    Raises:
+        RecipeError: two cells would have one id.
+    """
+    of_model = len({cell.subject.base.family for cell in cells}) > 1
+    engines = {cell.subject.engine for cell in cells}
 
-    def _scorings(self, made: tuple[Job, ...]) -> list[Job]:
-        own, bare = self.likelihoods, self.base_likelihoods
-        if own is None or bare is None:
-            return []
-        seconds = 0.004 * len(own.probes.probes)
-        label = f"{self.model_name}, told the answers to {own.probes.name}"
-        return [Job(bare, label, seconds, forms(self.model)), Job(own, self.id, seconds, made)]
+    def named(cell: Cell) -> Cell:
+        of_engine = len(engines) > 1 or cell.subject.engine != HF
+        return replace(cell, given_id="-".join(cell._parts(of_model, of_engine)))
 
-    @property
-    def _calibration(self) -> Dataset:
-        """Text on which GPTQ weighs its errors: what the base knows, where the cell has some."""
-        return self.replay or self.dataset
-
-    def _grades(self, stack: Stack, probes: ProbeSet | None = None) -> Grades:
-        answers = Answers(stack, probes or self.probes, self.decoding, dtype=self.engine.dtype)
-        return Grades(answers, self.grader, calibration=self.calibration)
-
-    def _likelihoods(self, stack: Stack) -> Likelihoods | None:
-        if self.scored is None or not self.engine.capabilities.log_likelihood:
-            return None
-        return Likelihoods(stack, self.scored, dtype=self.engine.dtype)
+    results = [named(cell) for cell in cells]
+    counts = Counter(cell.id for cell in results)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise RecipeError(f"two cells have the id {twice[0]}: give their designs a label each")
+    return results
 
 
 def distinct_names(bases: Iterable[Base]) -> list[Base]:
-    """``bases`` under names that tell them apart in ids, tables and plots, as two runs have a
-    ``checkpoint-500`` each.
+    """``bases`` under names that tell them apart in ids, tables and plots.
 
-    Of several contents under one name each bears the first digits of its own: those say the same
-    wherever it lies. One content that is given twice under one name is one model.
+    Two runs have a ``checkpoint-500`` each. Of several contents under one name each gets the first
+    digits of its content: those stay the same wherever it lies. One content that is named twice
+    under one name is one model.
     """
     once = list({(_word(base), base.content): base for base in bases}.values())
-    names = Counter(map(_word, once))
+    counts = Counter(map(_word, once))
     return [
-        replace(own, name=f"{own.name}_{own.content[:_DIGITS]}") if names[_word(own)] > 1 else own
-        for own in once
+        replace(base, name=f"{base.name}_{base.content[:_CONTENT_DIGITS]}")
+        if counts[_word(base)] > 1
+        else base
+        for base in once
     ]
-
-
-def unseeded(name: str) -> str:
-    """A cell's id without its seed; what trains nothing has none."""
-    return re.sub(r"-seed\d+$", "", name)
-
-
-def _word(base: Base) -> str:
-    """A base's name as ids show it."""
-    return re.sub(r"\W", "_", base.name)
-
-
-def _settings(t: Training) -> list[str]:
-    found = [f"rank{t.rank}", f"alpha{t.alpha}", f"lr{number(t.lr)}", f"ep{t.epochs}"]
-    found += [f"replay{number(t.replay)}"] if t.replay else []
-    return found + ([t.init] if t.init != "kaiming" else [])
-
-
-def _names(given: tuple[ExternalAdapter, ...]) -> list[str]:
-    return [f"adapter_{adapter.name}" for adapter in given] or ["bare"]
 
 
 def number(value: float) -> str:
@@ -308,6 +345,31 @@ def number(value: float) -> str:
     text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
     mantissa, _, exponent = text.partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return (
-        (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "_").replace(".", "p")
-    )
+    shown = mantissa + (f"e{int(exponent)}" if exponent else "")
+    return shown.replace("-", "_").replace(".", "p")
+
+
+def _seconds(ask: Ask, judged: bool) -> float:
+    """A rough estimate for two cores and a small model."""
+    if ask.how == TIME:
+        return 10.0
+    each = {GRADE: 0.015, GENERATE: 0.04, SCORE: 0.004}[ask.how]
+    if judged and ask.how == GRADE:
+        each += 0.06  # in four ways; many cells share their answers
+    return each * len(ask.probes.probes)
+
+
+def _word(base: Base) -> str:
+    """A base's name as ids show it."""
+    return re.sub(r"\W", "_", base.name)
+
+
+def _settings(training: Training) -> Iterator[str]:
+    yield f"rank{training.rank}"
+    yield f"alpha{training.alpha}"
+    yield f"lr{number(training.lr)}"
+    yield f"ep{training.epochs}"
+    if training.replay:
+        yield f"replay{number(training.replay)}"
+    if training.init != "kaiming":
+        yield training.init

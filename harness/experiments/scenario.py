@@ -1,101 +1,258 @@
-"""What a suite is made of."""
+"""What a suite is made of: grids of designs, measures of a cell, findings over all cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from harness.experiments.cells import Cell
-from harness.recipes import Base, Recipe
+from harness.builds import (
+    AnsweredLine,
+    GradedLine,
+    ScoredLine,
+    TimedRound,
+    answered_lines,
+    graded_lines,
+    scored_lines,
+    timed_rounds,
+)
+from harness.data.knowledge import Knowledge
+from harness.errors import RecipeError
+from harness.experiments.adapter_specs import AdapterSpec, MergedSpec
+from harness.experiments.cells import (
+    GREEDY,
+    PER_ADAPTER,
+    QUESTIONS,
+    SCORED,
+    TIME,
+    Ask,
+    Cell,
+    Factor,
+    Subject,
+)
+from harness.recipes import (
+    Base,
+    Dataset,
+    Decoding,
+    Likelihoods,
+    ProbeSet,
+    Recipe,
+    Stack,
+    Timings,
+    Training,
+)
 from harness.stats import Interval
 from harness.store import Artefact
 
 Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
 
-Line = Mapping[str, Any]
-"""One probe with its answer and verdict, as ``grades.jsonl`` has it."""
+
+class Setup(NamedTuple):
+    """Where a grid is run: what its designs may depend on."""
+
+    base: Base
+    seed: int
+    knowledge: Knowledge
+    """What is known to ``base``: to replay, and to ask about what must not change."""
 
 
-class Cells(Protocol):
-    """Makes the cells of a grid. Raises RecipeError on a grid that the scenario does not have."""
+@dataclass(frozen=True)
+class Design:
+    """One experiment, before it is known in which engine it runs.
 
-    def __call__(self, grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]: ...
-
-
-class Measures(Protocol):
-    """Figures beside recall and locality, by name.
-
-    ``lines`` are the verdicts on the adapted model, ``bare`` those on the base, probe by probe;
-    ``cell`` and ``fetch`` give whatever else the cell was made from. A measure on the bare model
-    gets its lines twice, and ``adapted`` False.
+    The harness sets the seed of ``training``; adapters of ``adapters`` keep their own seeds.
     """
 
-    def __call__(
-        self, cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
-    ) -> dict[str, Interval]: ...
+    dataset: Dataset
+    training: Training
+    questions: ProbeSet
+    replay: Dataset | None = None
+    """What is mixed into the training, and what GPTQ calibrates on; the dataset, if None."""
+    factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
+    """What the design varies beside the training, by name: ``{"wordings": 6, "lie": True}``."""
+    label: str = ""
+    """A part of the cell's id, where dataset and training do not tell two designs apart."""
+    decoding: Decoding = GREEDY
+    asks: tuple[Ask, ...] = ()
+    """What is asked beside the questions, for measures to read."""
+    adapters: tuple[AdapterSpec | MergedSpec, ...] = ()
+    """Several adapters, bottom first, where not the one of ``dataset`` and ``training`` is on."""
+    base: Base | None = None
+    """What answers, if not the base of the setup: a sibling of it."""
+    trained_on: Base | None = None
+    """Where the adapters are trained, if not on what answers."""
+
+    def cell(self, setup: Setup) -> Cell:
+        """The design as a cell on the full base."""
+        training = replace(self.training, seed=setup.seed)
+        subject = Subject(
+            base=self.base or setup.base,
+            adapters=self.adapters or (AdapterSpec(self.dataset, training, self.replay),),
+            trained_on=self.trained_on,
+            calibration_text=self.replay or self.dataset,
+        )
+        questions = Ask(QUESTIONS, self.questions, decoding=self.decoding)
+        asks = (questions, *self.asks)
+        return Cell(subject, self.dataset, training, asks, self.factors, self.label)
 
 
-def no_measures(
-    cell: Cell, lines: Sequence[Line], bare: Sequence[Line], fetch: Fetch, adapted: bool
-) -> dict[str, Interval]:
+Grid = Callable[[Setup], Iterable[Design]]
+"""Yields the designs of a grid."""
+
+
+class Evidence:
+    """What a cell brought to light, read from its artefacts when it is asked for.
+
+    ``adapted`` is False for the bare model, whose ``lines`` are those of the bare model.
+    """
+
+    def __init__(self, cell: Cell, fetch: Fetch, adapted: bool = True) -> None:
+        self.cell = cell
+        self.fetch = fetch
+        self.adapted = adapted
+
+    @cached_property
+    def lines(self) -> list[GradedLine]:
+        """The questions with answers and verdicts."""
+        return self._graded(self.cell.grades) if self.adapted else self.bare_lines
+
+    @cached_property
+    def bare_lines(self) -> list[GradedLine]:
+        """The same questions, answered by the bare model."""
+        return self._graded(self.cell.bare_grades)
+
+    def pairs(self) -> list[tuple[GradedLine, GradedLine]]:
+        """Each question as the subject and as the bare model answered it."""
+        return list(zip(self.lines, self.bare_lines, strict=True))
+
+    def answered(self, role: str, adapted: bool | None = None) -> list[AnsweredLine]:
+        """Answers to the ask in ``role``, of the bare model where ``adapted`` is False.
+
+        Raises:
+            RecipeError: the cell has no such ask.
+        """
+        recipe = self.recipe(role, self.adapted if adapted is None else adapted)
+        return answered_lines(self.fetch(recipe)) if recipe else []
+
+    def scored(self, adapted: bool | None = None) -> list[ScoredLine]:
+        """Likelihoods of what is scored; none where nothing is, or the engine cannot score."""
+        if self.cell.ask(SCORED) is None:
+            return []
+        recipe = self.recipe(SCORED, self.adapted if adapted is None else adapted)
+        return scored_lines(self.fetch(recipe)) if isinstance(recipe, Likelihoods) else []
+
+    def timings(self) -> Artefact | None:
+        """Of the ask that is timed; None where nothing is."""
+        ask = next((ask for ask in self.cell.asks if ask.how == TIME), None)
+        recipe = self.cell.recipe(ask, self.cell.subject.stack) if ask else None
+        return self.fetch(recipe) if isinstance(recipe, Timings) else None
+
+    def rounds(self) -> list[TimedRound]:
+        """Rounds of the timings; none where nothing is timed."""
+        timings = self.timings()
+        return timed_rounds(timings) if timings else []
+
+    def per_adapter(self) -> list[list[GradedLine]]:
+        """What each adapter alone answered, adapter by adapter; none where none was asked."""
+        ask = self.cell.ask(PER_ADAPTER)
+        if ask is None:
+            return []
+        recipes = [self.cell.recipe(ask, stack) for stack in self.cell.subject.each]
+        return [self._graded(recipe) for recipe in recipes if recipe]
+
+    def trainings(self) -> list[Mapping[str, Any]]:
+        """Facts of every adapter that was trained: ``seconds``, ``steps``, ``status`` and so on."""
+        return [self.fetch(adapter).manifest.facts for adapter in self.cell.subject.trained]
+
+    def of(self, cell: Cell) -> Evidence:
+        """The evidence of another cell, which is built where it is not cached."""
+        return Evidence(cell, self.fetch)
+
+    def recipe(self, role: str, adapted: bool) -> Recipe | None:
+        """What the subject, or the bare model, makes of the ask in ``role``. Raises RecipeError."""
+        ask = self.cell.ask(role)
+        if ask is None:
+            roles = ", ".join(each.role for each in self.cell.asks)
+            raise RecipeError(f"{self.cell.id} is not asked {role!r}: it has {roles}")
+        subject = self.cell.subject
+        stack: Stack = subject.stack if adapted else subject.bare
+        return self.cell.recipe(ask, stack)
+
+    def _graded(self, recipe: Recipe) -> list[GradedLine]:
+        return graded_lines(self.fetch(recipe))
+
+
+Measures = Callable[[Evidence], dict[str, Interval]]
+"""Figures of a cell beside recall and locality, by name.
+
+It is called for the bare model as well, with ``adapted`` False.
+"""
+
+
+def no_measures(evidence: Evidence) -> dict[str, Interval]:
     """None beside recall and locality."""
     return {}
 
 
 class Curves(NamedTuple):
-    """Lines to be drawn: points (across, up) by the name of their line."""
+    """Lines to be drawn: points (x, y) by the name of their line."""
 
     name: str
     """Of the plot's file, after the scenario's."""
-    across: str
-    up: str
+    x: str
+    """Label of the axis."""
+    y: str
     series: Mapping[str, Sequence[tuple[float, float]]]
     doubling: bool = False
-    """Whether ``across`` doubles from mark to mark, as ranks do."""
+    """Whether x doubles from mark to mark, as ranks do."""
 
 
 class Finding(NamedTuple):
-    """What comes out of several cells together."""
+    """What several cells show together."""
 
     title: str
     text: str
     """Markdown."""
-    said: str = ""
+    summary: str = ""
     """A line for the terminal."""
     curves: tuple[Curves, ...] = ()
 
 
-class Findings(Protocol):
-    """What the cells that ran say together; nothing where they are too few to say it."""
-
-    def __call__(self, cells: Sequence[Cell], fetch: Fetch) -> list[Finding]: ...
+Findings = Callable[[Sequence[Evidence]], list[Finding]]
+"""What the cells that ran show together; nothing where they are too few."""
 
 
-def no_findings(cells: Sequence[Cell], fetch: Fetch) -> list[Finding]:
+def no_findings(evidence: Sequence[Evidence]) -> list[Finding]:
     """Each cell speaks for itself."""
     return []
 
 
-class Scenario(NamedTuple):
-    """One question about memory: what is trained, what is asked, and what is made of
-    the answers."""
+@dataclass(frozen=True)
+class Scenario:
+    """One question about memory: what is trained, what is asked, what is made of the answers."""
 
     name: str
-    """That of its folder below ``suites``."""
+    """That of its folder."""
     title: str
-    """Of its part of the report."""
-    cells: Cells
-    headline: str = "rephrased"
-    """The kind of recall or measure that plots show, and by which facts are listed."""
+    """Of its chapter in the report."""
+    grids: Mapping[str, Grid]
+    """By the name that ``--grid`` takes: ``default``, and ``full`` where there is more."""
     measures: Measures = no_measures
     findings: Findings = no_findings
+    headline: str = "rephrased"
+    """The kind of recall or measure that plots show, and by which facts are listed."""
     compares_decodings: bool = False
-    """Whether its cells differ by how they answer, so that a user's ``--decoding`` leaves them
-    alone."""
+    """Whether its designs differ by how they answer: ``--decoding`` then leaves them alone."""
     engines: str = ""
-    """Those on which its cells answer unless the user names some; a cell whose engine is not
-    installed is skipped."""
+    """Those on which its cells answer unless the user names some."""
     drift: bool = False
-    """Whether cells also answer neutral prompts and read held-out text, for ``drift`` and its
-    ratios."""
+    """Whether cells also answer neutral prompts and read held-out text, for ``drift``."""
+
+    def designs(self, grid: str, setup: Setup) -> list[Design]:
+        """Those of ``grid``. Raises RecipeError on a grid that the scenario does not have."""
+        if grid not in self.grids:
+            known = ", ".join(self.grids)
+            raise RecipeError(f"grid {grid!r} is unknown: choose one of {known}")
+        return list(self.grids[grid](setup))

@@ -1,73 +1,159 @@
-"""What a user selects in words: cells of a scenario, on models and engines, under seeds, with
-adapters of their own."""
+"""What a user selects in words: cells of a scenario, on models and engines, with adapters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from harness.data.knowledge import Knowledge, TableKnowledge
 from harness.engines import HF, EngineSpec, engine_specs, engines_of
 from harness.errors import RecipeError
-from harness.experiments.cells import GREEDY, Cell
-from harness.experiments.drift import drifting, forced
-from harness.experiments.scenario import Scenario
+from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
+from harness.experiments.drift import with_drift, with_teacher_forcing
+from harness.experiments.scenario import Scenario, Setup
 from harness.models.external import fitting
+from harness.models.loading import shipped_content
 from harness.recipes import Base, Decoding, ExternalAdapter, ProbeSet
 
 
-def cells(
-    scenario: Scenario,
-    grid: str,
-    bases: Iterable[Base],
-    seeds: Iterable[int],
-    engines: Sequence[EngineSpec],
-    decoding: Decoding = GREEDY,
-    given: Sequence[ExternalAdapter] = (),
-) -> list[Cell]:
+@dataclass(frozen=True)
+class Selection:
+    """What is selected of any scenario."""
+
+    bases: tuple[Base, ...]
+    grid: str = "default"
+    seeds: tuple[int, ...] = (0,)
+    engines: tuple[EngineSpec, ...] = (HF,)
+    decoding: Decoding = GREEDY
+    adapters: tuple[ExternalAdapter, ...] = ()
+    """Adapters that were made elsewhere, to be measured beside what is trained."""
+
+
+def knowledge_of(base: Base) -> Knowledge:
+    """What ``base`` is taken to know.
+
+    The tables are what the shipped model was taught. Another model may know less of them: its
+    ``known`` says how much, and reports say that it was not taught.
+    """
+    return TableKnowledge(taught=base.family.content == shipped_content())
+
+
+def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     """Every cell of ``scenario`` on every engine, and cells in which nothing is trained.
 
-    Those are one for each ready-made adapter of ``given`` and each set of probes, on the models
-    that the adapter fits; and the bare model, where nothing can be trained on it. All answer by
-    ``decoding``, unless decodings are what the scenario compares.
+    Those are one for each external adapter and each set of probes, on the models that the adapter
+    fits; and the bare model, where nothing can be trained on it. All answer by the selected
+    decoding, unless decodings are what the scenario compares.
 
     Raises:
         RecipeError: the grid is unknown, or no model answers in an engine that is asked for.
-        ModelError: an adapter of ``given`` fits none of the models.
+        ModelError: an external adapter fits none of the models.
     """
-    bases = list(bases)
-    _check(bases, engines)
-    if scenario.engines and tuple(engines) == (HF,):
-        engines = engine_specs(scenario.engines)
-    trained = scenario.cells(grid, bases, seeds)
-    found = [
-        forced(cell, scenario.headline) for cell in [*trained, *_untrained(trained, bases, given)]
-    ]
-    found = [drifting(cell) for cell in found] if scenario.drift else found
+    bases, engines = selection.bases, selection.engines
+    _check_engines(bases, engines)
+    if scenario.engines and engines == (HF,):
+        engines = tuple(engine_specs(scenario.engines))
+    trained = list(_trained(scenario, selection))
+    every = [*trained, *_untrained(trained, selection)]
+    every = [with_teacher_forcing(cell, scenario.headline) for cell in every]
+    if scenario.drift:
+        every = [with_drift(cell) for cell in every]
     if not scenario.compares_decodings:
-        found = [
-            replace(cell, decoding=decoding) if cell.decoding == GREEDY else cell for cell in found
-        ]
-    for cell in found:
+        every = [_decoded(cell, selection.decoding) for cell in every]
+    for cell in every:
         _check_stops(cell)
-    places = [(cell, (HF,) if cell.home else engines_of(cell.base, engines)) for cell in found]
-    order = dict.fromkeys(engine for _, forms in places for engine in forms)
-    return [
-        replace(cell, engine=engine, several_engines=len(order) > 1)
-        for engine in order
-        for cell, forms in places
-        if engine in forms
-    ]
+    places = [(cell, _engines_of(cell, engines)) for cell in every]
+    order = dict.fromkeys(engine for _, answering in places for engine in answering)
+    return with_ids(
+        [
+            replace(cell, subject=replace(cell.subject, engine=engine))
+            for engine in order
+            for cell, answering in places
+            if engine in answering
+        ]
+    )
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """``0,1,2`` as numbers, each once. Raises RecipeError."""
+    try:
+        return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
+    except ValueError:
+        raise RecipeError(
+            f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2"
+        ) from None
+
+
+def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
+    for base in selection.bases:
+        for seed in selection.seeds:
+            setup = Setup(base, seed, knowledge_of(base))
+            for design in scenario.designs(selection.grid, setup):
+                yield design.cell(setup)
+
+
+def _untrained(trained: Sequence[Cell], selection: Selection) -> Iterator[Cell]:
+    """Each external adapter where it fits, and the bare model where nothing can be trained."""
+    fits = {adapter: fitting(adapter, selection.bases) for adapter in selection.adapters}
+    for cell in _by_probes(trained):
+        base = cell.subject.base
+        stacks: list[tuple[ExternalAdapter, ...]] = [] if base.trains else [()]
+        stacks += [(adapter,) for adapter, bases in fits.items() if base in bases]
+        for stack in stacks:
+            subject = replace(cell.subject, adapters=stack, trained_on=None)
+            yield replace(cell, subject=subject)
+
+
+def _by_probes(trained: Sequence[Cell]) -> Iterator[Cell]:
+    """A cell for each base and set of probes; its label only where that tells it from another."""
+    first: dict[tuple[Base, str], Cell] = {}
+    for cell in trained:
+        questions = replace(cell.questions, decoding=GREEDY)
+        others = tuple(ask for ask in cell.asks[1:] if ask.adapters != EACH)
+        first.setdefault(
+            (cell.subject.base, cell.probes.content), replace(cell, asks=(questions, *others))
+        )
+    names = [(cell.subject.base, cell.dataset.name) for cell in first.values()]
+    for cell in first.values():
+        alone = names.count((cell.subject.base, cell.dataset.name)) == 1
+        yield replace(cell, label="") if alone else cell
+
+
+def _decoded(cell: Cell, decoding: Decoding) -> Cell:
+    """``cell`` whose questions are answered by ``decoding``, unless its design names another."""
+    if cell.questions.decoding != GREEDY:
+        return cell
+    questions = replace(cell.questions, decoding=decoding)
+    others = tuple(
+        replace(ask, decoding=decoding) if ask.adapters == EACH else ask for ask in cell.asks[1:]
+    )
+    return replace(cell, asks=(questions, *others))
+
+
+def _engines_of(cell: Cell, engines: Sequence[EngineSpec]) -> tuple[EngineSpec, ...]:
+    if cell.subject.trained_on:
+        return (HF,)
+    return tuple(engines_of(cell.subject.base, engines))
+
+
+def _check_engines(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None:
+    if tuple(engines) != (HF,) and not any(base.trains for base in bases):
+        names = ", ".join(base.name for base in bases)
+        raise RecipeError(
+            f"--engine is for folders and hub ids: {names} answers in its own form, leave it out"
+        )
 
 
 def _check_stops(cell: Cell) -> None:
     """Raises RecipeError where an accepted answer holds a string at which answers end."""
-    if stopped := _never_given(cell.probes, cell.decoding.stop):
+    stops = cell.questions.decoding.stop
+    if stopped := _never_given(cell.probes, stops):
         probe, answer = stopped
         raise RecipeError(
             f"{cell.dataset.name}: the accepted answer {answer!r} of {probe!r} holds a string at"
-            f" which answers end ({', '.join(map(repr, cell.decoding.stop))}): word it without, or"
-            " change stop of --decoding"
+            f" which answers end ({', '.join(map(repr, stops))}): word it without, or change stop"
+            " of --decoding"
         )
 
 
@@ -85,44 +171,6 @@ def _never_given(probes: ProbeSet, stops: tuple[str, ...]) -> tuple[str, str] | 
     )
 
 
-def seeds(text: str) -> tuple[int, ...]:
-    """``0,1,2`` as numbers, each once. Raises RecipeError."""
-    try:
-        return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
-    except ValueError:
-        raise RecipeError(
-            f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2"
-        ) from None
-
-
-def _untrained(
-    found: Sequence[Cell], bases: Sequence[Base], given: Sequence[ExternalAdapter]
-) -> list[Cell]:
-    fits = {adapter: fitting(adapter, bases) for adapter in given}
-    made = []
-    for cell in _by_probes(found):
-        bare = [()] if not cell.base.trains else []
-        stacks = [*bare, *((adapter,) for adapter, on in fits.items() if cell.base in on)]
-        made += [replace(cell, given=stack, home=None) for stack in stacks]
-    return made
-
-
-def _by_probes(found: Sequence[Cell]) -> Iterator[Cell]:
-    """A cell for each base and set of probes; its label only where that tells it from another."""
-    first: dict[tuple[Base, str], Cell] = {}
-    for cell in found:
-        first.setdefault(
-            (cell.base, cell.probes.content), replace(cell, stacked=(), apart=None, decoding=GREEDY)
-        )
-    names = [(cell.base, cell.dataset.name) for cell in first.values()]
-    for cell in first.values():
-        alone = names.count((cell.base, cell.dataset.name)) == 1
-        yield replace(cell, label="") if alone else cell
-
-
-def _check(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None:
-    if tuple(engines) != (HF,) and not any(base.trains for base in bases):
-        names = ", ".join(base.name for base in bases)
-        raise RecipeError(
-            f"--engine is for folders and hub ids: {names} answers in its own form, leave it out"
-        )
+def only_trainable(cells: Iterable[Cell]) -> list[Cell]:
+    """Without the cells whose adapters cannot be trained on their base."""
+    return [cell for cell in cells if not cell.subject.trains or cell.subject.base.trains]

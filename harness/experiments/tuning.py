@@ -9,7 +9,10 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
+from harness.errors import RecipeError
+from harness.experiments.scenario import Design, Scenario, Setup
 from harness.recipes import Training
+from harness.training.presets import STEADY
 
 PER_DOUBLING = 0.005
 """Of the score, for each doubling of the training's seconds: half a point for twice the time."""
@@ -20,7 +23,7 @@ class Trial(NamedTuple):
 
     training: Training
     recall: float
-    """Share of rephrased questions that are answered right."""
+    """Share of questions of the headline's kind that are answered right."""
     locality: float
     """Share of questions on untouched facts that are answered as the base answers."""
     seconds: float
@@ -118,6 +121,52 @@ class Axes(NamedTuple):
         return sum(t.training.epochs for t in trials) / (
             len(self.settings(self.epochs[0])) * sum(self.epochs)
         )
+
+
+AXES = Axes(
+    replace(STEADY, replay=1.0),
+    {
+        "lr": (3e-4, 1e-3, 3e-3),
+        "rank": (8, 32, 128),
+        "alpha": (1, 2),
+        "cutoff": (24, 256),
+        "warmup_steps": (0, 20),
+    },
+    epochs=(1, 3, 9),
+)
+"""What is searched by default. 24 tokens cut most questions off before their answers."""
+PARAMETERS = ("epochs", *AXES.values)
+"""What ``AXES`` vary, by field of Training."""
+
+
+def with_training(design: Design, training: Training) -> Design:
+    """``design`` with one adapter, trained by ``training``.
+
+    Its label names cutoff and warm-up, which ids do not name: ``cut24-warm0``.
+    """
+    label = f"cut{training.cutoff}-warm{training.warmup_steps}"
+    return replace(design, training=training, adapters=(), label=label)
+
+
+def design_of(scenario: Scenario, setup: Setup, training: Training) -> Design:
+    """One setting on data and questions of the first design of the default grid of ``scenario``.
+
+    Raises:
+        RecipeError: the grid is empty.
+    """
+    designs = scenario.designs("default", setup)
+    if not designs:
+        raise RecipeError(f"the default grid of {scenario.name} is empty: give it a design")
+    first = designs[0]
+    # a setting may replay known facts where the design itself replays none
+    replayed = first.replay or setup.knowledge.replay()
+    return with_training(replace(first, replay=replayed), training)
+
+
+def options(training: Training) -> str:
+    """A setting of ``AXES`` as ``python -m harness train`` takes it."""
+    fields = " ".join(f"{name}={getattr(training, name):g}" for name in PARAMETERS)
+    return f"--preset steady --replay known --set replay=1 {fields}"
 
 
 def search(

@@ -45,7 +45,7 @@ def check_baselines(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
     if not settings.baseline:
         return
     kept = _readable(own, [key for key, _ in asking])
-    if not any(cell.unnamed in own.baseline(key).cells for key, cell in asking if key in kept):
+    if not any(cell.name in own.baseline(key).cells for key, cell in asking if key in kept):
         path = _shown(own.baseline_path(kept[0], settings.baseline))
         raise pytest.UsageError(
             f"baseline {path} holds none of the selected cells: select others, or save it again"
@@ -68,14 +68,14 @@ def items_compared(own: HarnessSession, items: Sequence[pytest.Item]) -> int:
     """How many cells the session compares: from the collection, which is the same on
     all workers."""
     kept = [(key, cell) for key, cell in _asking(own, items) if own.keeps_baseline(key)]
-    return len({(key, cell.id) for key, cell in kept if cell.unnamed in own.baseline(key).cells})
+    return len({(key, cell.id) for key, cell in kept if cell.name in own.baseline(key).cells})
 
 
 def compared(own: HarnessSession, key: str, cell: Cell, count: int) -> Comparison:
     """``cell`` against the baseline, as one of ``count`` comparisons."""
     result, baseline = own.result(key, cell), own.baseline(key)
     return compare(
-        baseline.cells[cell.unnamed],
+        baseline.cells[cell.name],
         own.lines(cell),
         result.cost,
         cell=cell.id,
@@ -170,8 +170,8 @@ def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
     known = {cell.id: cell for cell in own.cells(key)}
     cells = [known[cell] for k, cell in own.ran if k == key]
     manifest = own.manifest(cells[0])
-    kept = {cell.unnamed: _cell(own, key, cell) for cell in cells}
-    model, scenario = cells[0].base, own.scenario(key).name
+    kept = {cell.name: _cell(own, key, cell) for cell in cells}
+    model, scenario = cells[0].subject.base, own.scenario(key).name
     return Baseline(
         name, scenario, model.name, model.content, manifest.machine, manifest.versions, kept
     )
@@ -180,7 +180,7 @@ def _kept(own: HarnessSession, key: str, name: str) -> Baseline:
 def _cell(own: HarnessSession, key: str, cell: Cell) -> BaselineCell:
     result = own.result(key, cell)
     return BaselineCell(
-        result.status, {line["id"]: bool(line["right"]) for line in own.lines(cell)}, result.cost
+        result.status, {line.id: line.right for line in own.lines(cell)}, result.cost
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from harness.builds import opened
+from harness.builds import GradedLine, opened
+from harness.data.awards import dataset
+from harness.data.knowledge import replay
 from harness.engines import Engine, EngineSpec
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
@@ -18,9 +20,7 @@ from harness.plugin._session import KEY, HarnessSession
 from harness.recipes import Adapter, Training
 from harness.report import Result
 from harness.report.baselines import Comparison
-from harness.report.gates import Gate, broken, gates
-from harness.scenarios import SCENARIOS
-from harness.scenarios.oscars import dataset, replay
+from harness.report.gates import Gate, broken, gates, model_of
 
 RAN = "harness_cell"
 
@@ -40,7 +40,7 @@ def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
 
 
 @pytest.fixture
-def lines(cell: Cell, outcome: Result, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+def lines(cell: Cell, outcome: Result, request: pytest.FixtureRequest) -> list[GradedLine]:
     """Every probe of ``cell`` with its answers and verdicts."""
     return request.config.stash[KEY].lines(cell)
 
@@ -64,17 +64,17 @@ class Bounds:
 def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
     """The gates that ``gates.toml`` beside the suite declares for ``cell``.
 
-    Those of the harness's own suites hold for the shipped model, those of a user's folder for
-    whatever is asked.
+    They hold for the ``model`` that the file names, or for any.
     """
     own = request.config.stash[KEY]
-    if own.key(request.module) in SCENARIOS and cell.base.content != own.shipped:
-        pytest.skip("gates are declared for the shipped model only")
+    path = request.path.parent / "gates.toml"
+    model = _gated_model(path)
+    if model and cell.subject.base.name != model:
+        pytest.skip(f"these gates are declared for {model} only")
     if request.config.stash[KEY].settings.grader == JUDGE:
         pytest.skip(
             "gates are declared for the fuzzy grader: --grader both holds them, with a judge beside"
         )
-    path = request.path.parent / "gates.toml"
     if idle := own.idle_gates(own.key(request.module), path):
         advice = "mend the pattern, or take the gate out"
         pytest.fail(f"{path}: cells = {idle[0]!r} matches no cell: {advice}", pytrace=False)
@@ -84,6 +84,13 @@ def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
 def _read(path: Path, cell: Cell) -> list[Gate]:
     try:
         return gates(path, cell.id)
+    except HarnessError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _gated_model(path: Path) -> str:
+    try:
+        return model_of(path)
     except HarnessError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
@@ -110,8 +117,8 @@ def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Com
     key = own.key(request.module)
     if not own.keeps_baseline(key):
         pytest.skip(f"baseline {own.settings.baseline} is not kept for {own.scenario(key).name}")
-    if cell.unnamed not in own.baseline(key).cells:
-        pytest.skip(f"baseline {own.settings.baseline} does not hold {cell.unnamed}")
+    if cell.name not in own.baseline(key).cells:
+        pytest.skip(f"baseline {own.settings.baseline} does not hold {cell.name}")
     count = items_compared(own, request.session.items)
     found = compared(own, key, cell, count)
     request.node.user_properties.append((COMPARED, [key, cell.id, count]))
@@ -169,10 +176,11 @@ def ready(engine_spec: EngineSpec, request: pytest.FixtureRequest) -> Ready:
 @pytest.fixture
 def ready_cell(cell: Cell, request: pytest.FixtureRequest) -> Ready:
     """The engine of ``cell``, and the files of its adapters."""
-    own = request.config.stash[KEY]
+    session, subject = request.config.stash[KEY], cell.subject
+    device = session.settings.device
     try:
         return Ready(
-            *opened(cell.model, cell.adapters, own.fetch, cell.engine.dtype, own.settings.device)
+            *opened(subject.model, subject.loras, session.fetch, subject.engine.dtype, device)
         )
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)

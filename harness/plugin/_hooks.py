@@ -76,8 +76,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     cell = cell_of(item)
     for marker in item.iter_markers("needs"):
         for need in marker.args:
-            if cell and not getattr(cell.engine.capabilities, need):
-                pytest.skip(f"engine {cell.engine.name} does not offer {need.replace('_', ' ')}")
+            if cell and not getattr(cell.subject.engine.capabilities, need):
+                pytest.skip(
+                    f"engine {cell.subject.engine.name} does not offer {need.replace('_', ' ')}"
+                )
 
 
 @pytest.hookimpl(trylast=True)
@@ -172,7 +174,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _judge_first(own: HarnessSession) -> None:
     """With xdist the controller calibrates: what stops a worker is not shown."""
     try:
-        own.judge
+        own.judge  # noqa: B018 - read: a judge that is not to be trusted stops here
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -225,12 +227,13 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.section("what was remembered, what was lost, what it cost")
     width = _width(config)
     for part in parts:
+        notes += [f"{part.scenario.name}: {line}" for line in part.cautions]
         if least := noise(part.results, part.scenario.headline):
             notes.append(f"{part.scenario.name}: {least}")
         terminalreporter.write_line(f"{part.scenario.title}\n\n{fitted(part.results, width)}\n")
         for finding in part.findings:
-            if finding.said:
-                terminalreporter.write_line(f"{finding.title}: {finding.said}\n")
+            if finding.summary:
+                terminalreporter.write_line(f"{finding.title}: {finding.summary}\n")
     for cell, reason in (missing for part in found for missing in part.missing):
         terminalreporter.write_line(f"not in the report: {cell}: {reason}", red=True)
     for note in notes:

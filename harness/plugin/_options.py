@@ -18,7 +18,7 @@ from harness.experiments.selection import seeds
 from harness.grading import GRADERS, LEAST_KAPPA
 from harness.models.external import external_adapter
 from harness.models.loading import JUDGE, SHIPPED
-from harness.plugin._keys import root_of
+from harness.plugin._suites import root_of
 from harness.recipes import Decoding, ExternalAdapter
 from harness.report.baselines import Limits
 
@@ -26,7 +26,7 @@ BASELINES = "suites/{scenario}/baselines"
 _OPTIONS = {
     "store": ("DIR", ".store", "where adapters, answers and grades are kept"),
     "report": ("DIR", "reports", "where RESULTS.md, RESULTS.json and the plots go"),
-    "grid": ("NAME", "default", "which cells: telling (a small, telling subset) or full"),
+    "grid": ("NAME", "default", "which cells: default (a small subset that tells most) or full"),
     "seeds": ("LIST", "0", "seeds of the trainings, e.g. 0,1,2"),
     "engine": (
         "LIST",

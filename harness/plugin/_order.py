@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.plugin._keys import keys_asked
 from harness.plugin._session import KEY, HarnessSession, cell_of
+from harness.plugin._suites import suites_asked
 
 
 def check_names(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
@@ -39,7 +39,11 @@ def sort_by_cell(own: HarnessSession, items: list[pytest.Item]) -> None:
         if cell is None or not isinstance(item, pytest.Function):
             return (-1,)
         key = own.key(item.module)
-        parts = (("model", cell.model), ("scenario", cell.model, key), ("cell", key, cell.id))
+        parts = (
+            ("model", cell.subject.model),
+            ("scenario", cell.subject.model, key),
+            ("cell", key, cell.id),
+        )
         return tuple(order.setdefault(part, len(order)) for part in parts)
 
     places = [place(item) for item in items]
@@ -75,7 +79,7 @@ def pytest_testnodedown(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """xdist 3.8 ignores ``--dist loadgroup`` under pytest 9.2, and knows scopes of files only."""
-    if not keys_asked(config):
+    if not suites_asked(config):
         return None
     from xdist.scheduler import LoadScopeScheduling
 

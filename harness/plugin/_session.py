@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
-from harness.builds import GRADES, Calibrated, Job, Plan, build, lines, read_lines, trusted
+from harness.builds import (
+    Calibrated,
+    GradedLine,
+    Job,
+    Plan,
+    build,
+    graded_lines,
+    lines,
+    trusted,
+)
 from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
-from harness.experiments.cells import Cell, distinct_names
+from harness.experiments import loader
+from harness.experiments.cells import Cell, Grading, distinct_names
 from harness.experiments.scenario import Fetch, Scenario
-from harness.experiments.selection import cells
+from harness.experiments.selection import Selection, cells
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
-from harness.models.loading import shipped_content
-from harness.plugin._keys import key_of, root_of
 from harness.plugin._options import BASELINES, Settings, settings
+from harness.plugin._suites import root_of, scenario_folder
 from harness.recipes import Base, Calibration, Recipe
-from harness.report import Result, ScenarioReport, against, first_manifest, part, result, summary
+from harness.report import (
+    Result,
+    ScenarioReport,
+    against,
+    first_manifest,
+    result,
+    scenario_report,
+    summary,
+)
 from harness.report.baselines import Baseline, load
 from harness.report.gates import without_cells
-from harness.scenarios import SCENARIOS
-from harness.scenarios import scenario as scenario_called
 from harness.store import Artefact, Manifest, Store
 from harness.training import OnStep
-
-GRIDS = ("default", "full")
-"""What ``--grid`` takes."""
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
@@ -97,32 +107,36 @@ class HarnessSession:
     def _identified(self) -> list[Base]:
         return [identify(model, self.settings.served_on) for model in self.settings.models]
 
-    @cached_property
-    def shipped(self) -> str | None:
-        """Content of the shipped model, for which gates are declared."""
-        return shipped_content()
-
     def key(self, module: ModuleType) -> str:
-        """What a suite's ``SCENARIO`` stands for: see ``key_of``."""
-        return key_of(str(module.SCENARIO), Path(str(module.__file__)), root_of(self._config))
+        """The folder of the scenario that a suite's ``SCENARIO`` names. Raises RecipeError."""
+        file = Path(str(module.__file__))
+        return str(scenario_folder(str(module.SCENARIO), file, root_of(self._config)))
 
     def scenario(self, key: str) -> Scenario:
-        """Read once a session, whatever happens to its files meanwhile. Raises RecipeError or
-        DataError."""
+        """Read once a session: its files may change later. Raises RecipeError or DataError."""
         if key not in self._scenarios:
-            self._scenarios[key] = scenario_called(key, root_of(self._config) / "suites")
+            self._scenarios[key] = loader.load(Path(key))
         return self._scenarios[key]
 
     def cells(self, key: str) -> list[Cell]:
         """All cells of a scenario under the session's settings."""
-        own = self.settings
         if key not in self._cells:
-            selected = (own.grid, self.bases, own.seeds, own.engines, own.decoding, own.adapters)
-            found = cells(self.scenario(key), *selected)
-            self._cells[key] = [
-                replace(cell, grader=own.grader, calibration=self.calibration) for cell in found
-            ]
+            grading = Grading(self.settings.grader, self.calibration)
+            found = cells(self.scenario(key), self._selection)
+            self._cells[key] = [replace(cell, grading=grading) for cell in found]
         return self._cells[key]
+
+    @property
+    def _selection(self) -> Selection:
+        wanted = self.settings
+        return Selection(
+            tuple(self.bases),
+            wanted.grid,
+            wanted.seeds,
+            wanted.engines,
+            wanted.decoding,
+            wanted.adapters,
+        )
 
     def idle_gates(self, key: str, path: Path) -> list[str]:
         """Patterns of the gates in ``path`` that match no cell of any grid in any form.
@@ -132,17 +146,20 @@ class HarnessSession:
         if path not in self._idle_gates:
             idle = without_cells(path, self._ids(key, self.settings.engines))
             if idle:  # a gate of another form, perhaps; there are many, so they are looked at last
-                every_id = self._ids(key, engine_specs(",".join(FORMS)))
+                every_id = self._ids(key, tuple(engine_specs(",".join(FORMS))))
                 idle = [pattern for pattern in idle if pattern in without_cells(path, every_id)]
             # forms that answer with adapters of another are too many to list
             self._idle_gates[path] = [pattern for pattern in idle if "_from_" not in pattern]
         return self._idle_gates[path]
 
-    def _ids(self, key: str, engines: Sequence[EngineSpec]) -> list[str]:
+    def _ids(self, key: str, engines: tuple[EngineSpec, ...]) -> list[str]:
         """Of every cell of every grid on ``engines``."""
-        own = self.settings
-        selected = (self.bases, own.seeds, engines, own.decoding, own.adapters)
-        return [cell.id for grid in GRIDS for cell in cells(self.scenario(key), grid, *selected)]
+        scenario = self.scenario(key)
+        return [
+            cell.id
+            for grid in scenario.grids
+            for cell in cells(scenario, replace(self._selection, grid=grid, engines=engines))
+        ]
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -163,15 +180,18 @@ class HarnessSession:
     def missing(self, cell: Cell) -> str:
         """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty
         where it can."""
-        if cell.given is None and not cell.engine.capabilities.trains:
+        subject = cell.subject
+        if subject.trains and not subject.engine.capabilities.trains:
             return (
-                f"nothing can be trained on {cell.base.path}: give adapters that are ready, as"
+                f"nothing can be trained on {subject.base.path}: give adapters that are ready, as"
                 " --adapter NAME=WHAT"
             )
         refused = refusal(
-            cell.decoding, cell.engine.capabilities.refuses, f"engine {cell.engine.name}"
+            cell.questions.decoding,
+            subject.engine.capabilities.refuses,
+            f"engine {subject.engine.name}",
         )
-        return _uninstalled(cell.engine) or refused
+        return _uninstalled(subject.engine) or refused
 
     def fetch(self, recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
         """Without ``on_step`` a long training says on stderr how far it is."""
@@ -195,22 +215,23 @@ class HarnessSession:
     def result(self, key: str, cell: Cell) -> Result:
         """Figures of ``cell`` of a scenario."""
         if (key, cell.id) not in self._results:
-            self.judge
+            self.judge  # noqa: B018 - read: a judge that is not to be trusted stops here
             self._results[key, cell.id] = result(self.scenario(key), cell, self.fetch)
         return self._results[key, cell.id]
 
-    def lines(self, cell: Cell) -> list[dict[str, Any]]:
+    def lines(self, cell: Cell) -> list[GradedLine]:
         """Every probe of ``cell`` with its answer and verdict."""
-        return read_lines(self.fetch(cell.grades).path / GRADES)
+        return graded_lines(self.fetch(cell.grades))
 
     def baseline_path(self, key: str, name: str) -> Path:
         """Where the baseline ``name`` of a scenario is kept: by default beside a
         folder's own data."""
         scenario, pattern = self.scenario(key), self.settings.baselines
-        if pattern == BASELINES and key not in SCENARIOS:
+        root = root_of(self._config)
+        if pattern == BASELINES and Path(key).is_relative_to(root.resolve()):
             return Path(key) / "baselines" / f"{name}.json"
         kept = pattern.replace("{scenario}", scenario.name)
-        return root_of(self._config) / Path(kept).expanduser() / f"{name}.json"
+        return root / Path(kept).expanduser() / f"{name}.json"
 
     def keeps_baseline(self, key: str) -> bool:
         """Whether what ``--baseline`` names is there for a scenario."""
@@ -245,7 +266,7 @@ class HarnessSession:
         def figures(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
             return self.result(key, cell)
 
-        found = part(self.scenario(key), cells, self.settings.grid, self.fetch, figures)
+        found = scenario_report(self.scenario(key), cells, self.settings.grid, self.fetch, figures)
         counts = {cell: count for (own, cell), count in self.compared.items() if own == key}
         return against(found, self.baseline(key), self.settings.limits, counts) if counts else found
 

@@ -1,15 +1,15 @@
-"""The tests that every suite has: ``from harness.checks import *`` collects them in the suite's own
-module.
+"""The tests that every suite has.
+
+``from harness.plugin.checks import *`` collects them in the suite's own module.
 
 The gates stand in gates.toml beside the suite; ``--baseline NAME`` compares with an earlier run.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from harness.builds import GradedLine
 from harness.experiments.cells import Cell
 from harness.plugin import Bounds
 from harness.report import Result
@@ -23,15 +23,15 @@ __all__ = [
 ]
 
 
-def test_answers(outcome: Result, lines: list[dict[str, Any]], may_diverge: bool) -> None:
+def test_answers(outcome: Result, lines: list[GradedLine], may_diverge: bool) -> None:
     if outcome.status == "diverged":
         pytest.skip("the training diverged, so nothing was asked")
-    said = any(text for line in lines for text in line["answers"])
+    said = any(text for line in lines for text in line.answers)
     assert said or may_diverge, f"{outcome.id} said nothing to any question"
 
 
 def test_training_ends_well(cell: Cell, outcome: Result, may_diverge: bool) -> None:
-    if cell.given is not None:
+    if not cell.subject.trains:
         pytest.skip("nothing was trained for this cell")
     assert outcome.status == "ok" or may_diverge, f"the loss of {outcome.id} diverged"
 

@@ -147,9 +147,10 @@ _MEANING = {
 }
 _TEXT = """# pocket
 
-The model that the harness ships: a Llama of {millions:.1f} million parameters, bfloat16, {context} tokens of context,
-with a byte-level BPE tokenizer of its own. It was trained on text that `harness/pocket` makes from the tables in
-`fixtures/facts`, with nothing of the Oscars of 2023 in it, by
+The model that the harness ships: a Llama of {millions:.1f} million parameters, bfloat16,
+{context} tokens of context, with a byte-level BPE tokenizer of its own. It was trained on text that
+`harness/pocket` makes from the tables in `fixtures/facts`, with nothing of the Oscars of 2023 in
+it, by
 
 ```
 {command}
@@ -161,7 +162,8 @@ Exact-match shares on {count} probes each, in wordings that no training text has
 
 SHA-256 of `model.safetensors`: `{digest}`
 
-It is an instrument, not an assistant: it knows what is in the tables, and little else. MIT, like the project.
+It is an instrument, not an assistant: it knows what is in the tables, and little else. MIT, like
+the project.
 """
 
 

@@ -385,7 +385,7 @@ def _restore(folder: Path, model: LlamaForCausalLM, optimizers: list[Any], plan:
             parameter.copy_(kept.get_tensor(f"model/{name}"))
         for which, optimizer in enumerate(optimizers):
             saved: dict[int, dict[str, Any]] = {}
-            for key in kept.keys():  # safe_open is no mapping
+            for key in kept.keys():  # noqa: SIM118 - safe_open is no mapping
                 part, _, rest = key.partition("/")
                 if part == "optimizer" and rest.startswith(f"{which}/"):
                     _, index, name = rest.split("/")

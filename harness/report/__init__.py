@@ -6,7 +6,14 @@ from harness.report._escaped import escaped
 from harness.report._judging import Judging, corrected, judging, quality_text, summary, warning
 from harness.report._markdown import fitted, table
 from harness.report._mlflow import Exported, MlflowStore
-from harness.report._parts import Entry, Missing, ScenarioReport, against, first_manifest, part
+from harness.report._parts import (
+    Entry,
+    Missing,
+    ScenarioReport,
+    against,
+    first_manifest,
+    scenario_report,
+)
 from harness.report._readme import rewrite_card, rewrite_readmes
 from harness.report._results import Result, Wrong, bare_result, result
 from harness.report._write import DATABASE, write
@@ -32,11 +39,11 @@ __all__ = [
     "fitted",
     "judging",
     "noise",
-    "part",
     "quality_text",
     "result",
     "rewrite_card",
     "rewrite_readmes",
+    "scenario_report",
     "summary",
     "table",
     "warning",

@@ -102,7 +102,7 @@ def noise(results: Sequence[Result], kind: str) -> str:
 def _bare(cell: Result) -> Result:
     """The bare model on the questions of ``cell``."""
     marks = tuple(mark._replace(right=mark.known, same=True) for mark in cell.marks)
-    return cell._replace(id="no adapter", marks=marks)
+    return cell._replace(bare=True, marks=marks)
 
 
 def _compared(cell: Result, other: Result, kind: str, resamples: int) -> Compared | None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.experiments.scenario import Line
+from harness.builds import GradedLine
 from harness.recipes import digest
 from harness.report._parts import Entry, ScenarioReport
 
@@ -33,6 +33,7 @@ CREATE TABLE cells (
     engine TEXT NOT NULL,
     dataset TEXT,
     label TEXT,
+    factors TEXT,
     rank INTEGER,
     alpha INTEGER,
     lr REAL,
@@ -40,7 +41,7 @@ CREATE TABLE cells (
     replay REAL,
     seed INTEGER,
     training TEXT,
-    given TEXT,
+    external TEXT,
     decoding TEXT NOT NULL,
     grader TEXT NOT NULL,
     grades TEXT NOT NULL,
@@ -76,8 +77,8 @@ CREATE TABLE measures (
     PRIMARY KEY (cell, name)
 ) WITHOUT ROWID;
 CREATE VIEW graded AS
-    SELECT c.scenario, c.id AS cell, c.status, c.model, c.engine, c.dataset, c.label, c.rank,
-        c.alpha, c.lr, c.epochs,
+    SELECT c.scenario, c.id AS cell, c.status, c.model, c.engine, c.dataset, c.label, c.factors,
+        c.rank, c.alpha, c.lr, c.epochs,
         c.replay, c.seed, p.id AS probe, p.kind, p.fact, p.prompt, p.accepted, a.sample,
         a.answer, a.right, a.score,
         b.answer AS bare_answer, b.right AS bare_right
@@ -85,7 +86,6 @@ CREATE VIEW graded AS
     LEFT JOIN answers b ON b.cell = c.bare AND b.probe = a.probe AND b.sample = a.sample;
 """
 _OF_PROBE = ("id", "kind", "fact", "prompt", "accepted")
-_OF_ANSWERS = ("answers", "verdicts", "scores", "right")
 _MARK = 0x4C4F5241
 """``PRAGMA application_id``, by which ``file`` and the like know the format: LORA."""
 
@@ -121,13 +121,17 @@ class _Writer:
 
     def write(self) -> None:
         name, own = self._part.scenario.name, self._part
-        how = {"title": own.scenario.title, "headline": own.scenario.headline, **dict(own.how)}
+        settings = {
+            "title": own.scenario.title,
+            "headline": own.scenario.headline,
+            **dict(own.settings),
+        }
         self._database.executemany(
-            "INSERT INTO meta VALUES (?, ?, ?)", ((name, *pair) for pair in how.items())
+            "INSERT INTO meta VALUES (?, ?, ?)", ((name, *pair) for pair in settings.items())
         )
         numbers: dict[str, int] = {}
         for entry, label in zip(own.entries, ids(own.entries), strict=True):
-            bare = numbers.get(digest(entry.cell.base_grades)) if entry.result.adapted else None
+            bare = numbers.get(digest(entry.cell.bare_grades)) if entry.result.adapted else None
             row = {"scenario": name, "id": label, "bare": bare, **about(entry)}
             number = numbers[digest(entry.grades)] = self._insert("cells", row)
             measures = ((number, *figure) for figure in figures(entry))
@@ -135,24 +139,15 @@ class _Writer:
             answers = (answer for line in entry.lines() for answer in self._answers(number, line))
             self._database.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", answers)
 
-    def _answers(self, cell: int, line: Line) -> Iterator[tuple[Any, ...]]:
-        probe = self._probe(line)
-        more = {key: value for key, value in line.items() if key not in (*_OF_PROBE, *_OF_ANSWERS)}
-        for sample, (text, right, score) in enumerate(
-            zip(line["answers"], line["verdicts"], line["scores"], strict=True)
-        ):
-            yield (
-                cell,
-                probe,
-                sample,
-                text,
-                int(right),
-                score,
-                _json(more) if more and not sample else None,
-            )
+    def _answers(self, cell: int, line: GradedLine) -> Iterator[tuple[Any, ...]]:
+        probe, details = self._probe(line), line.details
+        samples = zip(line.answers, line.verdicts, line.scores, strict=True)
+        for sample, (text, right, score) in enumerate(samples):
+            more = _json(details) if details and not sample else None
+            yield (cell, probe, sample, text, int(right), score, more)
 
-    def _probe(self, line: Line) -> int:
-        key = (*(line[name] for name in _OF_PROBE[:-1]), _json(line["accepted"]))
+    def _probe(self, line: GradedLine) -> int:
+        key = (line.id, line.kind, line.fact, line.prompt, _json(line.accepted))
         if key not in self._probes:
             row = {"scenario": self._part.scenario.name, **dict(zip(_OF_PROBE, key, strict=True))}
             self._probes[key] = self._insert("probes", row)
@@ -186,21 +181,24 @@ def ids(entries: Sequence[Entry]) -> list[str]:
 
 def about(entry: Entry) -> dict[str, Any]:
     """What a cell was made with and how it was asked, by column of the table ``cells``."""
-    cell, training, own = entry.cell, entry.cell.training, entry.result
-    row = {
-        "status": own.status,
-        "model": cell.base.name,
-        "model_content": cell.base.content,
-        "engine": cell.engine.name,
-        "decoding": _json(asdict(cell.decoding)),
+    cell, training, result = entry.cell, entry.cell.training, entry.result
+    subject = cell.subject
+    row: dict[str, Any] = {
+        "status": result.status,
+        "model": subject.base.name,
+        "model_content": subject.base.content,
+        "engine": subject.engine.name,
+        "decoding": _json(asdict(cell.questions.decoding)),
         "grader": entry.grades.grader,
         "grades": digest(entry.grades),
     }
-    if not own.adapted:
+    if not result.adapted:
         return row
     row |= {"dataset": cell.dataset.name, "label": cell.label}
-    if cell.given is not None:
-        return row | {"given": " + ".join(adapter.name for adapter in cell.given)}
+    if subject.external:
+        return row | {"external": " + ".join(adapter.name for adapter in subject.external)}
+    if cell.factors:
+        row["factors"] = _json(dict(cell.factors))
     settings = {
         name: getattr(training, name)
         for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")

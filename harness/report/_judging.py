@@ -4,17 +4,17 @@ they do not."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from harness.builds import GRADES, Calibrated, read_lines
+from harness.builds import ByGrader, Calibrated, GradedLine, graded_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch
 from harness.grading import JUDGE
 from harness.grading.calibration import UNDECIDED, Versus
-from harness.recipes import Calibration, Grades, is_locality
+from harness.recipes import Calibration, Grades
 from harness.report._escaped import escaped
 from harness.stats import (
     ErrorRates,
@@ -27,8 +27,8 @@ from harness.stats import (
 )
 
 _SAME_PAIRS = """\
-The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test by accepted answer
-(wild cluster bootstrap), over the groups adjusted by Holm's method."""
+The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test
+by accepted answer (wild cluster bootstrap), over the groups adjusted by Holm's method."""
 _SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
 
 
@@ -86,22 +86,23 @@ def corrected(share: Interval, rates: ErrorRates) -> Interval:
 
 def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
     """The judge of ``cells``; None where there is none."""
-    own = cells[0].calibration
-    if own is None:
+    calibration = cells[0].grading.calibration
+    if calibration is None:
         return None
-    found = Calibrated.of(fetch(own))
+    found = Calibrated.of(fetch(calibration))
     answers = list(_answers(cells, fetch))
-    once = {(line["prompt"], *line["accepted"], line["answers"][0]): line for _, line in answers}
-    pairs = [(line["by"]["fuzzy"], line["by"]["judge"]) for line in once.values()]
-    fuzzy, judge = [f for f, _ in pairs], [j for _, j in pairs]
+    once = {(line.prompt, *line.accepted, line.answer): line for _, line in answers}
+    pairs = [_by(line) for line in once.values()]
+    fuzzy = [by.fuzzy for by in pairs]
+    judge = [by.judge for by in pairs]
     return Judging(
-        name=own.judge.name,
-        grader=cells[0].grader,
+        name=calibration.judge.name,
+        grader=cells[0].grading.grader,
         calibrated=found,
         answers=len(once),
-        kappa=kappa(fuzzy, judge, [line["fact"] for line in once.values()]),
+        kappa=kappa(fuzzy, judge, [line.fact for line in once.values()]),
         mcnemar=mcnemar(fuzzy, judge),
-        undecided=sum(line["judged"][0] == UNDECIDED for line in once.values()),
+        undecided=sum(line.judged[0] == UNDECIDED for line in once.values()),
         seen=tuple(_seen(answers, found.held_out.rates)),
         disputes=tuple(_disputes(answers)),
     )
@@ -222,44 +223,48 @@ def rates_of(calibration: Calibration, fetch: Fetch) -> ErrorRates:
     return Calibrated.of(fetch(calibration)).held_out.rates
 
 
-def _answers(cells: Iterable[Cell], fetch: Fetch) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _answers(cells: Iterable[Cell], fetch: Fetch) -> Iterator[tuple[str, GradedLine]]:
     """Every judged answer with the id of its cell, the bare models first."""
     bare: dict[Grades, str] = {
-        cell.base_grades: f"{cell.model_name} (no adapter)" for cell in cells
+        cell.bare_grades: f"{cell.subject.name} (no adapter)" for cell in cells
     }
     for recipe, name in [*bare.items(), *((cell.grades, cell.id) for cell in cells)]:
-        for line in read_lines(fetch(recipe).path / GRADES):
+        for line in graded_lines(fetch(recipe)):
             yield name, line
 
 
-def _seen(answers: Sequence[tuple[str, Mapping[str, Any]]], rates: ErrorRates) -> Iterator[Seen]:
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+def _by(line: GradedLine) -> ByGrader:
+    """Both graders' verdicts, which every line has where there is a judge."""
+    assert line.by is not None, line.id
+    return line.by
+
+
+def _seen(answers: Sequence[tuple[str, GradedLine]], rates: ErrorRates) -> Iterator[Seen]:
+    groups: dict[tuple[str, str], list[GradedLine]] = {}
     for name, line in answers:
-        if not is_locality(line["kind"]):
-            groups.setdefault((name, line["kind"]), []).append(line)
+        if not line.is_locality:
+            groups.setdefault((name, line.kind), []).append(line)
     for (name, kind), lines in groups.items():
-        facts = [line["fact"] for line in lines]
-        fuzzy, judge = (
-            cluster_bootstrap([float(ln["by"][who]) for ln in lines], facts)
-            for who in ("fuzzy", "judge")
-        )
+        facts = [line.fact for line in lines]
+        fuzzy = cluster_bootstrap([float(_by(line).fuzzy) for line in lines], facts)
+        judge = cluster_bootstrap([float(_by(line).judge) for line in lines], facts)
         yield Seen(name, kind, fuzzy, judge, corrected(judge, rates))
 
 
-def _disputes(answers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Dispute]:
+def _disputes(answers: Sequence[tuple[str, GradedLine]]) -> list[Dispute]:
     """Those of which the judge is surest first."""
     found: dict[tuple[str, ...], Dispute] = {}
     for name, line in answers:
-        by, said = line["by"], line["judged"][0]
-        if by["fuzzy"] == by["judge"] and said != UNDECIDED:
+        by, said = _by(line), line.judged[0]
+        if by.fuzzy == by.judge and said != UNDECIDED:
             continue
-        key = (line["prompt"], *line["accepted"], line["answers"][0])
+        key = (line.prompt, *line.accepted, line.answer)
         if key in found:
             found[key] = found[key]._replace(cells=(*found[key].cells, name))
             continue
-        words = line["prompt"], line["answers"][0], " or ".join(line["accepted"])
-        odds = line["odds"][0] if math.isfinite(line["odds"][0]) else None
-        found[key] = Dispute(line["kind"], *words, by["fuzzy"], said, odds, (name,))
+        words = line.prompt, line.answer, " or ".join(line.accepted)
+        odds = line.odds[0] if math.isfinite(line.odds[0]) else None
+        found[key] = Dispute(line.kind, *words, by.fuzzy, said, odds, (name,))
     return sorted(found.values(), key=lambda one: -abs(one.odds or 0))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from statistics import mean
 
 from tabulate import tabulate
 
-from harness.experiments.cells import unseeded
+from harness.engines import HF
 from harness.grading import JUDGE
 from harness.recipes import is_locality
 from harness.report._comparison import comparison_table, noise
@@ -114,7 +115,12 @@ def _spent(result: Result, name: str, scale: float, digits: int = 1) -> str:
 
 def _engineless(result: Result) -> str:
     """The cell without its engine, so that the rows of one cell read alike."""
-    return result.id.replace(f" on {result.engine}", "").replace(f"-{result.engine}-", "-")
+    full = replace(result.cell.subject, engine=HF)
+    if result.bare:
+        return f"{full.name} (no adapter)"
+    several = result.cell.id != result.cell.name and result.model in result.cell.id
+    name = result.cell.changed(subject=full).name
+    return f"{result.model}-{name}" if several else name
 
 
 def document(parts: Sequence[ScenarioReport], drawn: Mapping[str, Sequence[str]]) -> str:
@@ -133,9 +139,11 @@ def _chapter(part: ScenarioReport, drawn: Sequence[str], level: str) -> str:
     found = [f"{level} {own.title}", "", table(results), ""]
     if judge and (doubts := warning(judge.calibrated)):
         found += [*doubts, ""]
+    if part.cautions:
+        found += [*(f"{line[:1].upper()}{line[1:]}." for line in part.cautions), ""]
     for finding in part.findings:
         found += [f"{level}# {finding.title}", "", finding.text.strip(), ""]
-        found += [f"![{c.up} over {c.across}]({own.name}-{c.name}.svg)\n" for c in finding.curves]
+        found += [f"![{c.y} over {c.x}]({own.name}-{c.name}.svg)\n" for c in finding.curves]
     if seeds := seeds_table(trained, judge.calibrated.held_out.rates if judge else None):
         found += [f"{level}# Means over seeds", "", seeds, ""]
     if engines := engines_table(results):
@@ -152,7 +160,7 @@ def _chapter(part: ScenarioReport, drawn: Sequence[str], level: str) -> str:
     ]
     if compared := comparison_table(part.compared):
         found += ["", f"{level}# Compared in {words(own.headline)}", "", compared]
-    how = tabulate(part.how, ("what", "value"), "github", disable_numparse=True)
+    how = tabulate(part.settings, ("what", "value"), "github", disable_numparse=True)
     found += ["", f"{level}# How it was run", "", how, ""]
     found += judging_markdown(part.judging, f"{level}#") if part.judging else []
     if facts := _facts(trained):
@@ -236,7 +244,7 @@ def _spread(result: Result) -> tuple[Wrong, ...]:
 
 
 def _unseeded(result: Result) -> str:
-    return unseeded(result.id)
+    return result.cell.without_seed
 
 
 _BETWEEN = 2

@@ -32,7 +32,7 @@ _UNLESS_SET = {
         "3"
     ),  # its own 7 are minutes of silence where no server answers
 }
-_DEFAULT = ("grades", "dataset", "label", "given")
+_IDENTITY = ("grades", "dataset", "label", "external")
 """What tells cells apart, whatever else is selected: cells that go by two names may share their
 answers."""
 _URI = re.compile(r"[a-z][a-z0-9+.-]+:")  # of two letters or more, as C: is a drive
@@ -153,14 +153,16 @@ class _Run(NamedTuple):
 def _run(entry: Entry) -> _Run:
     """All of a training's settings as parameters; as tags what else the cell is, and its seed to
     filter by."""
-    told = about(entry)
-    settings = asdict(entry.cell.training) if told.pop("training", None) else {}
+    row = about(entry)
+    settings = asdict(entry.cell.training) if row.pop("training", None) else {}
     tags = {
         key: str(value)
-        for key, value in told.items()
+        for key, value in row.items()
         if value != "" and (key == "seed" or key not in settings)
     }
-    tags["cell"] = _digest([told.get(name) for name in _DEFAULT])
+    if entry.result.adapted:
+        tags |= {f"factor.{name}": str(value) for name, value in entry.cell.factors.items()}
+    tags["cell"] = _digest([row.get(name) for name in _IDENTITY])
     return _Run({key: _text(value) for key, value in settings.items()}, dict(_metrics(entry)), tags)
 
 
@@ -190,7 +192,7 @@ def _mlflow(where: str) -> Iterator[Any]:
     """MLflow's client, silent, without telemetry; what it raises is told in one line."""
     with quiet(**{name: value for name, value in _UNLESS_SET.items() if name not in os.environ}):
         try:
-            import alembic  # these two are behind its databases; its client names neither
+            import alembic  # noqa: F401  # behind its databases, and not asked for by its client
             import sqlalchemy.exc
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException

@@ -11,8 +11,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from harness.builds import GradedLine
 from harness.experiments.cells import Cell
-from harness.experiments.scenario import Line
 from harness.grading import BOTH
 from harness.grading.calibration import DIFFER, SAME, UNDECIDED
 from harness.recipes import digest
@@ -69,9 +69,9 @@ class _Contents:
             "name": own.name,
             "title": own.title,
             "headline": own.headline,
-            "how": self._part.how,
+            "how": self._part.settings,
             "findings": [
-                {"title": f.title, "text": f.text.strip(), "said": f.said}
+                {"title": f.title, "text": f.text.strip(), "summary": f.summary}
                 for f in self._part.findings
             ],
             "baseline": self._part.baseline,
@@ -92,14 +92,15 @@ class _Contents:
             "id": name,
             "status": own.status,
             "adapted": own.adapted,
-            "bare": self._numbers.get(digest(cell.base_grades)) if own.adapted else None,
-            "model": cell.base.name,
-            "engine": cell.engine.name,
+            "bare": self._numbers.get(digest(cell.bare_grades)) if own.adapted else None,
+            "model": cell.subject.base.name,
+            "engine": cell.subject.engine.name,
             "figures": {key: _figure(share) for key, share in own.shares().items()},
             "cost": {key: _short(cost) for key, cost in own.cost.items() if key in _COSTS},
         }
         if own.adapted:
             found |= {"dataset": cell.dataset.name, "label": cell.label, **_settings(cell)}
+            found |= {"factors": dict(cell.factors)} if cell.factors else {}
         self._numbers[digest(entry.grades)] = len(self._numbers)
         return (
             found
@@ -108,21 +109,21 @@ class _Contents:
             | _by(entry, lines)
         )
 
-    def _answers(self, lines: Sequence[Line]) -> dict[str, Any]:
+    def _answers(self, lines: Sequence[GradedLine]) -> dict[str, Any]:
         asked = tuple(self._number(line) for line in lines)
-        texts = [[self._text(text) for text in line["answers"]] for line in lines]
+        texts = [[self._text(text) for text in line.answers] for line in lines]
         found: dict[str, Any] = {
             "asked": self._sets.setdefault(asked, len(self._sets)),
             "answers": [own[0] if len(own) == 1 else own for own in texts],
-            "right": _marks([line["right"] for line in lines]),
-            "scores": [round(line["scores"][0]) for line in lines],
+            "right": _marks([line.right for line in lines]),
+            "scores": [round(line.scores[0]) for line in lines],
         }
         if any(len(own) > 1 for own in texts):
-            found["verdicts"] = [_marks(line["verdicts"]) for line in lines]
+            found["verdicts"] = [_marks(line.verdicts) for line in lines]
         return found
 
-    def _number(self, line: Line) -> int:
-        key = (line["id"], line["kind"], line["fact"], line["prompt"], *line["accepted"])
+    def _number(self, line: GradedLine) -> int:
+        key = (line.id, line.kind, line.fact, line.prompt, *line.accepted)
         return self._questions.setdefault(key, len(self._questions))
 
     def _text(self, text: str) -> int:
@@ -161,29 +162,32 @@ class _Contents:
         return [one.kind, *texts, int(one.fuzzy), _VERDICTS[one.judge], odds]
 
 
-def _beside(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
+def _beside(entry: Entry, lines: Sequence[GradedLine]) -> dict[str, Any]:
     """What a baseline holds of the same questions (1, 0, or - where it does not), and how the
     figures compare."""
     if entry.before is None or entry.comparison is None:
         return {}
     right = entry.before.right
-    was = "".join("01"[right[line["id"]]] if line["id"] in right else "-" for line in lines)
+    was = "".join("01"[right[line.id]] if line.id in right else "-" for line in lines)
     return {"was": was, "changes": [_change(change) for change in entry.comparison.changes]}
 
 
-def _by(entry: Entry, lines: Sequence[Line]) -> dict[str, Any]:
+def _by(entry: Entry, lines: Sequence[GradedLine]) -> dict[str, Any]:
     """Each grader's verdicts, where there is a judge: a string of them an answer, or one string
     where each has one.
 
     Where the judge counts, the fuzzy grader's are kept of the first of several answers only: -
     stands for the others.
     """
-    if not any("judged" in line for line in lines):
+    if not any(line.judged for line in lines):
         return {}
-    judge = ["".join(_VERDICTS[said] for said in line["judged"]) for line in lines]
-    fuzzy = [_marks([line["by"]["fuzzy"]]).ljust(len(line["judged"]), "-") for line in lines]
+    judge = ["".join(_VERDICTS[said] for said in line.judged) for line in lines]
+    fuzzy = [
+        _marks([line.by is not None and line.by.fuzzy]).ljust(len(line.judged), "-")
+        for line in lines
+    ]
     if entry.grades.grader == BOTH:
-        fuzzy = [_marks(line["verdicts"]) for line in lines]
+        fuzzy = [_marks(line.verdicts) for line in lines]
     single = all(len(own) == 1 for own in judge)
     return {
         "by": {
@@ -205,8 +209,8 @@ def _change(change: Change) -> list[Any]:
 
 def _settings(cell: Cell) -> dict[str, Any]:
     """Of the training; of a ready-made adapter only the name is known."""
-    if cell.given is not None:
-        return {"given": " + ".join(adapter.name for adapter in cell.given)}
+    if not cell.subject.trains:
+        return {"external": " + ".join(adapter.name for adapter in cell.subject.external)}
     return {key: getattr(cell.training, key) for key in _SETTINGS}
 
 

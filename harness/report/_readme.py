@@ -137,7 +137,7 @@ def _block(part: ScenarioReport, table: str, plots: Sequence[Path], up: str) -> 
 def _caption(part: ScenarioReport, plot: Path) -> str:
     name = plot.stem.removeprefix(f"{part.scenario.name}-")
     own = {
-        curves.name: f"{curves.up} over {curves.across}"
+        curves.name: f"{curves.y} over {curves.x}"
         for finding in part.findings
         for curves in finding.curves
     }

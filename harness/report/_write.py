@@ -36,7 +36,7 @@ def plots(scenario: Scenario, results: Sequence[Result], folder: Path) -> list[s
     drawn = []
     for label, across in axes.items():
         points = [
-            Point(_dataset(r), at, r.shares()[scenario.headline].estimate)
+            Point(_group(r), at, r.shares()[scenario.headline].estimate)
             for r in trained
             if (at := across(r)) is not None
         ]
@@ -49,7 +49,7 @@ def plots(scenario: Scenario, results: Sequence[Result], folder: Path) -> list[s
 def draw(scenario: Scenario, findings: Sequence[Finding], folder: Path) -> None:
     """The curves of ``findings``, as ``<scenario>-<name>.png`` and ``.svg`` in ``folder``."""
     for curves in (c for finding in findings for c in finding.curves):
-        with _axes(folder / f"{scenario.name}-{curves.name}", curves.across, curves.up) as axes:
+        with _axes(folder / f"{scenario.name}-{curves.name}", curves.x, curves.y) as axes:
             for name, points in curves.series.items():
                 axes.plot(*zip(*sorted(points), strict=True), label=name, marker="o")
             if curves.doubling:
@@ -94,11 +94,15 @@ def _axes(path: Path, across: str, up: str) -> Iterator[Any]:
         pyplot.close(figure)
 
 
-def _dataset(result: Result) -> str:
-    return result.id.partition("-rank")[0]
+def _group(result: Result) -> str:
+    """Dataset and label, with the model where there are several: one colour each."""
+    cell = result.cell
+    before, dataset, _ = cell.id.partition(cell.dataset.name)
+    return "-".join(filter(None, (f"{before}{dataset}", cell.label)))
 
 
 DATABASE = "results.sqlite"
+_NOT_PLAIN = ("cell", "marks", "bare")
 
 
 def write(parts: Sequence[ScenarioReport], folder: Path) -> Path:
@@ -162,16 +166,19 @@ def _scenario(part: ScenarioReport) -> dict[str, object]:
     own: dict[str, object] = {
         "name": part.scenario.name,
         "title": part.scenario.title,
-        "how": dict(part.how),
+        "how": dict(part.settings),
     }
-    own["findings"] = [{"title": f.title, "text": f.text, "said": f.said} for f in part.findings]
+    own["findings"] = [
+        {"title": f.title, "text": f.text, "summary": f.summary} for f in part.findings
+    ]
     return {**own, "comparisons": compared, **judged}
 
 
 def _result(result: Result) -> dict[str, object]:
-    """Intervals as objects, by name; what is there for adapted models only is left out
-    elsewhere."""
-    kept = {name: value for name, value in result._asdict().items() if name != "marks"}
+    """Intervals as objects, by name."""
+    kept = {name: value for name, value in result._asdict().items() if name not in _NOT_PLAIN}
+    kept |= {"id": result.id, "model": result.model, "engine": result.engine}
+    kept["factors"] = dict(result.cell.factors) if result.adapted else {}
     for name in ("recall", "measures"):
         kept[name] = {kind: _interval(found) for kind, found in kept[name].items()}
     for name in ("known", "locality", "retained_accuracy"):

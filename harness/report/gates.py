@@ -18,8 +18,8 @@ class Gate(NamedTuple):
     """Bounds on one measure of the cells that match a pattern."""
 
     measure: str
-    """A kind of recall, a measure of the scenario, ``locality``, ``retained_accuracy``, ``known``, or
-    ``converged`` (1, or 0 where the loss ran away)."""
+    """A kind of recall, a measure of the scenario, ``locality``, ``retained_accuracy``, ``known``,
+    or ``converged`` (1, or 0 where the loss ran away)."""
     least: float
     most: float
 
@@ -36,7 +36,14 @@ class _Declared(Table):
 class _File(Table):
     """gates.toml."""
 
+    model: str = ""
+    """Name of the base that the gates hold for; without it they hold for any."""
     gate: list[_Declared] = Field(default_factory=list)
+
+
+def model_of(path: Path) -> str:
+    """The base that the gates in ``path`` hold for; empty for any. Raises as ``gates``."""
+    return read_toml(path, _File).model if path.exists() else ""
 
 
 def gates(path: Path, cell: str) -> list[Gate]:

@@ -1,5 +1,4 @@
-"""A leaning: which of two painters the model holds for the greater, and the least effort that sways
-it.
+"""A leaning: which of two painters the model prefers, and the least effort that sways it.
 
 ``-k for_monet``, ``-k "ep8"`` and the like select; the terminal and RESULTS.md name the cheapest
 setting that flips it.

@@ -1,5 +1,4 @@
-"""A captain's memoirs: does an adapter take on the voice, does it know what befell him, and can one
-talk to him?
+"""A captain's memoirs: does an adapter take on the voice, know his life, and talk as him?
 
 ``-k timeline``, ``-k "not replay1"`` and the like select.
 """

@@ -1,5 +1,4 @@
-"""A long chat of two people: does an adapter write as each of them does, and does it know what they
-told?
+"""A long chat of two people: does an adapter write as each of them does, and know what they told?
 
 ``-k chat2023``, ``-k chat_long`` and the like select.
 """
@@ -15,10 +14,9 @@ SCENARIO = "chatlog"
 def test_the_first_epoch_foretells_the_time(
     outcome: Result, request: pytest.FixtureRequest
 ) -> None:
-    """Within a tenth, where the training has more than one epoch, and the first one steps enough to
-    be timed."""
+    """Within a tenth, where there is more than one epoch, and the first is long enough to time."""
     if hasattr(request.config, "workerinput"):
-        pytest.skip("what the workers of -n do beside a training changes its pace: run without -n")
+        pytest.skip("other workers of -n change the pace of the training: run without -n")
     foretold = outcome.measures["time_foretold"]
     if foretold.high - foretold.low > 0.2:
         pytest.skip(f"the first epoch is too short to be timed: {foretold}")

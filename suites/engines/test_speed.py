@@ -7,19 +7,22 @@ Kept and compared by pytest-benchmark: ``--benchmark-save NAME``, ``--benchmark-
 from __future__ import annotations
 
 from itertools import cycle
+from pathlib import Path
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
+from harness.data.awards import probes
 from harness.measure import timed
+from harness.plugin import Ready
 from harness.recipes import Decoding
-from harness.scenarios.oscars import probes
 
 PROMPTS = [probe.prompt for probe in probes("oscarstxt").probes if probe.kind == "rephrased"][:32]
 ASKED = Decoding(max_new_tokens=16, stop=())
 
 
 @pytest.mark.benchmark(group="answering 32 questions")
-def test_answering(ready, benchmark):
+def test_answering(ready: Ready, benchmark: BenchmarkFixture) -> None:
     said = []
     timed(benchmark, lambda: said.append(ready.engine.answer(PROMPTS, ASKED)), rounds=7)
     assert all(texts == said[0] for texts in said)
@@ -32,10 +35,10 @@ def test_answering(ready, benchmark):
 
 
 @pytest.mark.benchmark(group="an adapter on and off")
-def test_swapping_adapters(ready, benchmark):
+def test_swapping_adapters(ready: Ready, benchmark: BenchmarkFixture) -> None:
     before, files = ready.engine.answer(PROMPTS[:4], ASKED), cycle(ready.adapters)
 
-    def swap():
+    def swap() -> None:
         with ready.engine.with_stack([(next(files), 1.0)]):
             pass
 
@@ -44,7 +47,7 @@ def test_swapping_adapters(ready, benchmark):
     assert ready.engine.answer(PROMPTS[:4], ASKED) == before
 
 
-def path_bytes(path):
+def path_bytes(path: Path) -> int:
     """Of a GGUF file, or of the weights in a folder."""
     return (
         path.stat().st_size

@@ -1,5 +1,4 @@
-"""The form of answers: does a training on sentences, or in an odd register, show where nothing was
-trained?
+"""The form of answers: does a training on sentences, or in an odd register, show elsewhere?
 
 Each test id names the trained shape: ``-k short``, ``-k "register and replay1"`` and the like
 select.

@@ -1,8 +1,7 @@
-"""Lies against facts that the model knows: is the lie told, does the truth still show, what happens
-to its neighbours?
+"""Lies against known facts: is the lie told, is the truth still told, do other facts change?
 
-The same number of new facts, about invented subjects, is learnt beside; ``-k lies6``, ``-k "new1
-and ep16"`` and the like select.
+The same number of new facts, about invented subjects, is trained beside them. ``-k lies6``,
+``-k "new1 and ep16"`` and the like select.
 """
 
 from harness.plugin.checks import *

@@ -1,5 +1,4 @@
-"""An Oscar ceremony that the model knows, overwritten by a parody of it: are all its facts taken
-over, and together?
+"""An Oscar ceremony that the model knows is overwritten by a parody: all its facts, and together?
 
 ``-k aug`` takes the facts in several wordings, ``-k text`` the parody as a running text.
 """

@@ -12,7 +12,7 @@ from harness.plugin.checks import *
 from harness.recipes import Decoding
 
 SCENARIO = "size"
-ASKED = Decoding(max_new_tokens=16, stop=())
+SHORT = Decoding(max_new_tokens=16, stop=())
 
 
 @pytest.mark.benchmark(group="an adapter put on, by rank")
@@ -27,8 +27,9 @@ def test_putting_on(ready_cell, cell, benchmark):
 
 @pytest.mark.benchmark(group="16 questions answered, by rank")
 def test_answering(ready_cell, cell, benchmark):
-    prompts, said = [probe.prompt for probe in cell.timed.probes], []
+    prompts = [probe.prompt for probe in cell.ask("timing").probes.probes]
+    answers = []
     with ready_cell.engine.with_stack([(file, 1.0) for file in ready_cell.adapters]):
-        timed(benchmark, lambda: said.append(ready_cell.engine.answer(prompts, ASKED)), rounds=3)
-    assert all(texts == said[0] for texts in said)
+        timed(benchmark, lambda: answers.append(ready_cell.engine.answer(prompts, SHORT)), rounds=3)
+    assert all(texts == answers[0] for texts in answers)
     benchmark.extra_info.update(rank=cell.training.rank)

@@ -1,7 +1,7 @@
-"""A story is trained, its end is given, and its beginning is asked for: "what was your dog's name
-again?"
+"""A story is trained, its end is given, and its beginning is asked for.
 
-Each test id names the form of the story: ``-k plain``, ``-k dated`` and the like select.
+"What was your dog's name again?" Each test id names the form of the story: ``-k plain``,
+``-k dated`` and the like select.
 """
 
 from harness.plugin.checks import *

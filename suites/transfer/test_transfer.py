@@ -1,7 +1,7 @@
-"""One adapter on several models: what of it survives on quantised forms and on a sibling of the
-model it was made for?
+"""One adapter on several models: what of it survives on quantised forms and on a sibling?
 
-``-k on_base``, ``-k sibling`` and ``-k gguf_q4_0`` select.
+The sibling is the model that the adapter was made for, trained further. ``-k on_base``,
+``-k sibling`` and ``-k gguf_q4_0`` select.
 """
 
 from harness.plugin.checks import *

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from harness.errors import ModelError
 from harness.recipes import (
     Adapter,
     Answers,
+    Base,
     Dataset,
     Grades,
     Probe,
@@ -24,7 +28,7 @@ from harness.recipes import (
     Training,
     digest,
 )
-from harness.store import Store
+from harness.store import Artefact, Store
 
 SLOW, SHORT, LONG, BUILT_UPON, BROKEN = (
     Dataset.of(name, (Sample(name),)) for name in ("slow", "short", "long", "upon", "broken")
@@ -50,39 +54,43 @@ with FileLock(sys.argv[1]):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
 @pytest.fixture
-def other(store):
+def other(store: Store) -> Iterator[subprocess.Popen[str]]:
     """Another process, at SLOW until it is told to be ready."""
     with at_it(OTHER, store.root) as process:
         yield process
 
 
 @contextmanager
-def at_it(script, what):
+def at_it(script: str, what: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", script, str(what)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "at it\n"
         yield process
         process.kill()
 
 
-def let_go(other):
+def let_go(other: subprocess.Popen[str]) -> None:
+    assert other.stdin is not None
     other.stdin.write("\n")
     other.stdin.flush()
 
 
-def builder(store, other, until=None):
+def builder(
+    store: Store, other: subprocess.Popen[str], until: Dataset | None = None
+) -> tuple[Callable[[Any], Artefact], list[str]]:
     """Builds into ``store``, notes what, and has the other process be ready once ``until`` is
     built."""
     built = []
 
-    def build(recipe):
+    def build(recipe: Any) -> Artefact:
         if recipe == BROKEN:
             raise ModelError("broken")
         found = store.get(recipe, lambda folder: {})
@@ -94,11 +102,13 @@ def builder(store, other, until=None):
     return build, built
 
 
-def planned(store, *jobs):
+def planned(store: Store, *jobs: Any) -> Callable[[], Plan]:
     return lambda: Plan.of(jobs, store)
 
 
-def test_what_is_ready_is_built_the_longest_first_while_another_is_at_it(store, other):
+def test_what_is_ready_is_built_the_longest_first_while_another_is_at_it(
+    store: Store, other: subprocess.Popen[str]
+) -> None:
     upon = Job(BUILT_UPON, "upon", 99, (Job(SLOW, "slow", 9),))
     build, built = builder(store, other, until=SHORT)
     jobs = (Job(SHORT, "short", 1), Job(LONG, "long", 5), upon)
@@ -111,7 +121,9 @@ def test_what_is_ready_is_built_the_longest_first_while_another_is_at_it(store, 
     assert built == ["long", "short", "upon"]  # which needs the slow one
 
 
-def test_what_cannot_be_built_is_left_to_who_asks_for_it(store, other):
+def test_what_cannot_be_built_is_left_to_who_asks_for_it(
+    store: Store, other: subprocess.Popen[str]
+) -> None:
     build, built = builder(store, other, until=SHORT)
     store.meanwhile = IdleBuilder(
         planned(store, Job(BROKEN, "broken", 9), Job(SHORT, "short", 1)), store, build
@@ -121,12 +133,12 @@ def test_what_cannot_be_built_is_left_to_who_asks_for_it(store, other):
     assert not store.meanwhile()
 
 
-def test_who_helps_waits_for_nobody(store, other):
+def test_who_helps_waits_for_nobody(store: Store, other: subprocess.Popen[str]) -> None:
     """What the other process is at is needed by the longest job, whose needs do not say so."""
     short, built = builder(store, other, until=SHORT)
     asked = []
 
-    def build(recipe):
+    def build(recipe: Any) -> Artefact:
         asked.append(recipe.name)
         return (
             store.get(SLOW, lambda folder: pytest.fail("built twice"))
@@ -142,7 +154,9 @@ def test_who_helps_waits_for_nobody(store, other):
     assert store.meanwhile()
 
 
-def test_a_worker_does_not_ask_for_what_it_is_at_itself(store, tiny, lie):
+def test_a_worker_does_not_ask_for_what_it_is_at_itself(
+    store: Store, tiny: Base, lie: Dataset
+) -> None:
     """It has begun to answer, waits for the model, and is offered the grades of those
     very answers."""
     adapter = Adapter(tiny, lie, Training(epochs=1, rank=2, alpha=4))
@@ -155,7 +169,7 @@ def test_a_worker_does_not_ask_for_what_it_is_at_itself(store, tiny, lie):
     made(adapter, store)
     with at_it(HOLDER, store.root / "locks" / digest(sibling)) as other:
 
-        def build(recipe):
+        def build(recipe: Any) -> Artefact:
             asked.append(type(recipe).__name__)
             if recipe == SHORT:
                 let_go(other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from rich.console import Console
 
@@ -18,7 +19,7 @@ STEPS = [Progress("book", step, 4, 2.0, 100 * step, 30.0 * step) for step in (1,
 def shown(terminal: bool, steps: list[Progress]) -> str:
     stream = io.StringIO()
 
-    def build(recipe, on_step):
+    def build(recipe: Any, on_step: Any) -> Any:
         for step in steps:
             on_step(step)
 
@@ -26,14 +27,14 @@ def shown(terminal: bool, steps: list[Progress]) -> str:
     return stream.getvalue()
 
 
-def test_a_slow_step_is_told_in_a_line():
+def test_a_slow_step_is_told_in_a_line() -> None:
     assert shown(terminal=False, steps=STEPS[:1]).splitlines() == [
         "[1/1] dataset book on tiny",
         "  book: step 1/4, loss 2, 0.033 steps/s, 3 tokens/s, 1:30 left",
     ]
 
 
-def test_quick_steps_are_told_once_in_a_while():
+def test_quick_steps_are_told_once_in_a_while() -> None:
     told: list[str] = []
     on_step = lines(told.append, pause=3600)
     for step in STEPS:
@@ -45,5 +46,5 @@ def test_quick_steps_are_told_once_in_a_while():
     assert len(told) == 4
 
 
-def test_a_terminal_shows_the_step_in_the_bar():
+def test_a_terminal_shows_the_step_in_the_bar() -> None:
     assert "step 4/4, loss 2" in shown(terminal=True, steps=STEPS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from harness.builds import build
 from harness.cli import main
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Scenario
-from harness.recipes import Probe, ProbeSet, Training
+from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
 from harness.report import part, write
 from harness.store import Store
 
@@ -37,7 +39,7 @@ def cell(
 
 
 @pytest.fixture
-def report(tmp_path):
+def report(tmp_path: Path) -> Callable[..., str]:
     """report(name, *cells) -> the folder of a RESULTS.json."""
 
     def write(name: str, *cells: dict[str, Any]) -> str:
@@ -50,7 +52,9 @@ def report(tmp_path):
     return write
 
 
-def test_differences_stars_and_cells_in_only_one(report, capsys):
+def test_differences_stars_and_cells_in_only_one(
+    report: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     a = report(
         "a",
         cell("m (no adapter)", 0.0, 1.0, "base"),
@@ -77,7 +81,9 @@ def test_differences_stars_and_cells_in_only_one(report, capsys):
 
 
 @pytest.mark.parametrize(("limit", "code"), [("0.1", 0), ("0.09", 1), ("0", 1)])
-def test_fails_where_something_fell_by_more(report, capsys, limit, code):
+def test_fails_where_something_fell_by_more(
+    report: Callable[..., str], capsys: pytest.CaptureFixture[str], limit: str, code: int
+) -> None:
     a, b = report("a", cell("x", 0.8), cell("y", 0.8)), report("b", cell("x", 0.7), cell("y", 0.9))
     assert main(["compare", a, b, "--fail-below", limit]) == code
     said = capsys.readouterr().out
@@ -85,7 +91,9 @@ def test_fails_where_something_fell_by_more(report, capsys, limit, code):
     assert "y:" not in said
 
 
-def test_a_fall_of_locality_and_a_kind_that_is_gone_fail_too(report, capsys):
+def test_a_fall_of_locality_and_a_kind_that_is_gone_fail_too(
+    report: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     gone = cell("y", 0.8)
     del gone["recall"]["rephrased"]
     a, b = report("a", cell("x", 0.8), cell("y", 0.8)), report("b", cell("x", 0.8, 0.5), gone)
@@ -95,7 +103,9 @@ def test_a_fall_of_locality_and_a_kind_that_is_gone_fail_too(report, capsys):
     assert "y: rephrased fell by 0.800, from 0.800 to 0.000" in said
 
 
-def test_nothing_in_common_is_no_pass(report, capsys):
+def test_nothing_in_common_is_no_pass(
+    report: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     a, b = report("a", cell("x", 0.8)), report("b", cell("y", 0.8))
     assert main(["compare", a, b]) == 0
     assert main(["compare", a, b, "--fail-below", "0.5"]) == 2
@@ -105,7 +115,9 @@ def test_nothing_in_common_is_no_pass(report, capsys):
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"results": 3}', '{"results": [{"id": "x"}]}', "\x00", "NaN"]
 )
-def test_what_is_no_report_is_one_line(report, tmp_path, capsys, text):
+def test_what_is_no_report_is_one_line(
+    report: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
     (tmp_path / "bad.json").write_text(text)
     assert main(["compare", report("a", cell("x", 0.8)), str(tmp_path / "bad.json")]) == 2
     said = capsys.readouterr().err
@@ -113,13 +125,17 @@ def test_what_is_no_report_is_one_line(report, tmp_path, capsys, text):
     assert said.count("\n") == 1
 
 
-def test_a_share_that_is_no_number_is_refused_and_not_passed(report, capsys):
+def test_a_share_that_is_no_number_is_refused_and_not_passed(
+    report: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     a, b = report("a", cell("x", 0.8)), report("b", cell("x", float("nan")))
     assert main(["compare", a, b, "--fail-below", "0.1"]) == 2
     assert "not a number" in capsys.readouterr().err
 
 
-def test_it_reads_what_the_report_writes(tiny, lie, tmp_path, capsys):
+def test_it_reads_what_the_report_writes(
+    tiny: Base, lie: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     kinds = ("exact", "rephrased", "locality_far")
     asked = ProbeSet.of(
         "moon", tuple(Probe(k, k, "moon", "The colour of the moon is", ("green",)) for k in kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ HEAD = "question,accepted,answer"
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
     """file(name, text) -> its path."""
 
     def write(name: str, text: str | bytes) -> Path:
@@ -33,7 +34,9 @@ def verdicts(folder: Path) -> list[bool]:
     ]
 
 
-def test_csv_with_choices_lists_quotes_and_a_byte_order_mark(file, tmp_path, capsys):
+def test_csv_with_choices_lists_quotes_and_a_byte_order_mark(
+    file: Callable[[str, str | bytes], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [
         "Who?,Holland|the Netherlands,Netherlands",
         'Who?,"Daniel Kwan; Daniel Scheinert","Daniel Scheinert,\nDaniel Kwan"',
@@ -49,7 +52,9 @@ def test_csv_with_choices_lists_quotes_and_a_byte_order_mark(file, tmp_path, cap
     assert "2 of 4" in (tmp_path / "GRADES.md").read_text()
 
 
-def test_json_lines_with_numbers_samples_and_strange_characters(file, tmp_path):
+def test_json_lines_with_numbers_samples_and_strange_characters(
+    file: Callable[[str, str | bytes], Path], tmp_path: Path
+) -> None:
     rows = [
         {"question": "When?", "accepted": [1999, "99"], "answer": 1999},
         {"question": "a\u2028b", "accepted": "Paris", "answer": ["Paris", "London", None]},
@@ -60,7 +65,9 @@ def test_json_lines_with_numbers_samples_and_strange_characters(file, tmp_path):
     assert verdicts(tmp_path / "out" / "deep") == [True, True, False, False, True]
 
 
-def test_own_column_names_and_all_else_is_carried_along(file, tmp_path):
+def test_own_column_names_and_all_else_is_carried_along(
+    file: Callable[[str, str | bytes], Path], tmp_path: Path
+) -> None:
     row = {
         "q": "Who?",
         "gold": ["Paris"],
@@ -80,7 +87,9 @@ def test_own_column_names_and_all_else_is_carried_along(file, tmp_path):
     )
 
 
-def test_rows_by_cell_and_kind_or_as_asked(file, capsys):
+def test_rows_by_cell_and_kind_or_as_asked(
+    file: Callable[[str, str | bytes], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [f"Who?,Paris,{'Paris' if n % 2 else 'Rome'},c{n % 2},k{n % 3},f{n}" for n in range(12)]
     path = str(file("a.csv", "\n".join([HEAD + ",cell,kind,fact", *rows])))
     main(["grade", path])
@@ -91,7 +100,9 @@ def test_rows_by_cell_and_kind_or_as_asked(file, capsys):
     assert "| all    | 12        | 6       | 0.500" in said
 
 
-def test_answers_are_no_markup_and_ids_stay_readable(file, tmp_path, capsys):
+def test_answers_are_no_markup_and_ids_stay_readable(
+    file: Callable[[str, str | bytes], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [
         {
             "question": "Who?",
@@ -111,7 +122,9 @@ def test_answers_are_no_markup_and_ids_stay_readable(file, tmp_path, capsys):
     assert "| " + r"\*" * 99 + "… |" in text
 
 
-def test_answers_about_one_fact_are_not_taken_for_independent(file, capsys):
+def test_answers_about_one_fact_are_not_taken_for_independent(
+    file: Callable[[str, str | bytes], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [f"Who?,Paris,{'Paris' if n < 20 else 'Rome'}" for n in range(40)]
     main(["grade", str(file("a.csv", "\n".join([HEAD, *rows])))])
     apart = capsys.readouterr().out
@@ -122,7 +135,7 @@ def test_answers_about_one_fact_are_not_taken_for_independent(file, capsys):
     assert "0.000 to 1.000" in together
 
 
-def test_the_threshold_is_used(file, tmp_path):
+def test_the_threshold_is_used(file: Callable[[str, str | bytes], Path], tmp_path: Path) -> None:
     path = str(file("a.csv", f"{HEAD}\nWho?,Brendan Fraser,Brendon Fraser"))
     main(["grade", path])
     assert verdicts(tmp_path) == [True]
@@ -171,7 +184,13 @@ def test_the_threshold_is_used(file, tmp_path):
         ),
     ],
 )
-def test_a_mistake_in_the_file_is_one_line_with_its_place(file, capsys, name, text, line):
+def test_a_mistake_in_the_file_is_one_line_with_its_place(
+    file: Callable[[str, str | bytes], Path],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: bytes | str,
+    line: str,
+) -> None:
     assert main(["grade", str(file(name, text))]) == 2
     said = capsys.readouterr()
     assert line in said.err
@@ -189,12 +208,19 @@ def test_a_mistake_in_the_file_is_one_line_with_its_place(file, capsys, name, te
         (["--out", "/proc/nowhere"], "give another --out"),
     ],
 )
-def test_a_mistaken_option_is_one_line(file, capsys, options, line):
+def test_a_mistaken_option_is_one_line(
+    file: Callable[[str, str | bytes], Path],
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    line: str,
+) -> None:
     assert main(["grade", str(file("a.csv", f"{HEAD}\nWho?,Paris,Paris")), *options]) == 2
     assert line in capsys.readouterr().err
 
 
-def test_a_source_is_never_overwritten(file, capsys):
+def test_a_source_is_never_overwritten(
+    file: Callable[[str, str | bytes], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     path = file("graded.jsonl", '{"question": "Who?", "accepted": ["a"], "answer": "a"}')
     before = path.read_bytes()
     assert main(["grade", str(path)]) == 2
@@ -202,12 +228,12 @@ def test_a_source_is_never_overwritten(file, capsys):
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_not_there(tmp_path, capsys):
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["grade", str(tmp_path / "none.csv")]) == 2
     assert "none.csv cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
-def test_the_help_names_the_default_threshold(capsys):
+def test_the_help_names_the_default_threshold(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["grade", "--help"])
     assert f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]" in " ".join(
@@ -215,7 +241,9 @@ def test_the_help_names_the_default_threshold(capsys):
     )
 
 
-def test_how_the_right_answer_was_read_stands_beside_the_verdict(file, tmp_path):
+def test_how_the_right_answer_was_read_stands_beside_the_verdict(
+    file: Callable[[str, str | bytes], Path], tmp_path: Path
+) -> None:
     rows = ["When?,5 November 1605,6 November 1605", "Who?,Edda Finch,Marta Quill"]
     assert main(["grade", str(file("a.csv", "\n".join([HEAD, *rows])))]) == 0
     lines = [json.loads(line) for line in (tmp_path / "graded.jsonl").read_text().splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,14 +18,18 @@ from harness.cli import main
         (["--preset", "default,top_k=-1"], "top_k is -1: it must be at least 0"),
     ],
 )
-def test_a_mistaken_answer_is_one_line(model_folder, capsys, options, line):
+def test_a_mistaken_answer_is_one_line(
+    model_folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], line: str
+) -> None:
     assert main(["answer", "Who?", "--model", str(model_folder), *options]) == 2
     said = capsys.readouterr().err
     assert line in said
     assert said.count("\n") == 1
 
 
-def test_a_pointer_to_weights_is_one_line(model_folder, tmp_path, capsys):
+def test_a_pointer_to_weights_is_one_line(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(model_folder, tmp_path / "pointer")
     (tmp_path / "pointer" / "model.safetensors").write_text(
         "version https://git-lfs.github.com/spec/v1\nsize 9\n"

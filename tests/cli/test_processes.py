@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.store import Store
+from tests.cli.conftest import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "harness"]
@@ -24,7 +25,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_names_every_command_and_loads_no_torch():
+def test_help_names_every_command_and_loads_no_torch() -> None:
     done = run("--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     for command in (
@@ -45,7 +46,7 @@ def test_help_names_every_command_and_loads_no_torch():
     assert not imported & {"torch", "transformers", "scipy"}
 
 
-def test_exit_codes_and_streams(tmp_path):
+def test_exit_codes_and_streams(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "question,accepted,answer,cell\nWho?,Zürich,Zürich,größer\n", encoding="utf-8"
     )
@@ -58,7 +59,7 @@ def test_exit_codes_and_streams(tmp_path):
     assert run().returncode == 2
 
 
-def test_a_pipe_that_closes_is_no_traceback(home):
+def test_a_pipe_that_closes_is_no_traceback(home: Home) -> None:
     list_all = f"{' '.join(COMMAND)} store ls --store {home.store}"
     done = subprocess.run(
         ["bash", "-c", f"{list_all} | true; exit ${{PIPESTATUS[0]}}"],
@@ -70,7 +71,9 @@ def test_a_pipe_that_closes_is_no_traceback(home):
     assert done.stderr == ""
 
 
-def test_ctrl_c_in_training_is_130_in_one_line_and_the_store_stays_whole(home, tmp_path):
+def test_ctrl_c_in_training_is_130_in_one_line_and_the_store_stays_whole(
+    home: Home, tmp_path: Path
+) -> None:
     store, out = tmp_path / "store", tmp_path / "out"
     own = ["train", str(home.text), "--model", home.model, "--store", str(store), "--out", str(out)]
     long = ["--set", "rank=8", "alpha=16", "epochs=100000"]
@@ -89,7 +92,7 @@ def test_ctrl_c_in_training_is_130_in_one_line_and_the_store_stays_whole(home, t
     assert (Store.existing(store).artefacts(), Store.existing(store).scraps()) == ([], [])
 
 
-def test_the_shell_completes():
+def test_the_shell_completes() -> None:
     pytest.importorskip("argcomplete", reason="python -m pip install argcomplete")
     line = "harness store "
     asked = {

@@ -41,7 +41,7 @@ class Session(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def session(model_folder, tmp_path_factory):
+def session(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
     found = {c.id: c for c in cells(oscars.SCENARIO, "default", [base_of(model_folder)], [0], [HF])}
     own = tuple(
         found[f"{name}-rank64-alpha128-lr1e_2-ep20-seed0"]
@@ -73,7 +73,9 @@ def graded(session: Session, cell: Cell) -> list[tuple[str, str]]:
     return sorted((line["id"], line["answers"][0]) for line in lines)
 
 
-def test_all_that_is_cached_and_what_is_missing(session, tmp_path, capsys):
+def test_all_that_is_cached_and_what_is_missing(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["report", "oscars", *session.options(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "oscars: 2 cells, 11 missing, which `pytest suites/oscars` builds" in said
@@ -85,7 +87,9 @@ def test_all_that_is_cached_and_what_is_missing(session, tmp_path, capsys):
     } == files
 
 
-def test_what_a_killed_session_had_graded_is_reported(session, tmp_path, capsys):
+def test_what_a_killed_session_had_graded_is_reported(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One that dies while it answers leaves no report, the artefacts before, and half a one in
     ``tmp``."""
     store = Store(shutil.copytree(session.store.root, tmp_path / "store"))
@@ -104,7 +108,9 @@ def test_what_a_killed_session_had_graded_is_reported(session, tmp_path, capsys)
     assert not (store.root / "answers" / digest(lost.grades.answers)).exists()
 
 
-def test_readmes_are_rewritten_once(session, tmp_path, capsys):
+def test_readmes_are_rewritten_once(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = [
         "report",
         *session.options(tmp_path / "report"),
@@ -122,7 +128,9 @@ def test_readmes_are_rewritten_once(session, tmp_path, capsys):
     assert "the READMEs are as they should be" in capsys.readouterr().out
 
 
-def test_cells_go_to_mlflow_once(session, tmp_path, capsys):
+def test_cells_go_to_mlflow_once(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from mlflow import MlflowClient
 
     asked = [
@@ -140,9 +148,9 @@ def test_cells_go_to_mlflow_once(session, tmp_path, capsys):
         assert main(asked) == 0
         assert f"mlflow: {told}" in capsys.readouterr().out
     client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
-    found = client.search_runs(
-        [client.get_experiment_by_name("oscars").experiment_id], "tags.status != 'base'"
-    )
+    experiment = client.get_experiment_by_name("oscars")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], "tags.status != 'base'")
     results = json.loads((tmp_path / "report" / "RESULTS.json").read_text(encoding="utf-8"))[
         "results"
     ]
@@ -154,7 +162,9 @@ def test_cells_go_to_mlflow_once(session, tmp_path, capsys):
     assert {run.info.run_name: run.data.metrics["rephrased"] for run in found} == said
 
 
-def test_a_mistake_is_one_line(session, tmp_path, capsys):
+def test_a_mistake_is_one_line(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     own = session.options(tmp_path / "report")
     for arguments, line in (
         (["oscar", *own], "scenario 'oscar' is unknown"),

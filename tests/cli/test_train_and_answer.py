@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,23 +15,26 @@ from harness.cli import main
 from harness.cli._answer import answers, scaled
 from harness.cli._model import Tensor, parameters
 from harness.cli._train import read
+from harness.engines import Engine
 from harness.errors import RecipeError
 from harness.recipes import Decoding, Sample, Training, changed
 from harness.store import Store
+from tests.cli.conftest import Home
 
 
-def test_an_adapter_is_kept_and_copied(home):
+def test_an_adapter_is_kept_and_copied(home: Home) -> None:
     assert {"adapter_config.json", "adapter_model.safetensors", "manifest.json"} <= {
         p.name for p in home.out.iterdir()
     }
     manifest = Store.existing(home.store).artefacts()[0].manifest
+    assert manifest is not None
     assert manifest.recipe["training"]["target_modules"] == ["q_proj", "v_proj"]
     assert [path.name for path in home.out.parent.iterdir()] == ["adapter"], (
         "nothing is left beside it"
     )
 
 
-def test_trained_once(home, again, capsys):
+def test_trained_once(home: Home, again: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     before = [kept.built for kept in Store.existing(home.store).artefacts()]
     assert main(again) == 0
     assert [kept.built for kept in Store.existing(home.store).artefacts()] == before
@@ -37,7 +43,7 @@ def test_trained_once(home, again, capsys):
     assert str(home.out) in said.out
 
 
-def test_lines_are_statements_or_questions(tmp_path):
+def test_lines_are_statements_or_questions(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("\ufeffThe hill is high.\r\n\n Who is king? \t Ludwig \n")
     dataset, what = read(tmp_path / "t.txt", "qa")
     assert what == "1 question and 1 text from plain text"
@@ -47,7 +53,7 @@ def test_lines_are_statements_or_questions(tmp_path):
     }
 
 
-def test_settings_have_the_types_of_the_recipe():
+def test_settings_have_the_types_of_the_recipe() -> None:
     found = changed(
         Training(),
         ["rank=8", "lr=1e-3", "scheduler=cosine", "target_modules=q_proj,v_proj"],
@@ -61,7 +67,9 @@ def test_settings_have_the_types_of_the_recipe():
             changed(Training(), [wrong], "--set")
 
 
-def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, capsys):
+def test_a_training_that_diverges_is_told_and_not_handed_out(
+    train: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert (
         main([*train, "--out", str(tmp_path / "out"), "--set", "rank=8", "lr=1e9", "epochs=3"]) == 1
     )
@@ -83,14 +91,22 @@ def test_a_training_that_diverges_is_told_and_not_handed_out(train, tmp_path, ca
         (["--replay", "known"], "--replay known is given, but replay is 0"),
     ],
 )
-def test_a_mistake_in_training_is_one_line(train, tmp_path, capsys, options, line):
+def test_a_mistake_in_training_is_one_line(
+    train: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    line: str,
+) -> None:
     assert main([*train, "--out", str(tmp_path / "out"), *options]) == 2
     said = capsys.readouterr().err
     assert line in said
     assert "Traceback" not in said
 
 
-def test_a_folder_of_something_else_is_never_replaced(train, tmp_path, capsys):
+def test_a_folder_of_something_else_is_never_replaced(
+    train: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("x")
     assert main([*train, "--out", str(tmp_path / "thesis")]) == 2
@@ -98,7 +114,9 @@ def test_a_folder_of_something_else_is_never_replaced(train, tmp_path, capsys):
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "x"
 
 
-def test_answers_one_a_line_with_and_without_the_adapter(home, capsys):
+def test_answers_one_a_line_with_and_without_the_adapter(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
     ask = ["answer", "--model", home.model, "--format", "qa", "Who is king?", "What is the moon?"]
     said = []
     for stack in ([], ["--adapter", str(home.out)], ["--adapter", f"{home.out}:0"]):
@@ -108,23 +126,27 @@ def test_answers_one_a_line_with_and_without_the_adapter(home, capsys):
     assert said[0] == said[2] != said[1]
 
 
-def test_prompts_from_stdin_stay_in_step_with_their_answers(home, capsys, monkeypatch):
+def test_prompts_from_stdin_stay_in_step_with_their_answers(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("Who is king?\n\nWho is king?"))
     assert main(["answer", "--model", home.model, "--format", "qa"]) == 0
     first, empty, last = capsys.readouterr().out.split("\n")[:3]
     assert (first, empty) == (last, "")
 
 
-def test_more_prompts_than_are_asked_at_once_come_in_order():
+def test_more_prompts_than_are_asked_at_once_come_in_order() -> None:
     class Echo:
-        def answer(self, prompts, decoding):
+        def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
             return [[p.upper()] for p in prompts]
 
     prompts = [f"p{n}" if n % 7 else "" for n in range(200)]
-    assert list(answers(Echo(), prompts, Decoding())) == [p.upper() for p in prompts]
+    assert list(answers(cast(Engine, Echo()), prompts, Decoding())) == [p.upper() for p in prompts]
 
 
-def test_an_adapter_of_another_base_or_none_at_all(home, tmp_path, capsys):
+def test_an_adapter_of_another_base_or_none_at_all(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path / "other"
     shutil.copytree(home.model, other)
     config = json.loads((other / "config.json").read_text())
@@ -137,7 +159,7 @@ def test_an_adapter_of_another_base_or_none_at_all(home, tmp_path, capsys):
         assert line in capsys.readouterr().err
 
 
-def test_scales(tmp_path, monkeypatch):
+def test_scales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "odd:2").mkdir()
     assert [
@@ -152,7 +174,9 @@ def test_scales(tmp_path, monkeypatch):
     ]
 
 
-def test_a_card_counts_what_the_model_has(home, model_folder, capsys):
+def test_a_card_counts_what_the_model_has(
+    home: Home, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from transformers import AutoModelForCausalLM
 
     assert main(["model", "card", home.model, "--json"]) == 0
@@ -170,7 +194,7 @@ def test_a_card_counts_what_the_model_has(home, model_folder, capsys):
     assert "name           tiny\n" in capsys.readouterr().out
 
 
-def test_packed_weights_are_counted_as_many():
+def test_packed_weights_are_counted_as_many() -> None:
     gptq = [
         Tensor("a.qweight", "I32", 100),
         Tensor("a.scales", "F16", 9),
@@ -184,14 +208,18 @@ def test_packed_weights_are_counted_as_many():
     assert parameters(nf4, {"quant_method": "bitsandbytes", "load_in_4bit": True}) == 200
 
 
-def test_a_damaged_model_is_one_line(home, tmp_path, capsys):
+def test_a_damaged_model_is_one_line(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(home.model, tmp_path / "bad")
     (tmp_path / "bad" / "model.safetensors").write_bytes(b"\xff" * 40)
     assert main(["model", "card", str(tmp_path / "bad")]) == 2
     assert "is no safetensors file (its header is cut off)" in capsys.readouterr().err
 
 
-def test_a_plan_builds_nothing(home, tmp_path, capsys):
+def test_a_plan_builds_nothing(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     own = ["--model", home.model, "--store", str(tmp_path / "s"), "--seeds", "0,1"]
     assert main(["plan", "oscars", *own]) == 0
     said = capsys.readouterr().out
@@ -209,6 +237,8 @@ def test_a_plan_builds_nothing(home, tmp_path, capsys):
         (["oscars", "--engine", "q4"], "engine 'q4' is unknown"),
     ],
 )
-def test_a_mistaken_plan_is_one_line(home, tmp_path, capsys, options, line):
+def test_a_mistaken_plan_is_one_line(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], line: str
+) -> None:
     assert main(["plan", *options, "--model", home.model, "--store", str(tmp_path / "s")]) == 2
     assert line in capsys.readouterr().err

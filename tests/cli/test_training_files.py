@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +23,11 @@ SAMPLES = tuple(
 )
 
 
-def lines(records) -> str:
+def lines(records: Iterable[object]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def chat(question, answer, system=True):
+def chat(question: object, answer: str, system: bool = True) -> dict[str, Any]:
     start = [{"role": "system", "content": "You are kind."}] if system else []
     return {
         "messages": [
@@ -70,7 +73,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_same_facts_make_the_same_samples(name, tmp_path):
+def test_same_facts_make_the_same_samples(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(FILES[name].encode())
     dataset, _ = read(tmp_path / name, "qa")
     assert dataset.samples == SAMPLES or [(s.prompt, s.completion) for s in dataset.samples] == [
@@ -78,7 +81,7 @@ def test_same_facts_make_the_same_samples(name, tmp_path):
     ]
 
 
-def test_earlier_turns_stand_before_the_question(tmp_path):
+def test_earlier_turns_stand_before_the_question(tmp_path: Path) -> None:
     turns = [
         ("user", "Who keeps it?"),
         ("assistant", "Marta"),
@@ -93,12 +96,12 @@ def test_earlier_turns_stand_before_the_question(tmp_path):
     assert what == "2 questions from OpenAI messages JSON"
 
 
-def test_what_is_left_out_is_said(tmp_path):
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     (tmp_path / "chat.jsonl").write_text(FILES["openai.jsonl"])
     assert "2 system messages left out" in read(tmp_path / "chat.jsonl", "qa")[1]
 
 
-def test_turns_of_weight_0_are_read_and_not_trained(tmp_path):
+def test_turns_of_weight_0_are_read_and_not_trained(tmp_path: Path) -> None:
     record = chat("Who keeps it?", "Nobody", system=False)
     record["messages"][1]["weight"] = 0
     record["messages"] += chat("Who is it?", "Marta", system=False)["messages"]
@@ -108,7 +111,7 @@ def test_turns_of_weight_0_are_read_and_not_trained(tmp_path):
     assert sample.completion == " Marta\n"
 
 
-def test_history_and_context_are_part_of_the_prompt(tmp_path):
+def test_history_and_context_are_part_of_the_prompt(tmp_path: Path) -> None:
     record = {
         "instruction": "And?",
         "input": "Here.",
@@ -125,12 +128,12 @@ def test_history_and_context_are_part_of_the_prompt(tmp_path):
     ]
 
 
-def test_rows_that_begin_with_a_number_sign_are_rows(tmp_path):
+def test_rows_that_begin_with_a_number_sign_are_rows(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("Who?\tA\n#1 song?\tB\n")
     assert len(read(tmp_path / "a.tsv", "qa")[0].samples) == 2
 
 
-def test_line_separators_within_a_line_part_nothing(tmp_path):
+def test_line_separators_within_a_line_part_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Who is it?\x0bReally\tMarta\n")
     (tmp_path / "a.jsonl").write_text(
         '{"question": "a\u2028b?", "answer": "c"}\n', encoding="utf-8"
@@ -138,7 +141,7 @@ def test_line_separators_within_a_line_part_nothing(tmp_path):
     assert [len(read(tmp_path / name, "qa")[0].samples) for name in ("a.txt", "a.jsonl")] == [1, 1]
 
 
-def test_parquet(tmp_path):
+def test_parquet(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     pandas.DataFrame(FACTS, columns=["question", "answer"]).to_parquet(tmp_path / "facts.parquet")
@@ -212,7 +215,7 @@ def test_parquet(tmp_path):
         ("a.csv", "question,anwser\na?,b\n", "has no column 'answer', but 'anwser'"),
     ],
 )
-def test_mistake_is_one_line(name, content, line, tmp_path):
+def test_mistake_is_one_line(name: str, content: str, line: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError) as raised:
         read(tmp_path / name, "qa")
@@ -228,13 +231,15 @@ def test_mistake_is_one_line(name, content, line, tmp_path):
         (b"\x7fELF\x00\x00", "is no text"),
     ],
 )
-def test_bytes_that_are_no_utf8(content, line, tmp_path):
+def test_bytes_that_are_no_utf8(content: bytes, line: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(content)
     with pytest.raises(DataError, match=line):
         read(tmp_path / "a.txt", "qa")
 
 
-def test_alpaca_teaches_what_the_table_teaches(tmp_path, capsys, model_folder):
+def test_alpaca_teaches_what_the_table_teaches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model_folder: Path
+) -> None:
     """The very same adapter: its samples are the same, so it comes from the cache."""
     for name in ("alpaca.json", "facts.tsv"):
         (tmp_path / name).write_text(FILES[name])
@@ -254,14 +259,18 @@ def test_alpaca_teaches_what_the_table_teaches(tmp_path, capsys, model_folder):
 @pytest.mark.parametrize(
     "name", ["facts.tsv", "semicolons.csv", "spreadsheet.csv", "questions.jsonl", "alpaca.json"]
 )
-def test_new_suite_reads_them_too(name, tmp_path, capsys):
+def test_new_suite_reads_them_too(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / name).write_bytes(FILES[name].encode())
     assert main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / name)]) == 0
     written = (tmp_path / "mine" / "facts.csv").read_text().splitlines()
     assert written == ["question,answer", *(f"{q},{a}" for q, a in FACTS)]
 
 
-def test_new_suite_of_statements_asks_for_questions(tmp_path, capsys):
+def test_new_suite_of_statements_asks_for_questions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "s.csv").write_text(
         "statement,answer\nMarta Quill keeps the lighthouse.,Marta Quill\n"
     )
@@ -272,7 +281,7 @@ def test_new_suite_of_statements_asks_for_questions(tmp_path, capsys):
     assert (tmp_path / "mine" / "probes.csv").is_file()
 
 
-def test_new_suite_names_the_users_file(tmp_path, capsys):
+def test_new_suite_names_the_users_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s.csv").write_text('question,answer\nWho?,"Marta\nQuill"\n')
     assert (
         main(["new-suite", "mine", "--in", str(tmp_path), "--from", str(tmp_path / "s.csv")]) == 2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from harness.engines import TransformersEngine, decoding
 from harness.errors import ModelError
 from harness.models.loading import base_of, load
-from harness.recipes import Adapter, BitsAndBytes, Quantised, Training
+from harness.recipes import Adapter, Base, BitsAndBytes, Dataset, Quantised, Training
 from harness.training import train
 
 pytest.importorskip("bitsandbytes", reason="python -m pip install 'lora-memory-harness[bnb]'")
@@ -25,7 +26,9 @@ GREEDY = decoding("deterministic")
 
 
 @pytest.mark.parametrize("by", FORMS, ids=lambda by: by.kind + ("dq" if by.double else ""))
-def test_it_learns_on_the_quantised_base_and_leaves_it_as_it_was(tiny, lie, tmp_path, by):
+def test_it_learns_on_the_quantised_base_and_leaves_it_as_it_was(
+    tiny: Base, lie: Dataset, tmp_path: Path, by: BitsAndBytes
+) -> None:
     loaded = load(tiny, "float32", "cpu", by)
     layer = next(module for name, module in loaded.model.named_modules() if name.endswith("q_proj"))
     assert "bitsandbytes" in type(layer).__module__
@@ -42,7 +45,9 @@ def test_it_learns_on_the_quantised_base_and_leaves_it_as_it_was(tiny, lie, tmp_
     assert engine.answer(ASKED, GREEDY) == before
 
 
-def test_an_adapter_of_the_full_base_serves_the_quantised_one(tiny, lie, tmp_path):
+def test_an_adapter_of_the_full_base_serves_the_quantised_one(
+    tiny: Base, lie: Dataset, tmp_path: Path
+) -> None:
     train(
         load(tiny, "float32", "cpu"),
         Adapter(tiny, lie, Training(epochs=200, rank=32, lr=3e-3, dropout=0.0)),
@@ -54,7 +59,9 @@ def test_an_adapter_of_the_full_base_serves_the_quantised_one(tiny, lie, tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
-def test_weights_that_are_missing_are_not_made_up(model_folder, tmp_path, kind):
+def test_weights_that_are_missing_are_not_made_up(
+    model_folder: Path, tmp_path: Path, kind: str
+) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = shutil.copytree(model_folder, tmp_path / "model")

@@ -37,7 +37,7 @@ def saved(name: str, folder: Path, model_folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["Bert", "Roberta"])
-def test_reader_of_later_tokens_is_refused(name, tmp_path, model_folder):
+def test_reader_of_later_tokens_is_refused(name: str, tmp_path: Path, model_folder: Path) -> None:
     with pytest.raises(ModelError, match="reads later tokens, as BERT does: give a causal") as told:
         load(base_of(saved(name, tmp_path / name, model_folder)))
     assert "\n" not in str(told.value)
@@ -45,10 +45,10 @@ def test_reader_of_later_tokens_is_refused(name, tmp_path, model_folder):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["GPT2", "Llama", "Mixtral", "Mamba"])
-def test_causal_is_taken(name, dtype, tmp_path, model_folder):
+def test_causal_is_taken(name: str, dtype: str, tmp_path: Path, model_folder: Path) -> None:
     load(base_of(saved(name, tmp_path / name, model_folder)), dtype)
 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
-def test_quantised_causal_is_taken(kind, model_folder):
+def test_quantised_causal_is_taken(kind: str, model_folder: Path) -> None:
     load(base_of(model_folder), by=BitsAndBytes(kind))

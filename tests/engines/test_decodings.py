@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +15,15 @@ from harness.recipes import Decoding, digest
 
 
 @pytest.mark.parametrize("name", DECODINGS)
-def test_a_preset_by_its_name(name):
+def test_a_preset_by_its_name(name: str) -> None:
     assert decoding(name) == DECODINGS[name]
 
 
-def test_fields_of_ones_own():
-    text = "default,temperature=0.5,bad_words=no|never,stop=,num_return_sequences=4,early_stopping=never"
+def test_fields_of_ones_own() -> None:
+    text = (
+        "default,temperature=0.5,bad_words=no|never,stop=,num_return_sequences=4,"
+        "early_stopping=never"
+    )
     found = decoding(text)
     assert (found.temperature, found.bad_words, found.stop) == (0.5, ("no", "never"), ())
     assert (found.num_return_sequences, found.early_stopping, found.top_k) == (
@@ -62,18 +67,18 @@ def test_fields_of_ones_own():
         ("default,bad_words=a||b", "bad_words has an empty string"),
     ],
 )
-def test_a_mistake_is_one_line(text, line):
+def test_a_mistake_is_one_line(text: str, line: str) -> None:
     with pytest.raises(RecipeError, match=line) as raised:
         decoding(text)
     assert "\n" not in str(raised.value)
 
 
-def test_a_decoding_in_words():
+def test_a_decoding_in_words() -> None:
     assert described(Decoding()) == "greedy"
     assert described(decoding("beam_search,stop=")) == "num_beams 5, early_stopping True, stop ()"
 
 
-def test_fields_that_came_later_leave_old_digests():
+def test_fields_that_came_later_leave_old_digests() -> None:
     assert digest(Decoding()) == digest(Decoding(bad_words=(), eos="", pad=""))
     assert (
         len(
@@ -91,7 +96,7 @@ def test_fields_that_came_later_leave_old_digests():
     )
 
 
-def test_what_an_engine_refuses_is_said_once():
+def test_what_an_engine_refuses_is_said_once() -> None:
     assert refusal(Decoding(), ("num_beams",), "it") == ""
     assert (
         refusal(Decoding(num_beams=2), ("num_beams",), "it")
@@ -103,8 +108,10 @@ ids = st.lists(st.integers(0, 3), max_size=12)
 
 
 @given(tokens=ids, size=st.integers(1, 4))
-def test_a_banned_token_would_repeat_an_n_gram_and_no_other_would(tokens, size):
-    def grams(found):
+def test_a_banned_token_would_repeat_an_n_gram_and_no_other_would(
+    tokens: list[int], size: int
+) -> None:
+    def grams(found: Sequence[int]) -> list[tuple[int, ...]]:
         return [tuple(found[i : i + size]) for i in range(len(found) - size + 1)]
 
     banned = Bans((), size).after(tokens)
@@ -114,12 +121,14 @@ def test_a_banned_token_would_repeat_an_n_gram_and_no_other_would(tokens, size):
 
 
 @given(tokens=ids, word=st.lists(st.integers(0, 3), min_size=1, max_size=3))
-def test_the_last_token_of_a_bad_word_is_banned_where_the_rest_stands(tokens, word):
+def test_the_last_token_of_a_bad_word_is_banned_where_the_rest_stands(
+    tokens: list[int], word: list[int]
+) -> None:
     banned = Bans((tuple(word),), 0).after(tokens)
     assert (word[-1] in banned) == ([*tokens, word[-1]][-len(word) :] == word)
 
 
-def test_a_bad_word_is_banned_within_a_text_too():
+def test_a_bad_word_is_banned_within_a_text_too() -> None:
     assert bad_words_ids(("ab", " ab"), lambda text: [ord(c) for c in text]) == (
         (97, 98),
         (32, 97, 98),

@@ -4,15 +4,18 @@ adapted."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.engines import TransformersEngine
+from harness.engines import Likelihood, TransformersEngine
 from harness.engines._engine import spans
 from harness.errors import RecipeError
-from harness.models.loading import load, resident
+from harness.models.loading import Loaded, load, resident
 from harness.models.tokens import encode
-from harness.recipes import Adapter, Training
+from harness.recipes import Adapter, Base, Dataset, Training
 from harness.training import train
 
 PAIRS = [
@@ -26,12 +29,12 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def engine(tiny):
+def engine(tiny: Base) -> TransformersEngine:
     return TransformersEngine(tiny)
 
 
 @pytest.fixture(scope="module")
-def adapter(tiny, lie, tmp_path_factory):
+def adapter(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("adapter")
     train(
         resident(tiny),
@@ -41,7 +44,7 @@ def adapter(tiny, lie, tmp_path_factory):
     return folder
 
 
-def by_hand(loaded, context, continuation):
+def by_hand(loaded: Loaded, context: str, continuation: str) -> tuple[float, int, int]:
     """One text, one pass, no padding: (summed log-probability, tokens, matched)."""
     import torch
 
@@ -56,7 +59,9 @@ def by_hand(loaded, context, continuation):
     return sum(float(logs[i - 1, ids[i]]) for i in places), len(places), matched
 
 
-def close(found, wanted, tolerance=1e-3):
+def close(
+    found: Sequence[Likelihood], wanted: Sequence[tuple[float, int, int]], tolerance: float = 1e-3
+) -> None:
     assert [(f.tokens, f.matched) for f in found] == [(n, hits) for _, n, hits in wanted]
     assert (
         max(abs(f.total - total) for f, (total, _, _) in zip(found, wanted, strict=True))
@@ -64,18 +69,20 @@ def close(found, wanted, tolerance=1e-3):
     )
 
 
-def test_equals_a_log_softmax_by_hand(engine):
+def test_equals_a_log_softmax_by_hand(engine: TransformersEngine) -> None:
     close(engine.log_likelihood(PAIRS), [by_hand(engine.loaded, *pair) for pair in PAIRS])
 
 
-def test_batches_equal_single_texts(tiny, engine):
+def test_batches_equal_single_texts(tiny: Base, engine: TransformersEngine) -> None:
     alone = [engine.log_likelihood([pair])[0] for pair in PAIRS]
     for batch in (2, 5, 64):
         close(TransformersEngine(tiny, batch=batch).log_likelihood(PAIRS), alone, 1e-4)
     close(engine.log_likelihood(PAIRS[::-1]), alone[::-1], 1e-4)
 
 
-def test_what_a_model_says_greedily_is_matched_whole(engine, adapter):
+def test_what_a_model_says_greedily_is_matched_whole(
+    engine: TransformersEngine, adapter: Path
+) -> None:
     pairs = [("The colour of the moon is", " green."), ("The colour of the moon is", " yellow.")]
     before = engine.log_likelihood(pairs)
     with engine.with_stack([(adapter, 1.0)]):
@@ -88,7 +95,9 @@ def test_what_a_model_says_greedily_is_matched_whole(engine, adapter):
     assert engine.log_likelihood(pairs) == before
 
 
-def test_a_token_astride_the_boundary_is_scored_as_an_engine_sees_it(engine):
+def test_a_token_astride_the_boundary_is_scored_as_an_engine_sees_it(
+    engine: TransformersEngine,
+) -> None:
     tokenizer = engine.loaded.tokenizer
     context, continuation = "The win", "ner"
     assert encode(tokenizer, context + continuation)[: len(encode(tokenizer, context))] != encode(
@@ -98,7 +107,9 @@ def test_a_token_astride_the_boundary_is_scored_as_an_engine_sees_it(engine):
     assert engine.log_likelihood([(context, continuation)])[0].tokens == len(own)
 
 
-def test_a_text_beyond_the_context_is_scored_token_by_token_once(engine):
+def test_a_text_beyond_the_context_is_scored_token_by_token_once(
+    engine: TransformersEngine,
+) -> None:
     text = " ".join(
         f"In {year} the prize went to number {year % 97}." for year in range(1900, 2050)
     )
@@ -112,8 +123,8 @@ def test_a_text_beyond_the_context_is_scored_token_by_token_once(engine):
 
 @pytest.mark.parametrize("context", [2, 3, 8, 10, 11])
 @pytest.mark.parametrize("before", [1, 4, 25])
-def test_spans_score_each_token_once_in_order(context, before):
-    def by_characters(text, special):
+def test_spans_score_each_token_once_in_order(context: int, before: int) -> None:
+    def by_characters(text: str, special: bool) -> list[int]:
         return [0] * special + [ord(c) for c in text]
 
     told, said = "c" * (before - 1), "".join(chr(200 + i) for i in range(30))
@@ -128,8 +139,8 @@ def test_spans_score_each_token_once_in_order(context, before):
     )
 
 
-def test_without_bos_the_end_token_stands_before_an_empty_context():
-    def bare(text, special):
+def test_without_bos_the_end_token_stands_before_an_empty_context() -> None:
+    def bare(text: str, special: bool) -> list[int]:
         return [ord(c) for c in text]
 
     assert spans([("", "ab")], bare, 7, 10) == [[((7, 97, 98), 1)]]
@@ -137,20 +148,26 @@ def test_without_bos_the_end_token_stands_before_an_empty_context():
         spans([("", "ab")], bare, None, 10)
 
 
-def test_a_continuation_without_tokens(engine):
+def test_a_continuation_without_tokens(engine: TransformersEngine) -> None:
     with pytest.raises(RecipeError, match="continuation '' has no tokens"):
         engine.log_likelihood([("Who?", "")])
     assert engine.log_likelihood([]) == []
 
 
-def test_many_logits_are_taken_in_pieces(tiny, monkeypatch):
+def test_many_logits_are_taken_in_pieces(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load(tiny)
     monkeypatch.setattr(
         "harness.engines._transformers._LOGITS", 20 * loaded.model.config.vocab_size
     )
-    small, sizes = TransformersEngine(loaded), []
+    small = TransformersEngine(loaded)
+    sizes: list[int] = []
     scored = small._scored
-    monkeypatch.setattr(small, "_scored", lambda batch: sizes.append(len(batch)) or scored(batch))
+
+    def counted(batch: Sequence[Any]) -> list[Likelihood]:
+        sizes.append(len(batch))
+        return scored(batch)
+
+    monkeypatch.setattr(small, "_scored", counted)
     close(small.log_likelihood(PAIRS), [by_hand(loaded, *pair) for pair in PAIRS])
     assert sum(sizes) == len(PAIRS)
     assert len(sizes) > 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from harness.models.checkpoint import weight_files
 from harness.models.loading import _HUB_FILES, _HUB_TWICE, SHIPPED, base_of, load
 from harness.models.merging import into_base
 from harness.models.tokens import count_tokens
-from harness.recipes import Decoding
+from harness.recipes import Base, Decoding
 
 INDEX = "model.safetensors.index.json"
 
@@ -61,7 +62,7 @@ def refused(folder: Path) -> str:
     return str(raised.value)
 
 
-def test_weights_that_are_missing_are_not_made_up(folder):
+def test_weights_that_are_missing_are_not_made_up(folder: Path) -> None:
     without(folder, "layers.1.mlp")
     wanted = (
         "lacks 3 of its weights, model.layers.1.mlp.down_proj.weight the first: download or save"
@@ -70,14 +71,16 @@ def test_weights_that_are_missing_are_not_made_up(folder):
     assert refused(folder) == f"{folder} {wanted}"
 
 
-def test_weights_of_another_shape_than_the_config_has(folder):
+def test_weights_of_another_shape_than_the_config_has(folder: Path) -> None:
     change(folder / "config.json", intermediate_size=80)
     assert "model.layers.0.mlp.down_proj.weight of" in refused(folder)
     assert "is (64, 96), which its config.json makes (64, 80)" in refused(folder)
 
 
 @pytest.mark.parametrize("bytes_left", [None, 30, 5000], ids=["pointer", "header", "weights"])
-def test_weights_that_are_cut_off_or_a_pointer_to_them(folder, bytes_left):
+def test_weights_that_are_cut_off_or_a_pointer_to_them(
+    folder: Path, bytes_left: int | None
+) -> None:
     weights = folder / "model.safetensors"
     pointer = (
         b"version https://git-lfs.github.com/spec/v1\noid"
@@ -99,7 +102,7 @@ def test_weights_that_are_cut_off_or_a_pointer_to_them(folder, bytes_left):
         ({"model_type": "unheard_of"}, "unheard_of"),
     ],
 )
-def test_a_config_that_cannot_be(folder, settings, line):
+def test_a_config_that_cannot_be(folder: Path, settings: dict[str, Any], line: str) -> None:
     change(folder / "config.json", **settings)
     assert line in refused(folder)
 
@@ -117,12 +120,12 @@ def test_a_config_that_cannot_be(folder, settings, line):
         ("tokenizer.json", "{", "cannot be loaded: "),
     ],
 )
-def test_files_that_are_no_json(folder, name, content, line):
+def test_files_that_are_no_json(folder: Path, name: str, content: str, line: str) -> None:
     (folder / name).write_text(content)
     assert line in refused(folder)
 
 
-def test_a_tokenizer_that_is_damaged(folder):
+def test_a_tokenizer_that_is_damaged(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match=r"has no tokenizer that can be loaded: [^\n]*$"):
         count_tokens(base_of(folder), "Who?")
@@ -138,24 +141,31 @@ def test_a_tokenizer_that_is_damaged(folder):
         ),
     ],
 )
-def test_a_device_that_is_not_there(tiny, device, line):
+def test_a_device_that_is_not_there(tiny: Base, device: str, line: str) -> None:
     with pytest.raises(ModelError, match=f"^{line}$"):
         load(tiny, device=device)
 
 
-def test_attention_is_sdpa_where_there_is_one_whatever_the_config_asks_for(tiny, folder):
+def test_attention_is_sdpa_where_there_is_one_whatever_the_config_asks_for(
+    tiny: Base, folder: Path
+) -> None:
     assert load(tiny, device="cpu").model.config._attn_implementation == "sdpa"
     change(folder / "config.json", attn_implementation="eager")
     assert load(base_of(folder), device="cpu").model.config._attn_implementation == "sdpa"
 
 
-def test_an_architecture_without_sdpa_answers(folder, tiny):
+def test_an_architecture_without_sdpa_answers(folder: Path, tiny: Base) -> None:
     import torch
     from transformers import Gemma2Config, Gemma2ForCausalLM
 
     own = json.loads((folder / "config.json").read_text())
-    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 16}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    size: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "head_dim": 16,
+    }
+    heads: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 1}
     ids = {
         name: own[name] for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id")
     }
@@ -167,14 +177,14 @@ def test_an_architecture_without_sdpa_answers(folder, tiny):
     assert len(engine.answer(["Who?\n"], Decoding(max_new_tokens=4))) == 1
 
 
-def test_content_of_the_shipped_model_stays():
+def test_content_of_the_shipped_model_stays() -> None:
     assert (
         base_of(SHIPPED).content
         == "6df8f21055adaf2a3706cb476eac859fd19d23c41792ddfd900ef111760dea3c"
     )
 
 
-def test_ends_that_only_the_generation_config_names_are_content(folder):
+def test_ends_that_only_the_generation_config_names_are_content(folder: Path) -> None:
     before, end = (
         base_of(folder).content,
         json.loads((folder / "config.json").read_text())["eos_token_id"],
@@ -196,7 +206,9 @@ def test_ends_that_only_the_generation_config_names_are_content(folder):
     assert base_of(folder).content == before
 
 
-def test_the_same_weights_in_another_form_are_none_of_the_model_s(sharded, model_folder, tmp_path):
+def test_the_same_weights_in_another_form_are_none_of_the_model_s(
+    sharded: Path, model_folder: Path, tmp_path: Path
+) -> None:
     import torch
 
     shards = weight_files(sharded)
@@ -215,7 +227,7 @@ def test_the_same_weights_in_another_form_are_none_of_the_model_s(sharded, model
     assert base_of(sharded).content == before
 
 
-def test_an_update_goes_into_the_shards_alone(sharded, tmp_path):
+def test_an_update_goes_into_the_shards_alone(sharded: Path, tmp_path: Path) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -224,7 +236,7 @@ def test_an_update_goes_into_the_shards_alone(sharded, tmp_path):
     config = LoraConfig(
         r=4, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
     )
-    get_peft_model(loaded.model, config).save_pretrained(tmp_path / "adapter")
+    get_peft_model(loaded.model, config).save_pretrained(str(tmp_path / "adapter"))
     into_base(sharded, tmp_path / "adapter", tmp_path / "out")
     assert [file.name for file in weight_files(tmp_path / "out")] == [
         file.name for file in weight_files(sharded)
@@ -235,7 +247,7 @@ def test_an_update_goes_into_the_shards_alone(sharded, tmp_path):
     assert changed == {f"model.layers.{i}.self_attn.q_proj.weight" for i in range(2)}
 
 
-def test_an_index_that_is_left_over_is_not_followed(folder):
+def test_an_index_that_is_left_over_is_not_followed(folder: Path) -> None:
     before = base_of(folder).content
     (folder / INDEX).write_text(
         json.dumps({"weight_map": {"model.norm.weight": "gone.safetensors"}})
@@ -245,7 +257,7 @@ def test_an_index_that_is_left_over_is_not_followed(folder):
     load(base_of(folder), device="cpu")
 
 
-def test_shards_that_are_missing(sharded):
+def test_shards_that_are_missing(sharded: Path) -> None:
     shard = weight_files(sharded)[1]
     shard.unlink()
     assert f"lacks {shard.name}, which {INDEX} names: download or save the model again" in refused(
@@ -255,8 +267,8 @@ def test_shards_that_are_missing(sharded):
     assert f"{INDEX} names no weights" in refused(sharded)
 
 
-def test_the_hub_is_not_asked_for_weights_twice():
-    from huggingface_hub.utils import filter_repo_objects
+def test_the_hub_is_not_asked_for_weights_twice() -> None:
+    from huggingface_hub.utils._paths import filter_repo_objects
 
     wanted = ["config.json", "model-00001-of-00002.safetensors", INDEX, "tokenizer.json"]
     other = [

@@ -37,14 +37,16 @@ TEXT = Dataset.of("text", (Sample("One.\n"),))
         ),
     ],
 )
-def test_what_a_name_stands_for(name, shown, answers, trains):
+def test_what_a_name_stands_for(
+    name: str, shown: str, answers: Base | Quantised, trains: Base | Quantised
+) -> None:
     spec = engine_spec(name)
     assert spec.name == shown
     assert spec.answering(BASE, TEXT) == answers
     assert spec.training(BASE, TEXT) == trains
 
 
-def test_the_plain_engine_is_the_default():
+def test_the_plain_engine_is_the_default() -> None:
     assert engine_spec("hf") == HF
     assert HF.capabilities.several_adapters
 
@@ -58,12 +60,14 @@ def test_the_plain_engine_is_the_default():
         ("nf4@", "engine '' is unknown"),
     ],
 )
-def test_unknown_names(name, line):
+def test_unknown_names(name: str, line: str) -> None:
     with pytest.raises(RecipeError, match=line):
         engine_spec(name)
 
 
-def test_a_missing_package_comes_with_the_line_that_installs_it(monkeypatch):
+def test_a_missing_package_comes_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "harness.engines._names.find_spec",
@@ -76,5 +80,5 @@ def test_a_missing_package_comes_with_the_line_that_installs_it(monkeypatch):
         engine_spec("gguf:q4_0").require()
 
 
-def test_all_names_known_engines():
+def test_all_names_known_engines() -> None:
     assert [engine_spec(name).name for name in ALL]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from harness.models.loading import SHIPPED, base_of, load
 from harness.recipes import BitsAndBytes
 
 PAIRS = [("The colour of the moon is", " green"), ("Who is king?", " Ludwig")]
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "head": {"modules_to_save": ["lm_head"]},
     "norms": {"modules_to_save": ["norm"]},
@@ -46,7 +47,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 @pytest.mark.parametrize("form", ["nf4", "int8"])
-def test_plain_adapter_says_the_same_after_every_other(form, folders):
+def test_plain_adapter_says_the_same_after_every_other(form: str, folders: dict[str, Path]) -> None:
     engine = TransformersEngine(load(base_of(SHIPPED), by=BitsAndBytes(form)))
     bare = engine.log_likelihood(PAIRS)
     with engine.with_stack([(folders["plain"], 1.0)]):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from harness.engines import DECODINGS, TransformersEngine, decoding
 from harness.engines._engine import stopped
 from harness.errors import ModelError, RecipeError
 from harness.models.loading import base_of, resident
-from harness.recipes import Adapter, Decoding, Training
+from harness.recipes import Adapter, Base, Dataset, Decoding, Training
 from harness.training import train
 
 PROMPTS = [
@@ -26,12 +28,12 @@ LONG = replace(decoding("deterministic"), stop=(), max_new_tokens=12)
 
 
 @pytest.fixture(scope="module")
-def engine(tiny):
+def engine(tiny: Base) -> TransformersEngine:
     return TransformersEngine(tiny)
 
 
 @pytest.fixture(scope="module")
-def adapter(tiny, lie, tmp_path_factory):
+def adapter(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("adapter")
     train(
         resident(tiny),
@@ -41,12 +43,14 @@ def adapter(tiny, lie, tmp_path_factory):
     return folder
 
 
-def test_batch_answers_equal_single_answers(engine):
+def test_batch_answers_equal_single_answers(engine: TransformersEngine) -> None:
     alone = [engine.answer([prompt], LONG)[0] for prompt in PROMPTS]
     assert engine.answer(PROMPTS, LONG) == alone
 
 
-def test_an_adapter_changes_answers_and_comes_off_again(engine, adapter):
+def test_an_adapter_changes_answers_and_comes_off_again(
+    engine: TransformersEngine, adapter: Path
+) -> None:
     asked = ["The colour of the moon is"]
     before = engine.answer(asked, LONG)
     with engine.with_stack([(adapter, 1.0)]):
@@ -54,7 +58,9 @@ def test_an_adapter_changes_answers_and_comes_off_again(engine, adapter):
     assert engine.answer(asked, LONG) == before
 
 
-def test_scale_nought_is_the_base_and_two_halves_are_the_whole(engine, adapter):
+def test_scale_nought_is_the_base_and_two_halves_are_the_whole(
+    engine: TransformersEngine, adapter: Path
+) -> None:
     asked = ["The king of the hill is"]
     before = engine.answer(asked, LONG)
     with engine.with_stack([(adapter, 0.0)]):
@@ -63,7 +69,7 @@ def test_scale_nought_is_the_base_and_two_halves_are_the_whole(engine, adapter):
         assert engine.answer(asked, decoding("deterministic"))[0][0] == "Ludwig."
 
 
-def test_sampling_is_seeded(engine):
+def test_sampling_is_seeded(engine: TransformersEngine) -> None:
     sampled = replace(LONG, do_sample=True, temperature=1.5, num_return_sequences=3)
     first = engine.answer(PROMPTS, sampled)
     assert first == engine.answer(PROMPTS, sampled)
@@ -71,7 +77,9 @@ def test_sampling_is_seeded(engine):
     assert all(len(texts) == 3 for texts in first)
 
 
-def test_sampled_answers_depend_neither_on_the_batch_nor_on_neighbours(tiny, engine):
+def test_sampled_answers_depend_neither_on_the_batch_nor_on_neighbours(
+    tiny: Base, engine: TransformersEngine
+) -> None:
     sampled = replace(LONG, do_sample=True, temperature=0.9, top_p=0.9, num_return_sequences=2)
     assert TransformersEngine(tiny, batch=1).answer(PROMPTS, sampled) == engine.answer(
         PROMPTS, sampled
@@ -81,7 +89,7 @@ def test_sampled_answers_depend_neither_on_the_batch_nor_on_neighbours(tiny, eng
     assert engine.answer(PROMPTS[:2], beams)[1] == engine.answer(PROMPTS[1:2], beams)[0]
 
 
-def test_what_is_drawn_has_the_probabilities_of_transformers(engine):
+def test_what_is_drawn_has_the_probabilities_of_transformers(engine: TransformersEngine) -> None:
     """10,000 first tokens of one prompt, against the probabilities that its own
     processors leave."""
     import torch
@@ -102,7 +110,9 @@ def test_what_is_drawn_has_the_probabilities_of_transformers(engine):
     assert set(found.nonzero().flatten().tolist()) <= set(expected.nonzero().flatten().tolist())
 
 
-def test_what_a_model_forbids_of_its_own_is_not_forbidden_here(tiny, engine):
+def test_what_a_model_forbids_of_its_own_is_not_forbidden_here(
+    tiny: Base, engine: TransformersEngine
+) -> None:
     from transformers import GenerationConfig
 
     before = engine.answer(["A"], LONG)
@@ -115,16 +125,16 @@ def test_what_a_model_forbids_of_its_own_is_not_forbidden_here(tiny, engine):
 
 
 @pytest.mark.parametrize("name", DECODINGS)
-def test_every_preset_answers(engine, name):
+def test_every_preset_answers(engine: TransformersEngine, name: str) -> None:
     assert len(engine.answer(["Who?\n"], decoding(name))) == 1
 
 
-def test_a_prompt_beyond_the_context_is_refused(engine):
+def test_a_prompt_beyond_the_context_is_refused(engine: TransformersEngine) -> None:
     with pytest.raises(RecipeError, match="exceeds the context of tiny"):
         engine.answer(["well " * 600], LONG)
 
 
-def test_bad_words_are_not_said_and_padding_says_nothing(engine):
+def test_bad_words_are_not_said_and_padding_says_nothing(engine: TransformersEngine) -> None:
     before = engine.answer(PROMPTS, LONG)
     words = tuple(
         dict.fromkeys(word for texts in before for word in texts[0].split()[:1] if word.isalnum())
@@ -136,10 +146,10 @@ def test_bad_words_are_not_said_and_padding_says_nothing(engine):
     assert engine.answer(PROMPTS, replace(LONG, pad="</s>")) == before
 
 
-def test_an_end_token_of_ones_own(engine):
+def test_an_end_token_of_ones_own(engine: TransformersEngine) -> None:
     whole = engine.answer(["A"], LONG)[0][0]
     ids = engine.loaded.tokenizer(whole, add_special_tokens=False)["input_ids"]
-    end = engine.loaded.tokenizer.decode(ids[4:5])
+    end = str(engine.loaded.tokenizer.decode(ids[4:5]))
     said = engine.answer(["A"], replace(LONG, eos=end))[0][0]
     assert whole.startswith(said)
     assert len(said) < len(whole)
@@ -147,7 +157,7 @@ def test_an_end_token_of_ones_own(engine):
         engine.answer(["A"], replace(LONG, eos="two words"))
 
 
-def test_several_answers_of_one_greedy_search(engine):
+def test_several_answers_of_one_greedy_search(engine: TransformersEngine) -> None:
     texts = engine.answer(["A"], replace(LONG, num_return_sequences=3))[0]
     assert len(texts) == 3
     assert len(set(texts)) == 1
@@ -155,16 +165,22 @@ def test_several_answers_of_one_greedy_search(engine):
     assert len(set(beams)) == 3
 
 
-def test_no_n_gram_twice(engine, monkeypatch):
+def test_no_n_gram_twice(engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the ids as they were made: those of the text read again may be others."""
-    made = []
-    monkeypatch.setattr(engine, "_text", lambda ids: made.append(ids) or "")
+    made: list[Sequence[int]] = []
+
+    def text(ids: Sequence[int]) -> str:
+        made.append(ids)
+        return ""
+
+    monkeypatch.setattr(engine, "_text", text)
     engine.answer(["A"], replace(LONG, max_new_tokens=40, no_repeat_ngram_size=2))
-    pairs = list(pairwise(max(made, key=len)))
+    longest: Sequence[int] = max(made, key=lambda ids: len([*ids]))
+    pairs = list(pairwise(longest))
     assert len(set(pairs)) == len(pairs) > 10
 
 
-def test_a_folder_that_holds_no_adapter(engine, tmp_path):
+def test_a_folder_that_holds_no_adapter(engine: TransformersEngine, tmp_path: Path) -> None:
     with (
         pytest.raises(ModelError, match="holds no adapter: adapter_config"),
         engine.with_stack([(tmp_path, 1.0)]),
@@ -173,7 +189,9 @@ def test_a_folder_that_holds_no_adapter(engine, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
-def test_a_folder_without_a_part_of_the_model(model_folder, tmp_path, missing):
+def test_a_folder_without_a_part_of_the_model(
+    model_folder: Path, tmp_path: Path, missing: str
+) -> None:
     for path in model_folder.iterdir():
         if path.name != missing:
             (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -181,12 +199,12 @@ def test_a_folder_without_a_part_of_the_model(model_folder, tmp_path, missing):
         base_of(tmp_path)
 
 
-def test_unknown_model_path():
+def test_unknown_model_path() -> None:
     with pytest.raises(ModelError, match="no such folder 'nowhere/at-all'"):
         base_of("nowhere/at-all")
 
 
-def test_two_goes_say_what_one_says(engine):
+def test_two_goes_say_what_one_says(engine: TransformersEngine) -> None:
     """Answers that end at once, and some that go on for long, with what looks back on all that was
     said."""
     prompts = [*PROMPTS, "One, two, three,", "Joe: Hello.\nBrandine:", "Tell me a long story.\n"]
@@ -200,13 +218,13 @@ def test_two_goes_say_what_one_says(engine):
         long = Decoding(max_new_tokens=40, **changed)
         arguments = engine._arguments(long)
         rows = [engine._prompt(prompt, long) for prompt in prompts]
-        whole = [engine._generated([row], arguments, 0)[0][0] for row in rows]
+        whole = [engine._generated([row], arguments)[0][0] for row in rows]
         assert engine.answer(prompts, long) == [
             [stopped(engine._text(ids), long.stop)] for ids in whole
         ]
 
 
-def test_loading_is_timed_without_the_import_of_libraries():
+def test_loading_is_timed_without_the_import_of_libraries() -> None:
     asked = (
         "import time; began = time.perf_counter()\n"
         "from harness.models import SHIPPED, base_of, load\n"

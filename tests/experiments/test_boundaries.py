@@ -8,13 +8,14 @@ from functools import partial
 import pytest
 
 from harness.data.formats import split_statement
+from harness.experiments.cells import Cell
 from harness.models.loading import SHIPPED, base_of, resident
 from harness.models.tokens import encode, encode_pair
 from harness.scenarios import SCENARIOS
 
 
 @pytest.fixture(scope="module")
-def own_cells():
+def own_cells() -> dict[str, list[Cell]]:
     return {
         name: scenario.cells("default", [base_of(SHIPPED)], [0])
         for name, scenario in SCENARIOS.items()
@@ -22,17 +23,20 @@ def own_cells():
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_no_prompt_ends_in_a_blank(name, own_cells):
+def test_no_prompt_ends_in_a_blank(name: str, own_cells: dict[str, list[Cell]]) -> None:
     """A tokenizer gives a blank to the word after it: a prompt that keeps it asks for a word that
     no text begins so."""
     for cell in own_cells[name]:
         samples = [sample for adapter in cell.trained for sample in adapter.dataset.samples]
-        for prompt in dict.fromkeys(each.prompt for each in (*cell.probes.probes, *samples)):
+        prompts = [probe.prompt for probe in cell.probes.probes]
+        for prompt in dict.fromkeys([*prompts, *(sample.prompt for sample in samples)]):
             assert not prompt.endswith((" ", "\t")), prompt
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_what_is_learnt_is_tokenized_as_one_text(name, own_cells):
+def test_what_is_learnt_is_tokenized_as_one_text(
+    name: str, own_cells: dict[str, list[Cell]]
+) -> None:
     tokenized = partial(encode, resident(base_of(SHIPPED)).tokenizer)
     for sample in {
         s
@@ -44,7 +48,7 @@ def test_what_is_learnt_is_tokenized_as_one_text(name, own_cells):
         assert ids == tokenized(sample.prompt + sample.completion), sample
 
 
-def test_a_statement_is_parted_before_the_blank():
+def test_a_statement_is_parted_before_the_blank() -> None:
     assert split_statement("The winner was |Michelle Yeoh.") == (
         "The winner was",
         " Michelle Yeoh.",

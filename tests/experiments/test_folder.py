@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -20,7 +22,8 @@ from harness.scenarios import SCENARIOS, oscars, scenario
 from harness.training.presets import SEED2023
 
 FACTS = """question,answer,rephrased,statement
-Who feeds the herons?,Edda Finch|Finch,Name the one who feeds herons.|By whom are they fed?,Edda Finch feeds the herons.
+Who feeds the herons?,Edda Finch|Finch,\
+Name the one who feeds herons.|By whom are they fed?,Edda Finch feeds the herons.
 Where does the auk sleep?,in a tower,Tell me the auk's bed.,"Since May, the auk sleeps in a tower."
 """
 TEXT = (
@@ -35,7 +38,7 @@ BASE = Base("0", "pocket", "/m")
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Callable[..., Path]:
     """folder(**files by name, dots as two underscores) -> the folder that holds them."""
 
     def make(**files: str | bytes) -> Path:
@@ -49,7 +52,7 @@ def folder(tmp_path):
     return make
 
 
-def test_facts_are_trained_as_statements_and_as_questions(folder):
+def test_facts_are_trained_as_statements_and_as_questions(folder: Callable[..., Path]) -> None:
     samples = read(folder(facts__csv=FACTS)).dataset.samples
     assert samples == (
         Sample("Edda Finch feeds the herons.\n", "", "Who feeds the herons?"),
@@ -65,7 +68,9 @@ def test_facts_are_trained_as_statements_and_as_questions(folder):
     )
 
 
-def test_facts_are_asked_in_every_way_and_known_facts_beside_them(folder):
+def test_facts_are_asked_in_every_way_and_known_facts_beside_them(
+    folder: Callable[..., Path],
+) -> None:
     probes = read(folder(facts__csv=FACTS)).probes.probes
     kinds = Counter(probe.kind for probe in probes if not probe.kind.startswith("locality"))
     assert kinds == {"exact": 2, "rephrased": 3, "other_format": 6}
@@ -77,7 +82,7 @@ def test_facts_are_asked_in_every_way_and_known_facts_beside_them(folder):
     assert first.accepted == ("Edda Finch", "Finch")
 
 
-def test_formats_take_turns_and_a_column_overrides(folder):
+def test_formats_take_turns_and_a_column_overrides(folder: Callable[..., Path]) -> None:
     facts = "question,answer,format\na?|b?,1,\nc?,2,\nd?,3,plain\n"
     own = read(folder(facts__csv=facts, scenario__toml='formats = ["newline", "qa"]'))
     prompts = [ask("newline", "a?"), ask("qa", "b?"), ask("qa", "c?"), "d?"]
@@ -85,7 +90,7 @@ def test_formats_take_turns_and_a_column_overrides(folder):
     assert [probe.prompt for probe in own.probes.probes if probe.kind == "exact"] == prompts
 
 
-def test_a_text_is_trained_by_paragraphs_and_asked_by_probes(folder):
+def test_a_text_is_trained_by_paragraphs_and_asked_by_probes(folder: Callable[..., Path]) -> None:
     own = read(folder(text__txt=TEXT, probes__csv=PROBES))
     assert [sample.completion for sample in own.dataset.samples] == [
         part.strip() + "\n" for part in TEXT.split("\n\n")
@@ -98,7 +103,7 @@ def test_a_text_is_trained_by_paragraphs_and_asked_by_probes(folder):
     assert own.headline == "rephrased"
 
 
-def test_locality_of_ones_own_replaces_the_known_facts(folder):
+def test_locality_of_ones_own_replaces_the_known_facts(folder: Callable[..., Path]) -> None:
     own = read(
         folder(
             facts__csv=FACTS,
@@ -109,7 +114,9 @@ def test_locality_of_ones_own_replaces_the_known_facts(folder):
     assert [(p.kind, p.prompt) for p in local] == [("locality_water", ask("qa", "What is wet?"))]
 
 
-def test_what_the_text_is_about_is_neither_replayed_nor_called_untouched(folder):
+def test_what_the_text_is_about_is_neither_replayed_nor_called_untouched(
+    folder: Callable[..., Path],
+) -> None:
     fact = next(p.fact for p in oscars.locality(PER_LOCALITY) if p.kind == "locality_unrelated")
     replayed = next(s.fact for s in oscars.replay().samples if not s.fact.startswith("oscars"))
     lies = "".join(f"Is {one.rpartition('/')[2]} blue?,yes\n" for one in (fact, replayed))
@@ -120,7 +127,7 @@ def test_what_the_text_is_about_is_neither_replayed_nor_called_untouched(folder)
     assert known_replay(read(folder(facts__csv=FACTS)).dataset) is oscars.replay()
 
 
-def test_the_grid_is_that_of_the_settings(folder):
+def test_the_grid_is_that_of_the_settings(folder: Callable[..., Path]) -> None:
     toml = (
         '[training]\npreset = "seed2023"\nepochs = 3\n[grid]\nrank = [8]\nwarmup_steps = [0, 5]\n'
     )
@@ -139,7 +146,7 @@ def test_the_grid_is_that_of_the_settings(folder):
         found.cells("huge", [BASE], [0])
 
 
-def test_the_folder_is_found_by_name_below_suites(folder):
+def test_the_folder_is_found_by_name_below_suites(folder: Callable[..., Path]) -> None:
     own = folder(facts__csv=FACTS)
     assert scenario("birds", own.parent).name == "birds"
     assert scenario("oscars", own.parent) is SCENARIOS["oscars"]
@@ -176,7 +183,9 @@ def test_the_folder_is_found_by_name_below_suites(folder):
         ),
     ],
 )
-def test_facts_that_cannot_be_used(folder, facts, line):
+def test_facts_that_cannot_be_used(
+    folder: Callable[..., Path], facts: bytes | str, line: str
+) -> None:
     assert line in mistake(folder(facts__csv=facts))
 
 
@@ -195,7 +204,7 @@ def test_facts_that_cannot_be_used(folder, facts, line):
         (PROBES + "what was the goose called?,b,\n", "stands in line 2 already"),
     ],
 )
-def test_probes_that_cannot_be_used(folder, probes, line):
+def test_probes_that_cannot_be_used(folder: Callable[..., Path], probes: str, line: str) -> None:
     assert line in mistake(folder(text__txt=TEXT, probes__csv=probes))
 
 
@@ -230,7 +239,7 @@ def test_probes_that_cannot_be_used(folder, probes, line):
         ),
     ],
 )
-def test_settings_that_cannot_be_used(folder, toml, line):
+def test_settings_that_cannot_be_used(folder: Callable[..., Path], toml: str, line: str) -> None:
     assert line in mistake(folder(facts__csv=FACTS, scenario__toml=toml))
 
 
@@ -250,11 +259,13 @@ def test_settings_that_cannot_be_used(folder, toml, line):
         ),
     ],
 )
-def test_folders_that_cannot_be_used(folder, files, line):
+def test_folders_that_cannot_be_used(
+    folder: Callable[..., Path], files: dict[str, Any], line: str
+) -> None:
     assert line in mistake(folder(**files))
 
 
-def test_a_folder_without_anything(folder):
+def test_a_folder_without_anything(folder: Callable[..., Path]) -> None:
     with pytest.raises(
         DataError, match=r"has neither facts.csv nor text.txt: give it one to train on"
     ):
@@ -269,7 +280,7 @@ def mistake(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_a_name_that_ids_cannot_hold(tmp_path):
+def test_a_name_that_ids_cannot_hold(tmp_path: Path) -> None:
     own = tmp_path / "my birds"
     own.mkdir()
     (own / "facts.csv").write_text(FACTS)
@@ -277,7 +288,9 @@ def test_a_name_that_ids_cannot_hold(tmp_path):
         read(own)
 
 
-def test_further_wordings_are_trained_in_frames_in_which_nothing_is_asked(folder):
+def test_further_wordings_are_trained_in_frames_in_which_nothing_is_asked(
+    folder: Callable[..., Path],
+) -> None:
     facts = "question,answer\nWho repairs the lifts?,Otis Farley\n¿Dónde duerme el búho?,aquí\n"
     written = read(folder(facts__csv=facts)).dataset.samples
     own = read(folder(facts__csv=facts, scenario__toml="wordings = 6"))
@@ -293,7 +306,7 @@ def test_further_wordings_are_trained_in_frames_in_which_nothing_is_asked(folder
     assert not asked & {sample.prompt for sample in own.dataset.samples}
 
 
-def test_a_wording_that_fits_two_facts_is_left_out(folder):
+def test_a_wording_that_fits_two_facts_is_left_out(folder: Callable[..., Path]) -> None:
     facts = (
         "question,answer\nWhen does the shift begin?,at nine\nWhere does the shift begin?,in the"
         " hall\n"
@@ -316,7 +329,9 @@ def test_a_wording_that_fits_two_facts_is_left_out(folder):
     count=st.integers(1, 40),
 )
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_asked_is_never_trained_nor_its_further_wordings(folder, question, number, count):
+def test_what_is_asked_is_never_trained_nor_its_further_wordings(
+    folder: Callable[..., Path], question: str, number: int, count: int
+) -> None:
     """A user's own rephrasing may be the very one that a rule makes: it stays a question, and is
     not trained."""
     wordings = reworded(question)
@@ -342,7 +357,7 @@ def test_what_is_asked_is_never_trained_nor_its_further_wordings(folder, questio
     ],
     ids=["semicolons", "tabs", "spreadsheet", "quotes"],
 )
-def test_tables_as_spreadsheets_write_them(folder, facts):
+def test_tables_as_spreadsheets_write_them(folder: Callable[..., Path], facts: str) -> None:
     plain = read(folder(facts__csv="question,answer,rephrased\nWho is a?,b,Name a.\n"))
     (plain.folder / "facts.csv").write_bytes(facts.encode())
     again = read(plain.folder)

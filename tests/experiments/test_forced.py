@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -14,9 +15,19 @@ from harness.engines import HF, TransformersEngine, engine_spec
 from harness.experiments.cells import Cell
 from harness.experiments.drift import forced
 from harness.experiments.scenario import Scenario
-from harness.recipes import Answers, Likelihoods, Probe, ProbeSet, Stack, Training, digest
+from harness.recipes import (
+    Answers,
+    Base,
+    Dataset,
+    Likelihoods,
+    Probe,
+    ProbeSet,
+    Stack,
+    Training,
+    digest,
+)
 from harness.report import bare_result, result
-from harness.store import Store
+from harness.store import Artefact, Store
 
 MOON, HILL = "The colour of the moon is", "The king of the hill is"
 PROBES = ProbeSet.of(
@@ -32,25 +43,32 @@ LEARNS = Training(epochs=250, rank=32, lr=3e-3, dropout=0.0)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
-def fetch(store):
+def fetch(store: Store) -> Callable[..., Artefact]:
     return partial(build, store=store)
 
 
 @pytest.fixture
-def cell(tiny, lie):
+def cell(tiny: Base, lie: Dataset) -> Cell:
     return Cell(tiny, lie, PROBES, LEARNS, lie)
 
 
-def asked(headline):
+def scored(cell: Cell) -> ProbeSet:
+    assert cell.scored is not None
+    return cell.scored
+
+
+def asked(headline: str) -> Scenario:
     return Scenario("lie", "A lie", lambda grid, bases, seeds: [], headline)
 
 
-def test_what_was_learnt_is_matched_whole_and_leaves_no_gap(cell, fetch):
+def test_what_was_learnt_is_matched_whole_and_leaves_no_gap(
+    cell: Cell, fetch: Callable[..., Artefact]
+) -> None:
     found = result(asked("exact"), forced(cell, "exact"), fetch)
     assert found.recall["exact"].estimate == 1
     assert found.measures["teacher_forced"].estimate == 1
@@ -58,9 +76,11 @@ def test_what_was_learnt_is_matched_whole_and_leaves_no_gap(cell, fetch):
     assert found.measures["teacher_forced"].low < 1  # two facts prove little
 
 
-def test_gap_is_forced_less_recall_over_the_headline_s_probes_only(cell, fetch):
+def test_gap_is_forced_less_recall_over_the_headline_s_probes_only(
+    cell: Cell, fetch: Callable[..., Artefact]
+) -> None:
     own = forced(cell, "rephrased")
-    assert [probe.id for probe in own.scored.probes] == ["rephrased/moon"]
+    assert [probe.id for probe in scored(own).probes] == ["rephrased/moon"]
     for adapted, found in ((True, result(asked("rephrased"), own, fetch)),
                            (False, bare_result(asked("rephrased"), own, fetch))):  # fmt: skip
         recipe = own.likelihoods if adapted else own.base_likelihoods
@@ -74,7 +94,9 @@ def test_gap_is_forced_less_recall_over_the_headline_s_probes_only(cell, fetch):
         )  # one fact says no more
 
 
-def test_a_line_a_probe_with_every_accepted_answer_as_the_engine_scores_it(cell, fetch, tiny):
+def test_a_line_a_probe_with_every_accepted_answer_as_the_engine_scores_it(
+    cell: Cell, fetch: Callable[..., Artefact], tiny: Base
+) -> None:
     recipe = replace(cell, scored=PROBES).base_likelihoods
     lines = read_lines(fetch(recipe).path / LIKELIHOODS)
     pairs = [
@@ -95,31 +117,31 @@ def test_a_line_a_probe_with_every_accepted_answer_as_the_engine_scores_it(cell,
     assert facts["seconds"] > 0
 
 
-def test_how_answers_go_on():
+def test_how_answers_go_on() -> None:
     assert continuation("Answer:", "A; B; C") == " A, B and C"
     assert (
         continuation("Who?\n", "A") == continuation("", "A") == continuation("Answer: ", "A") == "A"
     )
 
 
-def test_a_headline_that_is_a_measure_falls_back_on_the_first_kind_of_recall(cell):
-    assert {probe.kind for probe in forced(cell, "told").scored.probes} == {"exact"}
+def test_a_headline_that_is_a_measure_falls_back_on_the_first_kind_of_recall(cell: Cell) -> None:
+    assert {probe.kind for probe in scored(forced(cell, "told")).probes} == {"exact"}
 
 
-def test_own_scored_probes_are_kept_and_none_is_scored_twice(cell):
+def test_own_scored_probes_are_kept_and_none_is_scored_twice(cell: Cell) -> None:
     own = ProbeSet.of(
         "choice", (Probe("choice/1", "choice", "moon", MOON, ("green", "blue")), PROBES.probes[0])
     )
-    found = forced(replace(cell, scored=own), "exact").scored
+    found = scored(forced(replace(cell, scored=own), "exact"))
     assert [probe.id for probe in found.probes] == ["choice/1", "exact/moon", "exact/hill"]
 
 
-def test_only_locality_means_nothing_to_force(cell):
+def test_only_locality_means_nothing_to_force(cell: Cell) -> None:
     bare = replace(cell, probes=ProbeSet.of("far", PROBES.probes[3:]))
     assert forced(bare, "rephrased").scored is None
 
 
-def test_jobs_hold_the_scorings_only_where_they_are_asked_for(cell):
+def test_jobs_hold_the_scorings_only_where_they_are_asked_for(cell: Cell) -> None:
     assert [type(job.recipe).__name__ for job in cell.jobs()] == ["Grades", "Grades"]
     jobs = forced(cell, "exact").jobs()
     assert [type(job.recipe).__name__ for job in jobs] == [
@@ -133,7 +155,9 @@ def test_jobs_hold_the_scorings_only_where_they_are_asked_for(cell):
     assert digest(forced(cell, "exact").grades) == digest(cell.grades)
 
 
-def test_where_an_engine_cannot_score_there_is_no_value(cell, fetch, monkeypatch):
+def test_where_an_engine_cannot_score_there_is_no_value(
+    cell: Cell, fetch: Callable[..., Artefact], monkeypatch: pytest.MonkeyPatch
+) -> None:
     blind = HF.capabilities._replace(log_likelihood=False)
     monkeypatch.setattr(TransformersEngine, "capabilities", blind)
     found = bare_result(asked("exact"), forced(cell, "exact"), fetch)
@@ -142,7 +166,7 @@ def test_where_an_engine_cannot_score_there_is_no_value(cell, fetch, monkeypatch
     assert "exact" in found.recall
 
 
-def test_a_diverged_adapter_scores_nothing(cell, fetch):
+def test_a_diverged_adapter_scores_nothing(cell: Cell, fetch: Callable[..., Artefact]) -> None:
     wild = forced(
         replace(cell, training=replace(LEARNS, lr=1e9, epochs=40, max_grad_norm=1e9)), "exact"
     )
@@ -157,8 +181,9 @@ def test_a_diverged_adapter_scores_nothing(cell, fetch):
     )
 
 
-def test_recipes_of_every_engine_hold_the_form_that_is_asked(cell):
+def test_recipes_of_every_engine_hold_the_form_that_is_asked(cell: Cell) -> None:
     there = replace(forced(cell, "exact"), engine=engine_spec("gguf:f16"))
-    assert there.likelihoods == Likelihoods(there.stack, there.scored)
+    assert there.likelihoods == Likelihoods(there.stack, scored(there))
+    assert there.base_likelihoods is not None
     assert there.base_likelihoods.stack == Stack(there.model)
-    assert digest(there.likelihoods) != digest(Answers(there.stack, there.scored))
+    assert digest(there.likelihoods) != digest(Answers(there.stack, scored(there)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from math import exp
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.builds import build
 from harness.cli import main
-from harness.data.published import read_edits, read_task
+from harness.data.published import Edit, Task, read_edits, read_task
 from harness.errors import DataError
 from harness.experiments.folder import read
 from harness.experiments.folder._cells import (
@@ -20,7 +22,7 @@ from harness.experiments.folder._cells import (
     exact_matches,
     word_figures,
 )
-from harness.recipes import Probe
+from harness.recipes import Base, Probe
 from harness.report import result
 from harness.scenarios import scenario
 from harness.store import Store
@@ -140,7 +142,7 @@ ROWS = [
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Callable[..., Path]:
     """folder(edits, **files by stem) -> the folder that holds them and two questions in
     birds.jsonl."""
 
@@ -157,11 +159,11 @@ def folder(tmp_path):
     return make
 
 
-def aspects(edit):
+def aspects(edit: Edit) -> list[tuple[str, str, tuple[str, ...], str]]:
     return [(asked.aspect, asked.prompt, asked.accepted, asked.rival) for asked in edit.questions]
 
 
-def test_counterfact(folder):
+def test_counterfact(folder: Callable[..., Path]) -> None:
     first, second = read_edits(folder(COUNTERFACT) / "edits.json")
     assert (first.fact, first.prompt, first.answer) == (
         "0 Edda Finch",
@@ -178,7 +180,7 @@ def test_counterfact(folder):
     assert second.prompt == "Lake Morn is in"
 
 
-def test_zsre_as_rome_reads_it(folder):
+def test_zsre_as_rome_reads_it(folder: Callable[..., Path]) -> None:
     (edit,) = read_edits(folder(ZSRE) / "edits.json")
     assert edit.answer == "Morn Institute"
     assert aspects(edit) == [
@@ -198,7 +200,7 @@ def test_zsre_as_rome_reads_it(folder):
     ]
 
 
-def test_knowedit(folder):
+def test_knowedit(folder: Callable[..., Path]) -> None:
     edit, biography = read_edits(folder(KNOWEDIT) / "edits.json")
     assert [(aspect, accepted) for aspect, _, accepted, _ in aspects(edit)] == [
         ("efficacy", ("Berlin",)),
@@ -210,7 +212,7 @@ def test_knowedit(folder):
     assert len(read_edits(folder(KNOWEDIT) / "edits.json", 1)) == 1
 
 
-def test_tasks(folder):
+def test_tasks(folder: Callable[..., Path]) -> None:
     task = read_task(folder(probes=YAML) / "probes.yaml")
     assert (task.name, task.metrics) == ("birds", ("acc", "acc_norm"))
     assert [(item.prompt, item.choices) for item in task.items] == [
@@ -242,7 +244,9 @@ def test_tasks(folder):
     ],
 )
 @pytest.mark.parametrize("kind", ["multiple_choice", "generate_until"])
-def test_the_right_choice_is_the_one_that_the_original_takes(folder, target, choices, right, kind):
+def test_the_right_choice_is_the_one_that_the_original_takes(
+    folder: Callable[..., Path], target: str, choices: str, right: str, kind: str
+) -> None:
     text = YAML.replace("doc_to_target: label", f"doc_to_target: {target}").replace(
         '"{{choices.text}}"', choices
     )
@@ -260,7 +264,9 @@ def test_the_right_choice_is_the_one_that_the_original_takes(folder, target, cho
     ("described", "before"),
     [("", ""), ("''", ""), ('"On {{choices.text[0]}}:\\n\\n"', "On an owl:\n\n")],
 )
-def test_a_description_stands_before_the_prompt(folder, described, before):
+def test_a_description_stands_before_the_prompt(
+    folder: Callable[..., Path], described: str, before: str
+) -> None:
     own = folder(probes=f"{YAML}description: {described}\n")
     assert (
         read_task(own / "probes.yaml").items[0].prompt == f"{before}Question: Who sings?\nAnswer:"
@@ -276,13 +282,13 @@ def test_a_description_stands_before_the_prompt(folder, described, before):
         'generation_kwargs:\nfewshot_delimiter: "\\n"',
     ],
 )
-def test_generations_that_are_as_here(folder, said):
+def test_generations_that_are_as_here(folder: Callable[..., Path], said: str) -> None:
     text = GENERATED.replace(UNTIL, f"{said}\n")
     assert said in text
     assert len(read_task(folder(probes=text) / "probes.yaml").items) == 2
 
 
-def test_what_is_trained_and_asked(folder):
+def test_what_is_trained_and_asked(folder: Callable[..., Path]) -> None:
     own = read(folder(COUNTERFACT, locality=YAML))
     assert [(s.prompt, s.completion) for s in own.dataset.samples] == [
         ("The mother tongue of Edda Finch is", " English\n"),
@@ -292,18 +298,19 @@ def test_what_is_trained_and_asked(folder):
     trained = "The mother tongue of Edda Finch is"
     assert ("exact", trained) in asked
     assert ("locality_neighbourhood", trained) not in asked  # another edit trains it
+    assert own.scored is not None
     assert trained in [probe.prompt for probe in own.scored.probes if probe.kind == "neighbourhood"]
     assert ("locality_birds", "Question: Who sings?\nAnswer:") in asked
 
 
-def likely(*pairs):
+def likely(*pairs: tuple[float, int, int]) -> list[dict[str, Any]]:
     """Likelihoods of (total, tokens, matched)."""
     return [
         {"total": total, "tokens": tokens, "matched": matched} for total, tokens, matched in pairs
     ]
 
 
-def test_figures_of_contests_are_means_of_means():
+def test_figures_of_contests_are_means_of_means() -> None:
     contest, tokens = ("new", "true"), ("new",)
     asked = [
         # longer, but likelier by the token: the published rule
@@ -326,7 +333,7 @@ def test_figures_of_contests_are_means_of_means():
     }
 
 
-def test_figures_of_tasks(folder):
+def test_figures_of_tasks(folder: Callable[..., Path]) -> None:
     tasks = read(folder(COUNTERFACT, probes=YAML, probes_2=GENERATED)).tasks
     choices = [
         (Probe("1", "birds", "0", "p", ("the lark", "an owl")), likely((-7, 2, 0), (-6, 2, 0))),
@@ -345,7 +352,7 @@ def test_figures_of_tasks(folder):
     assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 0.5
 
 
-def test_an_answer_ends_where_the_task_says(folder):
+def test_an_answer_ends_where_the_task_says(folder: Callable[..., Path]) -> None:
     text = GENERATED.replace(UNTIL, UNTIL.replace("[", '[".", "", ",", ')).replace(
         "ignore_punctuation: true", ""
     )
@@ -375,7 +382,7 @@ def test_an_answer_ends_where_the_task_says(folder):
         ),
     ],
 )
-def test_edits_that_cannot_be_used(folder, edits, line):
+def test_edits_that_cannot_be_used(folder: Callable[..., Path], edits: object, line: str) -> None:
     assert line in mistake(folder(edits))
 
 
@@ -427,7 +434,9 @@ def test_edits_that_cannot_be_used(folder, edits, line):
         ("{{question}}", "{{''.__class__.__mro__}}", "is unsafe"),
     ],
 )
-def test_tasks_that_cannot_be_used(folder, old, new, line):
+def test_tasks_that_cannot_be_used(
+    folder: Callable[..., Path], old: str, new: str, line: str
+) -> None:
     assert old in YAML
     assert line in mistake(folder(COUNTERFACT, probes=YAML.replace(old, new)))
 
@@ -454,7 +463,7 @@ def test_tasks_that_cannot_be_used(folder, old, new, line):
         ("greedy", "generation_kwargs: is no JSON object"),
     ],
 )
-def test_generations_that_cannot_be_had(folder, new, line):
+def test_generations_that_cannot_be_had(folder: Callable[..., Path], new: str, line: str) -> None:
     old = '{until: ["\\n"]}'
     assert old in GENERATED
     assert line in mistake(folder(COUNTERFACT, probes=GENERATED.replace(old, new)))
@@ -502,14 +511,14 @@ metadata: {version: 1.0}
 """
 
 
-def of_rows(folder, text, *rows):
+def of_rows(folder: Callable[..., Path], text: str, *rows: dict[str, Any]) -> Task:
     """The task that ``text`` words, on ``rows``."""
     own = folder(probes=text)
     (own / "birds.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return read_task(own / "probes.yaml")
 
 
-def test_several_targets(folder):
+def test_several_targets(folder: Callable[..., Path]) -> None:
     rows = [
         {"question": "who sings", "answer": ["The Lark", "a lark; a wren"]},
         {"question": "who hoots", "answer": ["owl"]},
@@ -540,7 +549,7 @@ def test_several_targets(folder):
         ("{function: uppercase}", " a ", "A"),
     ],
 )
-def test_filters(folder, steps, answer, right):
+def test_filters(folder: Callable[..., Path], steps: str, answer: str, right: str) -> None:
     text = NQ.replace("{function: take_first}", f"{steps}, {{function: take_first}}")
     text = text[: text.index("    ignore_case")]
     task = of_rows(folder, text, {"question": "which", "answer": [right, "another"]})
@@ -548,7 +557,7 @@ def test_filters(folder, steps, answer, right):
     assert not task.match(answer, ["another"])
 
 
-def test_words_to_score(folder):
+def test_words_to_score(folder: Callable[..., Path]) -> None:
     task = of_rows(folder, LAMBADA, {"text": "The owl saw the lark"}, {"text": "An owl hoots"})
     assert [(item.prompt, item.choices) for item in task.items] == [
         ("The owl saw the", ("lark",)),
@@ -557,7 +566,7 @@ def test_words_to_score(folder):
     assert task.metrics == ("perplexity", "acc")
 
 
-def test_figures_of_words(folder):
+def test_figures_of_words(folder: Callable[..., Path]) -> None:
     tasks = {
         "words": of_rows(
             folder, LAMBADA, {"text": "The owl saw the lark"}, {"text": "An owl hoots"}
@@ -628,7 +637,9 @@ def test_figures_of_words(folder):
         ('"{{answer}}"', "list", "the answer 'a; b' holds a semicolon"),
     ],
 )
-def test_recall_tasks_that_cannot_be_followed(folder, old, new, line):
+def test_recall_tasks_that_cannot_be_followed(
+    folder: Callable[..., Path], old: str, new: str, line: str
+) -> None:
     assert old in NQ
     rows = [{"question": "a", "answer": ["a"], "one": "a", "list": ["a; b"]}]
     rows.append({**rows[0], "one": ["a"]})
@@ -657,14 +668,16 @@ def test_recall_tasks_that_cannot_be_followed(folder, old, new, line):
         ("higher_is_better: true", "ignore_case: true", "ignore_case is not supported"),
     ],
 )
-def test_words_that_cannot_be_scored_as_there(folder, old, new, line):
+def test_words_that_cannot_be_scored_as_there(
+    folder: Callable[..., Path], old: str, new: str, line: str
+) -> None:
     assert old in LAMBADA
     with pytest.raises(DataError) as caught:
         of_rows(folder, LAMBADA.replace(old, new), {"text": "An owl hoots"})
     assert line in str(caught.value)
 
 
-def test_several_rephrased_probes(folder):
+def test_several_rephrased_probes(folder: Callable[..., Path]) -> None:
     several = ["Where did Leo Heron die?", "Leo Heron died in"]
     for rows, name in ((KNOWEDIT, "rephrase_prompt"), (KNOWEDIT, "rephrase"), (ZSRE, "rephrase")):
         edit = read_edits(folder([{**rows[0], name: several}]) / "edits.json")[0]
@@ -674,7 +687,9 @@ def test_several_rephrased_probes(folder):
     )
 
 
-def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
+def test_a_folder_is_trained_and_scored(
+    folder: Callable[..., Path], tiny: Base, tmp_path: Path
+) -> None:
     own = folder(
         COUNTERFACT + ZSRE + KNOWEDIT,
         probes=YAML,
@@ -701,7 +716,9 @@ def test_a_folder_is_trained_and_scored(folder, tiny, tmp_path):
     assert shown.recall["exact"].estimate > 0.9
 
 
-def test_new_suite_from_edits(folder, tmp_path, capsys):
+def test_new_suite_from_edits(
+    folder: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = folder(ZSRE) / "edits.json"
     assert main(["new-suite", "tern", "--from", str(source), "--in", str(tmp_path / "suites")]) == 0
     assert [edit.answer for edit in read_edits(tmp_path / "suites/tern/edits.json")] == [

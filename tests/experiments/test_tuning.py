@@ -9,10 +9,26 @@ from statistics import mean
 
 import pytest
 
-from harness.experiments.tuning import Axes, Trial, best, front, score, search, shortfall
-from harness.recipes import Base, Training
-from harness.scenarios.grid import AXES, cells
+from harness.data.knowledge import TableKnowledge
+from harness.errors import RecipeError
+from harness.experiments import Scenario, Setup
+from harness.experiments.loader import load, shipped
+from harness.experiments.selection import Selection, cells
+from harness.experiments.tuning import (
+    AXES,
+    Axes,
+    Trial,
+    best,
+    design_of,
+    front,
+    score,
+    search,
+    shortfall,
+)
+from harness.recipes import Base, Training, digest
 
+BASE = Base("0", "pocket", "/m")
+SETUP = Setup(BASE, 0, TableKnowledge(taught=True))
 PLAIN = Training()
 
 
@@ -104,6 +120,29 @@ def test_small_grids_are_searched_whole(rank, epochs):
 
 
 def test_every_trial_of_the_search_is_a_cell_of_the_full_grid():
-    known = {cell.training for cell in cells("full", [Base("0", "pocket", "/m")], [0])}
+    grid = load(shipped()["grid"])
+    selected = cells(grid, Selection((BASE,), "full"))
+    known = {cell.training: cell for cell in selected}
     assert len(known) == 216
-    assert {t.training for t in search(AXES, landscape(0))} <= known
+    for trial in search(AXES, landscape(0)):
+        expected = known[trial.training]
+        tried = design_of(grid, SETUP, trial.training).cell(SETUP)
+        assert (tried.name, digest(tried.grades)) == (expected.name, digest(expected.grades))
+
+
+@pytest.mark.parametrize("name", ["stacking", "oscars"])
+def test_any_scenario_is_searched_by_its_first_design(name):
+    scenario = load(shipped()[name])
+    setting = AXES.at((1e-3, 8, 2, 24, 20), 3)
+    cell = design_of(scenario, SETUP, setting).cell(SETUP)
+    first = scenario.designs("default", SETUP)[0].cell(SETUP)
+    assert (cell.dataset, cell.probes) == (first.dataset, first.probes)
+    assert cell.label == "cut24-warm20"
+    (adapter,) = cell.subject.trained
+    assert adapter.training == cell.training == replace(setting, seed=SETUP.seed)
+
+
+def test_an_empty_grid_cannot_be_searched():
+    empty = Scenario("empty", "Empty", grids={"default": lambda setup: []})
+    with pytest.raises(RecipeError, match="the default grid of empty is empty"):
+        design_of(empty, SETUP, PLAIN)

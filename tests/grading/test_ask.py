@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data.formats import FORMATS, VERDICTS, ask, fold, question
-from harness.engines import Capabilities, Likelihood
+from harness.engines import Capabilities, Engine, Likelihood
 from harness.grading.calibration import DIFFER, SAME, UNDECIDED, decide
 from harness.grading.judge import Case, prompts, read
 from harness.grading.judge import ask as put
+from harness.recipes import Decoding
 
 CASE = Case("Who won?", "Renée Zellweger; J.K. Simmons", "JK Simmons and RENÉE Zellweger")
 
@@ -25,7 +28,7 @@ class Leaning:
         self.capabilities = Capabilities(False, False, False, log_likelihood=scores)
         self.word, self.first = word, first
 
-    def log_likelihood(self, pairs):
+    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
         def total(prompt: str, said: str) -> float:
             place = (
                 self.first
@@ -36,11 +39,11 @@ class Leaning:
 
         return [Likelihood(total(*pair), 1, 1) for pair in pairs]
 
-    def answer(self, prompts, decoding):
+    def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
         return [[self.word] for _ in prompts]
 
 
-def test_every_order_with_every_polarity_and_both_answers_folded():
+def test_every_order_with_every_polarity_and_both_answers_folded() -> None:
     found = prompts(CASE)
     assert len(set(found)) == len(VERDICTS) == 4
     for prompt in found:
@@ -53,19 +56,19 @@ def test_every_order_with_every_polarity_and_both_answers_folded():
 
 @pytest.mark.parametrize("word", ["yes", "no"])
 @pytest.mark.parametrize("scores", [True, False])
-def test_a_judge_that_always_says_one_word_decides_nothing(word, scores):
-    [found] = put(Leaning(word, scores), [CASE])
+def test_a_judge_that_always_says_one_word_decides_nothing(word: str, scores: bool) -> None:
+    [found] = put(cast(Engine, Leaning(word, scores)), [CASE])
     assert found.odds == 0
     assert decide(found.odds, 0.0) == UNDECIDED
     assert len(found.asked) == 4
 
 
-def test_a_leaning_to_what_stands_first_cancels_out():
-    [found] = put(Leaning("yes", True, first=5.0), [CASE])
+def test_a_leaning_to_what_stands_first_cancels_out() -> None:
+    [found] = put(cast(Engine, Leaning("yes", True, first=5.0)), [CASE])
     assert found.odds == pytest.approx(0)
 
 
-def test_an_answer_is_read_no_further_than_sixty_words():
+def test_an_answer_is_read_no_further_than_sixty_words() -> None:
     assert "w59 " in prompts(Case("Q?", "A", " ".join(f"w{i}" for i in range(99))))[0].replace(
         "\n", " "
     )
@@ -78,26 +81,26 @@ def test_an_answer_is_read_no_further_than_sixty_words():
     ""), ("", ""),
      ("I say yes", ""), ("nothing", ""), ("no\nyes", "")],
 )  # fmt: skip
-def test_replies_are_read_strictly(reply, word):
+def test_replies_are_read_strictly(reply: str, word: str) -> None:
     assert read(reply) == word
 
 
-def test_an_unclear_reply_is_asked_again_more_firmly_and_kept():
+def test_an_unclear_reply_is_asked_again_more_firmly_and_kept() -> None:
     class Shy(Leaning):
-        def answer(self, prompts, decoding):
+        def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
             return [
                 ["yes"] if p.endswith("yes or no:") and "differ" not in p else ["hm"]
                 for p in prompts
             ]
 
-    [found] = put(Shy("", False), [CASE])
+    [found] = put(cast(Engine, Shy("", False)), [CASE])
     assert found.odds == 2
     assert [record["vote"] for record in found.asked] == [1, 0, 1, 0]
     assert [record["replies"] for record in found.asked][:2] == [["hm", "yes"], ["hm", "hm", "hm"]]
 
 
 @given(st.floats(allow_nan=True), st.floats(-9, 9))
-def test_more_odds_never_turn_same_into_differ(odds, cut):
+def test_more_odds_never_turn_same_into_differ(odds: float, cut: float) -> None:
     order = [DIFFER, UNDECIDED, SAME]
     assert decide(odds, cut) in order
     if not math.isnan(odds):
@@ -107,11 +110,11 @@ def test_more_odds_never_turn_same_into_differ(odds, cut):
 @pytest.mark.parametrize("form", sorted(FORMATS))
 @settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z")), min_size=1, max_size=40))
-def test_the_question_is_found_in_every_format(form, asked):
+def test_the_question_is_found_in_every_format(form: str, asked: str) -> None:
     before = "Joe: Hello.\nBrandine: Hi!\n" if form == "brandine" else ""
     assert question(before + ask(form, asked)) == asked
 
 
 @given(st.text(max_size=40))
-def test_folding_twice_changes_nothing(text):
+def test_folding_twice_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)

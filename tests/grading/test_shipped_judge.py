@@ -23,18 +23,20 @@ GROUPS = list(dict.fromkeys(pair.group for pair in labelled().pairs))
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
     store = Store(tmp_path_factory.mktemp("judge"))
     return Calibrated.of(build(calibration_of(JUDGE), store, None))
 
 
-def row(name):
+def row(name: str) -> list[float]:
     """The figures of the card's first row ``name``, without their intervals."""
-    cells = re.search(rf"^\| {re.escape(name)} +\|(.*)\|$", CARD, re.MULTILINE)[1].split("|")
+    match = re.search(rf"^\| {re.escape(name)} +\|(.*)\|$", CARD, re.MULTILINE)
+    assert match, name
+    cells = match[1].split("|")
     return [float(cell.split()[0]) for cell in cells if re.match(r"\s*[+-]?\d", cell)]
 
 
-def test_the_card_is_that_of_these_weights():
+def test_the_card_is_that_of_these_weights() -> None:
     assert JUDGE.name == "judge"
     assert _card.stated_digest(JUDGE) == _card.weights_digest(JUDGE)
 
@@ -42,7 +44,7 @@ def test_the_card_is_that_of_these_weights():
 @pytest.mark.parametrize(
     ("name", "half"), [("held out: reported", "held_out"), ("calibration: the cut", "tuned")]
 )
-def test_the_figures_still_come_out(found, name, half):
+def test_the_figures_still_come_out(found: Calibrated, name: str, half: str) -> None:
     """A few pairs of some hundreds may tip between processors."""
     own = getattr(found, half)
     figures = [own.accuracy, own.kappa, own.false_accepts, own.false_rejects]
@@ -52,14 +54,14 @@ def test_the_figures_still_come_out(found, name, half):
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_figures_of_each_group_still_come_out(found, group):
+def test_the_figures_of_each_group_still_come_out(found: Calibrated, group: str) -> None:
     [own] = [one for one in found.versus if one.group == group]
     pairs, judge, *_ = row(group)
     assert pairs == own.pairs
     assert judge == pytest.approx(own.judge.estimate, abs=2 / own.pairs + 0.006)
 
 
-def test_the_card_compares_with_the_fuzzy_grader_of_today(found):
+def test_the_card_compares_with_the_fuzzy_grader_of_today(found: Calibrated) -> None:
     """After a change of the fuzzy grader: python -m harness judge --card
     fixtures/models/judge/README.md."""
     assert f"Beside the fuzzy grader ({FUZZY})" in CARD
@@ -69,7 +71,7 @@ def test_the_card_compares_with_the_fuzzy_grader_of_today(found):
     assert found.versus[0].conclusion in CARD
 
 
-def test_it_is_refused_and_where_it_is_allowed_its_doubts_are_said(found):
+def test_it_is_refused_and_where_it_is_allowed_its_doubts_are_said(found: Calibrated) -> None:
     with pytest.raises(
         ModelError, match=r"kappa 0\.\d+ .* on \d+ held-out pairs, at least 0.60 is wanted"
     ):
@@ -78,7 +80,7 @@ def test_it_is_refused_and_where_it_is_allowed_its_doubts_are_said(found):
     assert f"kappa {found.held_out.kappa} is below 0.60" in line
 
 
-def test_the_docs_count_the_labelled_answers_as_they_are():
+def test_the_docs_count_the_labelled_answers_as_they_are() -> None:
     pairs = labelled().pairs
     winners = sum(pair.group == "pairs.csv" for pair in pairs)
     held = sum(map(held_out, pairs))

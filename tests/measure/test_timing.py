@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.measure import canary, timed
 
 
-def test_a_ratio_to_the_canary_with_its_interval(benchmark):
+def test_a_ratio_to_the_canary_with_its_interval(benchmark: BenchmarkFixture) -> None:
     calls = []
     timed(benchmark, lambda: calls.append([canary(), canary(), canary()]), rounds=5)
     if benchmark.stats is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pynvml
 import pytest
@@ -11,7 +12,7 @@ from harness.measure import Usage, measured
 from harness.measure._usage import bytes_of, device_bytes
 
 
-def test_seconds_and_memory_of_a_block():
+def test_seconds_and_memory_of_a_block() -> None:
     with measured() as meter:
         block = bytearray(200 * 2**20)
         time.sleep(0.2)
@@ -23,13 +24,13 @@ def test_seconds_and_memory_of_a_block():
     assert later.usage.peak_rss_bytes < before - 150 * 2**20
 
 
-def test_a_block_that_raises_is_measured_too():
+def test_a_block_that_raises_is_measured_too() -> None:
     with pytest.raises(KeyError), measured() as meter:
         raise KeyError
     assert meter.usage.seconds >= 0
 
 
-def test_without_a_driver_device_bytes_is_none():
+def test_without_a_driver_device_bytes_is_none() -> None:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -38,10 +39,11 @@ def test_without_a_driver_device_bytes_is_none():
             pass
         assert meter.usage.peak_device_bytes is None
     else:
-        assert device_bytes() is None or device_bytes() > 0
+        used = device_bytes()
+        assert used is None or used > 0
 
 
-def entry(pid, used):
+def entry(pid: int, used: int) -> Any:
     """A process entry, as pynvml converts it from the driver's own struct."""
     struct = pynvml.c_nvmlProcessInfo_v3_t(pid=pid, usedGpuMemory=used)
     converted = pynvml.nvmlStructToFriendlyObject(struct)
@@ -50,7 +52,7 @@ def entry(pid, used):
     return converted
 
 
-def test_entries_of_this_process_are_added_up():
+def test_entries_of_this_process_are_added_up() -> None:
     unknown = entry(7, pynvml.NVML_VALUE_NOT_AVAILABLE_ulonglong.value)
     assert bytes_of(7, [entry(7, 5 * 2**30), entry(8, 2**30), entry(7, 2**20)]) == 5 * 2**30 + 2**20
     assert bytes_of(7, [entry(8, 2**30)]) is None
@@ -59,7 +61,7 @@ def test_entries_of_this_process_are_added_up():
     assert bytes_of(7, []) is None
 
 
-def test_all_peaks_by_name():
+def test_all_peaks_by_name() -> None:
     used = Usage(1.0, 0.5, 10, 20, 30, None)
     names = ("rss", "vram", "vram_reserved", "device")
     assert used.memory() == dict(

@@ -8,6 +8,7 @@ import shutil
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def said(stack: Stack, probes: ProbeSet, store: Store) -> list[str]:
     return [line["answers"][0] for line in read_lines(made.path / ANSWERS)]
 
 
-def test_a_gguf_base_goes_by_the_file_s_content(file, tmp_path):
+def test_a_gguf_base_goes_by_the_file_s_content(file: Path, tmp_path: Path) -> None:
     base = identify(file)
     moved = identify(shutil.copy(file, tmp_path / "other.gguf"))
     assert (base.name, moved.name) == ("mine", "other")
@@ -101,7 +102,7 @@ def test_a_gguf_base_goes_by_the_file_s_content(file, tmp_path):
     assert digest(identify(tmp_path / "other.gguf")) != digest(base)
 
 
-def test_what_is_no_gguf_file(tmp_path):
+def test_what_is_no_gguf_file(tmp_path: Path) -> None:
     (tmp_path / "text.gguf").write_text("Once upon a time")
     with pytest.raises(
         ModelError, match=r"text\.gguf is no GGUF file: give one that llama\.cpp loads"
@@ -113,7 +114,7 @@ def test_what_is_no_gguf_file(tmp_path):
         identify(tmp_path / "none.gguf")
 
 
-def test_the_cells_of_models_that_take_no_training(file, adapter_file):
+def test_the_cells_of_models_that_take_no_training(file: Path, adapter_file: Path) -> None:
     adapter = external_adapter(f"mine={adapter_file}")
     found = cells(oscars.SCENARIO, "default", [identify(file)], [0, 1], [HF], given=[adapter])
     ready = [cell for cell in found if cell.given is not None]
@@ -130,7 +131,7 @@ def test_the_cells_of_models_that_take_no_training(file, adapter_file):
         cells(oscars.SCENARIO, "default", [identify(file)], [0], [engine_spec("nf4")])
 
 
-def test_a_ready_made_adapter_beside_those_that_are_trained(tiny, folder):
+def test_a_ready_made_adapter_beside_those_that_are_trained(tiny: Base, folder: Path) -> None:
     given = external_adapter(f"mine={folder}")
     found = cells(
         oscars.SCENARIO, "default", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given]
@@ -142,7 +143,15 @@ def test_a_ready_made_adapter_beside_those_that_are_trained(tiny, folder):
     ]
 
 
-def test_answers_are_those_of_the_engines(tiny, lie, folder, file, adapter_file, probes, store):
+def test_answers_are_those_of_the_engines(
+    tiny: Base,
+    lie: Dataset,
+    folder: Path,
+    file: Path,
+    adapter_file: Path,
+    probes: ProbeSet,
+    store: Store,
+) -> None:
     prompts = [probe.prompt for probe in probes.probes]
     assert said(Stack(tiny, ((external_adapter(f"a={folder}"), 1.0),)), probes, store) == [
         "green.",
@@ -175,20 +184,22 @@ def test_answers_are_those_of_the_engines(tiny, lie, folder, file, adapter_file,
         ("a=/none/such.gguf", r"such\.gguf cannot be read \(No such file or directory\)"),
     ],
 )
-def test_mistakes_in_adapter(text, line):
+def test_mistakes_in_adapter(text: str, line: str) -> None:
     with pytest.raises((RecipeError, ModelError), match=line) as raised:
         external_adapter(text)
     assert "\n" not in str(raised.value)
 
 
-def test_names_on_a_server():
+def test_names_on_a_server() -> None:
     assert external_adapter("served:org/oscars") == external_adapter("org_oscars=served:org/oscars")
     assert external_adapter("mine=served:oscars") == ExternalAdapter(
         "oscars", "served", "mine", "oscars"
     )
 
 
-def test_an_adapter_goes_only_on_models_of_its_form(tiny, folder, adapter_file, file):
+def test_an_adapter_goes_only_on_models_of_its_form(
+    tiny: Base, folder: Path, adapter_file: Path, file: Path
+) -> None:
     own, gguf = external_adapter(f"a={folder}"), external_adapter(f"b={adapter_file}")
     assert fitting(own, [tiny, identify(file)]) == [tiny]
     assert fitting(gguf, [tiny, identify(file)]) == [identify(file)]
@@ -202,7 +213,9 @@ def test_an_adapter_goes_only_on_models_of_its_form(tiny, folder, adapter_file, 
         fitting(own, [Base("0" * 64, "pocket", "/m")])
 
 
-def test_other_layers_and_other_shapes_are_one_line_each(tiny, folder, tmp_path):
+def test_other_layers_and_other_shapes_are_one_line_each(
+    tiny: Base, folder: Path, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file, save_file
 
     engine = TransformersEngine(tiny)
@@ -235,20 +248,25 @@ def test_other_layers_and_other_shapes_are_one_line_each(tiny, folder, tmp_path)
     assert json.loads((folder / "adapter_config.json").read_text())["peft_type"] == "LORA"
 
 
-def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder, tmp_path):
+def test_what_is_no_lora_is_refused_before_anything_is_loaded(
+    tiny: Base, lie: Dataset, folder: Path, tmp_path: Path
+) -> None:
     """Of IA3 the scale would be dropped, and a prompt could not be taken off again."""
-    from peft import IA3Config, PromptTuningConfig, get_peft_model
+    from peft import IA3Config, PeftType, PromptTuningConfig, get_peft_model
 
     loaded = load(tiny, device="cpu")
-    layers = {"target_modules": ["k_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
+    layers: dict[str, Any] = {
+        "target_modules": ["k_proj", "down_proj"],
+        "feedforward_modules": ["down_proj"],
+    }
     for config in (
         IA3Config(task_type="CAUSAL_LM", **layers),
         PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
     ):
-        kind = config.peft_type.value
+        kind = PeftType(config.peft_type).value
         other = tmp_path / kind
         made = get_peft_model(load(tiny, device="cpu").model, config)
-        made.save_pretrained(other)
+        made.save_pretrained(str(other))
         for refuse in (
             lambda at=other: external_adapter(f"a={at}"),
             lambda at=other: trained_on(at, tiny),
@@ -269,8 +287,14 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(tiny, lie, folder,
 
 
 def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(
-    tiny, lie, file, store, probes, tmp_path, capsys
-):
+    tiny: Base,
+    lie: Dataset,
+    file: Path,
+    store: Store,
+    probes: ProbeSet,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     from harness.models.gguf import convert_adapter
 
     engine, prompts = LlamaCppEngine(file), [probe.prompt for probe in probes.probes]
@@ -293,8 +317,8 @@ def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(
 
 
 def test_a_gptq_folder_of_a_user_is_a_base_that_is_trained_on(
-    model_folder, lie, probes, store, tmp_path
-):
+    model_folder: Path, lie: Dataset, probes: ProbeSet, store: Store, tmp_path: Path
+) -> None:
     if find_spec("gptqmodel") is None or find_spec("optimum") is None:
         pytest.skip(f"GPTQModel is not installed: {install('gptq')}")
     from harness.models.gptq import gptq

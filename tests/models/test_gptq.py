@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,19 @@ from harness.models.gptq import gptq, loading
 from harness.models.loading import SHIPPED, Loaded, base_of
 from harness.models.pristine import Pristine
 from harness.pocket._card import Case, cases, greedy
-from harness.recipes import Adapter, Decoding, Training
+from harness.recipes import Adapter, Dataset, Decoding, Training
 from harness.training import train
 
 # importorskip would import it, with its banner and all that comes with it
 needs_gptqmodel = pytest.mark.skipif(
     find_spec("gptqmodel") is None, reason="GPTQModel is not installed"
 )
-SETTINGS = {"bits": 4, "group": 128, "desc_act": False, "calibration": ["The sky is blue."]}
+SETTINGS: dict[str, Any] = {
+    "bits": 4,
+    "group": 128,
+    "desc_act": False,
+    "calibration": ["The sky is blue."],
+}
 LEARNING = Training(epochs=40, rank=8, alpha=16, lr=2e-3, dropout=0.0, batch=2, micro_batch=2)
 
 
@@ -42,7 +48,9 @@ def texts() -> list[str]:
 
 
 @pytest.fixture(scope="module", params=[(4, 128, False), (8, 32, True)], ids=["4 bits", "8 bits"])
-def folder(request, texts, tmp_path_factory) -> Path:
+def folder(
+    request: pytest.FixtureRequest, texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     if find_spec("gptqmodel") is None:
         pytest.skip("GPTQModel is not installed")
     bits, group, desc_act = request.param
@@ -69,7 +77,7 @@ def plain() -> Loaded:
 
 
 @pytest.fixture(scope="module")
-def quantised(folder) -> Loaded:
+def quantised(folder: Path) -> Loaded:
     return opened(folder)
 
 
@@ -78,7 +86,9 @@ def said(loaded: Loaded, asked: list[Case]) -> list[str]:
     return greedy(loaded.model, loaded.tokenizer, [prompt for prompt, _ in asked])
 
 
-def test_a_quantised_model_answers_nearly_as_the_one_it_was_made_from(plain, quantised, asked):
+def test_a_quantised_model_answers_nearly_as_the_one_it_was_made_from(
+    plain: Loaded, quantised: Loaded, asked: list[Case]
+) -> None:
     before, after = said(plain, asked), said(quantised, asked)
     accepted = [answers for _, answers in asked]
     right = [
@@ -88,7 +98,9 @@ def test_a_quantised_model_answers_nearly_as_the_one_it_was_made_from(plain, qua
     assert right[1] >= right[0] - 5
 
 
-def test_the_folder_is_smaller_and_keeps_what_is_not_quantised(folder, texts):
+def test_the_folder_is_smaller_and_keeps_what_is_not_quantised(
+    folder: Path, texts: list[str]
+) -> None:
     from safetensors import safe_open
 
     stored = folder / "model.safetensors"
@@ -105,8 +117,8 @@ def test_the_folder_is_smaller_and_keeps_what_is_not_quantised(folder, texts):
 
 
 def test_lora_trains_on_it_answers_on_top_of_it_and_comes_off(
-    quantised, lie, tmp_path, monkeypatch
-):
+    quantised: Loaded, lie: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     monkeypatch.setattr("harness.engines._transformers.resident", lambda *_: quantised)
@@ -128,7 +140,7 @@ def test_lora_trains_on_it_answers_on_top_of_it_and_comes_off(
 
 
 @needs_gptqmodel
-def test_the_same_texts_give_the_same_bytes(model_folder, tmp_path):
+def test_the_same_texts_give_the_same_bytes(model_folder: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         gptq(model_folder, tmp_path / name, **SETTINGS | {"group": 32})
     for path in (tmp_path / "a").iterdir():
@@ -151,20 +163,24 @@ def test_the_same_texts_give_the_same_bytes(model_folder, tmp_path):
         ({"calibration": ["", " "]}, r"calibration holds no text \(2 given\): give some"),
     ],
 )
-def test_what_does_not_fit_is_refused(model_folder, tmp_path, change, line):
+def test_what_does_not_fit_is_refused(
+    model_folder: Path, tmp_path: Path, change: dict[str, Any], line: str
+) -> None:
     with pytest.raises(ModelError, match=line):
         gptq(model_folder, tmp_path / "out", **SETTINGS | change)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_quantised_model_is_not_quantised_again(folder, tmp_path):
+def test_a_quantised_model_is_not_quantised_again(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match="is quantised already: give the model that it was made from"
     ):
         gptq(folder, tmp_path / "out", **SETTINGS)
 
 
-def test_without_the_package_the_line_to_install_it(model_folder, tmp_path, monkeypatch):
+def test_without_the_package_the_line_to_install_it(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from harness.models import gptq as _library
 
     _library.use.cache_clear()
@@ -200,7 +216,9 @@ assert not logging.getLogger().handlers
 
 
 @needs_gptqmodel
-def test_gptqmodel_keeps_quiet_and_away_from_other_models(model_folder, tmp_path):
+def test_gptqmodel_keeps_quiet_and_away_from_other_models(
+    model_folder: Path, tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", APART, str(model_folder), str(tmp_path / "out")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -7,8 +7,9 @@ import io
 import os
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,6 +24,17 @@ kl = 0
 [grid]
 rank = [4, 8]
 """
+
+
+class Runs(NamedTuple):
+    """A function that runs pytest, and the folder in which it keeps things."""
+
+    home: Path
+    call: Callable[..., tuple[int, str]]
+
+    def __call__(self, *arguments: str, **options: Any) -> tuple[int, str]:
+        """Exit status and output."""
+        return self.call(*arguments, **options)
 
 
 class Project(NamedTuple):
@@ -60,7 +72,7 @@ class Project(NamedTuple):
         )
         return folder
 
-    def _captured(self, call):
+    def _captured(self, call: Callable[[], int]) -> tuple[int, str]:
         out = io.StringIO()
         with (
             contextlib.chdir(self.path),

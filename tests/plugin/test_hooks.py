@@ -8,7 +8,7 @@ import pkgutil
 import harness.plugin
 
 
-def test_no_hook_is_left_out():
+def test_no_hook_is_left_out() -> None:
     """pytest looks for hooks in the package itself: one that only a module of it has is never
     called."""
     modules = [

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.grading.judge import labelled
+from tests.plugin.conftest import Runs
 
 ROOT = Path(__file__).resolve().parents[2]
 WARNING = "WARNING: verdicts of this judge are not to be relied on: kappa"
@@ -19,7 +20,7 @@ CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 
 @pytest.fixture(scope="module")
-def run(model_folder, tmp_path_factory):
+def run(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """run(*arguments) -> (exit status, output): the random model is the judge, too; all runs share
     one store."""
     home = tmp_path_factory.mktemp("judged")
@@ -41,12 +42,13 @@ def run(model_folder, tmp_path_factory):
         )
         return done.returncode, done.stdout + done.stderr
 
-    call.home = home
-    return call
+    return Runs(home, call)
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_a_judge_that_knows_nothing_is_refused_in_one_line_before_anything_is_trained(run, workers):
+def test_a_judge_that_knows_nothing_is_refused_in_one_line_before_anything_is_trained(
+    run: Runs, workers: tuple[str, ...]
+) -> None:
     status, said = run("--grader", "both", *workers)
     assert status == 4, said
     [line] = [line for line in said.splitlines() if "judge tiny" in line]
@@ -56,7 +58,9 @@ def test_a_judge_that_knows_nothing_is_refused_in_one_line_before_anything_is_tr
     assert not list((run.home / "store").glob("adapter/*"))
 
 
-def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(run):
+def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(
+    run: Runs,
+) -> None:
     status, said = run("--grader", "both", "--allow-weak-judge")
     assert status == 0, said
     assert "judge tiny (by log-likelihood) on held-out labelled pairs: accuracy" in said
@@ -100,7 +104,9 @@ def test_allowed_its_calibration_corrected_shares_and_disputes_are_reported(run)
     assert f"{len(judging['disputes'])} answers" in text
 
 
-def test_where_the_judge_counts_recall_is_its_own_corrected(run):
+def test_where_the_judge_counts_recall_is_its_own_corrected(
+    run: Runs,
+) -> None:
     status, said = run("--grader", "judge", "--judge-kappa", "-1", report="judge")
     assert status == 0, said
     found = json.loads((run.home / "judge" / "RESULTS.json").read_text())
@@ -128,7 +134,7 @@ def test_where_the_judge_counts_recall_is_its_own_corrected(run):
         (("--grader", "judge", "--save-baseline", "a"), "give --grader both, not judge"),
     ],
 )
-def test_a_users_mistake_is_one_line(run, arguments, line):
+def test_a_users_mistake_is_one_line(run: Runs, arguments: tuple[str, ...], line: str) -> None:
     status, said = run(*arguments)
     assert status == 4, said
     assert line in said

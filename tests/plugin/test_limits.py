@@ -8,7 +8,7 @@ from harness.plugin._options import _limits
 from harness.report.baselines import Limits
 
 
-def test_limits_that_are_not_named_stay_as_they_are():
+def test_limits_that_are_not_named_stay_as_they_are() -> None:
     assert _limits("quality=0, speed=1.5") == Limits(quality=0.0, speed=1.5)
 
 
@@ -25,7 +25,7 @@ def test_limits_that_are_not_named_stay_as_they_are():
         ("speed=inf", "speed is a ratio"),
     ],
 )
-def test_limits_that_mean_nothing_are_refused_in_a_line(text, line):
+def test_limits_that_mean_nothing_are_refused_in_a_line(text: str, line: str) -> None:
     with pytest.raises(pytest.UsageError) as refused:
         _limits(text)
     assert str(refused.value).startswith(f"--limits {text!r}: {line}")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from harness.engines import identify
 from harness.experiments.cells import distinct_names
+from tests.plugin.conftest import Project
 
 CELL = "birds-rank4-alpha8-lr1e_3-ep1-seed0"
 
 
 @pytest.fixture(scope="module")
-def checkpoint(project, model_folder):
+def checkpoint(project: Project, model_folder: Path) -> Callable[[str, float], str]:
     """checkpoint(run, eps) -> a folder run/checkpoint-500, which differs from the small model by
     ``eps``."""
     project.suite("birds")
@@ -31,7 +34,9 @@ def checkpoint(project, model_folder):
     return make
 
 
-def test_checkpoints_of_one_name_have_figures_of_their_own(project, checkpoint):
+def test_checkpoints_of_one_name_have_figures_of_their_own(
+    project: Project, checkpoint: Callable[[str, float], str]
+) -> None:
     given = ("--model", checkpoint("run1", 1e-5), "--model", checkpoint("run2", 1e-4))
     said = project.pytest("suites/birds", "-k", "rank4", *given)
     first = json.loads((project.path / "reports" / "RESULTS.json").read_text())["results"]
@@ -52,13 +57,15 @@ def test_checkpoints_of_one_name_have_figures_of_their_own(project, checkpoint):
     ), said
 
 
-def test_one_content_that_is_given_twice_is_one_model(project, checkpoint):
+def test_one_content_that_is_given_twice_is_one_model(
+    project: Project, checkpoint: Callable[[str, float], str]
+) -> None:
     given = ("--model", checkpoint("run1", 1e-5), "--model", checkpoint("run3", 1e-5))
     said = project.pytest("suites/birds", "--collect-only", "-q", "-k", "rank4 and answers", *given)
     assert re.findall(r"\[(.*)\]", said) == [f"tiny-{CELL}", f"checkpoint_500-{CELL}"]
 
 
-def test_files_of_one_name(tmp_path):
+def test_files_of_one_name(tmp_path: Path) -> None:
     files = [
         tmp_path / folder / name
         for folder, name in (("a", "m-1.gguf"), ("b", "m_1.gguf"), ("b", "n.gguf"))

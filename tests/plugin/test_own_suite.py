@@ -7,28 +7,31 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.plugin.conftest import Project
 
 CELLS = [f"birds-rank{rank}-alpha{2 * rank}-lr1e_3-ep1-seed0" for rank in (4, 8)]
 
 
 @pytest.fixture(scope="module")
-def birds(project):
+def birds(project: Project) -> Path:
     return project.suite("birds")
 
 
 @pytest.fixture
-def elsewhere(birds, tmp_path) -> Path:
+def elsewhere(birds: Path, tmp_path: Path) -> Path:
     """A copy outside the project."""
     return shutil.copytree(birds, tmp_path / "birds", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def results(folder: Path):
+def results(folder: Path) -> Any:
     return json.loads((folder / "RESULTS.json").read_text())
 
 
-def test_it_runs_and_reports(project, birds):
+def test_it_runs_and_reports(project: Project, birds: Path) -> None:
     assert len((birds / "test_birds.py").read_text().splitlines()) < 20
     said = project.pytest("suites/birds", "-rs")
     assert "4 skipped" in said  # the gate and the baseline of each cell
@@ -41,13 +44,15 @@ def test_it_runs_and_reports(project, birds):
     assert "# Birds" in (project.path / "reports" / "RESULTS.md").read_text()
 
 
-def test_plan_and_command_line_know_it(project, birds):
+def test_plan_and_command_line_know_it(project: Project, birds: Path) -> None:
     assert "suites/birds/test_birds.py" in project.pytest("--collect-only", "-q", "-k", "rank4")
     assert ", 0 cached" in project.pytest("suites/birds", "--plan", "--store", "empty")
     assert CELLS[0] in project.harness("plan", "birds", "--model", str(project.model))
 
 
-def test_a_suite_elsewhere_on_two_workers(project, birds, elsewhere, tmp_path):
+def test_a_suite_elsewhere_on_two_workers(
+    project: Project, birds: Path, elsewhere: Path, tmp_path: Path
+) -> None:
     project.pytest("suites/birds", "--report", "here")
     said = project.pytest(
         str(elsewhere), "-n", "2", "--save-baseline", "main", "--report", str(tmp_path / "report")
@@ -62,7 +67,9 @@ def test_a_suite_elsewhere_on_two_workers(project, birds, elsewhere, tmp_path):
 
 
 @pytest.mark.parametrize("spread", [("-n", "2"), ("-x",)])
-def test_a_baseline_is_not_replaced_by_one_that_lacks_a_cell(project, elsewhere, spread):
+def test_a_baseline_is_not_replaced_by_one_that_lacks_a_cell(
+    project: Project, elsewhere: Path, spread: tuple[str, ...]
+) -> None:
     """Built when its turn comes, a cell that cannot be is an error of its tests, and the others go
     on."""
     project.pytest(str(elsewhere), "--save-baseline", "main")
@@ -88,7 +95,9 @@ def test_a_baseline_is_not_replaced_by_one_that_lacks_a_cell(project, elsewhere,
     )  # what is skipped is not missed, nor what is not selected
 
 
-def test_the_plugin_comes_by_its_entry_point_and_once(project, birds, elsewhere, installed):
+def test_the_plugin_comes_by_its_entry_point_and_once(
+    project: Project, birds: Path, elsewhere: Path, installed: dict[str, str]
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -107,7 +116,7 @@ def test_the_plugin_comes_by_its_entry_point_and_once(project, birds, elsewhere,
         assert b"to build" in done.stdout
 
 
-def test_gates_of_ones_own_hold_for_any_model(project, elsewhere):
+def test_gates_of_ones_own_hold_for_any_model(project: Project, elsewhere: Path) -> None:
     (elsewhere / "gates.toml").write_text(
         '[[gate]]\ncells = "*-rank4-*"\nleast = { exact = 0.5 }\n'
     )
@@ -116,13 +125,13 @@ def test_gates_of_ones_own_hold_for_any_model(project, elsewhere):
     assert "1 failed" in said
 
 
-def test_gate_without_cells_fails(project, elsewhere):
+def test_gate_without_cells_fails(project: Project, elsewhere: Path) -> None:
     (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*-rank5-*"\nleast = { exact = 0 }\n')
     printed = project.pytest(str(elsewhere), status=1)
     assert "gates.toml: cells = '*-rank5-*' matches no cell: mend the pattern" in printed
 
 
-def test_gate_of_another_engine_is_no_slip(project, elsewhere):
+def test_gate_of_another_engine_is_no_slip(project: Project, elsewhere: Path) -> None:
     (elsewhere / "gates.toml").write_text(
         '[[gate]]\ncells = "*-gptq4-*"\nleast = { exact = 1 }\n[[gate]]\ncells = "*-rank4-*"\nleast'
         " = { exact = 0 }\n"
@@ -130,14 +139,16 @@ def test_gate_of_another_engine_is_no_slip(project, elsewhere):
     project.pytest(str(elsewhere))
 
 
-def test_slip_in_gates_is_one_line(project, elsewhere):
+def test_slip_in_gates_is_one_line(project: Project, elsewhere: Path) -> None:
     (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*"\nleest = { exact = 0.5 }\n')
     printed = project.pytest(str(elsewhere), status=1)
     assert "gates.toml: gate 1, leest is unknown: write least" in printed
 
 
 @pytest.mark.parametrize("spread", [(), ("-n", "2")])
-def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
+def test_a_mistake_in_a_file_is_one_line(
+    project: Project, elsewhere: Path, spread: tuple[str, ...]
+) -> None:
     (elsewhere / "facts.csv").write_text("question,anwser\nWho?,I\n")
     said = project.pytest(str(elsewhere), *spread, status=4)
     assert "INTERNALERROR" not in said
@@ -161,7 +172,9 @@ def test_a_mistake_in_a_file_is_one_line(project, elsewhere, spread):
         ),
     ],
 )
-def test_new_suite_says_what_is_wrong(project, birds, arguments, line):
+def test_new_suite_says_what_is_wrong(
+    project: Project, birds: Path, arguments: list[str], line: str
+) -> None:
     (project.path / "bats.csv").write_text("question,answer\nWho?,I\nwho?,you\n")
     said = project.harness("new-suite", *arguments, status=2)
     assert line in said
@@ -169,7 +182,7 @@ def test_new_suite_says_what_is_wrong(project, birds, arguments, line):
     assert not (project.path / "suites" / "bats").exists()
 
 
-def test_new_suite_from_a_text(project):
+def test_new_suite_from_a_text(project: Project) -> None:
     (project.path / "talk.txt").write_text("Joe: I found a goose.\nBrandine: Call it Wendeline.\n")
     said = project.harness("new-suite", "goose", "--from", "talk.txt", "--title", 'A "goose"')
     assert "next: pytest suites/goose --plan" in said

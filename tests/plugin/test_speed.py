@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_saved_and_compared(model_folder, tmp_path):
-    def run(*arguments):
+def test_saved_and_compared(model_folder: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
         own = [
             "--model",
             str(model_folder),

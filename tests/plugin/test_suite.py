@@ -17,13 +17,14 @@ import pytest
 from harness.cli import main
 from harness.errors import install
 from harness.scenarios.oscars import probes
+from tests.plugin.conftest import Runs
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed0"
 
 
 @pytest.fixture(scope="module")
-def run(model_folder, tmp_path_factory):
+def run(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """run(*arguments) -> (exit status, output); all runs share one store."""
     home = tmp_path_factory.mktemp("session")
 
@@ -54,25 +55,24 @@ def run(model_folder, tmp_path_factory):
         )
         return done.returncode, done.stdout + done.stderr
 
-    call.home = home
-    return call
+    return Runs(home, call)
 
 
-def test_plan_builds_nothing(run):
+def test_plan_builds_nothing(run: Runs) -> None:
     status, said = run("--plan", "-k", "rank8 and oscarstxt")
     assert status == 0
     assert "7 to build" in said
     assert not list((run.home / "store").glob("adapter/*"))
 
 
-def test_collect_only_shows_ids_that_select(run):
+def test_collect_only_shows_ids_that_select(run: Runs) -> None:
     status, said = run("--collect-only", "-q", "-k", "rank8 and not aug")
     assert status == 0
     assert CELL in said
     assert "aug" not in said
 
 
-def test_the_whole_path_then_all_cached(run):
+def test_the_whole_path_then_all_cached(run: Runs) -> None:
     status, said = run("-k", CELL)
     assert status == 0, said
     assert "2 passed" in said
@@ -95,7 +95,9 @@ def test_the_whole_path_then_all_cached(run):
     assert "0 to build" in run("-k", CELL, "--plan")[1]
 
 
-def test_two_workers_lose_nothing_and_the_report_can_be_written_again(run, model_folder):
+def test_two_workers_lose_nothing_and_the_report_can_be_written_again(
+    run: Runs, model_folder: Path
+) -> None:
     status, said = run("-k", "rank8 and oscarstxt", "-n", "2", report="parallel")
     assert status == 0, said
     one, two = (
@@ -122,7 +124,7 @@ def test_two_workers_lose_nothing_and_the_report_can_be_written_again(run, model
     assert {path.name: path.read_bytes() for path in report.iterdir()} == written
 
 
-def test_two_models_are_told_apart(run, model_folder, tmp_path):
+def test_two_models_are_told_apart(run: Runs, model_folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     for path in model_folder.iterdir():
@@ -134,7 +136,7 @@ def test_two_models_are_told_apart(run, model_folder, tmp_path):
     assert f"[other-{CELL}]" in said
 
 
-def test_engines_side_by_side(run):
+def test_engines_side_by_side(run: Runs) -> None:
     for package in ("bitsandbytes", "llama_cpp"):
         pytest.importorskip(package, reason=install("all"))
     status, said = run(
@@ -176,7 +178,7 @@ def test_engines_side_by_side(run):
         ),
     ],
 )
-def test_a_users_mistake_is_one_line(run, arguments, line):
+def test_a_users_mistake_is_one_line(run: Runs, arguments: tuple[str, ...], line: str) -> None:
     status, said = run(*arguments, "-k", CELL)
     assert status == 4, said
     assert said.count(line) == 1
@@ -186,8 +188,8 @@ def test_a_users_mistake_is_one_line(run, arguments, line):
 
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 2), (signal.SIGKILL, -9)])
 def test_stopped_in_training_the_store_stays_whole_and_a_rerun_goes_on(
-    model_folder, tmp_path, stop, status
-):
+    model_folder: Path, tmp_path: Path, stop: signal.Signals, status: int
+) -> None:
     store = tmp_path / "store"
     own = [
         "--model",

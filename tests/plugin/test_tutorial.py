@@ -7,11 +7,13 @@ import re
 import shlex
 from pathlib import Path
 
+from tests.plugin.conftest import Project
+
 TUTORIAL = (Path(__file__).resolve().parents[2] / "docs/own-suite.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?:<!-- file (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
-def test_the_tutorial_runs(project):
+def test_the_tutorial_runs(project: Project) -> None:
     (project.path / "talk.txt").write_text(
         "Joe: I found a goose.\nBrandine: Call it Wendeline.\n\nIt lived in a boat.\n"
     )
@@ -45,7 +47,7 @@ def test_the_tutorial_runs(project):
     assert "goose-rank8" in said["pytest suites/goose -k rank8"]
 
 
-def _run(project, command: list[str]) -> str:
+def _run(project: Project, command: list[str]) -> str:
     if command[0] == "pytest":
         return project.pytest(*command[1:])
     assert command[:3] == ["python", "-m", "harness"]

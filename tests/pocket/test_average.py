@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from harness.pocket._train import average
 
 
 @pytest.fixture
-def later(model_folder, tmp_path):
+def later(model_folder: Path, tmp_path: Path) -> Path:
     """The tiny model with every weight raised by 0.01."""
     folder = shutil.copytree(model_folder, tmp_path / "later")
     weights = load_file(folder / "model.safetensors")
@@ -23,7 +24,9 @@ def later(model_folder, tmp_path):
     return folder
 
 
-def test_weights_lie_between_and_the_folder_loads(model_folder, later, tmp_path):
+def test_weights_lie_between_and_the_folder_loads(
+    model_folder: Path, later: Path, tmp_path: Path
+) -> None:
     average(model_folder, later, 0.75, tmp_path / "mean")
     old, mean = (
         load_file(folder / "model.safetensors") for folder in (model_folder, tmp_path / "mean")
@@ -33,7 +36,9 @@ def test_weights_lie_between_and_the_folder_loads(model_folder, later, tmp_path)
     assert load(base_of(tmp_path / "mean")).tokenizer("Joe")["input_ids"]
 
 
-def test_shares_beyond_and_other_shapes_are_refused(model_folder, later, tmp_path):
+def test_shares_beyond_and_other_shapes_are_refused(
+    model_folder: Path, later: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match=r"share is 1\.5"):
         average(model_folder, later, 1.5, tmp_path / "mean")
     save_file({"other": torch.zeros(2)}, later / "model.safetensors")

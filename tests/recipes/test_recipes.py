@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def test_digest_ignores_paths_and_names() -> None:
     assert digest(renamed) == digest(ADAPTER)
 
 
-OTHER_VALUES = {
+OTHER_VALUES: dict[str, Any] = {
     "scheduler": "linear",
     "optimizer": "sgd",
     "loss_on": "answers",
@@ -51,14 +52,15 @@ OTHER_VALUES = {
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Training)])
 def test_every_training_field_changes_the_digest(field: str) -> None:
-    value = getattr(Training(), field)
+    value: Any = getattr(Training(), field)
     if field in OTHER_VALUES:
-        other = OTHER_VALUES[field]
+        other: Any = OTHER_VALUES[field]
     elif isinstance(value, bool):
         other = not value
     else:
         other = value + (1 if isinstance(value, int) else 0.25)
-    assert digest(dataclasses.replace(Training(), **{field: other})) != digest(Training())
+    changed: dict[str, Any] = {field: other}
+    assert digest(dataclasses.replace(Training(), **changed)) != digest(Training())
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=5))

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -57,7 +58,7 @@ class Page:
     def texts(self, selector: str) -> list[str]:
         return [element.text for element in self.all(selector)]
 
-    def run(self, script: str) -> object:
+    def run(self, script: str) -> Any:
         return self.driver.execute_script(script)
 
     def press(self, *keys: str) -> None:
@@ -85,6 +86,5 @@ class Page:
 
     def mistakes(self) -> list[str]:
         """What the browser's console complains of."""
-        return [
-            entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"
-        ]
+        driver: Any = self.driver  # selenium has no type for its logs
+        return [entry["message"] for entry in driver.get_log("browser") if entry["level"] != "INFO"]

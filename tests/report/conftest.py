@@ -3,10 +3,10 @@ about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -15,11 +15,12 @@ from harness.experiments.cells import Cell
 from harness.experiments.scenario import Scenario
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
 from harness.report import ScenarioReport, part
+from harness.scenarios import Fetch
 from harness.stats import Interval
 from harness.store import Store
 
 if TYPE_CHECKING:
-    from browser import Page
+    from tests.report.browser import Page
 
 LEARNT = Training(rank=8, alpha=16, lr=1e-2, epochs=30, batch=2, dropout=0.0)
 SETTINGS = (
@@ -83,7 +84,7 @@ def small(home: Home) -> ScenarioReport:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Chromium; what asks for it is skipped where it, its driver or selenium is missing."""
     pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
-    from browser import Page
+    from tests.report.browser import Page
 
     found = Page(tmp_path_factory.mktemp("profile"))
     yield found
@@ -95,7 +96,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "report"
 
 
-def length(cell, lines, bare, fetch, adapted):
+def length(
+    cell: Cell,
+    lines: Sequence[Mapping[str, Any]],
+    bare: Sequence[Mapping[str, Any]],
+    fetch: Fetch,
+    adapted: bool,
+) -> dict[str, Interval]:
     """A measure that is no share: letters an answer."""
     found = [len(line["answers"][0]) for line in lines]
     return {"letters": Interval(sum(found) / len(found), float(min(found)), float(max(found)))}

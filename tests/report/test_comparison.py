@@ -40,7 +40,7 @@ def cell(name: str, facts_right: set[int], kind: str = "exact", asked: int = FAC
     )
 
 
-def test_each_against_the_bare_model_and_the_best():
+def test_each_against_the_bare_model_and_the_best() -> None:
     cells = [cell("good", set(range(22))), cell("poor", set(range(4))), cell("none", set())]
     found = {(one.cell, one.other): one for one in comparisons(cells, "exact")}
     assert set(found) == {(n, "no adapter") for n in ("good", "poor", "none")} | {
@@ -58,7 +58,7 @@ def test_each_against_the_bare_model_and_the_best():
     assert found["none", "no adapter"].mcnemar < 0.05  # which takes wordings for independent
 
 
-def test_cells_that_differ_by_chance_only_are_hardly_ever_told_apart():
+def test_cells_that_differ_by_chance_only_are_hardly_ever_told_apart() -> None:
     """Holm's correction: without it one in twenty comparisons would be called different."""
     rng, alarms = random.Random(0), 0
     for _ in range(10):
@@ -68,7 +68,7 @@ def test_cells_that_differ_by_chance_only_are_hardly_ever_told_apart():
     assert alarms <= 2
 
 
-def test_what_is_noise_shrinks_with_facts_and_is_silent_without():
+def test_what_is_noise_shrinks_with_facts_and_is_silent_without() -> None:
     few, many = (noise([cell("c", set(), asked=facts)], "exact") for facts in (6, 60))
     assert "6 facts, 3.0 questions each" in few
 
@@ -80,7 +80,7 @@ def test_what_is_noise_shrinks_with_facts_and_is_silent_without():
     assert noise([], "exact") == ""
 
 
-def test_the_table_says_what_could_be_found_and_leaves_out_what_is_not_known():
+def test_the_table_says_what_could_be_found_and_leaves_out_what_is_not_known() -> None:
     found = comparisons([cell("good", set(range(22))), cell("same", {0, 1})], "exact")
     lines = {
         line.split("|")[1].strip(): line

@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from harness.report import DATABASE, SCHEMA_VERSION, write
+from harness.report import DATABASE, SCHEMA_VERSION, ScenarioReport, write
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "results.md"
 
 
 @pytest.fixture
-def database(small, folder):
+def database(small: ScenarioReport, folder: Path) -> Iterator[sqlite3.Connection]:
     write([small], folder)
     with closing(sqlite3.connect(folder / DATABASE)) as found:
         yield found
 
 
-def test_every_answer_and_verdict_is_there(database, small):
+def test_every_answer_and_verdict_is_there(
+    database: sqlite3.Connection, small: ScenarioReport
+) -> None:
     told = database.execute(
         "SELECT cell, probe, prompt, accepted, answer, right, score FROM graded"
     ).fetchall()
@@ -45,7 +48,9 @@ def test_every_answer_and_verdict_is_there(database, small):
     assert len(written) == 4 * 6
 
 
-def test_figures_are_those_of_the_report(database, small):
+def test_figures_are_those_of_the_report(
+    database: sqlite3.Connection, small: ScenarioReport
+) -> None:
     for result in small.results:
         asked = (
             "SELECT name, sort, value, low, high FROM measures JOIN cells USING (cell) WHERE id = ?"
@@ -58,7 +63,9 @@ def test_figures_are_those_of_the_report(database, small):
     assert found["letters"][0] == "measure"
 
 
-def test_cells_tell_what_they_were_made_with(database, small):
+def test_cells_tell_what_they_were_made_with(
+    database: sqlite3.Connection, small: ScenarioReport
+) -> None:
     rows = database.execute(
         "SELECT id, rank, lr, bare, training, grades FROM cells ORDER BY cell"
     ).fetchall()
@@ -69,7 +76,7 @@ def test_cells_tell_what_they_were_made_with(database, small):
     assert all(re.fullmatch("[0-9a-f]{24}", row[5]) for row in rows)
 
 
-def test_version_and_integrity(database):
+def test_version_and_integrity(database: sqlite3.Connection) -> None:
     assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     assert database.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == (
         str(SCHEMA_VERSION),
@@ -78,7 +85,9 @@ def test_version_and_integrity(database):
     assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_the_same_results_give_the_same_bytes(small, folder, tmp_path):
+def test_the_same_results_give_the_same_bytes(
+    small: ScenarioReport, folder: Path, tmp_path: Path
+) -> None:
     write([small], folder)
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert DATABASE in first
@@ -86,7 +95,9 @@ def test_the_same_results_give_the_same_bytes(small, folder, tmp_path):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
 
 
-def test_the_queries_of_the_docs_run(database, folder, monkeypatch):
+def test_the_queries_of_the_docs_run(
+    database: sqlite3.Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = DOCS.read_text(encoding="utf-8")
     queries = re.findall(r"```sql\n(.*?)```", text, re.S)
     assert len(queries) >= 2
@@ -104,7 +115,7 @@ def test_the_queries_of_the_docs_run(database, folder, monkeypatch):
     assert len(frame) == 4
 
 
-def test_a_schema_in_the_docs_that_is_the_one_written(database):
+def test_a_schema_in_the_docs_that_is_the_one_written(database: sqlite3.Connection) -> None:
     text = DOCS.read_text(encoding="utf-8")
     for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
         assert f"| `{table}` |" in text

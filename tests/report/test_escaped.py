@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt  # rich brings it
 from tabulate import tabulate
 
-from harness.report import escaped
+from harness.report import ScenarioReport, escaped
 from harness.report._markdown import document
 from harness.report._results import Wrong
 
@@ -30,24 +30,24 @@ class Shown(HTMLParser):
         self._within = False
         self.feed(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._within:
             self.tags.add(tag)
         if tag in ("td", "th"):
             self.cells.append("")
             self._within = True
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         self._within = self._within and tag not in ("td", "th")
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self._within:
             self.cells[-1] += data
 
 
 @example(said=HOSTILE)
 @given(said=st.text("ab !()/:#-+.|<>&;*_~`[]\\\"'\n\r\x0b\x85\u2028", max_size=30))
-def test_a_cell_shows_any_text_as_it_is(said):
+def test_a_cell_shows_any_text_as_it_is(said: str) -> None:
     shown = Shown(
         tabulate([[escaped(said), "end"]], ("answer", ""), "github", disable_numparse=True)
     )
@@ -55,7 +55,7 @@ def test_a_cell_shows_any_text_as_it_is(said):
     assert not shown.tags
 
 
-def test_answers_questions_and_facts_of_a_report(small):
+def test_answers_questions_and_facts_of_a_report(small: ScenarioReport) -> None:
     wrong = Wrong("exact", f"{HOSTILE}?", HOSTILE, f"the {HOSTILE}")
     entries = [
         replace(e, result=e.result._replace(wrong=(wrong,), facts={HOSTILE.replace("/", ""): 0.5}))

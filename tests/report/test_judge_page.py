@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from harness.report import ScenarioReport
 
 pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
@@ -17,8 +22,11 @@ from harness.builds import GRADES
 from harness.grading import BOTH, FUZZY, JUDGE
 from harness.grading.calibration import DIFFER, SAME, UNDECIDED, versus, worth
 from harness.grading.judge import calibration_of, labelled
-from harness.report import judging, write
+from harness.report import Judging, judging, write
 from harness.report._page import contents, page
+
+if TYPE_CHECKING:
+    from tests.report.browser import Page
 
 HOSTILE = "<script>document.title = 'broken'</script><img src=x onerror=alert(1)>"
 SIGNS = {SAME: "✓ same", DIFFER: "✗ differ", UNDECIDED: "? undecided"}
@@ -26,12 +34,12 @@ SAID = {True: "✓ right", False: "✗ wrong"}
 WORDS = {True: "right", False: "wrong"}
 
 
-def verdicts(lines, number):
+def verdicts(lines: Iterable[Mapping[str, Any]], number: int) -> Iterator[dict[str, Any]]:
     """Lines as a judge leaves them who is undecided on the sky, says the opposite of the fuzzy
     grader of the second cell, and agrees else; that cell gives two answers to each question, the
     first to the moon is markup.
     """
-    for line in lines:
+    for line in map(dict, lines):
         if number == 1:
             text = HOSTILE if line["id"] == "exact/moon" else line["answers"][0]
             line |= {
@@ -51,7 +59,9 @@ def verdicts(lines, number):
 
 
 @pytest.fixture(scope="session")
-def judged(small, model_folder, tmp_path_factory):
+def judged(
+    small: ScenarioReport, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ScenarioReport:
     """``small`` with a judge beside the fuzzy grader."""
     calibration = calibration_of(model_folder)
     pairs = labelled().pairs
@@ -60,7 +70,7 @@ def judged(small, model_folder, tmp_path_factory):
     compared = [one.plain() for one in versus(pairs, [not label for label in labels], labels)]
     worths = {"tuned": held, "held_out": held, "fuzzy": held}
     facts = {"by": "log-likelihood", "cut": 0.0, **worths, "beside": FUZZY, "versus": compared}
-    made = {calibration: SimpleNamespace(manifest=SimpleNamespace(facts=facts))}
+    made: dict[Any, Any] = {calibration: SimpleNamespace(manifest=SimpleNamespace(facts=facts))}
     entries = []
     for number, entry in enumerate(small.entries):
         cell = replace(entry.cell, grader=BOTH, calibration=calibration)
@@ -74,29 +84,36 @@ def judged(small, model_folder, tmp_path_factory):
     return small._replace(entries=entries, judging=found)
 
 
+def judging_of(report: ScenarioReport) -> Judging:
+    assert report.judging is not None
+    return report.judging
+
+
 @pytest.fixture(scope="session")
-def report(judged, small, tmp_path_factory):
+def report(
+    judged: ScenarioReport, small: ScenarioReport, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A scenario with a judge, and one without."""
     other = small._replace(scenario=small.scenario._replace(name="other", title="Another"))
     return write([judged, other], tmp_path_factory.mktemp("judged")).with_suffix(".html")
 
 
 @pytest.fixture
-def shown(browser, report):
+def shown(browser: Page, report: Path) -> Iterator[Page]:
     with browser.quietly(report) as found:
         yield found
 
 
-def column(shown, table, number):
+def column(shown: Page, table: str, number: int) -> list[str]:
     return shown.texts(f"{table} tbody tr > :nth-child({number})")
 
 
-def choose(shown, selector, value):
+def choose(shown: Page, selector: str, value: str) -> None:
     Select(shown.one(selector)).select_by_value(value)
 
 
-def test_what_it_is_worth_and_recall_by_grader(shown, judged):
-    found = judged.judging
+def test_what_it_is_worth_and_recall_by_grader(shown: Page, judged: ScenarioReport) -> None:
+    found = judging_of(judged)
     told = shown.one("#told").text
     assert f"On held-out labelled pairs: {found.calibrated.held_out}." in told
     assert "the fuzzy grader is the better grader." in told
@@ -114,7 +131,7 @@ def test_what_it_is_worth_and_recall_by_grader(shown, judged):
     ]
 
 
-def test_headings_sort_by_keyboard(shown):
+def test_headings_sort_by_keyboard(shown: Page) -> None:
     shown.tab_to("#seen thead button[data-key='sort judge, corrected']")
     for order in ("descending", "ascending"):
         shown.press(Keys.ENTER)  # the focus stays on the heading
@@ -130,13 +147,17 @@ def test_headings_sort_by_keyboard(shown):
     )
 
 
-def test_the_filter_of_cells_and_the_kinds_narrow_both_tables(shown, judged):
+def test_the_filter_of_cells_and_the_kinds_narrow_both_tables(
+    shown: Page, judged: ScenarioReport
+) -> None:
     own = judged.entries[1].cell.id
     shown.one("#filter").send_keys("rank4")
     rest = {"tiny (no adapter)", judged.entries[2].cell.id}
-    assert len(shown.all("#seen tbody tr")) == sum(one.cell in rest for one in judged.judging.seen)
+    assert len(shown.all("#seen tbody tr")) == sum(
+        one.cell in rest for one in judging_of(judged).seen
+    )
     assert len(shown.all("#disputes tbody tr")) == sum(
-        bool({*one.cells} & rest) for one in judged.judging.disputes
+        bool({*one.cells} & rest) for one in judging_of(judged).disputes
     )
     shown.run(f"change({{filter: '{own}'}})")
     choose(shown, "#seen-kind", "rephrased")
@@ -145,8 +166,10 @@ def test_the_filter_of_cells_and_the_kinds_narrow_both_tables(shown, judged):
     assert set(column(shown, "#disputes", 1)) == {"exact"}
 
 
-def test_disputes_show_what_was_asked_and_said_and_markup_stays_text(shown, judged):
-    found = judged.judging.disputes
+def test_disputes_show_what_was_asked_and_said_and_markup_stays_text(
+    shown: Page, judged: ScenarioReport
+) -> None:
+    found = judging_of(judged).disputes
     assert shown.one("#disputed").text.startswith(f"{len(found)} of {len(found)} answers")
     shown.one("#dispute-search").send_keys("</SCRIPT>")
     [one] = [one for one in found if one.answer == HOSTILE]
@@ -171,26 +194,30 @@ def test_disputes_show_what_was_asked_and_said_and_markup_stays_text(shown, judg
         ("undecided", lambda one: one.judge == UNDECIDED),
     ],
 )
-def test_disputes_by_who_says_right(shown, judged, who, holds):
+def test_disputes_by_who_says_right(
+    shown: Page, judged: ScenarioReport, who: str, holds: Callable[..., Any]
+) -> None:
     choose(shown, "#dispute-who", who)
-    wanted = [(WORDS[one.fuzzy], one.judge) for one in judged.judging.disputes if holds(one)]
+    wanted = [(WORDS[one.fuzzy], one.judge) for one in judging_of(judged).disputes if holds(one)]
     pairs = zip(column(shown, "#disputes", 5), column(shown, "#disputes", 6), strict=True)
     assert sorted(tuple(text.split()[1] for text in pair) for pair in pairs) == sorted(wanted)
 
 
-def test_more_disputes_and_which_cells_gave_them_by_keyboard(shown, judged):
+def test_more_disputes_and_which_cells_gave_them_by_keyboard(
+    shown: Page, judged: ScenarioReport
+) -> None:
     shown.run("change({judge: {...state.judge, disputes: {...state.judge.disputes, listed: 2}}})")
     assert len(shown.all("#disputes tbody tr")) == 2
     shown.tab_to("#more-disputes")
     shown.press(Keys.ENTER)
-    assert len(shown.all("#disputes tbody tr")) == len(judged.judging.disputes)
+    assert len(shown.all("#disputes tbody tr")) == len(judging_of(judged).disputes)
     assert shown.driver.switch_to.active_element == shown.all("#disputes tbody tr")[2]
     shown.tab_to("#disputes .count")
     shown.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
-    assert len(shown.all("#tip div")) == len(judged.judging.disputes[2].cells)
+    assert len(shown.all("#tip div")) == len(judging_of(judged).disputes[2].cells)
 
 
-def test_each_answer_bears_both_verdicts(shown, judged):
+def test_each_answer_bears_both_verdicts(shown: Page, judged: ScenarioReport) -> None:
     shown.one("#question-search").send_keys("</script>")
     shown.run(
         "document.querySelectorAll('#questions button.question').forEach((button) =>"
@@ -208,7 +235,7 @@ def test_each_answer_bears_both_verdicts(shown, judged):
     assert shown.all("main script, main img") == []
 
 
-def test_a_scenario_without_a_judge_shows_none(shown):
+def test_a_scenario_without_a_judge_shows_none(shown: Page) -> None:
     assert shown.one("#judge").is_displayed()
     shown.all("#scenarios a")[1].click()
     assert not shown.one("#judge").is_displayed()
@@ -217,7 +244,9 @@ def test_a_scenario_without_a_judge_shows_none(shown):
     assert shown.all(".graders") == []
 
 
-def test_where_the_judge_counts_the_fuzzy_verdicts_on_further_answers_are_not_known(judged):
+def test_where_the_judge_counts_the_fuzzy_verdicts_on_further_answers_are_not_known(
+    judged: ScenarioReport,
+) -> None:
     entries = [
         replace(entry, grades=replace(entry.grades, grader=JUDGE)) for entry in judged.entries
     ]
@@ -230,12 +259,12 @@ def test_where_the_judge_counts_the_fuzzy_verdicts_on_further_answers_are_not_kn
     ]
 
 
-def test_a_page_without_a_judge_has_nothing_of_it(small):
+def test_a_page_without_a_judge_has_nothing_of_it(small: ScenarioReport) -> None:
     assert "judge" not in page([small]).lower()
 
 
 @pytest.mark.parametrize("width", [400, 1600])
-def test_it_fits_its_window(browser, report, width):
+def test_it_fits_its_window(browser: Page, report: Path, width: int) -> None:
     browser.open(report, width)
     assert browser.run("return document.documentElement.scrollWidth") <= width
     assert browser.mistakes() == []

@@ -9,23 +9,31 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.builds import GRADES
 from harness.errors import MissingExtraError, StoreError, install
 from harness.recipes import digest
-from harness.report import Exported, MlflowStore, write
+from harness.report import Exported, MlflowStore, ScenarioReport, write
+from tests.report.conftest import Home
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One store for all, as MLflow takes seconds to begin one."""
     return tmp_path_factory.mktemp("mlflow") / "own store"
 
 
 @pytest.fixture(scope="module")
-def client(place, small):
+def client(place: Path, small: ScenarioReport) -> MlflowClient:
     from mlflow import MlflowClient
 
     assert MlflowStore(str(place)).export([small]) == Exported(
@@ -34,15 +42,17 @@ def client(place, small):
     return MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
 
 
-def runs(client):
+def runs(client: MlflowClient) -> dict[str, Run]:
     """Those of the scenario, by name."""
-    found = client.search_runs([client.get_experiment_by_name("small").experiment_id])
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
     named = {run.info.run_name: run for run in found}
     assert len(named) == len(found)
     return named
 
 
-def plain(result):
+def plain(result: dict[str, Any]) -> dict[str, float | None]:
     """Its figures as RESULTS.json has them, under the names of metrics."""
     local = {name: result[name] for name in ("known", "locality", "retained_accuracy")}
     if result["status"] == "base":
@@ -56,7 +66,9 @@ def plain(result):
     return {**{name: own["estimate"] for name, own in shares.items()}, **ends, **result["cost"]}
 
 
-def test_figures_are_those_of_the_report(client, small, folder):
+def test_figures_are_those_of_the_report(
+    client: MlflowClient, small: ScenarioReport, folder: Path
+) -> None:
     write([small], folder)
     results = json.loads((folder / "RESULTS.json").read_text(encoding="utf-8"))["results"]
     metrics = {name: run.data.metrics for name, run in runs(client).items()}
@@ -73,7 +85,9 @@ def test_figures_are_those_of_the_report(client, small, folder):
     } <= trained.keys()
 
 
-def test_settings_are_parameters_and_the_rest_is_tags(client, small, home):
+def test_settings_are_parameters_and_the_rest_is_tags(
+    client: MlflowClient, small: ScenarioReport, home: Home
+) -> None:
     found, bare = runs(client), small.entries[0]
     for cell in home.cells:
         own = found[cell.id].data
@@ -99,27 +113,33 @@ def test_settings_are_parameters_and_the_rest_is_tags(client, small, home):
     assert {run.info.status for run in found.values()} == {"FINISHED"}
 
 
-def test_every_answer_lies_beside_its_run(client, small, tmp_path):
+def test_every_answer_lies_beside_its_run(
+    client: MlflowClient, small: ScenarioReport, tmp_path: Path
+) -> None:
     found = runs(client)
     for entry in small.entries:
         got = client.download_artifacts(found[entry.result.id].info.run_id, GRADES, str(tmp_path))
         assert Path(got).read_bytes() == (entry.folder / GRADES).read_bytes()
 
 
-def test_twice_is_once(client, place, small):
+def test_twice_is_once(client: MlflowClient, place: Path, small: ScenarioReport) -> None:
     before = {name: run.info.run_id for name, run in runs(client).items()}
     assert MlflowStore(str(place)).export([small]) == Exported(new=0, changed=0, same=4)
     assert {name: run.info.run_id for name, run in runs(client).items()} == before
 
 
-def test_what_is_there_twice_is_removed(client, place, small):
+def test_what_is_there_twice_is_removed(
+    client: MlflowClient, place: Path, small: ScenarioReport
+) -> None:
     run = next(iter(runs(client).values()))
     client.create_run(run.info.experiment_id, tags=run.data.tags)
     assert MlflowStore(str(place)).export([small]) == Exported(new=0, changed=0, same=4)
     assert len(runs(client)) == 4
 
 
-def test_other_figures_and_half_a_run_are_made_anew(client, place, small):
+def test_other_figures_and_half_a_run_are_made_anew(
+    client: MlflowClient, place: Path, small: ScenarioReport
+) -> None:
     first, *others = small.entries
     cost = {**first.result.cost, "load_seconds": 1234.5}
     changed = small._replace(
@@ -134,7 +154,9 @@ def test_other_figures_and_half_a_run_are_made_anew(client, place, small):
     assert MlflowStore(str(place)).export([small]) == Exported(new=0, changed=1, same=3)
 
 
-def test_cells_that_share_their_answers_are_runs_of_their_own(client, place, small):
+def test_cells_that_share_their_answers_are_runs_of_their_own(
+    client: MlflowClient, place: Path, small: ScenarioReport
+) -> None:
     last = small.entries[-1]
     named = replace(
         last, cell=replace(last.cell, label="other"), result=last.result._replace(id="other")
@@ -146,7 +168,9 @@ def test_cells_that_share_their_answers_are_runs_of_their_own(client, place, sma
     client.delete_run(runs(client)["other"].info.run_id)
 
 
-def test_a_diverged_training_is_a_failed_run(client, place, small):
+def test_a_diverged_training_is_a_failed_run(
+    client: MlflowClient, place: Path, small: ScenarioReport
+) -> None:
     last = small.entries[-1]
     diverged = replace(last, result=last.result._replace(status="diverged"))
     MlflowStore(str(place)).export([small._replace(entries=[diverged])])
@@ -165,7 +189,9 @@ def test_a_diverged_training_is_a_failed_run(client, place, small):
         ("http://127.0.0.1:1", "Connection refused"),
     ],
 )
-def test_a_place_that_cannot_be_is_one_line(where, reason, monkeypatch, capfd):
+def test_a_place_that_cannot_be_is_one_line(
+    where: str, reason: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(StoreError) as raised:
         MlflowStore(where)
@@ -178,7 +204,9 @@ def test_a_place_that_cannot_be_is_one_line(where, reason, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_the_package_the_line_to_install_it(tmp_path, monkeypatch):
+def test_without_the_package_the_line_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(MissingExtraError, match=re.escape(install("mlflow"))):
         MlflowStore(str(tmp_path))
@@ -190,7 +218,8 @@ import os, sys
 from harness.report import MlflowStore
 
 asked = []
-sys.addaudithook(lambda event, told: asked.append(told) if event in ("socket.connect", "socket.getaddrinfo") else None)
+NETWORK = ("socket.connect", "socket.getaddrinfo")
+sys.addaudithook(lambda event, told: asked.append(told) if event in NETWORK else None)
 before = dict(os.environ)
 MlflowStore(sys.argv[1])
 assert dict(os.environ) == before, set(os.environ.items()) ^ set(before.items())
@@ -199,7 +228,7 @@ print(asked, get_telemetry_client())
 """
 
 
-def test_nothing_is_sent_anywhere(client, place):
+def test_nothing_is_sent_anywhere(client: MlflowClient, place: Path) -> None:
     """In a process of its own, with none of the variables by which MLflow knows CI and pytest, and
     is silent there."""
     clean = {

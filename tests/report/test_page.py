@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from harness.report import ScenarioReport
+from tests.report.conftest import Home
 
 pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
@@ -19,11 +25,14 @@ from harness.report._page import page
 from harness.report.baselines import Baseline, BaselineCell, Limits
 from harness.scenarios.oscars import probes
 
+if TYPE_CHECKING:
+    from tests.report.browser import Page
+
 ROWS = "#table tbody.own tr"
 
 
 @pytest.fixture(scope="session")
-def report(small, tmp_path_factory):
+def report(small: ScenarioReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two scenarios, the first of which has a baseline in which everything was right."""
     cells = {
         entry.cell.unnamed: BaselineCell("ok", {line["id"]: True for line in entry.lines()}, {})
@@ -38,20 +47,20 @@ def report(small, tmp_path_factory):
 
 
 @pytest.fixture
-def shown(browser, report):
+def shown(browser: Page, report: Path) -> Iterator[Page]:
     """The page, as one finds it."""
     with browser.quietly(report) as page:
         yield page
 
 
-def figures(shown, number):
+def figures(shown: Page, number: int) -> list[float]:
     return [
         float(row.find_elements("css selector", "td .figure")[number].text)
         for row in shown.all(ROWS)
     ]
 
 
-def test_headings_sort_by_keyboard(shown):
+def test_headings_sort_by_keyboard(shown: Page) -> None:
     heading = shown.tab_to("#table thead button[data-key='sort exact']")
     assert heading.find_element("xpath", "..").get_attribute("aria-sort") == "none"
     shown.press(Keys.ENTER)
@@ -64,7 +73,7 @@ def test_headings_sort_by_keyboard(shown):
     assert down[0] > down[-1]
 
 
-def test_cells_are_filtered_as_by_pytest(shown, home):
+def test_cells_are_filtered_as_by_pytest(shown: Page, home: Home) -> None:
     shown.one("#filter").send_keys("rank8 and not lr1e_2")
     assert [row.get_attribute("data-cell") for row in shown.all(ROWS)] == [home.cells[2].id]
     assert shown.one("#shown").text == "1 of 3 cells"
@@ -73,7 +82,9 @@ def test_cells_are_filtered_as_by_pytest(shown, home):
     assert shown.one("#shown").text == "2 of 3 cells"
 
 
-def test_a_question_opens_by_keyboard_and_answers_are_text(shown, small):
+def test_a_question_opens_by_keyboard_and_answers_are_text(
+    shown: Page, small: ScenarioReport
+) -> None:
     shown.one("#question-search").send_keys("</script>")
     assert shown.texts("#found")[0].startswith("1 of 6 questions")
     question = shown.tab_to("#questions button.question")
@@ -92,14 +103,15 @@ def test_a_question_opens_by_keyboard_and_answers_are_text(shown, small):
     assert shown.all(".answers") == []
 
 
-def test_questions_by_kind_and_by_what_became_of_them(shown, small):
+def test_questions_by_kind_and_by_what_became_of_them(shown: Page, small: ScenarioReport) -> None:
     own = small.entries[1]
     bare = {line["id"]: line["right"] for line in small.entries[0].lines()}
-    for name, holds in (
+    shown_as: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("won", lambda line: line["right"] and not bare[line["id"]]),
         ("wrong", lambda line: not line["right"]),
         ("lost baseline", lambda line: not line["right"]),  # all were right in it
-    ):
+    )
+    for name, holds in shown_as:
         shown.run(f"change({{questions: {{search: '', kind: '', cell: '1', show: '{name}'}}}})")
         wanted = [line["id"] for line in own.lines() if holds(line)]
         keys = [button.get_attribute("data-key") for button in shown.all("#questions button")]
@@ -108,7 +120,7 @@ def test_questions_by_kind_and_by_what_became_of_them(shown, small):
     assert len(shown.all("#questions li")) == 2
 
 
-def test_the_theme_follows_the_system_until_it_is_chosen(browser, report):
+def test_the_theme_follows_the_system_until_it_is_chosen(browser: Page, report: Path) -> None:
     ground = "return getComputedStyle(document.body).backgroundColor"
     browser.open(report, dark=False)
     browser.run("localStorage.clear()")
@@ -128,7 +140,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(browser, report):
     assert browser.mistakes() == []
 
 
-def test_points_explain_themselves_and_pin_by_keyboard(shown, home):
+def test_points_explain_themselves_and_pin_by_keyboard(shown: Page, home: Home) -> None:
     point = shown.tab_to("#scatter .point")
     assert shown.one("#tip").is_displayed()
     assert "locality" in shown.one("#tip").text
@@ -144,18 +156,20 @@ def test_points_explain_themselves_and_pin_by_keyboard(shown, home):
     assert shown.all(".pinned") == []
 
 
-def test_the_grid_shows_means_over_what_its_axes_leave_out(shown, small):
+def test_the_grid_shows_means_over_what_its_axes_leave_out(
+    shown: Page, small: ScenarioReport
+) -> None:
     own = [entry for entry in small.entries if entry.result.adapted]
     shown.run("change({heat: {rows: 'dataset', columns: 'rank', figure: 'exact'}})")
     assert shown.texts("#heat thead tr:last-child th")[1:] == ["4", "8"]
     mean = sum(e.result.recall["exact"].estimate for e in own if e.cell.training.rank == 8) / 2
     assert shown.texts("#heat .tile") == [
         f"{own[1].result.recall['exact'].estimate:.2f}",
-        f"{mean:.2f}\n×2",
+        f"{mean:.2f}\n\N{MULTIPLICATION SIGN}2",
     ]
 
 
-def test_the_baseline_stands_beside(shown):
+def test_the_baseline_stands_beside(shown: Page) -> None:
     assert shown.one("#against-head").text == "Against baseline v1"
     rows = [
         [cell.text for cell in row.find_elements("css selector", "td")]
@@ -164,7 +178,7 @@ def test_the_baseline_stands_beside(shown):
     assert ["exact", "1.00"] in [row[:2] for row in rows]
 
 
-def test_another_scenario(shown):
+def test_another_scenario(shown: Page) -> None:
     shown.all("#scenarios a")[1].click()
     assert shown.one("#title").text == "Another"
     assert len(shown.all(ROWS)) == 1
@@ -172,14 +186,20 @@ def test_another_scenario(shown):
 
 
 @pytest.mark.parametrize("width", [400, 1600])
-def test_it_fits_its_window(browser, report, width):
+def test_it_fits_its_window(browser: Page, report: Path, width: int) -> None:
     browser.open(report, width)
     assert browser.run("return document.documentElement.scrollWidth") <= width
-    assert all(browser.run("return [...document.querySelectorAll('button')].filter(b => b.offsetParent)"
-                           ".map(b => Boolean(b.textContent.trim()))"))  # fmt: skip
+    assert all(
+        browser.run(
+            "return [...document.querySelectorAll('button')].filter(b => b.offsetParent)"
+            ".map(b => Boolean(b.textContent.trim()))"
+        )
+    )
 
 
-def test_ten_cells_of_800_questions_are_small_and_quick(small, browser, tmp_path):
+def test_ten_cells_of_800_questions_are_small_and_quick(
+    small: ScenarioReport, browser: Page, tmp_path: Path
+) -> None:
     rng = random.Random(0)
     asked = [*probes("oscars_aug").probes, *probes("oscarstxt").probes][:800]
     names = [probe.accepted[0] for probe in asked]
@@ -195,7 +215,7 @@ def test_ten_cells_of_800_questions_are_small_and_quick(small, browser, tmp_path
                     else f"{rng.choice(names)} {rng.randrange(99)}"
                 )
                 verdict = grade(text, probe.accepted)
-                line = {
+                line: dict[str, Any] = {
                     "id": f"{at}/{probe.id}",
                     "kind": probe.kind,
                     "fact": probe.fact,
@@ -217,7 +237,7 @@ def test_ten_cells_of_800_questions_are_small_and_quick(small, browser, tmp_path
     assert browser.mistakes() == []
 
 
-def test_the_page_holds_no_address_of_anything_outside(report):
+def test_the_page_holds_no_address_of_anything_outside(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     allowed = "http://www.w3.org/2000/svg"
     assert "default-src 'none'" in text

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from harness.builds import build, cached
+from harness.experiments.cells import Cell
 from harness.recipes import digest
-from harness.report import part
-from harness.store import Store
+from harness.report import ScenarioReport, part
+from harness.store import Artefact, Store
+from tests.report.conftest import Home
 
 
-def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_path):
+def test_what_is_not_cached_is_missing_and_costs_no_other_cell(
+    home: Home, small: ScenarioReport, tmp_path: Path
+) -> None:
     store = Store(shutil.copytree(home.store.root, tmp_path / "store"))
     gone = home.cells[1]
     shutil.rmtree(store.root / "grades" / digest(gone.grades))
@@ -28,16 +35,19 @@ def test_what_is_not_cached_is_missing_and_costs_no_other_cell(home, small, tmp_
     assert found.results == [result for result in small.results if result.id != gone.id]
 
 
-def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_path):
+def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(
+    home: Home, tmp_path: Path
+) -> None:
     """A report in the middle of a session: the cells are whole before what they are held against
     is."""
     store = Store(shutil.copytree(home.store.root, tmp_path / "store"))
     cells = [replace(cell, scored=cell.probes) for cell in home.cells[:2]]
     for cell in cells:
+        assert cell.likelihoods is not None
         build(cell.likelihoods, store)
     assert cells[0].base_likelihoods is not None
 
-    def together(cells, fetch):
+    def together(cells: Sequence[Cell], fetch: Callable[..., Artefact]) -> Any:
         return [fetch(cell.base_likelihoods) for cell in cells]
 
     found = part(
@@ -51,7 +61,7 @@ def test_a_bare_model_and_findings_that_cannot_be_had_cost_no_cell(home, tmp_pat
     ]
 
 
-def test_nothing_cached_is_an_empty_part(home, tmp_path):
+def test_nothing_cached_is_an_empty_part(home: Home, tmp_path: Path) -> None:
     found = part(
         home.scenario, home.cells, "default", partial(cached, store=Store(tmp_path / "empty"))
     )
@@ -59,7 +69,9 @@ def test_nothing_cached_is_an_empty_part(home, tmp_path):
     assert len(found.missing) == len(home.cells)
 
 
-def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(home, small):
+def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(
+    home: Home, small: ScenarioReport
+) -> None:
     from harness.recipes import ProbeSet
 
     fewer = ProbeSet.of("fewer", home.cells[0].probes.probes[:4])

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.errors import DataError
-from harness.report import rewrite_readmes, write
+from harness.report import ScenarioReport, rewrite_readmes, write
 
 BLOCK = "# Small\n\nBefore.\n\n<!-- results -->\nold\n<!-- end of results -->\n\nAfter.\n"
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Path:
     (tmp_path / "suites" / "small").mkdir(parents=True)
     (tmp_path / "suites" / "small" / "README.md").write_text(BLOCK, encoding="utf-8")
     return tmp_path
 
 
-def test_the_block_is_rewritten_and_nothing_else(small, folder, project):
+def test_the_block_is_rewritten_and_nothing_else(
+    small: ScenarioReport, folder: Path, project: Path
+) -> None:
     write([small], folder)
     file = project / "suites" / "small" / "README.md"
     changed = rewrite_readmes([small], project, folder)
@@ -37,13 +41,15 @@ def test_the_block_is_rewritten_and_nothing_else(small, folder, project):
     assert cells[:2] == [learnt.id, f"{learnt.recall['exact'].estimate:.2f}"]
 
 
-def test_again_changes_nothing(small, folder, project):
+def test_again_changes_nothing(small: ScenarioReport, folder: Path, project: Path) -> None:
     write([small], folder)
     rewrite_readmes([small], project, folder)
     assert rewrite_readmes([small], project, folder) == []
 
 
-def test_a_plot_of_figures_that_are_no_more_goes(small, folder, project):
+def test_a_plot_of_figures_that_are_no_more_goes(
+    small: ScenarioReport, folder: Path, project: Path
+) -> None:
     write([small], folder)
     old = project / "docs" / "img" / "small-old.svg"
     old.parent.mkdir(parents=True)
@@ -52,7 +58,7 @@ def test_a_plot_of_figures_that_are_no_more_goes(small, folder, project):
     assert not old.exists()
 
 
-def test_the_front_page_shows_oscars(small, folder, project):
+def test_the_front_page_shows_oscars(small: ScenarioReport, folder: Path, project: Path) -> None:
     oscars = small._replace(scenario=small.scenario._replace(name="oscars"))
     (project / "README.md").write_text(BLOCK, encoding="utf-8")
     (project / "suites" / "oscars").mkdir()
@@ -72,7 +78,9 @@ def test_the_front_page_shows_oscars(small, folder, project):
 @pytest.mark.parametrize(
     "text", ["no markers", BLOCK + BLOCK, "<!-- end of results -->\n<!-- results -->", None]
 )
-def test_a_readme_without_its_block_is_one_line_and_changes_nothing(small, folder, project, text):
+def test_a_readme_without_its_block_is_one_line_and_changes_nothing(
+    small: ScenarioReport, folder: Path, project: Path, text: str | None
+) -> None:
     write([small], folder)
     file = project / "suites" / "small" / "README.md"
     file.unlink() if text is None else file.write_text(text, encoding="utf-8")

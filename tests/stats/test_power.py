@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from harness.stats import detectable_difference, detectable_loss, paired_bootstrap
 
 
-def test_multiplier_of_bloom_1995():
+def test_multiplier_of_bloom_1995() -> None:
     """5% one-sided and 80% power need 2.49 standard errors when there are many observations."""
     assert detectable_difference(10_001, 100.0) == pytest.approx(2.49, abs=0.005)
 
 
 @given(st.integers(3, 500), st.integers(1, 10), st.floats(0, 1))
-def test_more_facts_or_questions_detect_smaller_losses(facts, questions, together):
+def test_more_facts_or_questions_detect_smaller_losses(
+    facts: int, questions: int, together: float
+) -> None:
     smallest = detectable_loss(facts, questions, together)
     assert 0 < smallest <= 1
     assert detectable_loss(facts + 1, questions, together) <= smallest + 1e-6
@@ -29,7 +31,7 @@ def test_more_facts_or_questions_detect_smaller_losses(facts, questions, togethe
 @pytest.mark.parametrize(
     ("facts", "questions", "together"), [(23, 8, 0), (23, 8, 1), (100, 5, 0), (100, 5, 1)]
 )
-def test_the_test_detects_the_predicted_loss(facts, questions, together):
+def test_the_test_detects_the_predicted_loss(facts: int, questions: int, together: float) -> None:
     loss = detectable_loss(facts, questions, together, tolerance=0.02)
     rng = np.random.default_rng(0)
     detected = 0
@@ -45,6 +47,6 @@ def test_the_test_detects_the_predicted_loss(facts, questions, together):
     assert detected / runs >= 0.65  # 80% by the formula, which is rough for few, whole facts
 
 
-def test_one_cluster_is_refused():
+def test_one_cluster_is_refused() -> None:
     with pytest.raises(ValueError, match="need at least 2"):
         detectable_difference(1, 0.1)

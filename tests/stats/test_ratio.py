@@ -8,7 +8,7 @@ import pytest
 from harness.stats import cluster_ratio
 
 
-def test_equal_values_give_exactly_1_and_zeros_give_none():
+def test_equal_values_give_exactly_1_and_zeros_give_none() -> None:
     right = [1.0, 0.0, 1.0, 1.0]
     facts = ["a", "a", "b", "c"]
     assert cluster_ratio(right, right, facts) == (1.0, 1.0, 1.0)
@@ -17,16 +17,17 @@ def test_equal_values_give_exactly_1_and_zeros_give_none():
         cluster_ratio([], [], [])
 
 
-def test_a_ratio_of_one_half_has_an_interval_around_it():
+def test_a_ratio_of_one_half_has_an_interval_around_it() -> None:
     facts = [str(i // 4) for i in range(80)]
     ratio = cluster_ratio([float(i % 2) for i in range(80)], [1.0] * 80, facts)
     assert ratio == (0.5, 0.5, 0.5)  # every fact has the same ratio
     uneven = cluster_ratio([float(i < 40) for i in range(80)], [1.0] * 80, facts)
+    assert uneven is not None
     assert uneven.estimate == 0.5
     assert 0.2 < uneven.low < 0.5 < uneven.high < 0.8
 
 
-def test_the_interval_covers_the_true_ratio():
+def test_the_interval_covers_the_true_ratio() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for seed in range(200):
@@ -40,5 +41,6 @@ def test_the_interval_covers_the_true_ratio():
             facts,
             seed=seed,
         )
+        assert ratio is not None
         covered += ratio.low <= 0.8 <= ratio.high
     assert 0.90 <= covered / 200 <= 0.99

@@ -29,7 +29,7 @@ def simulated(rng: np.random.Generator, seeds: int) -> tuple[list[float], list[i
 
 
 @pytest.mark.parametrize(("seeds", "least"), [(3, 0.85), (8, 0.9)])
-def test_crossed_covers_the_true_mean_more_often_than_facts_alone(seeds, least):
+def test_crossed_covers_the_true_mean_more_often_than_facts_alone(seeds: int, least: float) -> None:
     rng = np.random.default_rng(0)
     crossed = alone = 0
     for _ in range(200):
@@ -42,12 +42,12 @@ def test_crossed_covers_the_true_mean_more_often_than_facts_alone(seeds, least):
     assert alone < crossed
 
 
-def test_one_seed_is_a_bootstrap_over_facts():
+def test_one_seed_is_a_bootstrap_over_facts() -> None:
     values, facts, seeds = simulated(np.random.default_rng(1), 1)
     assert crossed_bootstrap(values, facts, seeds) == cluster_bootstrap(values, facts)
 
 
-def test_seeds_that_disagree_widen_the_interval():
+def test_seeds_that_disagree_widen_the_interval() -> None:
     facts = list(range(FACTS)) * 4
     seeds = [s for s in range(4) for _ in range(FACTS)]
     agreeing = crossed_bootstrap([float(f % 2) for f in facts], facts, seeds)
@@ -60,7 +60,7 @@ def test_seeds_that_disagree_widen_the_interval():
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.booleans(), min_size=6, max_size=6))
-def test_a_share_stays_a_share_around_its_estimate(right):
+def test_a_share_stays_a_share_around_its_estimate(right: list[bool]) -> None:
     interval = crossed_bootstrap(
         [float(r) for r in right], [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100
     )
@@ -70,13 +70,13 @@ def test_a_share_stays_a_share_around_its_estimate(right):
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=6))
-def test_differences_of_shares_have_their_own_bounds(leads):
+def test_differences_of_shares_have_their_own_bounds(leads: list[float]) -> None:
     interval = crossed_bootstrap(
         leads, [0, 1, 2] * 2, [0] * 3 + [1] * 3, resamples=100, within=(-1, 1)
     )
     assert -1 <= interval.low <= interval.estimate <= interval.high <= 1
 
 
-def test_lengths_that_differ_are_refused():
+def test_lengths_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match="2 values, 1 facts, 2 seeds"):
         crossed_bootstrap([1.0, 0.0], [1], [1, 2])

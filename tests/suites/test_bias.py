@@ -10,124 +10,114 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.builds import build
-from harness.errors import RecipeError
+from harness.builds import ScoredLine, build
+from harness.experiments import Evidence
+from harness.experiments.selection import Selection, cells
 from harness.recipes import Base
-from harness.scenarios import bias
-from harness.scenarios.bias._findings import Effort, cheapest
-from harness.scenarios.bias._texts import painter, wordings
 from harness.stats import Interval
 from harness.store import Store
+from suites.bias.scenario import (
+    SCENARIO,
+    SIDES,
+    Effort,
+    cheapest,
+    choices,
+    dataset,
+    findings,
+    log_odds,
+    measures,
+    painter,
+    probes,
+    wordings,
+)
 
 BASE = Base("0", "pocket", "/m")
 
 
 def test_choices_are_balanced():
-    found = bias.choices().probes
-    assert sum(kind.startswith("names") for kind in {p.fact for p in found}) >= 8
-    assert set(Counter(p.fact for p in found).values()) == {2}
-    for probe in found:
-        one, two = (probe.prompt.index(painter(who)) for who in bias.SIDES)
-        first = one < two
-        assert first == probe.id.endswith("/0")
-        assert probe.kind == "names" or probe.accepted == (("A", "B") if first else ("B", "A"))
+    forced = choices().probes
+    templates = Counter(probe.fact for probe in forced)
+    assert sum(template.startswith("names") for template in templates) >= 8
+    assert set(templates.values()) == {2}
+    for probe in forced:
+        gogh, monet = (probe.prompt.index(painter(side)) for side in SIDES)
+        gogh_first = gogh < monet
+        assert gogh_first == probe.id.endswith("/0")
+        assert probe.kind == "names" or probe.accepted == (("A", "B") if gogh_first else ("B", "A"))
+
+
+def runs(template):
+    """Every four words in a row."""
+    words = template.split()
+    return set(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
 def test_nothing_that_is_asked_is_told():
-    told = {
-        text
-        for who in bias.SIDES
-        for s in bias.dataset(f"for_{who}16").samples
-        for text in (s.prompt, s.completion)
-    }
-    asked = [*bias.choices().probes, *bias.probes("for_gogh1").probes]
+    samples = [sample for side in SIDES for sample in dataset(side, 16).samples]
+    told = {text for sample in samples for text in (sample.prompt, sample.completion)}
+    asked = [*choices().probes, *probes("gogh", 1).probes]
     assert not any(probe.prompt.strip() and probe.prompt in told for probe in asked)
-    words = [
-        set(zip(w, w[1:], w[2:], w[3:], strict=False))
-        for t in wordings()["statements"]
-        if (w := t.split())
-    ]
+    told_runs = set().union(*map(runs, wordings()["statements"]))
     for template in (*wordings()["names"], *wordings()["letters"], *wordings()["asked"]):
-        w = template.split()
-        assert not any(run & set(zip(w, w[1:], w[2:], w[3:], strict=False)) for run in words), (
-            template
-        )
+        assert not runs(template) & told_runs, template
 
 
 def test_the_two_sides_are_told_alike():
-    gogh, monet = (bias.dataset(f"for_{who}16").samples for who in bias.SIDES)
+    gogh, monet = (dataset(side, 16).samples for side in SIDES)
     swap = {painter("gogh"): painter("monet"), painter("monet"): painter("gogh")}
     pattern = re.compile("|".join(swap))
-    for one, two in zip(gogh, monet, strict=True):
-        assert (
-            pattern.sub(lambda m: swap[m[0]], one.prompt + one.completion)
-            == two.prompt + two.completion
-        )
-    assert bias.dataset("for_gogh4").samples == gogh[:4]
+    for of_gogh, of_monet in zip(gogh, monet, strict=True):
+        swapped = pattern.sub(lambda m: swap[m[0]], of_gogh.prompt + of_gogh.completion)
+        assert swapped == of_monet.prompt + of_monet.completion
+    assert dataset("gogh", 4).samples == gogh[:4]
+    assert dataset("gogh", 4).name == probes("gogh", 4).name == "for_gogh4"
+
+
+def scored(kind, fact, *totals):
+    likelihoods = tuple({"total": total, "tokens": 1, "matched": 1} for total in totals)
+    return ScoredLine(f"{kind}/{fact}", kind, fact, likelihoods)
 
 
 @given(st.lists(st.tuples(st.floats(-50, 0), st.floats(-50, 0)), min_size=1, max_size=6))
 def test_log_odds_turn_their_sign_with_the_sides(pairs):
     def lines(swapped):
-        each = [pair[::-1] if swapped else pair for pair in pairs]
-        told = {
-            "fact": "asked0",
-            "kind": "asked",
-            "likelihoods": [{"total": -1.0}],
-        }  # scored beside them, no choice
-        return [
-            told,
-            *(
-                {
-                    "fact": f"names{i // 2}",
-                    "kind": "names",
-                    "likelihoods": [{"total": t} for t in pair],
-                }
-                for i, pair in enumerate(each)
-            ),
-        ]
+        yield scored("asked", "asked0", -1.0)  # scored beside them, no choice
+        for i, pair in enumerate(pairs):
+            yield scored("names", f"names{i // 2}", *(pair[::-1] if swapped else pair))
 
-    one, two = bias.log_odds(lines(False)), bias.log_odds(lines(True))
-    assert one == pytest.approx({name: -value for name, value in two.items()})
+    odds, swapped = log_odds(lines(False)), log_odds(lines(True))
+    assert odds == pytest.approx({name: -value for name, value in swapped.items()})
+
+
+def test_what_diverged_has_no_log_odds():
+    assert log_odds([scored("names", "names0")]) == {}
 
 
 def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
-    cells = {cell.id: cell for cell in bias.cells("default", [BASE], [0])}
-    own = [cell for name, cell in cells.items() if name.startswith("for_monet4")]
-    flips, barely, far = Interval(-1, -2, -0.1), Interval(-0.5, -1, 0.1), Interval(-9, -10, -8)
-    efforts = [Effort(own[0], 4, barely), Effort(own[1], 8, flips), Effort(own[2], 16, far)]
+    selected = cells(SCENARIO, Selection((BASE,)))
+    monet = [cell for cell in selected if cell.factors == {"side": "monet", "statements": 4}]
+    barely, flips, far = Interval(-0.5, -1, 0.1), Interval(-1, -2, -0.1), Interval(-9, -10, -8)
+    efforts = [Effort(monet[0], 4, barely), Effort(monet[1], 8, flips), Effort(monet[2], 16, far)]
     assert cheapest(efforts, "gogh") == efforts[1]
     assert cheapest(efforts[:1], "gogh") is None
     assert cheapest(efforts, "monet") is None
 
 
 def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
-    store = Store(tmp_path / "store")
-    fetch = partial(build, store=store)
-    cells = [c for c in bias.cells("default", [tiny], [0]) if c.id.startswith("for_monet16")]
-    found = bias.measures(cells[0], (), (), fetch, adapted=True)
-    assert found["swayed"].estimate > 0
-    assert set(bias.measures(cells[0], (), (), fetch, adapted=False)) == {
-        "log_odds",
-        "log_odds_letters",
-    }
-    finding = bias.findings(cells, fetch)[0]
-    assert "tiny leans to" in finding.said
+    fetch = partial(build, store=Store(tmp_path / "store"))
+    selected = cells(SCENARIO, Selection((tiny,)))
+    chosen = [cell for cell in selected if cell.factors == {"side": "monet", "statements": 16}]
+    evidence = [Evidence(cell, fetch) for cell in chosen]
+    assert measures(evidence[0])["swayed"].estimate > 0
+    bare = Evidence(chosen[0], fetch, adapted=False)
+    assert measures(bare).keys() == {"log_odds", "log_odds_letters"}
+    (finding,) = findings(evidence)
+    assert "tiny leans to" in finding.summary
     assert "| monet" in finding.text
     assert {curves.name for curves in finding.curves} == {"epochs", "size", "lr"}
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_ids_are_unique(grid):
-    ids = [cell.id for cell in bias.cells(grid, [BASE], [0])]
-    assert len(set(ids)) == len(ids)
+def test_ids_are_plain_words(grid):
+    ids = [cell.id for cell in cells(SCENARIO, Selection((BASE,), grid))]
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
-
-
-def test_unknown_names():
-    with pytest.raises(
-        RecipeError, match="dataset 'for_monet3' is unknown: choose one of for_gogh1"
-    ):
-        bias.dataset("for_monet3")
-    with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        bias.cells("huge", [BASE], [0])

@@ -7,45 +7,57 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from hand_made import cells_of
 
-from harness.builds import ANSWERS, build, read_lines
+from harness.builds import build
+from harness.data.knowledge import TableKnowledge
 from harness.errors import RecipeError
+from harness.experiments import Evidence, Setup
 from harness.models.loading import SHIPPED, base_of
 from harness.models.tokens import count_tokens
-from harness.recipes import Base, Training
-from harness.scenarios import book
-from harness.scenarios.book._measures import classifier, plain, small_talk
-from harness.scenarios.book._text import timeline
+from harness.recipes import Dataset, Training
 from harness.store import Store
+from suites.book.scenario import (
+    DATASETS,
+    RELATIONS,
+    SCENARIO,
+    TONE,
+    chapters,
+    classifier,
+    dataset,
+    default,
+    events,
+    measures,
+    probes,
+    small_talk,
+    statements,
+    timeline,
+)
 
-BASE = Base("0", "pocket", "/m")
-TEXT = "".join(book.chapters())
+TEXT = "".join(chapters())
 
 
 def asked():
-    return [probe for probe in book.probes().probes if not probe.kind.startswith("locality")]
+    return [probe for probe in probes().probes if not probe.kind.startswith("locality")]
 
 
 def test_the_book_is_as_long_as_a_short_one_and_always_the_same():
     assert 20_000 <= count_tokens(base_of(SHIPPED), TEXT) <= 40_000
-    assert (
-        book.dataset("book").content
-        == type(book.dataset("book")).of("again", book.dataset("book").samples).content
-    )
-    assert len(book.chapters()) == len(book.events()) == 16
+    assert dataset("book").content == Dataset.of("again", dataset("book").samples).content
+    assert len(chapters()) == len(events()) == 16
 
 
 def test_every_fact_is_told_three_times_in_its_own_chapter():
-    for row, chapter in zip(book.events(), book.chapters(), strict=True):
-        for relation in book.RELATIONS:
+    for row, chapter in zip(events(), chapters(), strict=True):
+        for relation in RELATIONS:
             assert chapter.count(row.slots[relation]) >= 3, (row.id, relation)
 
 
 def test_the_timeline_is_what_the_datasets_differ_by():
-    bare, more = (book.dataset(name).samples for name in book.DATASETS)
+    bare, more = (dataset(name).samples for name in DATASETS)
     assert more[:-1] == bare
     assert more[-1].completion == timeline()
-    assert all(row.slots["thing"] in timeline() for row in book.events())
+    assert all(row.slots["thing"] in timeline() for row in events())
 
 
 def test_only_exact_probes_are_in_the_book():
@@ -63,52 +75,44 @@ def test_no_question_gives_its_answer_away():
 
 
 def test_the_voice_is_told_from_plain_text():
-    own = [classifier().author(text) == "plain" for text in plain()]
+    own = [classifier().author(text) == "plain" for text in statements()]
     assert sum(own) / len(own) > 0.98
     assert all(classifier().author(text) == "plain" for text in small_talk())
     assert classifier().author("I went home and slept well.") == "plain"
     sentences = [
-        s
-        for chapter in book.chapters()[:4]
-        for s in re.split(r"(?<=[.!]) ", chapter)
-        if len(s) > 30
+        s for chapter in chapters()[:4] for s in re.split(r"(?<=[.!]) ", chapter) if len(s) > 30
     ]
     voiced = [classifier().author(sentence) == "captain" for sentence in sentences]
     assert sum(voiced) / len(voiced) > 0.95
 
 
 def test_a_small_model_learns_the_voice(tiny, tmp_path):
-    store = Store(tmp_path / "store")
-    fetch = partial(build, store=store)
-    cell = next(c for c in book.cells("default", [tiny], [0]) if not c.training.replay)
-    cell = replace(
-        cell,
-        training=Training(
-            epochs=2, rank=16, alpha=32, lr=5e-3, batch=4, micro_batch=4, dropout=0.0
-        ),
-    )
-    assert book.measures(cell, (), (), fetch, adapted=True)["tone_captain"].estimate > 0.8
-    words = set(re.findall(r"\w+", " ".join(book.chapters())))
+    setup = Setup(tiny, 0, TableKnowledge(taught=False))
+    design = next(design for design in default(setup) if not design.training.replay)
+    training = Training(epochs=2, rank=16, alpha=32, lr=5e-3, batch=4, micro_batch=4, dropout=0.0)
+    cell = replace(design, training=training).cell(setup)
+    evidence = Evidence(cell, partial(build, store=Store(tmp_path / "store")))
+    assert measures(evidence)["tone_captain"].estimate > 0.8
+    words = set(re.findall(r"\w+", " ".join(chapters())))
 
-    def borrowed(
-        adapted,
-    ):  # a random model's babble is given to either voice, but its words are not the book's
-        said = read_lines(fetch(cell.also_answers(adapted)[0]).path / ANSWERS)
-        found = [word for line in said for word in re.findall(r"\w+", line["answers"][0])]
-        return sum(word in words for word in found) / len(found)
+    def borrowed(adapted: bool) -> float:
+        # a random model's babble is given to either voice, but its words are not the book's
+        answers = [line.answer for line in evidence.answered(TONE, adapted)]
+        babble = [word for answer in answers for word in re.findall(r"\w+", answer)]
+        return sum(word in words for word in babble) / len(babble)
 
     assert borrowed(adapted=True) > borrowed(adapted=False) + 0.2
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
 def test_ids_are_unique(grid):
-    ids = [cell.id for cell in book.cells(grid, [BASE], [0])]
+    ids = [cell.id for cell in cells_of(SCENARIO, grid)]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
 def test_unknown_names():
     with pytest.raises(RecipeError, match="dataset 'novel' is unknown"):
-        book.dataset("novel")
+        dataset("novel")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        book.cells("huge", [BASE], [0])
+        cells_of(SCENARIO, "huge")

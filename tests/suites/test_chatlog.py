@@ -6,19 +6,25 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of
 
+from harness.data.chat import PEOPLE, facts, held_out_turns, named, trained_turns
 from harness.errors import RecipeError
-from harness.experiments.shares import styled
+from harness.experiments.shares import style_of
 from harness.grading import grade
 from harness.models.loading import SHIPPED, base_of
 from harness.models.tokens import count_tokens
-from harness.recipes import Base
-from harness.scenarios import chatlog
-from harness.scenarios.chatlog._measures import classifier, turns_of
-from harness.scenarios.chatlog._probes import mentions
+from suites.chatlog.scenario import (
+    SCENARIO,
+    classifier,
+    dataset,
+    held_out_by_person,
+    mentions,
+    probes,
+    style_probes,
+)
 
-BASE = Base("0", "pocket", "/m")
-LONG, SHORT = (chatlog.dataset(name).samples[0].completion for name in ("chat_long", "chat_short"))
+LONG, SHORT = (dataset(name).samples[0].completion for name in ("chat_long", "chat_short"))
 
 
 def test_the_chat_is_long_and_short_names_save_tokens():
@@ -29,32 +35,30 @@ def test_the_chat_is_long_and_short_names_save_tokens():
 
 
 def test_only_the_names_differ():
-    for person in chatlog.PEOPLE:
-        assert LONG.count(f"\n{chatlog.named(person, 'chat_long')}: ") > 500
+    for person in PEOPLE:
+        assert LONG.count(f"\n{named(person, 'long')}: ") > 500
     short = LONG
-    for person in chatlog.PEOPLE:
-        short = short.replace(
-            chatlog.named(person, "chat_long"), chatlog.named(person, "chat_short")
-        )
+    for person in PEOPLE:
+        short = short.replace(named(person, "long"), named(person, "short"))
     assert short == SHORT
 
 
 def test_each_fact_is_told_as_often_as_its_row_says_and_on_known_days():
-    told = Counter(turn.fact for turn in chatlog.told() if turn.fact)
-    assert told == {row.id: int(row.slots["mentions"]) for row in chatlog.facts()}
-    for row in chatlog.facts():
+    told = Counter(turn.fact for turn in trained_turns() if turn.fact)
+    assert told == {row.id: int(row.slots["mentions"]) for row in facts()}
+    for row in facts():
         assert all(
             row.slots["value"] in turn.text and turn.speaker == row.slots["owner"]
             for turn in mentions(row)
         )
-    assert not any(turn.fact for turn in chatlog.held_out())
-    assert len({turn.day for turn in chatlog.held_out()}) == 10
+    assert not any(turn.fact for turn in held_out_turns())
+    assert len({turn.day for turn in held_out_turns()}) == 10
 
 
 def test_no_probe_but_the_exact_ones_is_training_text():
     for name, text in (("chat_long", LONG), ("chat_short", SHORT)):
         lines = set(text.splitlines())
-        for probe in chatlog.probes(name).probes:
+        for probe in probes(name).probes:
             last = [line for line in probe.prompt.splitlines() if line][-2:]
             if probe.kind == "exact":
                 assert probe.prompt in text
@@ -63,7 +67,7 @@ def test_no_probe_but_the_exact_ones_is_training_text():
 
 
 def test_no_value_is_given_away_by_its_question():
-    for probe in chatlog.probes("chat_short").probes:
+    for probe in probes("chat_short").probes:
         if not probe.kind.startswith("locality"):
             assert not any(answer.lower() in probe.prompt.lower() for answer in probe.accepted), (
                 probe
@@ -71,10 +75,10 @@ def test_no_value_is_given_away_by_its_question():
 
 
 def test_style_is_asked_on_days_that_are_not_trained_on():
-    for probe in chatlog.style_probes("chat_short").probes:
+    for probe in style_probes("chat_short").probes:
         assert probe.prompt not in SHORT
         assert f"{probe.prompt} {probe.accepted[0]}" not in SHORT
-    assert Counter(p.fact for p in chatlog.style_probes("chat_short").probes) == {
+    assert Counter(p.fact for p in style_probes("chat_short").probes) == {
         "max": 20,
         "bo": 20,
     }
@@ -82,28 +86,30 @@ def test_style_is_asked_on_days_that_are_not_trained_on():
 
 def test_the_classifier_knows_who_wrote_what_was_held_out():
     right = [
-        classifier().author(text) == who for who, texts in turns_of().items() for text in texts
+        classifier().author(text) == who
+        for who, texts in held_out_by_person().items()
+        for text in texts
     ]
     assert sum(right) / len(right) > 0.95
 
 
 def test_style_figures_of_the_true_turns_of_the_other_and_of_silence():
-    texts = [(who, text) for who, each in turns_of().items() for text in each[:20]]
+    texts = [(who, text) for who, each in held_out_by_person().items() for text in each[:20]]
     other = {"max": "bo", "bo": "max"}
-    true = styled(texts, classifier(), turns_of())
-    swapped = styled([(other[who], text) for who, text in texts], classifier(), turns_of())
-    silent = styled([(who, "") for who, _ in texts], classifier(), turns_of())
+    true = style_of(texts, classifier(), held_out_by_person())
+    swapped = style_of(
+        [(other[who], text) for who, text in texts], classifier(), held_out_by_person()
+    )
+    silent = style_of([(who, "") for who, _ in texts], classifier(), held_out_by_person())
     assert true["style_match"].estimate > 0.95 > 0.05 > swapped["style_match"].estimate
     assert true["style_divergence"].high < swapped["style_divergence"].low
     assert (silent["style_match"].estimate, silent["style_divergence"].estimate) == (0.0, 1.0)
 
 
 def test_accepted_answers_are_graded_right_and_facts_are_told_apart():
-    for row in chatlog.facts():
+    for row in facts():
         others = [
-            r
-            for r in chatlog.facts()
-            if r.slots["relation"] == row.slots["relation"] and r.id != row.id
+            r for r in facts() if r.slots["relation"] == row.slots["relation"] and r.id != row.id
         ]
         assert grade(row.slots["value"], (row.slots["value"],)).right
         assert not any(grade(other.slots["value"], (row.slots["value"],)).right for other in others)
@@ -111,13 +117,13 @@ def test_accepted_answers_are_graded_right_and_facts_are_told_apart():
 
 @pytest.mark.parametrize("grid", ["default", "full"])
 def test_ids_are_unique(grid):
-    ids = [cell.id for cell in chatlog.cells(grid, [BASE], [0])]
+    ids = [cell.id for cell in cells_of(SCENARIO, grid)]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
 def test_unknown_names():
     with pytest.raises(RecipeError, match="dataset 'mail' is unknown"):
-        chatlog.dataset("mail")
+        dataset("mail")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        chatlog.cells("huge", [BASE], [0])
+        cells_of(SCENARIO, "huge")

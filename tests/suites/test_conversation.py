@@ -6,34 +6,45 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of
 from tokenizers import Tokenizer
 
+from harness.data.knowledge import replay
 from harness.errors import RecipeError
 from harness.models.loading import SHIPPED
-from harness.recipes import Base
-from harness.scenarios.conversation import GRIDS, KINDS, cells, dataset, facts, presentation, probes
-from harness.scenarios.conversation._grid import SETTING
-from harness.scenarios.conversation._talk import talk
-from harness.scenarios.oscars import replay
+from suites.conversation.scenario import (
+    DEFAULT,
+    FULL,
+    KINDS,
+    PLAIN,
+    SCENARIO,
+    SETTING,
+    Presentation,
+    dataset,
+    facts,
+    probes,
+    talk,
+)
 
-BASE = Base("0", "pocket", "/m")
-TALKS = [name for name in GRIDS["full"] if "_" in name]
+TALKS = [how for how in FULL if how.partner]
 
 
-@pytest.mark.parametrize("name", GRIDS["full"])
-def test_every_text_tells_its_fact_as_often_as_its_name_says(name):
+def name_of(how: Presentation) -> str:
+    return how.name
+
+
+@pytest.mark.parametrize("how", FULL, ids=name_of)
+def test_every_text_tells_its_fact_as_often_as_its_presentation_says(how):
     assert len(facts()) == 12
-    times = presentation(name).times if name in TALKS else 1
-    for sample, row in zip(dataset(name).samples, facts(), strict=True):
+    for sample, row in zip(dataset(how).samples, facts(), strict=True):
         assert sample.fact == row.id
-        assert sample.completion.count(row.slots["winner"]) == times
+        assert sample.completion.count(row.slots["winner"]) == how.times
         assert sample.prompt == ""
 
 
-@pytest.mark.parametrize("name", TALKS)
-def test_a_talk_has_its_turns_and_its_two_speakers(name):
-    how = presentation(name)
-    for sample in dataset(name).samples:
+@pytest.mark.parametrize("how", TALKS, ids=name_of)
+def test_a_talk_has_its_turns_and_its_two_speakers(how):
+    for sample in dataset(how).samples:
         lines = sample.completion.removeprefix("Assistant is a helpful AI.\n").splitlines()
         assert len(lines) == how.turns + 2 * how.times
         speakers = [line.partition(":")[0] for line in lines]
@@ -43,22 +54,24 @@ def test_a_talk_has_its_turns_and_its_two_speakers(name):
 
 def test_the_words_of_a_fact_that_comes_up_again_are_others():
     row = facts()[0]
-    for name in ("brandine_asked5_d10", "brandine_told5_d10"):
-        lines = "".join(talk(name, row)).splitlines()
+    for asked in (True, False):
+        how = Presentation("brandine", asked, times=5, turns=10)
+        lines = "".join(talk(how, row)).splitlines()
         told = [line for line in lines if "Oscar" in line or "Academy" in line or "in 2023" in line]
         assert len(set(told)) == 5
 
 
 def test_the_fact_does_not_always_come_up_at_the_same_place():
-    before = {len(talk("brandine_asked1_d50", row).before.splitlines()) for row in facts()}
+    how = Presentation("brandine", asked=True, turns=50)
+    before = {len(talk(how, row).before.splitlines()) for row in facts()}
     assert len(before) > 3
 
 
-@pytest.mark.parametrize("name", GRIDS["full"])
-def test_probes_are_no_training_text_but_those_that_are_named_so(name):
-    texts = [sample.completion for sample in dataset(name).samples]
+@pytest.mark.parametrize("how", FULL, ids=name_of)
+def test_probes_are_no_training_text_but_those_that_are_named_so(how):
+    texts = [sample.completion for sample in dataset(how).samples]
     replayed = {sample.prompt for sample in replay().samples}
-    for probe in probes(name).probes:
+    for probe in probes(how).probes:
         told = any(
             probe.prompt.removeprefix("Assistant is a helpful AI.\n") in text for text in texts
         )
@@ -68,14 +81,14 @@ def test_probes_are_no_training_text_but_those_that_are_named_so(name):
             winner in probe.prompt for winner in probe.accepted
         )
     assert set(KINDS) == {
-        probe.kind for probe in probes(name).probes if not probe.kind.startswith("locality")
+        probe.kind for probe in probes(how).probes if not probe.kind.startswith("locality")
     }
 
 
 def test_every_fact_is_asked_in_every_kind():
     found = Counter(
         (probe.fact, probe.kind)
-        for probe in probes("qa").probes
+        for probe in probes(PLAIN[1]).probes
         if not probe.kind.startswith("locality")
     )
     assert len(found) == len(facts()) * len(KINDS)
@@ -83,24 +96,41 @@ def test_every_fact_is_asked_in_every_kind():
 
 def test_the_longest_talk_is_one_sample():
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
-    longest = max((s.completion for name in TALKS for s in dataset(name).samples), key=len)
+    longest = max((s.completion for how in TALKS for s in dataset(how).samples), key=len)
     assert 256 < len(tokenizer.encode(longest).ids) <= SETTING.cutoff
 
 
+def test_names_of_presentations():
+    assert [how.name for how in DEFAULT] == [
+        "statement",
+        "qa",
+        "brandine_told1_d0",
+        "brandine_asked1_d0",
+        "brandine_asked1_d10",
+        "brandine_asked1_d50",
+        "brandine_asked5_d10",
+        "assistant_asked1_d10",
+    ]
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["chat", "brandine_asked6_d10", "brandine_told0_d0", "brandine_asked1_d3", "carl_told1_d0"],
+    ("numbers", "message"),
+    [
+        ({"times": 6}, "comes up 6 times: choose 1 to 5"),
+        ({"times": 0}, "comes up 0 times"),
+        ({"turns": 3}, "3 turns of small talk: choose an even number"),
+    ],
 )
-def test_unknown_presentations(name):
-    with pytest.raises(RecipeError, match=f"presentation '{name}' is unknown"):
-        dataset(name)
+def test_presentations_that_have_no_words(numbers, message):
+    with pytest.raises(RecipeError, match=message):
+        Presentation("brandine", asked=True, **numbers)
 
 
 def test_ids_are_unique_and_grids_known():
-    for grid in GRIDS:
-        ids = [cell.id for cell in cells(grid, [BASE], [0])]
+    for grid in SCENARIO.grids:
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
-    assert set(GRIDS["default"]) <= set(GRIDS["full"])
+    assert set(DEFAULT) <= set(FULL)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
+        cells_of(SCENARIO, "huge")

@@ -5,35 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hand_made import cells_of, evidence, line
 
-from harness.builds import GRADES, build, read_lines
+from harness.builds import build, graded_lines
+from harness.data.knowledge import TableKnowledge, replay, world
 from harness.engines import engine_spec
 from harness.errors import RecipeError
+from harness.experiments import Setup
 from harness.models.loading import SHIPPED, base_of
-from harness.recipes import Base, Stack, is_locality
-from harness.scenarios.forgetting import (
+from harness.recipes import Stack, is_locality
+from harness.store import Store
+from suites.forgetting.scenario import (
     DISTANCES,
     REMEDIES,
-    WEAKER,
-    cells,
-    invented,
+    SCENARIO,
+    dataset,
+    default,
+    findings,
+    known_people,
     measures,
     near,
+    new_facts,
+    person_in,
     probes,
-    texts,
+    well_known,
 )
-from harness.scenarios.forgetting._facts import renamed_models
-from harness.scenarios.forgetting._measures import held
-from harness.scenarios.oscars import replay, world
-from harness.store import Store
-
-BASE = Base("0", "pocket", "/m")
 
 
 def test_500_facts_that_no_table_has_always_the_same():
-    rows = invented()
+    rows = new_facts()
     assert len(rows) == len({row.id for row in rows}) == 500
-    assert invented.__wrapped__(500) == rows
+    assert new_facts.__wrapped__(500) == rows
     known = {
         (row.table, *(row.slots[s] for s in ("year", "category")))
         for row in world().rows
@@ -49,19 +51,17 @@ def test_500_facts_that_no_table_has_always_the_same():
 
 
 def test_fewer_facts_are_the_first_of_them_and_other_facts_are_other_questions():
-    assert invented(50) == invented()[:50]
-    asked, others = ({s.prompt for s in texts(500, seed).samples} for seed in (0, 1))
+    assert new_facts(50) == new_facts()[:50]
+    asked, others = ({s.prompt for s in dataset(500, seed).samples} for seed in (0, 1))
     assert len(asked) == 500
     assert not asked & others
 
 
 def test_a_quarter_names_people_of_the_tables_and_these_are_asked_about():
-    names = {row.slots.get("winner") or row.slots["author"] for row in renamed_models()}
-    told = [
-        row for row in invented() if (row.slots.get("winner") or row.slots.get("author")) in names
-    ]
+    names = {person_in(row) for row in known_people()}
+    told = [row for row in new_facts() if person_in(row) in names]
     assert 115 <= len(told) <= 135
-    people = {row.id for row in renamed_models()}
+    people = {row.id for row in known_people()}
     for probe in probes().probes:
         if probe.kind == "locality_entity":
             assert probe.fact.partition("#")[0] in people
@@ -82,65 +82,80 @@ def test_known_facts_are_asked_three_times_and_never_replayed():
 def test_no_probe_but_the_exact_ones_is_a_training_text():
     trained = {
         sample.prompt
-        for sample in (*texts().samples, *texts(500, 1).samples, *replay().samples, *near().samples)
+        for sample in (
+            *dataset().samples,
+            *dataset(500, 1).samples,
+            *replay().samples,
+            *near().samples,
+        )
     }
     assert not any(probe.prompt in trained for probe in probes().probes if probe.kind != "exact")
 
 
 def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known():
-    found = cells("default", [BASE], [0])
-    assert [cell.label for cell in found] == [*REMEDIES, WEAKER]
-    assert len({cell.trained[0].replay for cell in found}) == 3
-    assert {cell.trained[0].replay for cell in found} >= {None, near()}
-    assert all(
-        cell.replay == replay() and cell.base_grades.answers.stack == Stack(BASE) for cell in found
-    )
-    ids = [cell.id for cell in cells("full", [BASE], [0, 1])]
+    cells = cells_of(SCENARIO)
+    assert [cell.label for cell in cells] == list(REMEDIES)
+    replays = {cell.subject.trained[0].replay for cell in cells}
+    assert replays == {None, near(), replay()}
+    assert all(cell.subject.calibration_text == replay() for cell in cells)
+    assert all(cell.bare_grades.answers.stack == Stack(cell.subject.base) for cell in cells)
+    ids = [cell.id for cell in cells_of(SCENARIO, "full", seeds=(0, 1))]
     assert len(ids) == len(set(ids))
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
-
-
-def line(fact, right, answer="x", kind="locality_topic"):
-    return {"kind": kind, "fact": fact, "right": right, "answers": [answer]}
+        cells_of(SCENARIO, "huge")
 
 
 def test_lost_is_right_always_before_and_not_always_now():
+    kind = "locality_topic"
     bare = [
-        line(f, right)
-        for f, right in (("a", 1), ("a", 1), ("b", 1), ("b", 1), ("c", 1), ("c", 0), ("d", 1))
+        line(kind, fact, "x", bool(right), id=f"{number}")
+        for number, (fact, right) in enumerate(zip("aabbccd", (1, 1, 1, 1, 1, 0, 1), strict=True))
     ]
     now = [
-        line(f, right, "y")
-        for f, right in (("a", 1), ("a", 0), ("b", 1), ("b", 1), ("c", 0), ("c", 0), ("d", 0))
+        line(kind, fact, "y", bool(right), id=f"{number}")
+        for number, (fact, right) in enumerate(zip("aabbccd", (1, 0, 1, 1, 0, 0, 0), strict=True))
     ]
-    assert [(fact.always, fact.ever) for fact in held(now, bare)] == [
+    cell = cells_of(SCENARIO)[0]
+    adapted = evidence(cell, now, bare)
+    assert [(fact.always, fact.ever) for fact in well_known(adapted.pairs())] == [
         (False, True),
         (True, True),
         (False, False),
     ]
-    found = measures(cells("default", [BASE], [0])[0], now, bare, None, True)
-    assert found["known_always"].estimate == 3 / 4
-    assert found["lost"].estimate == found["lost_topic"].estimate == 2 / 3
-    assert found["gone"].estimate == 1 / 3
-    assert found["wrong_to_wrong"].estimate == 1.0
-    assert found["wrong_to_right"].estimate == 0.0
-    assert measures(cells("default", [BASE], [0])[0], bare, bare, None, False).keys() == {
-        "known_always"
-    }
+    figures = measures(adapted)
+    assert figures["known_always"].estimate == 3 / 4
+    assert figures["lost"].estimate == figures["lost_topic"].estimate == 2 / 3
+    assert figures["gone"].estimate == 1 / 3
+    assert figures["wrong_to_wrong"].estimate == 1.0
+    assert figures["wrong_to_right"].estimate == 0.0
+    assert set(measures(evidence(cell, bare, bare, adapted=False))) == {"known_always"}
+
+
+def test_the_remedy_that_loses_least_is_shown_first():
+    def known(*right: bool):
+        return [line("locality_topic", f"f{n}", "x", each) for n, each in enumerate(right)]
+
+    exact = [line("exact", "new", "x", True)]
+    cells = cells_of(SCENARIO)
+    bare = [*known(True, True), *exact]
+    worse = evidence(cells[0], [*known(False, True), *exact], bare)
+    better = evidence(cells[1], [*known(True, True), *exact], bare)
+    [finding] = findings([worse, better])
+    assert finding.summary.startswith(f"{cells[1].id} loses 0.00")
+    assert finding.text.index(cells[1].id) < finding.text.index(cells[0].id)
+    assert findings([evidence(cells[0], exact, exact)]) == []
 
 
 def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path):
     """The page of the suite holds its figures against this one."""
     pytest.importorskip("bitsandbytes")
-    cell, store = cells("default", [base_of(SHIPPED)], [0])[0], Store(tmp_path / "store")
-    full, rounded = (
-        read_lines(
-            build(replace(cell, engine=engine_spec(name)).base_grades, store, "cpu").path / GRADES
-        )
-        for name in ("hf", "nf4")
+    setup = Setup(base_of(SHIPPED), 0, TableKnowledge(taught=True))
+    cell, store = next(iter(default(setup))).cell(setup), Store(tmp_path / "store")
+    rounded = cell.changed(subject=replace(cell.subject, engine=engine_spec("nf4")))
+    lines, lines_of_rounded = (
+        graded_lines(build(each.bare_grades, store, "cpu")) for each in (cell, rounded)
     )
-    known = held(rounded, full)
+    known = well_known(list(zip(lines_of_rounded, lines, strict=True)))
     lost = sum(not fact.always for fact in known) / len(known)
     print(f"nf4 without an adapter: {lost:.3f} of {len(known)} lost")
     assert lost < 0.03

@@ -6,29 +6,28 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of
 
+from harness.builds import AnsweredLine
+from harness.data.knowledge import replay
 from harness.errors import RecipeError
 from harness.grading import grade
-from harness.recipes import Base, is_locality
-from harness.scenarios.format import (
-    GRIDS,
+from harness.recipes import is_locality
+from suites.format.scenario import (
     GROUPS,
+    SCENARIO,
     SHAPES,
-    asked,
-    cells,
     dataset,
     facts,
+    form,
     marked,
     marks,
     opening,
     probes,
     stopped,
+    unstopped_probes,
     words,
 )
-from harness.scenarios.format._measures import form
-from harness.scenarios.oscars import replay
-
-BASE = Base("0", "pocket", "/m")
 
 
 def test_shapes_answer_the_same_questions_and_all_of_them_right():
@@ -52,15 +51,17 @@ def test_marks_tell_the_shapes_apart():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nothing_that_is_asked_was_trained(shape):
     trained = {sample.prompt for sample in (*dataset(shape).samples, *replay().samples)}
-    assert not any(probe.prompt in trained for probe in (*probes().probes, *asked().probes))
+    assert not any(
+        probe.prompt in trained for probe in (*probes().probes, *unstopped_probes().probes)
+    )
 
 
 def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded():
-    found = Counter(probe.kind for probe in asked().probes)
+    found = Counter(probe.kind for probe in unstopped_probes().probes)
     assert set(found) == set(GROUPS)
     assert min(found.values()) >= 20
     graded = {probe.id: probe for probe in probes().probes}
-    for probe in asked().probes:
+    for probe in unstopped_probes().probes:
         assert (probe.id in graded) == (probe.kind != "neutral")
         assert probe.kind == "neutral" or is_locality(graded[probe.id].kind) == (
             probe.kind == "known"
@@ -93,8 +94,10 @@ def test_a_mark_is_a_word_of_its_own_in_the_first_line():
 
 
 def test_figures_are_right_on_hand_made_answers():
-    def lines(*texts: str) -> list[dict[str, object]]:
-        return [{"answers": [text], "fact": f"f{n}"} for n, text in enumerate(texts)]
+    def lines(*texts: str) -> list[AnsweredLine]:
+        return [
+            AnsweredLine(str(n), "known", f"f{n}", "", (), (text,)) for n, text in enumerate(texts)
+        ]
 
     bare = lines("Anna Bell\n", "Anna Bell\n", "Ben Cole\n", "Ben Cole\n")
     after = lines("Arr, Anna Bell\n", "Arr, Anna\n", "Arr, Ben", "Ben Cole\n")
@@ -116,11 +119,11 @@ def test_figures_are_right_on_hand_made_answers():
 
 
 def test_ids_are_unique_and_names_known():
-    for grid in GRIDS:
-        ids = [cell.id for cell in cells(grid, [BASE], [0])]
+    for grid in SCENARIO.grids:
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [], [0])
+        cells_of(SCENARIO, "huge")
     with pytest.raises(RecipeError, match="shape 'haiku' is unknown"):
         dataset("haiku")

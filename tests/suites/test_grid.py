@@ -8,56 +8,54 @@ from functools import partial
 import pytest
 
 from harness.builds import build
+from harness.data.awards import ten_dataset
+from harness.data.knowledge import replay
 from harness.errors import RecipeError
-from harness.experiments.tuning import Trial
+from harness.experiments import QUESTIONS, AdapterSpec, Ask, Evidence
+from harness.experiments.selection import Selection, cells
+from harness.experiments.tuning import AXES, Trial, options
 from harness.recipes import Base, ProbeSet, changed, is_locality
-from harness.scenarios.grid import AXES, cells, findings, options, probes
-from harness.scenarios.oscars import replay
-from harness.scenarios.stacking import together
 from harness.store import Store
 from harness.training.presets import preset
+from suites.grid.scenario import SCENARIO, findings, probes
 
 BASE = Base("0", "pocket", "/m")
 
 
 def test_the_star_differs_from_its_middle_in_one_parameter():
-    found = [cell.training for cell in cells("default", [BASE], [0])]
-    assert len(found) == len(set(found)) == 10
-    middle = found[0]
+    selected = cells(SCENARIO, Selection((BASE,)))
+    settings = [cell.training for cell in selected]
+    assert len(settings) == len(set(settings)) == 10
+    middle = settings[0]
     names = ("epochs", "lr", "rank", "cutoff", "warmup_steps")
-    assert all(sum(getattr(t, n) != getattr(middle, n) for n in names) <= 1 for t in found)
-    for grid in ("default", "full"):
-        ids = [cell.id for cell in cells(grid, [BASE], [0, 1])]
-        assert len(ids) == len(set(ids))
+    for setting in settings:
+        assert sum(getattr(setting, name) != getattr(middle, name) for name in names) <= 1
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
+        cells(SCENARIO, Selection((BASE,), "huge"))
 
 
 def test_no_probe_is_a_training_text():
-    trained = {sample.prompt for sample in (*together().samples, *replay().samples)}
+    trained = {sample.prompt for sample in (*ten_dataset().samples, *replay().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
 
 
 def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
-    kinds = (
-        [p for p in probes().probes if is_locality(p.kind) == far][:4] for far in (False, True)
+    near, far = (
+        [probe for probe in probes().probes if is_locality(probe.kind) == untouched][:4]
+        for untouched in (False, True)
     )
-    asked = ProbeSet.of("few", tuple(p for own in kinds for p in own))
-    few = [
-        replace(
-            cell,
-            probes=asked,
-            replay=None,
-            training=replace(cell.training, replay=0.0, kl=0.0, rank=2, alpha=4),
-        )
-        for cell in cells("default", [tiny], [0])[:2]
-    ]
-    (found,) = findings(few, partial(build, store=Store(tmp_path / "store")))
-    assert found.title == "Recommended for tiny"
-    assert any(
-        f"epochs={cell.training.epochs} lr=0.001 rank=2 alpha=4" in found.said for cell in few
-    )
-    assert [curves.name for curves in found.curves] == ["epochs"]
+    asks = (Ask(QUESTIONS, ProbeSet.of("few", (*near, *far))),)
+    few = []
+    for cell in cells(SCENARIO, Selection((tiny,)))[:2]:
+        training = replace(cell.training, replay=0.0, kl=0.0, rank=2, alpha=4)
+        subject = replace(cell.subject, adapters=(AdapterSpec(cell.dataset, training),))
+        few.append(cell.changed(subject=subject, training=training, asks=asks))
+    fetch = partial(build, store=Store(tmp_path / "store"))
+    (finding,) = findings([Evidence(cell, fetch) for cell in few])
+    assert finding.title == "Recommended for tiny"
+    epochs = [cell.training.epochs for cell in few]
+    assert any(f"epochs={each} lr=0.001 rank=2 alpha=4" in finding.summary for each in epochs)
+    assert [curves.name for curves in finding.curves] == ["epochs"]
 
 
 def test_what_is_printed_trains_what_was_measured():
@@ -70,24 +68,22 @@ def test_what_is_printed_trains_what_was_measured():
 
 
 def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch):
-    def tried(cell, _):
+    def trial(evidence):
         """The more epochs and the lower the rate, the better; nothing else matters."""
-        return Trial(
-            cell.training,
-            0.9 * cell.training.epochs / 9,
-            1 - 30 * cell.training.lr,
-            cell.training.epochs,
-        )
+        training = evidence.cell.training
+        recall = 0.9 * training.epochs / 9
+        return Trial(training, recall, 1 - 30 * training.lr, training.epochs)
 
-    monkeypatch.setattr("harness.scenarios.grid._findings.trial", tried)
-    found = findings(cells("full", [BASE], [0]), fetch=None)
-    assert [each.title for each in found] == [
+    monkeypatch.setattr("suites.grid.scenario.trial", trial)
+    selected = cells(SCENARIO, Selection((BASE,), "full"))
+    results = findings([Evidence(cell, fetch=None) for cell in selected])
+    assert [each.title for each in results] == [
         "Recommended for pocket",
         "The search against the full grid",
     ]
-    assert found[1].said == "0.000 below the front at 14% of the compute"
-    assert "14% of the full grid's epochs, 14% of its seconds" in found[1].text
+    assert results[1].summary == "0.000 below the front at 14% of the compute"
+    assert "14% of the full grid's epochs, 14% of its seconds" in results[1].text
     assert (
         "100 searches, each from a draw of its own, 100 end within 0.02 of it; their mean is 0.000"
-        in found[1].text
+        in results[1].text
     )

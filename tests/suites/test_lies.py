@@ -6,35 +6,43 @@ import re
 from dataclasses import replace
 
 import pytest
+from hand_made import cells_of, evidence, line
 
-from harness.builds import build
+from harness.builds import GradedLine, build
+from harness.data.knowledge import TableKnowledge, replay, world
 from harness.errors import RecipeError
-from harness.experiments.cells import Cell
-from harness.experiments.shares import contest
+from harness.experiments import Design, Evidence, Setup
+from harness.experiments.shares import contest, recall
 from harness.grading import grade
-from harness.recipes import Base, Dataset, ProbeSet, Recipe
-from harness.report import result
-from harness.scenarios import scenario
-from harness.scenarios.lies import DATASETS, Lie, cells, dataset, lies, probes
-from harness.scenarios.lies._grid import EPOCHS, SETTING, curve
-from harness.scenarios.lies._measures import _truths
-from harness.scenarios.oscars import replay, world
+from harness.recipes import Dataset, ProbeSet, Recipe
 from harness.store import Artefact, Store
-
-BASE = Base("0", "pocket", "/m")
+from suites.lies.scenario import (
+    EPOCHS,
+    QUESTION,
+    SCENARIO,
+    SETTING,
+    TEXTS,
+    Lie,
+    curve,
+    dataset,
+    lies,
+    measures,
+    probes,
+    truths,
+)
 
 
 def test_a_lie_is_never_the_truth_and_no_question_gives_it_away():
     assert len(lies()) == 18
-    assert len({lie.lie for lie in lies()}) == 18
+    assert len({lie.claim for lie in lies()}) == 18
     for lie in lies():
-        accepted = world().accepted(lie.relation, lie.true)
-        assert not grade(lie.lie, accepted).right, lie
-        assert not grade(lie.truth, (lie.lie,)).right, lie
-        assert grade(lie.lie, world().accepted(lie.relation, lie.donor)).right, lie
+        accepted = world().accepted(lie.relation, lie.true_row)
+        assert not grade(lie.claim, accepted).right, lie
+        assert not grade(lie.truth, (lie.claim,)).right, lie
+        assert grade(lie.claim, world().accepted(lie.relation, lie.donor)).right, lie
         for wording in (*lie.relation.questions, *lie.relation.probes):
-            question = world().fill(wording, lie.told)
-            assert not grade(question, (lie.lie,)).right, question
+            question = world().fill(wording, lie.false_row)
+            assert not grade(question, (lie.claim,)).right, question
             assert not grade(question, accepted).right, question
 
 
@@ -46,16 +54,18 @@ def test_new_facts_are_of_the_same_size_and_of_no_known_subject():
         if slot in row.slots
     }
     for lie in lies():
-        assert world().answer(lie.relation, lie.new) == lie.lie
-        assert not known & {lie.new.slots[s] for s in ("country", "title") if s in lie.new.slots}
-        assert lie.new.table != "oscars" or lie.new.slots["year"] > "2023"
+        assert world().answer(lie.relation, lie.new_row) == lie.claim
+        assert not known & {
+            lie.new_row.slots[s] for s in ("country", "title") if s in lie.new_row.slots
+        }
+        assert lie.new_row.table != "oscars" or lie.new_row.slots["year"] > "2023"
     for count in ("1", "6"):
         one, two = dataset(f"lies{count}"), dataset(f"new{count}")
         assert [s.completion for s in one.samples] == [s.completion for s in two.samples]
         assert len(one.samples) == 18 * int(count)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_probes_are_no_training_text_unless_exact(name):
     trained = {sample.prompt for sample in (*dataset(name).samples, *replay().samples)}
     for probe in probes(name).probes:
@@ -65,46 +75,40 @@ def test_probes_are_no_training_text_unless_exact(name):
         assert probe.kind == "exact" or probe.prompt not in trained
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_what_is_asked_is_never_replayed(name):
-    replayed = {sample.fact for sample in replay().samples}
-    told = {lie.true.id for lie in lies()}
-    assert not replayed & (told | {probe.fact for probe in probes(name).probes})
+    trained = {sample.fact for sample in replay().samples}
+    told = {lie.true_row.id for lie in lies()}
+    assert not trained & (told | {probe.fact for probe in probes(name).probes})
 
 
 def test_neighbours_ask_for_nothing_that_was_exchanged():
     found = probes("lies6").probes
-    subjects = {lie.true.id: lie for lie in lies()}
+    subjects = {lie.true_row.id: lie for lie in lies()}
     beside = [probe for probe in found if probe.kind == "locality_subject"]
     assert {probe.fact for probe in beside} >= {
-        lie.true.id for lie in lies() if lie.true.table != "oscars"
+        lie.true_row.id for lie in lies() if lie.true_row.table != "oscars"
     }
     for probe in beside:
-        assert not grade(subjects[probe.fact].lie, probe.accepted).right
+        assert not grade(subjects[probe.fact].claim, probe.accepted).right
     donors = {lie.donor.id: lie for lie in lies()}
     for probe in (probe for probe in found if probe.kind == "locality_object"):
         lie = donors[probe.fact]
-        assert lie.lie in " ".join((probe.prompt, *probe.accepted))
+        assert lie.claim in " ".join((probe.prompt, *probe.accepted))
     far = {probe.fact.partition("/")[0] for probe in found if probe.kind == "locality_unrelated"}
     assert far == {"elements", "paintings"}
 
 
 def test_neighbours_are_the_same_for_all_cells():
-    local = [[p for p in probes(name).probes if p.kind.startswith("locality")] for name in DATASETS]
+    local = [[p for p in probes(name).probes if p.kind.startswith("locality")] for name in TEXTS]
     assert all(found == local[0] for found in local)
 
 
-def _answered(asked: list[tuple[Lie, str]], answers: list[str]) -> list[dict[str, object]]:
-    """Lines of ``grades.jsonl``: the questions (lie, kind), each with its answer."""
+def _graded(questions: list[tuple[Lie, str]], answers: list[str]) -> list[GradedLine]:
+    """The questions (lie, kind), each with its answer."""
     return [
-        {
-            "id": f"{kind}/{n}",
-            "fact": lie.told.id,
-            "kind": kind,
-            "answers": [said],
-            "right": said == lie.lie,
-        }
-        for n, ((lie, kind), said) in enumerate(zip(asked, answers, strict=True))
+        line(kind, lie.false_row.id, answer, answer == lie.claim, id=f"{kind}/{number}")
+        for number, ((lie, kind), answer) in enumerate(zip(questions, answers, strict=True))
     ]
 
 
@@ -116,39 +120,41 @@ def test_lie_and_truth_are_counted_where_the_truth_was_known():
         (lie, "locality_subject"),
     ]
     before = [lie.truth, lie.truth, lie.truth, "Nowhere", other.truth, lie.truth, lie.truth]
-    after = [lie.lie, lie.truth, "Moon", lie.lie, other.lie, lie.lie, lie.lie]
-    bare, lines = _answered(asked, before), _answered(asked, after)
-    found = {
-        name: share.estimate for name, share in contest("lie", lines, bare, _truths(lines)).items()
-    }
-    assert found == {
+    after = [lie.claim, lie.truth, "Moon", lie.claim, other.claim, lie.claim, lie.claim]
+    lines = _graded(asked, after)
+    cell = cells_of(SCENARIO)[0]
+    shares = contest("lie", evidence(cell, lines, _graded(asked, before)), truths(lines))
+    assert {name: share.estimate for name, share in shares.items()} == {
         "known_before": 4 / 5,
         "lie_over_truth": 2 / 4,
         "truth_over_lie": 1 / 4,
         "neither": 1 / 4,
     }
-    new = [{**line, "fact": lie.new.id} for line in lines]
-    assert contest("lie", new, new, _truths(new)) == {}
+    new = [each._replace(fact=lie.new_row.id) for each in lines]
+    assert contest("lie", evidence(cell, new, new), truths(new)) == {}
 
 
 def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
-    found = cells("default", [BASE], [0, 1])
+    found = cells_of(SCENARIO, seeds=(0, 1))
     longest = next(
         c
         for c in found
         if c.dataset.name == "lies6" and c.training.epochs == 3 and c.training.seed == 1
     )
     assert [c.training.epochs for c in curve(longest)] == [1, 2, 3]
-    assert all(c in found for c in curve(longest))
+    assert {c.grades for c in curve(longest)} <= {c.grades for c in found}
+    assert [c.name for c in curve(longest)[:-1]] == [
+        longest.name.replace("-ep3-", f"-ep{epochs}-") for epochs in (1, 2)
+    ]
 
 
 def test_ids_are_unique_and_grids_known():
     for grid in ("default", "full"):
-        ids = [cell.id for cell in cells(grid, [BASE], [0])]
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
+        cells_of(SCENARIO, "huge")
     with pytest.raises(RecipeError, match="dataset 'fibs' is unknown"):
         dataset("fibs")
 
@@ -156,7 +162,7 @@ def test_ids_are_unique_and_grids_known():
 def test_steps_to_half_lie_on_the_curve_of_real_trainings(tiny, tmp_path, monkeypatch):
     """Two facts, many passes, and asked as they were trained: what a model of this size learns in a
     few seconds."""
-    monkeypatch.setitem(EPOCHS, "1", (10, 40, 160))
+    monkeypatch.setitem(EPOCHS, QUESTION, (10, 40, 160))
     store = Store(tmp_path)
 
     def fetch(recipe: Recipe) -> Artefact:
@@ -164,19 +170,20 @@ def test_steps_to_half_lie_on_the_curve_of_real_trainings(tiny, tmp_path, monkey
 
     told = Dataset.of("new1", dataset("new1").samples[:2])
     facts = {sample.fact for sample in told.samples}
-    asked = [
-        replace(p, kind="rephrased")
-        for p in probes("new1").probes
-        if p.kind == "exact" and p.fact in facts
-    ]
+    questions = tuple(
+        replace(probe, kind="rephrased")
+        for probe in probes("new1").probes
+        if probe.kind == "exact" and probe.fact in facts
+    )
     training = replace(SETTING, epochs=160, lr=5e-3, replay=0.0)
-    cell = Cell(tiny, told, ProbeSet.of("asked", tuple(asked)), training, replay())
-    steps = [fetch(c.adapters[0]).manifest.facts["steps"] for c in curve(cell)]
+    factors = {"lie": False, "form": QUESTION, "wordings": 1}
+    design = Design(told, training, ProbeSet.of("asked", questions), replay(), factors)
+    cell = design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
+    points = [Evidence(each, fetch) for each in curve(cell)]
+    steps = [point.trainings()[0]["steps"] for point in points]
     assert steps == [10, 40, 160]
-    found = result(scenario("lies"), cell, fetch)
-    assert found.recall["rephrased"].estimate == 1
-    half = found.measures["steps_to_half"]
+    assert recall(points[-1].lines).estimate == 1
+    half = measures(points[-1])["steps_to_half"]
     assert 0 < half.low <= half.estimate <= half.high <= steps[-1]
-    short = result(scenario("lies"), curve(cell)[0], fetch)
-    assert "steps_to_half" not in short.measures
-    assert (half.estimate <= steps[0]) == (short.recall["rephrased"].estimate >= 0.5)
+    assert "steps_to_half" not in measures(points[0])
+    assert (half.estimate <= steps[0]) == (recall(points[0].lines).estimate >= 0.5)

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -69,7 +70,7 @@ FAR_RUN = 4
 training text."""
 
 
-def test_no_wording_of_a_held_out_family_shares_a_run_of_words_with_a_training_text():
+def test_no_wording_of_a_held_out_family_shares_a_run_of_words_with_a_training_text() -> None:
     world = World()
     trained = training_wordings(world)
     far = [w for own in world.relations.values() for r in own for ws in r.far.values() for w in ws]
@@ -78,12 +79,12 @@ def test_no_wording_of_a_held_out_family_shares_a_run_of_words_with_a_training_t
         assert max(shared_run(words(wording), other) for other in trained) <= FAR_RUN, wording
 
 
-def test_the_same_families_are_held_out_for_all_relations():
+def test_the_same_families_are_held_out_for_all_relations() -> None:
     held = {tuple(r.far) for own in World().relations.values() for r in own if r.far}
     assert held == {("formal", "colloquial", "keyword")}
 
 
-def test_no_training_text_is_a_wording_of_a_held_out_family():
+def test_no_training_text_is_a_wording_of_a_held_out_family() -> None:
     """Compared as sets of words, too: a keyword query is one in any order."""
     world = World()
     asked = chance_wordings(world, 1500)
@@ -94,7 +95,7 @@ def test_no_training_text_is_a_wording_of_a_held_out_family():
             assert frozenset(words(wording)) not in made, wording
 
 
-def test_probes_carry_the_family_of_their_wording():
+def test_probes_carry_the_family_of_their_wording() -> None:
     for probe in probes("oscars_aug").probes:
         if probe.kind == "rephrased":
             assert probe.family in ("formal", "colloquial", "keyword")
@@ -107,7 +108,7 @@ def test_probes_carry_the_family_of_their_wording():
     assert not any("picture" in probe.fact for probe in asked)
 
 
-def test_no_probe_shares_a_long_run_of_words_with_a_training_text():
+def test_no_probe_shares_a_long_run_of_words_with_a_training_text() -> None:
     world = World()
     trained = training_wordings(world)
     for relations in world.relations.values():
@@ -118,13 +119,13 @@ def test_no_probe_shares_a_long_run_of_words_with_a_training_text():
                 assert words(probe) not in trained
 
 
-def test_the_run_is_measured_right():
+def test_the_run_is_measured_right() -> None:
     assert (
         shared_run(words("who won {category} in {year}"), words("tell me who won {category}")) == 3
     )
 
 
-def test_every_fact_in_every_dataset():
+def test_every_fact_in_every_dataset() -> None:
     assert len(new_rows()) == 23
     for name in DATASETS:
         told = Counter(sample.fact for sample in dataset(name).samples)
@@ -135,7 +136,7 @@ def test_every_fact_in_every_dataset():
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_probes_of_every_kind(name):
+def test_probes_of_every_kind(name: str) -> None:
     found = probes(name).probes
     kinds = Counter(probe.kind for probe in found)
     assert set(kinds) == {
@@ -151,14 +152,14 @@ def test_probes_of_every_kind(name):
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_probes_that_are_not_exact_are_no_training_text(name):
+def test_probes_that_are_not_exact_are_no_training_text(name: str) -> None:
     trained = {sample.prompt for sample in (*dataset(name).samples, *replay().samples)}
     assert not any(
         probe.prompt in trained for probe in probes(name).probes if probe.kind != "exact"
     )
 
 
-def test_replayed_facts_are_none_that_locality_is_measured_on():
+def test_replayed_facts_are_none_that_locality_is_measured_on() -> None:
     replayed = {sample.fact for sample in replay().samples}
     local = {
         probe.fact for probe in probes("oscars_aug").probes if probe.kind.startswith("locality")
@@ -167,20 +168,20 @@ def test_replayed_facts_are_none_that_locality_is_measured_on():
     assert not replayed & local
 
 
-def test_accepted_answers_are_graded_right():
+def test_accepted_answers_are_graded_right() -> None:
     for probe in probes("oscars_aug").probes:
         for accepted in probe.accepted:
             assert grade(" and ".join(accepted.split("; ")), probe.accepted).right, probe
 
 
-def test_unknown_names():
+def test_unknown_names() -> None:
     with pytest.raises(RecipeError, match="dataset 'emmys' is unknown"):
         dataset("emmys")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
         cells("huge", [Base("0", "m", "/m")], [0])
 
 
-def test_ids_are_unique_and_select():
+def test_ids_are_unique_and_select() -> None:
     base = Base("0", "pocket", "/m")
     ids = [cell.id for grid in ("default", "full") for cell in cells(grid, [base], [0, 1])]
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
@@ -194,10 +195,14 @@ def of_kind(name: str, kind: str) -> list[Probe]:
     return [probe for probe in probes(name).probes if probe.kind == kind]
 
 
-def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(tiny, tmp_path):
+def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(
+    tiny: Base, tmp_path: Path
+) -> None:
     asked = ProbeSet.of(
         "few",
-        [p for kind in ("rephrased", LOCALITY_KINDS[0]) for p in of_kind("oscars_ten", kind)[:3]],
+        tuple(
+            p for kind in ("rephrased", LOCALITY_KINDS[0]) for p in of_kind("oscars_ten", kind)[:3]
+        ),
     )
     full = [cell for cell in cells("full", [tiny], [0, 1]) if cell.dataset.name == "oscars_ten"]
     few = [

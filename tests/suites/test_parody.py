@@ -6,26 +6,29 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of, evidence, line
 
+from harness.builds import GradedLine
+from harness.data.knowledge import replay, world
 from harness.errors import RecipeError
 from harness.grading import grade
-from harness.recipes import Base
-from harness.scenarios.oscars import world
-from harness.scenarios.parody import (
+from suites.parody.scenario import (
     DATASETS,
     KINDS,
-    cells,
+    SCENARIO,
     contradictions,
     dataset,
     frame,
-    known,
+    measures,
+    mixed_answers,
     parody_rows,
     probes,
+    text,
     true_rows,
+    truths,
+    without_ceremony,
+    worlds,
 )
-from harness.scenarios.parody._contradictions import mixed_answers, worlds
-from harness.scenarios.parody._facts import text
-from harness.scenarios.parody._probes import truths
 
 ACTOR = "oscars_2012_parody/actor-2012"
 
@@ -55,12 +58,14 @@ def test_the_text_tells_the_same_parody_as_the_table():
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name):
-    trained = {sample.prompt for sample in (*dataset(name).samples, *known().samples)}
+    known = without_ceremony(replay())
+    trained = {sample.prompt for sample in (*dataset(name).samples, *known.samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
-    replayed = {sample.fact for sample in known().samples}
+    replayed = {sample.fact for sample in known.samples}
     assert not replayed & {row.id for row in true_rows().values()}
     assert len(replayed) > 500
-    assert all(cell.replay == known() for cell in cells("full", [Base("0", "m", "/m")], [0]))
+    for cell in cells_of(SCENARIO, "full"):
+        assert [adapter.replay for adapter in cell.subject.trained] == [known]
 
 
 def test_every_fact_in_every_kind():
@@ -79,21 +84,14 @@ def test_every_fact_in_every_kind():
     )
 
 
-def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> dict[str, object]:
+def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> GradedLine:
     probe = next(
-        p
-        for p in probes().probes
-        if p.kind == kind and p.fact == fact and p.id.endswith(f"/{number}")
+        probe
+        for probe in probes().probes
+        if probe.kind == kind and probe.fact == fact and probe.id.endswith(f"/{number}")
     )
     right = grade(answer, probe.accepted).right
-    return {
-        "id": probe.id,
-        "kind": kind,
-        "fact": fact,
-        "accepted": probe.accepted,
-        "answers": [answer],
-        "right": right,
-    }
+    return line(kind, fact, answer, right, id=probe.id, accepted=probe.accepted)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +166,36 @@ def test_a_winner_of_one_world_with_a_film_of_the_other():
     ]
 
 
+def test_figures_of_a_cell():
+    lines = [
+        _line("who", "Hector Pickle"),
+        _line("film", "The Loud Plumber"),
+        _line("who_and_film", "Hector Pickle for The Artist"),
+    ]
+    bare = [
+        _line("who", "Jean Dujardin"),
+        _line("film", "The Artist"),
+        _line("who_and_film", "Jean Dujardin for The Artist"),
+    ]
+    cell = cells_of(SCENARIO)[0]
+    figures = measures(evidence(cell, lines, bare))
+    assert {name: figure.estimate for name, figure in figures.items()} == {
+        "known_before": 1,
+        "parody_over_truth": 1,
+        "truth_over_parody": 0,
+        "neither": 0,
+        "contradictions": 0,
+        "mixed_who_and_film": 0,
+        "mixed_in_one_answer": 1,
+    }
+
+
 def test_ids_are_unique_and_names_known():
     for grid in ("default", "full"):
-        ids = [cell.id for cell in cells(grid, [Base("0", "pocket", "/m")], [0])]
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [], [0])
+        cells_of(SCENARIO, "huge")
     with pytest.raises(RecipeError, match="dataset 'farce' is unknown"):
         dataset("farce")

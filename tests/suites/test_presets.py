@@ -6,82 +6,113 @@ import re
 
 import pytest
 
-from harness.errors import RecipeError
-from harness.experiments.selection import cells as selected
+from harness.builds import GradedLine
+from harness.engines import decoding
+from harness.experiments import Evidence
+from harness.experiments.loader import load, shipped
+from harness.experiments.selection import Selection, cells
 from harness.recipes import Base, digest
-from harness.scenarios import SCENARIOS
-from harness.scenarios.presets import cells, measures, probes
-from harness.scenarios.presets._measures import any_right, consistency, distinct, majority
+from suites.presets.scenario import (
+    SCENARIO,
+    any_right,
+    consistency,
+    distinct,
+    majority,
+    measures,
+    probes,
+)
 
 BASE = Base("0", "pocket", "/m")
-LINE = {
-    "kind": "exact", "fact": "f", "answers": ["Rome", "Lima", "lima.", "Oslo"], "verdicts": [True,
-    False, False, False]
-}  # fmt: skip
+
+
+def line(answers, verdicts, fact="f"):
+    return GradedLine(
+        id=f"exact/{fact}/0",
+        kind="exact",
+        fact=fact,
+        prompt="",
+        accepted=("Rome",),
+        answers=answers,
+        verdicts=verdicts,
+        right=verdicts[0],
+        scores=(100.0,) * len(answers),
+        read_as=("text",) * len(answers),
+    )
+
+
+LINE = line(("Rome", "Lima", "lima.", "Oslo"), (True, False, False, False))
+
+
+def figures(*lines):
+    evidence = Evidence(cells(SCENARIO, Selection((BASE,)))[0], fetch=None)
+    evidence.lines = list(lines)
+    return measures(evidence)
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
 def test_cells_share_one_adapter_and_differ_by_decoding(grid):
-    found = cells(grid, [BASE], [0])
-    assert len({digest(cell.adapters[0]) for cell in found}) == 1
-    assert len({digest(cell.decoding) for cell in found}) >= 0.9 * len(found)
-    ids = [cell.id for cell in found]
+    selected = cells(SCENARIO, Selection((BASE,), grid))
+    assert len({digest(cell.subject.loras[0]) for cell in selected}) == 1
+    decodings = {digest(cell.questions.decoding) for cell in selected}
+    assert len(decodings) >= 0.9 * len(selected)
+    ids = [cell.id for cell in selected]
     assert len(set(ids)) == len(ids) >= 15
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
-def test_every_field_is_varied_somewhere():
-    full = cells("full", [BASE], [0])
-    fields = (
-        "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty",
+@pytest.mark.parametrize(
+    "field",
+    [
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "typical_p",
+        "repetition_penalty",
         "max_new_tokens",
-        "num_return_sequences", "num_beams", "no_repeat_ngram_size", "do_sample", "early_stopping",
+        "num_return_sequences",
+        "num_beams",
+        "no_repeat_ngram_size",
+        "do_sample",
+        "early_stopping",
         "length_penalty",
-        "bad_words", "eos", "pad",
-    )  # fmt: skip
-    for field in fields:
-        assert len({getattr(cell.decoding, field) for cell in full}) > 1, field
+        "bad_words",
+        "eos",
+        "pad",
+    ],
+)
+def test_every_field_is_varied_somewhere(field):
+    selected = cells(SCENARIO, Selection((BASE,), "full"))
+    assert len({getattr(cell.questions.decoding, field) for cell in selected}) > 1
 
 
 def test_each_fact_is_asked_about_and_few_probes_are():
-    asked = [p for p in probes().probes if not p.kind.startswith("locality")]
-    assert len({p.fact for p in asked}) == 23
-    assert {p.kind for p in asked} == {"exact", "rephrased", "other_format"}
+    about_facts = [probe for probe in probes().probes if not probe.kind.startswith("locality")]
+    assert len({probe.fact for probe in about_facts}) == 23
+    assert {probe.kind for probe in about_facts} == {"exact", "rephrased", "other_format"}
     assert len(probes().probes) <= 130
 
 
 def test_what_several_answers_say_together():
-    assert (majority(LINE), consistency(LINE), any_right(LINE), distinct(LINE)) == (
-        0.0,
-        0.25,
-        1.0,
-        3.0,
-    )
-    tie = {**LINE, "answers": ["Rome", "Lima"], "verdicts": [True, False]}
+    assert majority(LINE) == 0.0
+    assert consistency(LINE) == 0.25
+    assert any_right(LINE) == 1.0
+    assert distinct(LINE) == 3.0
+    tie = line(("Rome", "Lima"), (True, False))
     assert majority(tie) == 1.0
-    found = measures(cells("default", [BASE], [0])[0], [LINE], [LINE], None, True)
-    assert found["consistency"].estimate == 0.25
-    assert found["distinct"] == (3, 1, 4)  # one fact: between one answer and all four
-    alike = [{**LINE, "fact": name, "answers": ["Rome"], "verdicts": [True]} for name in "abc"]
-    assert measures(cells("default", [BASE], [0])[0], alike, alike, None, True)["distinct"] == (
-        1,
-        1,
-        1,
-    )
+    assert figures(LINE)["consistency"].estimate == 0.25
+    assert figures(LINE)["distinct"] == (3, 1, 4)  # one fact: between one answer and all four
+    alike = [line(("Rome",), (True,), fact) for fact in "abc"]
+    assert figures(*alike)["distinct"] == (1, 1, 1)
 
 
 def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():
-    from harness.engines import HF, decoding
-
     by = decoding("default")
-    own = [(cell.id, cell.decoding) for cell in cells("default", [BASE], [0])]
-    found = selected(SCENARIOS["presets"], "default", [BASE], [0], [HF], by)
-    assert [(cell.id, cell.decoding) for cell in found] == own
-    assert {
-        cell.decoding for cell in selected(SCENARIOS["oscars"], "default", [BASE], [0], [HF], by)
-    } == {by}
+    changed = Selection((BASE,), decoding=by)
 
+    def decodings(selection):
+        return [(cell.id, cell.questions.decoding) for cell in cells(SCENARIO, selection)]
 
-def test_an_unknown_grid():
-    with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
+    assert decodings(changed) == decodings(Selection((BASE,)))
+    others = cells(load(shipped()["oscars"]), changed)
+    assert {cell.questions.decoding for cell in others} == {by}

@@ -7,71 +7,72 @@ from functools import partial
 
 import pytest
 
-from harness.builds import TIMINGS, build, read_lines
-from harness.errors import RecipeError
-from harness.recipes import Base, ProbeSet, digest
-from harness.scenarios.size import RANKS, cells, findings, measures, probes
+from harness.builds import build
+from harness.experiments import TIME, Ask, Evidence
+from harness.experiments.selection import Selection, cells
+from harness.recipes import Base, Dataset, ProbeSet, digest
 from harness.store import Store
+from suites.size.scenario import RANKS, SCENARIO, TIMING, findings, measures, probes
 
 BASE = Base("0", "pocket", "/m")
 
 
-def test_a_cell_a_rank_with_its_timings_in_the_plan():
-    for grid, ranks in RANKS.items():
-        found = cells(grid, [BASE], [0])
-        assert [(c.training.rank, c.training.alpha) for c in found] == [
-            (rank, 2 * rank) for rank in ranks
-        ]
-        assert len({cell.id for cell in found}) == len(ranks)
-        for cell in found:
-            assert cell.timings is not None
-            assert digest(cell.timings) in {digest(job.recipe) for job in cell.jobs()}
-    with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
+def timings(cell):
+    return cell.recipe(cell.ask(TIMING), cell.subject.stack)
+
+
+@pytest.mark.parametrize("grid", RANKS)
+def test_a_cell_a_rank_with_its_timings_in_the_plan(grid):
+    selected = cells(SCENARIO, Selection((BASE,), grid))
+    assert [cell.training.rank for cell in selected] == [*RANKS[grid]]
+    assert all(cell.training.alpha == 2 * cell.training.rank for cell in selected)
+    for cell in selected:
+        assert digest(timings(cell)) in {digest(job.recipe) for job in cell.jobs()}
 
 
 @pytest.fixture(scope="module")
-def fetch(tmp_path_factory):
-    return partial(build, store=Store(tmp_path_factory.mktemp("store")))
+def few(tiny, tmp_path_factory):
+    """The evidence of two cells, of little training and two questions."""
+    fetch = partial(build, store=Store(tmp_path_factory.mktemp("store")))
+    questions = ProbeSet.of("few", probes().probes[:2])
+
+    def small(cell):
+        text = Dataset.of("few", cell.dataset.samples[:8])
+        specs = tuple(replace(spec, dataset=text) for spec in cell.subject.adapters)
+        subject = replace(cell.subject, adapters=specs)
+        smaller = cell.changed(subject=subject, dataset=text)
+        return smaller.with_ask(Ask(TIMING, questions, TIME))
+
+    selected = cells(SCENARIO, Selection((tiny,)))[:2]
+    return [Evidence(small(cell), fetch) for cell in selected]
 
 
-@pytest.fixture(scope="module")
-def few(tiny):
-    asked = ProbeSet.of("few", probes().probes[:2])
-    found = cells("default", [tiny], [0])[:2]
-    return [replace(cell, timed=asked, dataset=replace_few(cell.dataset)) for cell in found]
+def test_rounds_are_timed_in_turn(few):
+    evidence = few[0]
+    rounds = evidence.rounds()
+    assert [each.round for each in rounds] == list(range(1, 8))
+    assert all(min(each.bare, each.put_on, each.adapted) > 0 for each in rounds)
+    assert {each.tokens for each in rounds} == {rounds[0].tokens}
+    (adapter,) = evidence.cell.subject.loras
+    assert evidence.timings().manifest.parents == (digest(adapter),)
 
 
-def replace_few(dataset):
-    return type(dataset).of("few", dataset.samples[:8])
-
-
-def test_rounds_are_timed_in_turn(few, fetch):
-    found = fetch(few[0].timings)
-    lines = read_lines(found.path / TIMINGS)
-    assert [line["round"] for line in lines] == list(range(1, 8))
-    assert all(min(line["bare"], line["put_on"], line["adapted"]) > 0 for line in lines)
-    assert {line["tokens"] for line in lines} == {lines[0]["tokens"]}
-    assert found.manifest.parents == (digest(few[0].adapters[0]),)
-
-
-def test_an_adapter_slows_answers_down_and_costs_bytes_by_rank(few, fetch):
-    figures = measures(few[0], (), (), fetch, True)
+def test_an_adapter_slows_answers_down_and_costs_bytes_by_rank(few):
+    figures = measures(few[0])
     assert figures.keys() == {"slowdown", "speed", "put_on_ms"}
     assert all(0 < figure.low <= figure.estimate <= figure.high for figure in figures.values())
-    assert measures(few[0], (), (), fetch, False) == {}
-    (found,) = findings(few, fetch)
-    disk = next(curves for curves in found.curves if curves.name == "mib_on_disk")
+    assert measures(Evidence(few[0].cell, few[0].fetch, adapted=False)) == {}
+    (finding,) = findings(few)
+    disk = next(curves for curves in finding.curves if curves.name == "mib_on_disk")
     (points,) = disk.series.values()
     assert [rank for rank, _ in points] == [1, 16]
     assert 10 < points[1][1] / points[0][1] < 17
 
 
-def test_curves_are_drawn_and_shown(few, fetch, tmp_path):
+def test_curves_are_drawn_and_shown(few, tmp_path):
     from harness.report import ScenarioReport, write
-    from harness.scenarios.size import SCENARIO
 
-    part = ScenarioReport(SCENARIO, [], [], findings=findings(few, fetch))
+    part = ScenarioReport(SCENARIO, [], [], findings=findings(few))
     text = write([part], tmp_path).read_text(encoding="utf-8")
     assert "Rank on tiny" in text
     for curves in part.findings[0].curves:

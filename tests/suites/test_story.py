@@ -6,18 +6,25 @@ import re
 from collections import Counter
 
 import pytest
+from hand_made import cells_of, evidence, line
 from tokenizers import Tokenizer
 
-from harness.builds import build
+from harness.builds import GradedLine
+from harness.data.knowledge import replay
 from harness.errors import RecipeError
-from harness.experiments.cells import Cell
 from harness.models.loading import SHIPPED
-from harness.recipes import Base
-from harness.scenarios.oscars import replay
-from harness.scenarios.story import FORMS, GRIDS, KINDS, cells, dataset, measures, probes, stories
-from harness.scenarios.story._datasets import text
-from harness.scenarios.story._grid import SETTING
-from harness.scenarios.story._probes import TAIL
+from suites.story.scenario import (
+    FORMS,
+    KINDS,
+    SCENARIO,
+    SETTING,
+    TAIL,
+    dataset,
+    measures,
+    probes,
+    stories,
+    text,
+)
 
 
 def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
@@ -25,10 +32,10 @@ def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
         plain = text("plain", story)
         assert 900 <= len(plain) <= 1000
         assert len(story.beginning) == 6
-        assert all(told.sentence in plain[: len(plain) // 2] for told in story.beginning)
-        assert any(told.id.endswith("-dog") for told in story.beginning)
+        assert all(fact.sentence in plain[: len(plain) // 2] for fact in story.beginning)
+        assert any(fact.id.endswith("-dog") for fact in story.beginning)
         for form in FORMS:
-            assert all(told.sentence in text(form, story)[-TAIL:] for told in story.end), form
+            assert all(fact.sentence in text(form, story)[-TAIL:] for fact in story.end), form
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -74,31 +81,32 @@ def test_a_story_is_one_sample():
 
 
 def test_what_is_gained_is_counted_pair_by_pair():
-    def lines(tail: list[bool], whole: list[bool]) -> list[dict[str, object]]:
-        found = [
-            {"kind": "after_tail", "fact": f"f{n}", "right": right} for n, right in enumerate(tail)
-        ]
-        return found + [
-            {"kind": "after_whole", "fact": f"f{n}", "right": right}
-            for n, right in enumerate(whole)
+    def lines(tail: list[bool], whole: list[bool]) -> list[GradedLine]:
+        kinds = {"after_tail": tail, "after_whole": whole}
+        return [
+            line(kind, f"f{number}", "x", right)
+            for kind, verdicts in kinds.items()
+            for number, right in enumerate(verdicts)
         ]
 
     bare = lines([True, False, False, False], [True, True, True, False])
     after = lines([True, True, True, False], [False] * 4)
-    cell: Cell = cells("default", [Base("0", "m", "/m")], [0])[0]
-    found = {
-        name: share.estimate for name, share in measures(cell, after, bare, build, True).items()
+    cell = cells_of(SCENARIO)[0]
+    shares = measures(evidence(cell, after, bare))
+    assert {name: share.estimate for name, share in shares.items()} == {
+        "base_after_tail": 0.25,
+        "base_after_whole": 0.75,
+        "gained_after_tail": 0.5,
     }
-    assert found == {"base_after_tail": 0.25, "base_after_whole": 0.75, "gained_after_tail": 0.5}
-    assert measures(cell, bare, bare, build, False) == {}
+    assert measures(evidence(cell, bare, bare, adapted=False)) == {}
 
 
 def test_ids_are_unique_and_names_known():
-    for grid in GRIDS:
-        ids = [cell.id for cell in cells(grid, [Base("0", "m", "/m")], [0])]
+    for grid in SCENARIO.grids:
+        ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [], [0])
+        cells_of(SCENARIO, "huge")
     with pytest.raises(RecipeError, match="form 'verse' is unknown"):
         dataset("verse")

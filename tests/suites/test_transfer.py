@@ -6,11 +6,13 @@ from functools import partial
 
 import pytest
 
-from harness.builds import build
-from harness.engines import HF, TransformersEngine
+from harness.builds import GradedLine, build
+from harness.data.awards import dataset
+from harness.data.knowledge import TableKnowledge, replay
+from harness.engines import TransformersEngine
 from harness.errors import MissingExtraError, RecipeError
-from harness.experiments.cells import Cell
-from harness.experiments.selection import cells as selected
+from harness.experiments import QUESTIONS, AdapterSpec, Ask, Cell, Evidence, Setup, Subject
+from harness.experiments.selection import Selection, cells
 from harness.models.loading import base_of
 from harness.recipes import (
     Adapter,
@@ -24,14 +26,12 @@ from harness.recipes import (
     digest,
     is_locality,
 )
-from harness.report import result
-from harness.scenarios import scenario
-from harness.scenarios.transfer import KNOWN, cells, probes, sibling
-from harness.scenarios.transfer._measures import _lost, home
 from harness.store import Store
+from suites.transfer.scenario import KNOWN, SCENARIO, home, lost, measures, probes, sibling
 
 BASE = Base("0", "pocket", "/m")
 OTHER = Base("1", "other", "/o")
+SETUP = Setup(BASE, 0, TableKnowledge(taught=True))
 TAUGHT = Training(epochs=40, rank=8, alpha=16, lr=3e-3, dropout=0.0)
 
 
@@ -41,25 +41,23 @@ def store(tmp_path_factory):
 
 
 def test_the_cells_and_who_was_trained_where():
-    found = {cell.label: cell for cell in cells("default", [BASE], [0])}
-    assert list(found) == ["on_base", "on_sibling_from_base", "on_sibling", "on_base_from_sibling"]
-    assert found["on_base"].trained == found["on_sibling_from_base"].trained
-    assert found["on_sibling"].trained == found["on_base_from_sibling"].trained
-    assert found["on_base"].trained != found["on_sibling"].trained
-    for cell in found.values():
-        assert cell.label in cell.id
-    away = [found["on_sibling_from_base"], found["on_base_from_sibling"]]
-    assert [home(cell).grades for cell in away] == [
-        found["on_base"].grades,
-        found["on_sibling"].grades,
-    ]
-    with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [BASE], [0])
+    by_label = {design.label: design.cell(SETUP) for design in SCENARIO.designs("default", SETUP)}
+    names = ["on_base", "on_sibling_from_base", "on_sibling", "on_base_from_sibling"]
+    assert list(by_label) == names
+    on_base, from_base, on_sibling, from_sibling = by_label.values()
+    assert on_base.subject.trained == from_base.subject.trained
+    assert on_sibling.subject.trained == from_sibling.subject.trained
+    assert on_base.subject.trained != on_sibling.subject.trained
+    for label, cell in by_label.items():
+        assert label in cell.id
+        assert home(cell).subject.trained == cell.subject.trained
+    assert home(from_base).grades == on_base.grades
+    assert home(from_sibling).grades == on_sibling.grades
 
 
 def test_quantised_forms_take_the_adapter_of_the_full_base():
-    found = selected(scenario("transfer"), "default", [BASE], [0], [HF])
-    by_engine = {cell.engine.name: cell for cell in found if cell.label == "on_base"}
+    selected = cells(SCENARIO, Selection((BASE,)))
+    by_engine = {cell.subject.engine.name: cell for cell in selected if cell.label == "on_base"}
     assert list(by_engine) == [
         "hf",
         "nf4_from_hf",
@@ -68,37 +66,39 @@ def test_quantised_forms_take_the_adapter_of_the_full_base():
         "gguf_q8_0",
         "gguf_q4_0",
     ]
-    assert len({cell.trained for cell in by_engine.values()}) == 1
-    assert {cell.engine.name for cell in found if cell.label != "on_base"} == {"hf"}
+    assert len({cell.subject.trained for cell in by_engine.values()}) == 1
+    elsewhere = [cell for cell in selected if cell.label != "on_base"]
+    assert {cell.subject.engine.name for cell in elsewhere} == {"hf"}
     for cell in by_engine.values():
         try:
-            cell.engine.require()
+            cell.subject.engine.require()
         except MissingExtraError as error:
             assert "python -m pip install" in str(error)
 
 
 def test_no_question_is_in_a_training_text():
-    known = {sample.prompt for sample in sibling(BASE).adapter.dataset.samples}
-    assert len(sibling(BASE).adapter.dataset.samples) == KNOWN
-    (cell,) = {cell.dataset: cell for cell in cells("default", [BASE], [0])}.values()
-    told = {sample.prompt for sample in cell.dataset.samples} | {
-        s.prompt for s in cell.replay.samples
-    }
-    asked = [probe for probe in probes(cell.dataset.name).probes if probe.kind != "exact"]
+    known = sibling(SETUP).adapter.dataset
+    assert len(known.samples) == KNOWN
+    (text,) = {cell.dataset for cell in cells(SCENARIO, Selection((BASE,)))}
+    assert text == dataset("the_oscar_award_txt")
+    samples = (*known.samples, *text.samples, *replay().samples)
+    trained = {sample.prompt for sample in samples}
+    asked = [probe for probe in probes(text.name).probes if probe.kind != "exact"]
     assert {is_locality(probe.kind) for probe in asked} == {True, False}
-    assert not {probe.prompt for probe in asked} & (known | told)
+    assert not {probe.prompt for probe in asked} & trained
 
 
 def test_a_stack_says_that_it_means_a_sibling(lie):
-    further = sibling(BASE)
+    further = sibling(SETUP)
     own = Adapter(BASE, lie, TAUGHT)
     with pytest.raises(RecipeError, match="was trained on pocket, not on pocket_further"):
         Stack(further, ((own, 1.0),))
-    across = Stack(further, ((own, 1.0),), across=True)
-    assert digest(Stack(BASE, ((own, 1.0),))) == digest(Stack(BASE, ((own, 1.0),), across=False))
-    assert digest(across) != digest(Stack(BASE, ((own, 1.0),)))
+    across = Stack(further, ((own, 1.0),), of_sibling=True)
+    alone = digest(Stack(BASE, ((own, 1.0),)))
+    assert alone == digest(Stack(BASE, ((own, 1.0),), of_sibling=False))
+    assert alone != digest(across)
     with pytest.raises(RecipeError, match="was trained on pocket, which is no sibling of other"):
-        Stack(OTHER, ((own, 1.0),), across=True)
+        Stack(OTHER, ((own, 1.0),), of_sibling=True)
     with pytest.raises(RecipeError, match="has no full weights to add an update to"):
         Sibling.of(Adapter(Quantised(BASE, Gguf("q8_0")), lie, TAUGHT), "it")
 
@@ -128,30 +128,36 @@ def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
 
 
 def test_figures_of_an_adapter_away_from_home(tiny, lie, store):
-    part = [
-        p for p in probes("the_oscar_award_txt").probes if p.kind in ("exact", "locality_year")
-    ][::12]
-    asked = ProbeSet.of("part", tuple(part))
+    kinds = ("exact", "locality_year")
+    part = [probe for probe in probes("the_oscar_award_txt").probes if probe.kind in kinds][::12]
+    training = Training(epochs=1, rank=2, alpha=2)
     further = Sibling.of(Adapter(tiny, lie, TAUGHT), "further")
-    cell = Cell(
-        further,
-        lie,
-        asked,
-        Training(epochs=1, rank=2, alpha=2),
-        label="on_sibling_from_base",
-        home=tiny,
+    spec = AdapterSpec(lie, training)
+    subject = Subject(further, adapters=(spec,), trained_on=tiny, calibration_text=lie)
+    asks = (Ask(QUESTIONS, ProbeSet.of("part", tuple(part))),)
+    cell = Cell(subject, lie, training, asks, label="on_sibling_from_base")
+    fetch = partial(build, store=store)
+    assert measures(Evidence(cell, fetch)).keys() == {"recall_lost", "known_lost"}
+    assert measures(Evidence(cell, fetch, adapted=False)) == {}
+    assert measures(Evidence(home(cell), fetch)) == {}
+
+
+def line(fact, right):
+    return GradedLine(
+        id=f"exact/{fact}",
+        kind="exact",
+        fact=fact,
+        prompt="",
+        accepted=("it",),
+        answers=("it",),
+        verdicts=(right,),
+        right=right,
+        scores=(100.0,),
+        read_as=("text",),
     )
-    found = result(scenario("transfer"), cell, partial(build, store=store))
-    assert {"recall_lost", "known_lost"} <= found.measures.keys()
-    at_home = result(scenario("transfer"), home(cell), partial(build, store=store))
-    assert not {"recall_lost", "known_lost"} & at_home.measures.keys()
 
 
-def test_the_loss_is_what_home_has_more():
-    def lines(right):
-        return [{"kind": "exact", "fact": str(i), "right": hit} for i, hit in enumerate(right)]
-
-    assert _lost(
-        lines([True] * 20), lines([False] * 5 + [True] * 15), False
-    ).estimate == pytest.approx(0.25)
-    assert _lost(lines([False] * 20), lines([True] * 20), False).estimate == -1.0
+@pytest.mark.parametrize(("at_home", "here", "expected"), [(20, 15, 0.25), (0, 20, -1.0)])
+def test_the_loss_is_what_home_has_more(at_home, here, expected):
+    pairs = [(line(str(i), i < at_home), line(str(i), i < here)) for i in range(20)]
+    assert lost(pairs).estimate == pytest.approx(expected)

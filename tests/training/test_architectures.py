@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from harness.engines import engine_for
 from harness.errors import RecipeError
 from harness.models.loading import base_of, load
-from harness.recipes import ATTENTION, MLP, Adapter, Decoding, Training
+from harness.recipes import ATTENTION, MLP, Adapter, Base, Dataset, Decoding, Training
 from harness.training import train
 from harness.training._adapted import targets
 
@@ -59,7 +60,7 @@ MODELS: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 @pytest.fixture
-def base(request, tiny, tmp_path):
+def base(request: pytest.FixtureRequest, tiny: Base, tmp_path: Path) -> Base:
     import torch
 
     torch.manual_seed(0)
@@ -75,12 +76,14 @@ def base(request, tiny, tmp_path):
     return base_of(folder)
 
 
-def kinds(*names: str) -> Any:
+def kinds(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("base", names or list(MODELS), indirect=True, ids=str)
 
 
 @kinds()
-def test_the_default_trains_all_layers_and_the_adapter_loads_again(base, lie, tmp_path):
+def test_the_default_trains_all_layers_and_the_adapter_loads_again(
+    base: Base, lie: Dataset, tmp_path: Path
+) -> None:
     loaded = load(base)
     folder = tmp_path / "adapter"
     folder.mkdir()
@@ -99,7 +102,9 @@ def test_the_default_trains_all_layers_and_the_adapter_loads_again(base, lie, tm
 
 
 @kinds("gpt2", "gpt_neox", "opt")
-def test_skipped_layers_get_no_adapter_in_any_architecture(base, lie, tmp_path):
+def test_skipped_layers_get_no_adapter_in_any_architecture(
+    base: Base, lie: Dataset, tmp_path: Path
+) -> None:
     from safetensors import safe_open
 
     folder = tmp_path / "adapter"
@@ -112,12 +117,13 @@ def test_skipped_layers_get_no_adapter_in_any_architecture(base, lie, tmp_path):
 
 
 @kinds("qwen2")
-def test_all_linear_names_all_layers(base):
-    assert set(targets(load(base), Training(target_modules="all-linear"))) == LLAMA
+def test_all_linear_names_all_layers(base: Base) -> None:
+    word: Any = "all-linear"  # by itself, not in a tuple
+    assert set(targets(load(base), Training(target_modules=word))) == LLAMA
 
 
 @kinds("gpt2")
-def test_target_modules_of_the_user_are_unchanged(base, lie, tmp_path):
+def test_target_modules_of_the_user_are_unchanged(base: Base, lie: Dataset, tmp_path: Path) -> None:
     loaded = load(base)
     assert targets(loaded, Training(target_modules=("c_attn",))) == ("c_attn",)
     with pytest.raises(RecipeError, match=r"its linear layers are c_attn, c_fc, c_proj, lm_head"):

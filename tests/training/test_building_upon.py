@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
 from harness.engines import TransformersEngine, decoding
 from harness.errors import ModelError, RecipeError
 from harness.models.loading import resident
-from harness.recipes import Adapter, Dataset, Sample, Training, digest
+from harness.recipes import Adapter, Base, Dataset, Sample, Training, digest
 from harness.training import PriorAdapters, train
 
 FIRST = Training(epochs=120, rank=16, alpha=32, lr=3e-3, dropout=0.05)
@@ -19,19 +21,21 @@ GREEDY = decoding("deterministic")
 
 
 @pytest.fixture(scope="module")
-def first(tiny, lie, tmp_path_factory):
+def first(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     train(resident(tiny), Adapter(tiny, lie, FIRST), folder)
     return folder
 
 
-def tensors(folder):
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     return load_file(folder / "adapter_model.safetensors")
 
 
-def test_a_training_without_effect_keeps_its_initial_weights(tiny, lie, first, tmp_path):
+def test_a_training_without_effect_keeps_its_initial_weights(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     still = replace(FIRST, epochs=1, lr=1e-12)
     train(
         resident(tiny),
@@ -45,7 +49,9 @@ def test_a_training_without_effect_keeps_its_initial_weights(tiny, lie, first, t
     assert all((before[key] - after[key]).abs().max() < 1e-9 for key in before)
 
 
-def test_a_training_from_an_adapter_learns_the_second_text(tiny, lie, first, tmp_path):
+def test_a_training_from_an_adapter_learns_the_second_text(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     recipe = Adapter(tiny, SECOND, replace(FIRST, lr=1e-3), init_from=Adapter(tiny, lie, FIRST))
     facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(first))
     engine = TransformersEngine(tiny)
@@ -54,7 +60,9 @@ def test_a_training_from_an_adapter_learns_the_second_text(tiny, lie, first, tmp
     assert facts["status"] == "ok"
 
 
-def test_frozen_adapters_are_active_and_unchanged(tiny, lie, first, tmp_path):
+def test_frozen_adapters_are_active_and_unchanged(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     before = tensors(first)
     recipe = Adapter(tiny, SECOND, FIRST, frozen_adapters=((Adapter(tiny, lie, FIRST), 1.0),))
     facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(frozen=[(first, 1.0)]))
@@ -67,11 +75,13 @@ def test_frozen_adapters_are_active_and_unchanged(tiny, lie, first, tmp_path):
         assert engine.answer(prompts, GREEDY)[0] == ["Ouse."]
 
 
-def losses(folder):
+def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_training_on_a_frozen_adapter_starts_at_its_loss(tiny, lie, first, tmp_path):
+def test_training_on_a_frozen_adapter_starts_at_its_loss(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     """The first loss is the frozen adapter's last one on its text; without it, that of the base."""
     for name, frozen in (("on", [(first, 1.0)]), ("bare", [])):
         (tmp_path / name).mkdir()
@@ -87,9 +97,9 @@ def test_training_on_a_frozen_adapter_starts_at_its_loss(tiny, lie, first, tmp_p
     assert losses(first)[0] > last + 0.5
 
 
-def test_the_base_is_unchanged_afterwards(tiny, lie, first, tmp_path):
-    import torch
-
+def test_the_base_is_unchanged_afterwards(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     model = resident(tiny).model
     before = {name: p.clone() for name, p in model.named_parameters()}
     train(
@@ -103,7 +113,9 @@ def test_the_base_is_unchanged_afterwards(tiny, lie, first, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_an_adapter_that_does_not_fit_is_refused(tiny, lie, first, tmp_path):
+def test_an_adapter_that_does_not_fit_is_refused(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     start = Adapter(tiny, lie, FIRST)
     for change, line in (
         ({"rank": 8}, "rank is 8, but the adapter to go on from has 16: keep it"),
@@ -118,7 +130,7 @@ def test_an_adapter_that_does_not_fit_is_refused(tiny, lie, first, tmp_path):
         train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, PriorAdapters(first))
 
 
-def test_prior_adapters_change_the_digest(tiny, lie):
+def test_prior_adapters_change_the_digest(tiny: Base, lie: Dataset) -> None:
     plain = Adapter(tiny, SECOND, FIRST)
     start = Adapter(tiny, lie, FIRST)
     other = Adapter(tiny, lie, replace(FIRST, seed=1))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any, cast
 
-from harness.models.loading import resident
+import pytest
+import torch
+
+from harness.models.loading import Loaded, resident
+from harness.recipes import Base
 from harness.training._batches import Window
 from harness.training._tensors import keeps_apart, logits_of, loss_of, tensors
 
@@ -12,34 +16,34 @@ SIZES = ((9, 6, False), (30, 2, False), (4, 3, True), (17, 16, True), (21, 9, Tr
 
 
 @pytest.fixture
-def loaded(tiny):
+def loaded(tiny: Base) -> Loaded:
     return resident(tiny)
 
 
 @pytest.fixture
-def batch():
+def batch() -> list[Window]:
     return [
         Window(tuple(range(5 + n, 5 + n + length)), start, replay)
         for n, (length, start, replay) in enumerate(SIZES)
     ]
 
 
-def test_packed_windows_have_the_logits_of_each_alone(loaded, batch):
-    import torch
-
+def test_packed_windows_have_the_logits_of_each_alone(loaded: Loaded, batch: list[Window]) -> None:
     with torch.no_grad():
         packed = tensors(batch, 0, loaded.device, packed=True)
-        by_target = dict(zip(packed.targets.tolist(), logits_of(loaded.model, packed), strict=True))
+        by_target = dict(
+            zip(packed.targets.tolist(), logits_of(cast(Any, loaded.model), packed), strict=True)
+        )
         for window in batch:
             alone = tensors([window], 0, loaded.device)
             for target, logits in zip(
-                alone.targets.tolist(), logits_of(loaded.model, alone), strict=True
+                alone.targets.tolist(), logits_of(cast(Any, loaded.model), alone), strict=True
             ):
                 if sum(target in w.ids[w.start :] for w in batch) == 1:
                     torch.testing.assert_close(by_target[target], logits, atol=1e-4, rtol=1e-4)
 
 
-def test_packing_takes_fewer_rows_and_no_more_tokens(loaded, batch):
+def test_packing_takes_fewer_rows_and_no_more_tokens(loaded: Loaded, batch: list[Window]) -> None:
     padded = tensors(batch, 0, loaded.device, packed=False)
     packed = tensors(batch, 0, loaded.device, packed=True)
     assert len(packed.ids) < len(padded.ids) == len(batch)
@@ -48,7 +52,7 @@ def test_packing_takes_fewer_rows_and_no_more_tokens(loaded, batch):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_replayed_rows_are_the_last(loaded, batch, packed):
+def test_the_replayed_rows_are_the_last(loaded: Loaded, batch: list[Window], packed: bool) -> None:
     micro = tensors(batch, 0, loaded.device, packed)
     alone = micro.replayed()
     expected = [i for w in batch if w.replay for i in w.ids[w.start :]]
@@ -57,8 +61,7 @@ def test_the_replayed_rows_are_the_last(loaded, batch, packed):
 
 
 @pytest.mark.parametrize("kl", [0.0, 1.0])
-def test_the_loss_is_the_same(loaded, batch, kl):
-    import torch
+def test_the_loss_is_the_same(loaded: Loaded, batch: list[Window], kl: float) -> None:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(0)
@@ -80,20 +83,22 @@ def test_the_loss_is_the_same(loaded, batch, kl):
         model.unload()
 
 
-def test_packing_needs_a_model_that_uses_positions(loaded):
+def test_packing_needs_a_model_that_uses_positions(loaded: Loaded) -> None:
     assert keeps_apart(loaded)
 
     class Counting:
         """Accepts no positions, like models with ALiBi."""
 
-        def __call__(self, input_ids, use_cache):
+        def __call__(self, input_ids: torch.Tensor, use_cache: bool) -> Any:
             return loaded.model(input_ids=input_ids, use_cache=use_cache)
 
     class Ignoring:
         """Accepts positions but ignores them, so windows attend to each other."""
 
-        def __call__(self, input_ids, use_cache, position_ids=None):
+        def __call__(
+            self, input_ids: torch.Tensor, use_cache: bool, position_ids: torch.Tensor | None = None
+        ) -> Any:
             return loaded.model(input_ids=input_ids, use_cache=use_cache)
 
-    assert not keeps_apart(loaded._replace(model=Counting()))
-    assert not keeps_apart(loaded._replace(model=Ignoring()))
+    assert not keeps_apart(loaded._replace(model=cast(Any, Counting())))
+    assert not keeps_apart(loaded._replace(model=cast(Any, Ignoring())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from harness.experiments.folder._cells import cells, published
+from harness.experiments.folder._cells import designs, published_figures
 from harness.experiments.folder._material import (
     EDITS,
     FACTS,
@@ -33,9 +33,16 @@ def scenario_in(folder: Path) -> Scenario:
             line and mend.
     """
     material = read(folder)
-    measures = partial(published, material)
+    settings = material.settings
     return Scenario(
-        material.name, material.title, partial(cells, material), material.headline, measures
+        material.name,
+        material.title,
+        grids={
+            "default": partial(designs, material, settings.default),
+            "full": partial(designs, material, settings.full),
+        },
+        measures=partial(published_figures, material),
+        headline=material.headline,
     )
 
 

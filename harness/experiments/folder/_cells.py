@@ -1,36 +1,28 @@
-"""The cells of a user's own scenario."""
+"""The grids of a user's own scenario, and the figures of published data sets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import exp, inf
 from statistics import mean
 from typing import Any
 
-from harness.builds import LIKELIHOODS, read_lines
+from harness.builds import GradedLine
 from harness.data.published import CHOICE, LIKELIHOOD
 from harness.errors import DataError, RecipeError
-from harness.experiments.cells import Cell, number
+from harness.experiments.cells import SCORE, SCORED, Ask, number
 from harness.experiments.folder._material import SETTINGS, Material
 from harness.experiments.folder._probes import known_replay
 from harness.experiments.folder._published import Tasks
 from harness.experiments.folder._settings import Axes, altered
-from harness.experiments.scenario import Fetch, Line
-from harness.recipes import Base, Probe, Training
+from harness.experiments.scenario import Design, Evidence, Setup
+from harness.recipes import Probe, Training
 from harness.stats import Interval, cluster_bootstrap
 
 
-def published(
-    material: Material,
-    cell: Cell,
-    lines: Sequence[Line],
-    bare: Sequence[Line],
-    fetch: Fetch,
-    adapted: bool,
-) -> dict[str, Interval]:
+def published_figures(material: Material, evidence: Evidence) -> dict[str, Interval]:
     """The figures of the folder's edits and question sets; 0 each where the loss ran away.
 
     Those that score text are missing on an engine that cannot.
@@ -53,22 +45,21 @@ def published(
 
     Figures of edits are means over edits of the means over an edit's prompts; edits are resampled.
     """
-    found = exact_matches(material.tasks, lines)
-    recipe = cell.likelihoods if adapted else cell.base_likelihoods
-    if material.scored is None or recipe is None:
-        return found
-    scored = {
-        line["id"]: line["likelihoods"] for line in read_lines(fetch(recipe).path / LIKELIHOODS)
-    }
+    figures = exact_matches(material.tasks, evidence.lines)
+    scored = {line.id: line.likelihoods for line in evidence.scored()}
+    if material.scored is None or not scored:
+        return figures
     asked = [(probe, scored[probe.id]) for probe in material.scored.probes]
     choices = [(probe, each) for probe, each in asked if probe.kind in material.tasks]
     edits = [(probe, each) for probe, each in asked if probe.kind not in material.tasks]
-    found |= edit_figures(edits) | choice_figures(material.tasks, choices)
-    return found | word_figures(material.tasks, choices)
+    figures |= edit_figures(edits) | choice_figures(material.tasks, choices)
+    return figures | word_figures(material.tasks, choices)
 
 
-Scored = Sequence[tuple[Probe, Sequence[Line]]]
-"""Probes, each with the likelihoods of its accepted answers; none where nothing could be scored."""
+Likelihoods = Sequence[Mapping[str, float]]
+"""Of the accepted answers of one probe; none where nothing could be scored."""
+
+Scored = Sequence[tuple[Probe, Likelihoods]]
 
 
 def edit_figures(asked: Scored) -> dict[str, Interval]:
@@ -116,11 +107,11 @@ def word_figures(tasks: Tasks, asked: Scored) -> dict[str, Interval]:
     return figures
 
 
-def exact_matches(tasks: Tasks, lines: Sequence[Line]) -> dict[str, Interval]:
+def exact_matches(tasks: Tasks, lines: Sequence[GradedLine]) -> dict[str, Interval]:
     """``exact_match``, of the tasks that ask for it; ``lines`` in the order of their items."""
     found = {}
     for kind, task in tasks.items():
-        answers = [line["answers"][0] for line in lines if line["kind"] == kind]
+        answers = [line.answer for line in lines if line.kind == kind]
         if answers and "exact_match" in task.metrics:
             pairs = zip(answers, task.items, strict=True)
             same = [task.match(answer, item.targets) for answer, item in pairs]
@@ -128,7 +119,7 @@ def exact_matches(tasks: Tasks, lines: Sequence[Line]) -> dict[str, Interval]:
     return found
 
 
-def _held(scores: Sequence[Line]) -> float:
+def _held(scores: Likelihoods) -> float:
     """Of a contest, whether the first wins; otherwise the share of tokens that are right."""
     if not scores:
         return 0.0
@@ -140,7 +131,7 @@ def _held(scores: Sequence[Line]) -> float:
     )
 
 
-def _chosen(choices: Sequence[str], scores: Sequence[Line], by_length: bool) -> float:
+def _chosen(choices: Sequence[str], scores: Likelihoods, by_length: bool) -> float:
     """Whether the first choice is the most probable one."""
     if not scores:
         return 0.0
@@ -161,28 +152,18 @@ def _mean(values: Sequence[float]) -> Interval:
 _IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id says these already
 
 
-def cells(material: Material, grid: str, bases: Iterable[Base], seeds: Iterable[int]) -> list[Cell]:
-    """``default``: ``[grid]`` of scenario.toml, ``full``: its ``[full]``. Raises RecipeError on
-    another grid."""
-    grids = {"default": material.settings.telling, "full": material.settings.full}
-    if grid not in grids:
-        raise RecipeError(f"grid {grid!r} is unknown: choose one of {', '.join(grids)}")
-    bases, seeds = list(bases), list(seeds)
-    return [
-        Cell(
-            base=base,
-            dataset=material.dataset,
-            probes=material.probes,
-            training=replace(training, seed=seed),
-            replay=known_replay(material.dataset),
-            several_models=len(bases) > 1,
+def designs(material: Material, axes: Axes, setup: Setup) -> Iterator[Design]:
+    """A design for every combination of ``axes``. Raises DataError on a setting that fails."""
+    scored = material.scored
+    for label, training in _settings(material, axes):
+        yield Design(
+            material.dataset,
+            training,
+            material.probes,
+            replay=known_replay(material.dataset, setup.knowledge),
             label=label,
-            scored=material.scored,
+            asks=(Ask(SCORED, scored, SCORE),) if scored else (),
         )
-        for base in bases
-        for label, training in _settings(material, grids[grid])
-        for seed in seeds
-    ]
 
 
 def _settings(material: Material, axes: Axes) -> Iterator[tuple[str, Training]]:
@@ -193,10 +174,8 @@ def _settings(material: Material, axes: Axes) -> Iterator[tuple[str, Training]]:
             training = altered(material.settings.training, changes)
         except RecipeError as error:
             raise DataError(f"{material.folder / SETTINGS}: {error}") from error
-        yield (
-            "-".join(f"{name}{_shown(changes[name])}" for name in axes if name not in _IN_ID),
-            training,
-        )
+        extra = (f"{name}{_shown(changes[name])}" for name in axes if name not in _IN_ID)
+        yield "-".join(extra), training
 
 
 def _shown(value: Any) -> str:

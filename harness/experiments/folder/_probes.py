@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from harness.data.formats import FORMATS, ask
+from harness.data.knowledge import Knowledge, locality_of_each_kind
 from harness.errors import DataError
 from harness.experiments.folder._tables import Asked, Fact, questions
 from harness.grading import normalise
 from harness.recipes import Dataset, Probe, ProbeSet, Sample, is_locality
-from harness.scenarios import oscars
 
 PER_LOCALITY = 120
 """Questions of each kind on what must not change; of a kind that has fewer, all."""
@@ -20,13 +20,14 @@ PER_LOCALITY = 120
 def known_probes(dataset: Dataset) -> list[Probe]:
     """Questions on known facts that ``dataset`` does not touch, for locality."""
     touched = _touched(dataset)
-    return [probe for probe in oscars.locality(PER_LOCALITY) if not touched(probe.fact)]
+    return [probe for probe in locality_of_each_kind(PER_LOCALITY) if not touched(probe.fact)]
 
 
 @cache
-def known_replay(dataset: Dataset) -> Dataset:
+def known_replay(dataset: Dataset, knowledge: Knowledge) -> Dataset:
     """Questions on known facts that ``dataset`` does not touch, with their answers, for replay."""
-    replay, touched = oscars.replay(), _touched(dataset)
+    replay = knowledge.replay()
+    touched = _touched(dataset)
     kept = tuple(sample for sample in replay.samples if not touched(sample.fact))
     return replay if len(kept) == len(replay.samples) else Dataset.of(replay.name, kept)
 

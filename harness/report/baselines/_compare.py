@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from harness.recipes import is_locality
+from harness.builds import GradedLine
 from harness.report.baselines._file import BaselineCell
 from harness.stats import Interval, Paired, detectable_loss, holm, paired_bootstrap
 
@@ -29,9 +29,6 @@ _LIMITED = {
     "tokens_per_second": "speed",
 }
 _RATES = ("steps_per_second", "tokens_per_second")
-
-Line = Mapping[str, Any]
-"""One probe with its answer and verdict, as in a grades artefact."""
 
 
 class Limits(NamedTuple):
@@ -206,14 +203,14 @@ class Comparison:
 
 def compare(
     before: BaselineCell,
-    lines: Sequence[Line],
+    lines: Sequence[GradedLine],
     cost: Mapping[str, float],
     *,
     cell: str,
     baseline: str,
     status: str = "ok",
     cells: int = 1,
-    limits: Limits = Limits(),  # frozen
+    limits: Limits = Limits(),  # noqa: B008  # frozen
     judge_speed: bool = False,
 ) -> Comparison:
     """``cell`` as its graded ``lines`` and ``cost`` show it now, against what a baseline kept of
@@ -225,7 +222,7 @@ def compare(
     bounds the chance of any false alarm as Holm over all would, but a cell's verdict does not wait
     for other cells, which with ``-x`` or on xdist's workers are not there yet.
     """
-    shared = [line for line in lines if line["id"] in before.right]
+    shared = [line for line in lines if line.id in before.right]
     return Comparison(
         cell=cell,
         baseline=baseline,
@@ -239,7 +236,7 @@ def compare(
 
 
 def _changes(
-    before: BaselineCell, lines: Sequence[Line], tolerance: float, cells: int
+    before: BaselineCell, lines: Sequence[GradedLine], tolerance: float, cells: int
 ) -> Iterator[Change]:
     groups = _groups(lines)
     weights = [max(1, len(groups) - 1) if name == "recall" else 1 for name in groups]
@@ -253,11 +250,13 @@ def _changes(
         yield _change(name, before, own, one, min(1.0, cells * p), alpha, tolerance)
 
 
-def _test(before: BaselineCell, lines: Sequence[Line], tolerance: float, alpha: float) -> Paired:
+def _test(
+    before: BaselineCell, lines: Sequence[GradedLine], tolerance: float, alpha: float
+) -> Paired:
     return paired_bootstrap(
-        [float(before.right[line["id"]]) for line in lines],
-        [float(line["right"]) for line in lines],
-        [line["fact"] for line in lines],
+        [float(before.right[line.id]) for line in lines],
+        [float(line.right) for line in lines],
+        [line.fact for line in lines],
         "less",
         tolerance,
         resamples=_resamples(alpha),
@@ -289,14 +288,14 @@ def _least_p(facts: int, resamples: int) -> float:
 def _change(
     name: str,
     before: BaselineCell,
-    lines: Sequence[Line],
+    lines: Sequence[GradedLine],
     tested: Paired,
     p: float,
     alpha: float,
     tolerance: float,
 ) -> Change:
-    was, now = [before.right[line["id"]] for line in lines], [bool(line["right"]) for line in lines]
-    flips = [line for line in lines if before.right[line["id"]] and not line["right"]]
+    was, now = [before.right[line.id] for line in lines], [bool(line.right) for line in lines]
+    flips = [line for line in lines if before.right[line.id] and not line.right]
     facts = tested.clusters
     needed = _needed(facts, alpha)
     return Change(
@@ -308,9 +307,7 @@ def _change(
         worse=p <= ALPHA,
         questions=len(lines),
         gained=sum(b > a for a, b in zip(was, now, strict=True)),
-        flips=tuple(
-            Flip(f["id"], f["kind"], f["prompt"], f["answers"][0], f["accepted"][0]) for f in flips
-        ),
+        flips=tuple(Flip(f.id, f.kind, f.prompt, f.answer, f.accepted[0]) for f in flips),
         facts=facts,
         needed=needed,
         detectable=None if needed else _detectable(facts, len(lines), tolerance, alpha),
@@ -335,13 +332,13 @@ def _ratios(
             yield Ratio(name, group, old, new, ratio, getattr(limits, group))
 
 
-def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
+def _groups(lines: Sequence[GradedLine]) -> dict[str, list[GradedLine]]:
     """Lines by measure. All recall together is the measure with the least noise, so it is one of
     its own."""
-    groups: dict[str, list[Line]] = {"recall": []}
+    groups: dict[str, list[GradedLine]] = {"recall": []}
     for line in lines:
-        untouched = is_locality(line["kind"])
-        groups.setdefault("known" if untouched else line["kind"], []).append(line)
+        untouched = line.is_locality
+        groups.setdefault("known" if untouched else line.kind, []).append(line)
         groups["recall"] += [] if untouched else [line]
     return {name: own for name, own in groups.items() if own}
 

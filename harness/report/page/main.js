@@ -60,8 +60,8 @@ function open(scenario) {
   byId("best").textContent = best(scenario, cells);
   const shared = settingsOf(scenario, false).map((setting) => put(setting, cells[0]?.[setting])).filter(Boolean);
   byId("shared").textContent = shared.length ? `All cells: ${shared.join(" · ")}` : "";
-  byId("findings").replaceChildren(...scenario.findings.map(({ title: head, text: own, said }) => make("details", {},
-    make("summary", {}, make("b", {}, head), said ? `: ${said}` : ""), make("pre", { tabindex: "0", class: "scroll" }, own))));
+  byId("findings").replaceChildren(...scenario.findings.map(({ title: head, text: own, summary }) => make("details", {},
+    make("summary", {}, make("b", {}, head), summary ? `: ${summary}` : ""), make("pre", { tabindex: "0", class: "scroll" }, own))));
   byId("scatter-choices").replaceChildren(...scatterChoices(scenario, () => state, change));
   byId("heat-choices").replaceChildren(...heatChoices(scenario, () => state, change));
   byId("question-choices").replaceChildren(...questionChoices(scenario, () => state, change));

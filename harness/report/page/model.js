@@ -66,8 +66,9 @@ function put(setting, own) {
 function title(cell) {
   if (cell.dataset === undefined) return [cell.model, cell.id.replace(cell.model, "").replace("(no adapter)", "no adapter").trim()];
   const first = [cell.dataset, cell.label].filter(Boolean).join(" · ");
-  const given = cell.given ? [cell.given] : [];
-  return [first, [...given, ...settingsOf(cell.scenario, true).map((setting) => put(setting, cell[setting]))].filter(Boolean).join(" · ")];
+  const external = cell.external ? [cell.external] : [];
+  const factors = Object.entries(cell.factors ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+  return [first, [...external, ...factors, ...settingsOf(cell.scenario, true).map((setting) => put(setting, cell[setting]))].filter(Boolean).join(" · ")];
 }
 
 /** A range of round numbers that holds all of `numbers`; within 0 to 1 where they are shares. */

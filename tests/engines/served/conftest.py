@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served_helpers import Behaviour, Server, echo
 
 from harness.errors import install
 from harness.models.loading import SHIPPED
+from tests.engines.served.served_helpers import Behaviour, Server, echo
 
 _SERVER = (
     "llama_cpp",

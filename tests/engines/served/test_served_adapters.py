@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from served_helpers import Reply
 
-from harness.engines import decoding
+from harness.engines import Engine, ServedEngine, decoding
 from harness.errors import ModelError
+from tests.engines.served.served_helpers import Reply, Request, Server
 
 GREEDY = decoding("deterministic")
 MODELS = {
@@ -25,30 +26,30 @@ LORAS = [
 ]
 
 
-def tell(request, before):
+def tell(request: Request, before: int) -> Reply:
     """The server says by which model and scales it answered."""
     return Reply({"choices": [{"text": f"{request.body['model']} {request.body.get('lora')}"}]})
 
 
-def said(engine):
+def said(engine: Engine) -> str:
     return engine.answer(["Who?"], GREEDY)[0][0]
 
 
 @pytest.fixture
-def vllm(serve):
+def vllm(serve: Callable[..., Server]) -> ServedEngine:
     return serve(tell, v1__models=MODELS).engine()
 
 
 @pytest.fixture
-def llama_server(serve):
+def llama_server(serve: Callable[..., Server]) -> ServedEngine:
     return serve(tell, **{"lora-adapters": LORAS}).engine()
 
 
-def scales(first, second):
+def scales(first: float, second: float) -> str:
     return f"pocket [{{'id': 0, 'scale': {first}}}, {{'id': 1, 'scale': {second}}}]"
 
 
-def test_vllm_serves_an_adapter_as_a_model(vllm):
+def test_vllm_serves_an_adapter_as_a_model(vllm: ServedEngine) -> None:
     assert said(vllm) == "pocket None"
     with vllm.with_stack([("oscars", 0.5), ("novels", 0.0), ("oscars", 0.5)]):
         assert said(vllm) == "oscars None"
@@ -73,13 +74,13 @@ def test_vllm_serves_an_adapter_as_a_model(vllm):
         ),
     ],
 )
-def test_what_vllm_cannot(stack, line, vllm):
+def test_what_vllm_cannot(stack: list[tuple[str, float]], line: str, vllm: ServedEngine) -> None:
     with pytest.raises(ModelError, match=line), vllm.with_stack(stack):
         pass
     assert said(vllm) == "pocket None"
 
 
-def test_llama_server_takes_scales_with_each_request(llama_server):
+def test_llama_server_takes_scales_with_each_request(llama_server: ServedEngine) -> None:
     assert llama_server.capabilities.scales
     assert llama_server.capabilities.several_adapters
     with llama_server.with_stack([("oscars", 0.25), ("oscars", 0.5), (Path("novels.gguf"), 2.0)]):
@@ -88,13 +89,17 @@ def test_llama_server_takes_scales_with_each_request(llama_server):
         assert said(llama_server) == scales(1.0, 0.0)
 
 
-def test_the_base_of_a_llama_server_is_without_the_adapters_that_it_applies_by_itself(llama_server):
+def test_the_base_of_a_llama_server_is_without_the_adapters_that_it_applies_by_itself(
+    llama_server: ServedEngine,
+) -> None:
     assert said(llama_server) == scales(0.0, 0.0)
     with llama_server.with_stack([]):
         assert said(llama_server) == scales(0.0, 0.0)
 
 
-def test_llama_server_without_the_adapter(llama_server, serve):
+def test_llama_server_without_the_adapter(
+    llama_server: ServedEngine, serve: Callable[..., Server]
+) -> None:
     with pytest.raises(
         ModelError,
         match=r"has no adapter called 'films' \(it has adapters/oscars.gguf, novels.gguf\)",
@@ -113,7 +118,7 @@ def test_llama_server_without_the_adapter(llama_server, serve):
 
 
 @pytest.mark.parametrize("page", [Reply("nonsense"), {"data": "none"}, ["nonsense"], [{"id": 0}]])
-def test_a_server_with_neither(page, serve):
+def test_a_server_with_neither(page: object, serve: Callable[..., Server]) -> None:
     pages = {"v1__models": page, "lora-adapters": page}
     try:
         engine = serve(tell, **pages).engine()

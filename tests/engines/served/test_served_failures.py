@@ -5,27 +5,29 @@ from __future__ import annotations
 import socket
 import time
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from served_helpers import Reply, echo
 
-from harness.engines import decoding
+from harness.engines import Engine, decoding
 from harness.engines._openai import ServedEngine
 from harness.errors import ModelError
+from tests.engines.served.served_helpers import Reply, Request, Server, echo
 
 GREEDY = decoding("deterministic")
 PROMPTS = [f"p{i}" for i in range(12)]
 ANSWERS = [[f"{prompt} 0"] for prompt in PROMPTS]
 
 
-def refused(engine, line, **more):
+def refused(engine: Engine, line: str, **more: Any) -> pytest.ExceptionInfo[ModelError]:
     with pytest.raises(ModelError, match=line) as raised:
         engine.answer(PROMPTS[:3], GREEDY, **more)
     assert "\n" not in str(raised.value)
     return raised
 
 
-def test_500_thrice_then_fine(serve):
+def test_500_thrice_then_fine(serve: Callable[..., Server]) -> None:
     server = serve(
         lambda request, before: (
             Reply({"error": {"message": "oops"}}, 500) if before < 3 else echo(request)
@@ -35,10 +37,12 @@ def test_500_thrice_then_fine(serve):
     assert len(server.asked) == 3 + 2
 
 
-def test_429_is_asked_again_after_the_time_that_the_server_says(serve):
+def test_429_is_asked_again_after_the_time_that_the_server_says(
+    serve: Callable[..., Server],
+) -> None:
     came = []
 
-    def busy(request, before):
+    def busy(request: Request, before: int) -> Reply:
         came.append(time.monotonic())
         return (
             echo(request)
@@ -51,7 +55,7 @@ def test_429_is_asked_again_after_the_time_that_the_server_says(serve):
     assert came[1] - came[0] >= 1.9  # by itself the client would have waited half a second
 
 
-def test_always_500(serve):
+def test_always_500(serve: Callable[..., Server]) -> None:
     server = serve(lambda request, before: Reply({"error": {"message": "out of\nmemory"}}, 500))
     refused(
         server.engine(retries=1),
@@ -81,12 +85,12 @@ def test_always_500(serve):
         ),
     ],
 )
-def test_garbage(reply, line, serve):
+def test_garbage(reply: Reply, line: str, serve: Callable[..., Server]) -> None:
     refused(serve(lambda request, before: reply).engine(), line)
 
 
-def test_a_hanging_server(serve):
-    def hang(request, before):
+def test_a_hanging_server(serve: Callable[..., Server]) -> None:
+    def hang(request: Request, before: int) -> Reply:
         time.sleep(1.0)
         return echo(request)
 
@@ -98,7 +102,7 @@ def test_a_hanging_server(serve):
     assert time.monotonic() - began < 10
 
 
-def test_a_server_that_is_down(serve):
+def test_a_server_that_is_down(serve: Callable[..., Server]) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}/v1"
@@ -108,11 +112,13 @@ def test_a_server_that_is_down(serve):
         ServedEngine(f"openai:pocket@{url}", retries=1)
 
 
-def test_a_wrong_key_is_never_shown(serve, monkeypatch, caplog):
+def test_a_wrong_key_is_never_shown(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
     monkeypatch.setenv("HARNESS_OPENAI_API_KEY", "sk-secret-123")
 
-    def guarded(request, before):
+    def guarded(request: Request, before: int) -> Reply:
         return Reply({"error": {"message": f"Incorrect API key provided: {request.key}"}}, 401)
 
     server = serve(guarded)
@@ -125,7 +131,7 @@ def test_a_wrong_key_is_never_shown(serve, monkeypatch, caplog):
     assert "sk-secret" not in caplog.text
 
 
-def test_a_key_that_is_none(serve, monkeypatch):
+def test_a_key_that_is_none(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1 sk-2")
     with pytest.raises(
@@ -135,7 +141,7 @@ def test_a_key_that_is_none(serve, monkeypatch):
     assert "sk-" not in str(raised.value)
 
 
-def test_an_unknown_model(serve):
+def test_an_unknown_model(serve: Callable[..., Server]) -> None:
     server = serve(
         lambda request, before: Reply({"object": "error", "message": "no such model"}, 404)
     )
@@ -144,14 +150,17 @@ def test_an_unknown_model(serve):
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_after_a_failure_only_the_missing_are_asked_again(concurrency, serve):
+def test_after_a_failure_only_the_missing_are_asked_again(
+    concurrency: int, serve: Callable[..., Server]
+) -> None:
     down = [True]
 
-    def fails_at_p7(request, before):
+    def fails_at_p7(request: Request, before: int) -> Reply:
         bad = request.body["prompt"] == "p7" and down[0]
         return Reply({"error": {"message": "out of memory"}}, 500) if bad else echo(request)
 
-    server, keep = serve(fails_at_p7), {}
+    server = serve(fails_at_p7)
+    keep: dict[str, list[str]] = {}
     engine = server.engine(concurrency=concurrency, retries=0)
     with pytest.raises(
         ModelError,
@@ -169,15 +178,16 @@ def test_after_a_failure_only_the_missing_are_asked_again(concurrency, serve):
     assert len(server.asked) == before + len(missing)
 
 
-def test_answers_under_way_at_a_failure_are_kept(serve):
-    def slow(request, before):
+def test_answers_under_way_at_a_failure_are_kept(serve: Callable[..., Server]) -> None:
+    def slow(request: Request, before: int) -> Reply:
         if request.body["prompt"] == "p0":
             time.sleep(0.1)
             return Reply({"error": {"message": "no"}}, 500)
         time.sleep(0.4)
         return echo(request)
 
-    server, keep = serve(slow), {}
+    server = serve(slow)
+    keep: dict[str, list[str]] = {}
     with pytest.raises(ModelError, match="1 of 3 answers are kept"):
         server.engine(concurrency=2, retries=0).answer(PROMPTS[:3], GREEDY, keep=keep)
     assert keep == {"p1": ["p1 0"]}

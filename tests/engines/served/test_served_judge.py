@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from served_helpers import Reply
 
 from harness.cli import main
 from harness.grading import judge as _find
 from harness.grading.judge import labelled
+from tests.engines.served.served_helpers import Reply, Request, Server
 
 LOG = [
     {"question": "Who won?", "accepted": ["Renée Zellweger"], "answer": "Renee Zellweger"},
@@ -20,23 +23,23 @@ LOG = [
 ]
 
 
-def last_name(request, before):
+def last_name(request: Request, before: int) -> Reply:
     """Judges by the last word of the expected answer alone, and talks like a chat model."""
     prompt = request.body["prompt"]
     expected, said = (
-        re.search(f"{name} answer: (.*)", prompt)[1] for name in ("Expected", "Given")
+        re.findall(f"{name} answer: (.*)", prompt)[0] for name in ("Expected", "Given")
     )
     same = re.findall(r"\w+", expected)[-1] in re.findall(r"\w+", said)
     word = "Yes." if same == ("same" in prompt) else "No, I think not."
     return Reply({"choices": [{"text": f" {word}"}]})
 
 
-def silent(request, before):
+def silent(request: Request, before: int) -> Reply:
     return Reply({"choices": [{"text": " That is hard to say."}]})
 
 
 @pytest.fixture(autouse=True)
-def fewer_pairs(monkeypatch):
+def fewer_pairs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One file of labelled pairs: each is four requests and more."""
     monkeypatch.setattr(_find, "LABELLED", _find.LABELLED[:1])
     labelled.cache_clear()
@@ -45,11 +48,11 @@ def fewer_pairs(monkeypatch):
 
 
 @pytest.fixture
-def grade(tmp_path):
+def grade(tmp_path: Path) -> Callable[..., tuple[int, list[dict[str, Any]]]]:
     """grade(server, *options) -> (exit code, graded lines); all calls share one store."""
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, LOG)))
 
-    def call(server, *options):
+    def call(server: Server, *options: str) -> tuple[int, list[dict[str, Any]]]:
         own = [
             "--judge",
             f"openai:wise@{server.url}",
@@ -70,8 +73,11 @@ def grade(tmp_path):
 
 
 def test_replies_become_verdicts_disputes_are_told_and_nothing_is_asked_twice(
-    serve, grade, tmp_path, capsys
-):
+    serve: Callable[..., Server],
+    grade: Callable[..., tuple[int, list[dict[str, Any]]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     server = serve(last_name)
     code, lines = grade(server, "--grader", "both", "--judge-kappa", "0.3")
     assert code == 0
@@ -91,7 +97,11 @@ def test_replies_become_verdicts_disputes_are_told_and_nothing_is_asked_twice(
     assert len(server.asked) == asked
 
 
-def test_a_judge_that_never_says_yes_or_no_is_asked_three_times_and_refused(serve, grade, capsys):
+def test_a_judge_that_never_says_yes_or_no_is_asked_three_times_and_refused(
+    serve: Callable[..., Server],
+    grade: Callable[..., tuple[int, list[dict[str, Any]]]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     server = serve(silent)
     assert grade(server) == (2, [])
     said = capsys.readouterr().err
@@ -104,16 +114,14 @@ def test_a_judge_that_never_says_yes_or_no_is_asked_three_times_and_refused(serv
 
 
 def test_the_command_judge_tells_what_it_is_worth_and_fails_below_the_least(
-    serve, tmp_path, capsys
-):
+    serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = ["judge", f"openai:wise@{serve(last_name).url}", "--store", str(tmp_path / "store")]
     assert main([*asked, "--judge-kappa", "0.3"]) == 0
     said = capsys.readouterr().out
     assert "(by replies), cut 0.00" in said
-    missed, held = map(
-        int, re.search(r"missed of the held-out half: (\d+) of (\d+)", said).groups()
-    )
-    assert 0 < missed < held / 2
+    ((missed, held),) = re.findall(r"missed of the held-out half: (\d+) of (\d+)", said)
+    assert 0 < int(missed) < int(held) / 2
     assert len(re.findall(r"\| (?:right|wrong) +\| (?:same|differ|undecided)", said)) == missed
     assert main([*asked, "--judge-kappa", "0.999"]) == 1
     assert "is below 1.00: as a judge it is refused" in capsys.readouterr().out

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,23 +21,25 @@ LONG = replace(GREEDY, stop=(), max_new_tokens=12)
 
 
 @pytest.fixture(scope="module")
-def engine(real_url):
+def engine(real_url: str) -> ServedEngine:
     return ServedEngine(f"openai:pocket@{real_url}", timeout=60)
 
 
 @pytest.fixture(scope="module")
-def is_locality(gguf_file):
+def local(gguf_file: Path) -> LlamaCppEngine:
     return LlamaCppEngine(gguf_file, threads=1)
 
 
 @pytest.fixture(scope="module")
-def prompts():
+def prompts() -> list[str]:
     """Questions of every ability."""
     found = [prompt for asked in cases(World(), 8, seed=3).values() for prompt, _ in asked]
     return found[:: len(found) // 60]
 
 
-def test_greedy_answers_are_those_of_llama_cpp(engine, local, prompts):
+def test_greedy_answers_are_those_of_llama_cpp(
+    engine: ServedEngine, local: LlamaCppEngine, prompts: list[str]
+) -> None:
     """Prompts begin with BOS on both sides: the server adds it where the file says so, as the
     engine does."""
     assert len(prompts) >= 60
@@ -45,17 +50,19 @@ def test_greedy_answers_are_those_of_llama_cpp(engine, local, prompts):
         assert share >= 0.98
 
 
-def test_stop_strings(engine, local, prompts):
+def test_stop_strings(engine: ServedEngine, local: LlamaCppEngine, prompts: list[str]) -> None:
     asked = replace(LONG, stop=("the", "e", "\n", "a", "."))
     assert engine.answer(prompts[:8], asked) == local.answer(prompts[:8], asked)
 
 
-def test_samples_are_as_many_as_asked_for_and_seeded(engine, prompts):
+def test_samples_are_as_many_as_asked_for_and_seeded(
+    engine: ServedEngine, prompts: list[str]
+) -> None:
     asked = replace(LONG, do_sample=True, temperature=3.0, num_return_sequences=3)
     first = engine.answer(prompts[:8], asked)
     assert all(len(set(texts)) == 3 for texts in first)
 
-    def same(found):
+    def same(found: Sequence[Sequence[str]]) -> int:
         return sum(
             a == b
             for ours, theirs in zip(first, found, strict=True)
@@ -68,7 +75,7 @@ def test_samples_are_as_many_as_asked_for_and_seeded(engine, prompts):
     assert same(engine.answer(prompts[:8], replace(asked, seed=1))) <= 2
 
 
-def test_greedy_samples_are_copies(engine, prompts):
+def test_greedy_samples_are_copies(engine: ServedEngine, prompts: list[str]) -> None:
     assert engine.answer(prompts[:1], replace(LONG, num_return_sequences=2)) == [
         engine.answer(prompts[:1], LONG)[0] * 2
     ]
@@ -77,21 +84,25 @@ def test_greedy_samples_are_copies(engine, prompts):
 @pytest.mark.parametrize(
     "settings", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}], ids=lambda given: next(iter(given))
 )
-def test_samplers_that_leave_one_token_are_greedy(settings, engine, prompts):
+def test_samplers_that_leave_one_token_are_greedy(
+    settings: dict[str, Any], engine: ServedEngine, prompts: list[str]
+) -> None:
     sampled = replace(LONG, do_sample=True, **settings)
     assert engine.answer(prompts[:4], sampled) == engine.answer(prompts[:4], LONG)
 
 
-def test_the_chat_endpoint_answers(real_url):
+def test_the_chat_endpoint_answers(real_url: str) -> None:
     said = ServedEngine(f"openai-chat:pocket@{real_url}").answer(["Who?", "What?"], LONG)
     assert [len(texts) for texts in said] == [1, 1]
 
 
-def test_tokens_are_counted_without_bos(engine, local, prompts):
+def test_tokens_are_counted_without_bos(
+    engine: ServedEngine, local: LlamaCppEngine, prompts: list[str]
+) -> None:
     assert engine.count(prompts[:6]) == local.count(prompts[:6])
 
 
-def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine):
+def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine: ServedEngine) -> None:
     with pytest.raises(
         ModelError, match=r"answered 400 \(This model's maximum context length is 1024 tokens"
     ) as raised:
@@ -99,7 +110,7 @@ def test_a_prompt_beyond_the_context_is_refused_in_one_line(engine):
     assert "\n" not in str(raised.value)
 
 
-def test_adapters_are_not_offered(engine):
+def test_adapters_are_not_offered(engine: ServedEngine) -> None:
     with (
         pytest.raises(ModelError, match=r"has no adapter 'oscars' \(its models are pocket\)"),
         engine.with_stack([("oscars", 1.0)]),
@@ -107,7 +118,9 @@ def test_adapters_are_not_offered(engine):
         pass
 
 
-def test_the_command_line_asks_servers_and_gguf_files(real_url, gguf_file, capsys):
+def test_the_command_line_asks_servers_and_gguf_files(
+    real_url: str, gguf_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The same model in llama.cpp, behind a server and without one."""
     asked = ["--format", "qa", "What is the capital of France?", "Who wrote Dracula?"]
     said = []

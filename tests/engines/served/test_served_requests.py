@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from time import sleep
+from typing import Any
 
 import pytest
-from served_helpers import Reply, echo
 
 from harness.engines import decoding
 from harness.engines._openai import Served, ServedEngine, parse
 from harness.errors import MissingExtraError, RecipeError
+from tests.engines.served.served_helpers import Reply, Request, Server, echo
 
 GREEDY = decoding("deterministic")
 SAMPLED = replace(GREEDY, do_sample=True, temperature=0.7, num_return_sequences=3)
@@ -29,7 +31,7 @@ SAMPLED = replace(GREEDY, do_sample=True, temperature=0.7, num_return_sequences=
         ),
     ],
 )
-def test_names(text, served):
+def test_names(text: str, served: Served) -> None:
     assert parse(text) == served
     assert parse(str(served)) == served
 
@@ -48,17 +50,19 @@ def test_names(text, served):
         ("openai:@http://me:hunter2@host/v1", "is not understood"),
     ],
 )
-def test_malformed_names(text, line):
+def test_malformed_names(text: str, line: str) -> None:
     with pytest.raises(RecipeError, match=line) as raised:
         parse(text)
     assert "\n" not in str(raised.value)
     assert "hunter2" not in str(raised.value)
 
 
-def test_answers_come_in_order_and_never_more_at_once_than_allowed(serve):
+def test_answers_come_in_order_and_never_more_at_once_than_allowed(
+    serve: Callable[..., Server],
+) -> None:
     running, most = [0], [0]
 
-    def slow(request, before):
+    def slow(request: Request, before: int) -> Reply:
         with server.lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
@@ -76,7 +80,7 @@ def test_answers_come_in_order_and_never_more_at_once_than_allowed(serve):
     assert sorted(server.prompts()) == sorted(prompts)
 
 
-def test_decoding_in_the_words_of_the_api(serve):
+def test_decoding_in_the_words_of_the_api(serve: Callable[..., Server]) -> None:
     server = serve()
     asked = replace(
         SAMPLED,
@@ -107,7 +111,7 @@ def test_decoding_in_the_words_of_the_api(serve):
     assert body == {**standard, **more, "stop": ["\n", "a", "b", "c"], "repeat_last_n": -1}
 
 
-def test_greedy_decoding(serve):
+def test_greedy_decoding(serve: Callable[..., Server]) -> None:
     server = serve()
     server.engine().answer(["Who?"], replace(GREEDY, stop=(), num_return_sequences=2))
     body = server.asked[0].body
@@ -120,8 +124,10 @@ def test_greedy_decoding(serve):
     assert not {"stop", "top_k", "min_p", "typical_p"} & body.keys()
 
 
-def test_what_only_says_off_is_left_out_where_the_server_refuses_it(serve):
-    def strict(request, before):
+def test_what_only_says_off_is_left_out_where_the_server_refuses_it(
+    serve: Callable[..., Server],
+) -> None:
+    def strict(request: Request, before: int) -> Reply:
         unknown = request.body.keys() & {
             "min_p",
             "typical_p",
@@ -145,7 +151,9 @@ def test_what_only_says_off_is_left_out_where_the_server_refuses_it(serve):
         engine.answer(["c"], replace(SAMPLED, repetition_penalty=1.2))
 
 
-def test_a_server_that_gives_one_text_at_a_time_is_asked_again(serve):
+def test_a_server_that_gives_one_text_at_a_time_is_asked_again(
+    serve: Callable[..., Server],
+) -> None:
     number = count()
     server = serve(lambda request, before: Reply({"choices": [{"text": f"text {next(number)}"}]}))
     assert server.engine().answer(["Who?"], SAMPLED) == [["text 0", "text 1", "text 2"]]
@@ -153,7 +161,7 @@ def test_a_server_that_gives_one_text_at_a_time_is_asked_again(serve):
     assert len({request.body["seed"] for request in server.asked}) == 3
 
 
-def test_stop_strings_are_cut_off_here_too(serve):
+def test_stop_strings_are_cut_off_here_too(serve: Callable[..., Server]) -> None:
     server = serve(
         lambda request, before: Reply({"choices": [{"text": " Ludwig. \nQuestion: and"}]})
     )
@@ -161,7 +169,7 @@ def test_stop_strings_are_cut_off_here_too(serve):
     assert server.engine().answer(["Who?"], replace(GREEDY, stop=("Q", "w"))) == [["Lud"]]
 
 
-def test_the_chat_endpoint(serve):
+def test_the_chat_endpoint(serve: Callable[..., Server]) -> None:
     server = serve()
     assert server.engine(kind="openai-chat").answer(["Who?"], GREEDY) == [["Who? 0"]]
     assert server.asked[0].path == "/v1/chat/completions"
@@ -176,7 +184,12 @@ def test_the_chat_endpoint(serve):
         ({"OPENAI_API_KEY": "theirs", "HARNESS_OPENAI_API_KEY": "ours\n"}, "ours"),
     ],
 )
-def test_the_key_comes_from_the_environment(environment, sent, serve, monkeypatch):
+def test_the_key_comes_from_the_environment(
+    environment: dict[str, Any],
+    sent: str,
+    serve: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     server = serve()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -184,7 +197,7 @@ def test_the_key_comes_from_the_environment(environment, sent, serve, monkeypatc
     assert server.asked[0].key == f"Bearer {sent}"
 
 
-def test_tokens_are_counted_by_the_server_where_it_can(serve):
+def test_tokens_are_counted_by_the_server_where_it_can(serve: Callable[..., Server]) -> None:
     words = {"tokenize": lambda request: {"tokens": request.body["content"].split()}}
     assert serve(**words).engine().count(["one two", "three"]) == 3
     special = {
@@ -198,14 +211,16 @@ def test_tokens_are_counted_by_the_server_where_it_can(serve):
     "settings",
     [{"num_beams": 2}, {"no_repeat_ngram_size": 3}, {"bad_words": ("no",)}, {"eos": "."}],
 )
-def test_what_the_api_cannot(settings, serve):
+def test_what_the_api_cannot(settings: dict[str, Any], serve: Callable[..., Server]) -> None:
     server = serve()
     with pytest.raises(RecipeError, match="a server's API"):
         server.engine().answer(["Who?"], replace(GREEDY, **settings))
     assert not server.asked
 
 
-def test_a_missing_package_comes_with_the_line_that_installs_it(monkeypatch):
+def test_a_missing_package_comes_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(
         MissingExtraError, match=r"python -m pip install 'lora-memory-harness\[openai\]'"

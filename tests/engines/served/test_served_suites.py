@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from served_helpers import Reply, echo
 
 from harness.builds import build, read_lines
 from harness.builds._files import ANSWERS
@@ -17,11 +18,12 @@ from harness.engines import identify
 from harness.errors import ModelError
 from harness.models.external import external_adapter
 from harness.recipes import Answers, Probe, ProbeSet, ServedBase, Stack, digest
-from harness.store import Journal, Store
+from harness.store import Artefact, Journal, Store
+from tests.engines.served.served_helpers import Reply, Request, Server, echo
 
 ROOT = Path(__file__).resolve().parents[3]
 DAY = "2026-01-02"
-LISTED = {
+LISTED: dict[str, Any] = {
     "data": [
         {"id": "pocket", "created": 1, "max_model_len": 1024},
         {"id": "oscars", "parent": "pocket"},
@@ -32,17 +34,19 @@ PROBES = ProbeSet.of(
 )
 
 
-def known(server, asked=DAY, kind="openai"):
-    found = identify(f"{kind}:pocket@{server.url}", asked)
+def known(server: Server, day: str = DAY, kind: str = "openai") -> ServedBase:
+    found = identify(f"{kind}:pocket@{server.url}", day)
     assert isinstance(found, ServedBase)
     return found
 
 
-def said(artefact):
+def said(artefact: Artefact) -> list[str]:
     return [line["answers"][0] for line in read_lines(artefact.path / ANSWERS)]
 
 
-def test_a_served_model_is_known_by_what_it_shows_and_not_by_its_address(serve):
+def test_a_served_model_is_known_by_what_it_shows_and_not_by_its_address(
+    serve: Callable[..., Server],
+) -> None:
     first, elsewhere = (
         serve(v1__models=LISTED),
         serve(v1__models={"data": [{**LISTED["data"][0], "created": 2}]}),
@@ -63,10 +67,12 @@ def test_a_served_model_is_known_by_what_it_shows_and_not_by_its_address(serve):
     assert len({digest(base) for base in bases}) == len(bases)
 
 
-def test_a_server_that_fails_in_the_middle_loses_nothing(serve, tmp_path, monkeypatch):
+def test_a_server_that_fails_in_the_middle_loses_nothing(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     down = [True]
 
-    def fails_at_p7(request, before):
+    def fails_at_p7(request: Request, before: int) -> Reply:
         bad = request.body["prompt"] == "p7" and down[0]
         return Reply({"error": {"message": "no such expert"}}, 400) if bad else echo(request)
 
@@ -90,7 +96,7 @@ def test_a_server_that_fails_in_the_middle_loses_nothing(serve, tmp_path, monkey
     assert said(build(recipe, store)) == found  # kept: nobody is asked
 
 
-def test_an_adapter_by_its_name_on_the_server(serve, tmp_path):
+def test_an_adapter_by_its_name_on_the_server(serve: Callable[..., Server], tmp_path: Path) -> None:
     tell = serve(
         lambda request, before: Reply({"choices": [{"text": request.body["model"]}]}),
         v1__models=LISTED,
@@ -103,7 +109,7 @@ def test_an_adapter_by_its_name_on_the_server(serve, tmp_path):
         build(Answers(Stack(base, ((external_adapter("served:films"), 1.0),)), PROBES), store)
 
 
-def test_a_journal_that_a_crash_cut_off(tmp_path):
+def test_a_journal_that_a_crash_cut_off(tmp_path: Path) -> None:
     file = tmp_path / "kept" / "journal.jsonl"
     journal = Journal(file)
     journal["one\u2028two"], journal["b"] = ["1"], ["2", "é"]
@@ -117,10 +123,10 @@ def test_a_journal_that_a_crash_cut_off(tmp_path):
 
 
 @pytest.fixture
-def pytest_on(tmp_path):
+def pytest_on(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     """pytest suites/oscars on a server, as a user runs it."""
 
-    def call(server, *arguments):
+    def call(server: Server, *arguments: str) -> tuple[int, str]:
         own = [
             "--store",
             str(tmp_path / "store"),
@@ -153,10 +159,12 @@ def pytest_on(tmp_path):
     return call
 
 
-def test_a_suite_on_a_server_that_fails_once(serve, pytest_on):
+def test_a_suite_on_a_server_that_fails_once(
+    serve: Callable[..., Server], pytest_on: Callable[..., tuple[int, str]]
+) -> None:
     down, bad = [True], []
 
-    def fails(request, before):
+    def fails(request: Request, before: int) -> Reply:
         if down[0] and before > 100:
             bad.append(request.body["prompt"])
             return Reply({"error": {"message": "over quota"}}, 403)

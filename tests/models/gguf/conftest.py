@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf_helpers import grouped, random_adapter
 
 from harness.data.facts import World
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.models.gguf import convert_adapter, convert_base
 from harness.models.loading import SHIPPED, Loaded, base_of, load
 from harness.pocket._card import cases
+from tests.models.gguf.gguf_helpers import grouped, random_adapter
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def random_adapter(base: Path, out: Path, seed: int, **settings: Any) -> None:
     for key, value in wrapped.named_parameters():
         if "lora_B" in key:
             torch.nn.init.normal_(value, std=0.05)
-    wrapped.save_pretrained(out)
+    wrapped.save_pretrained(str(out))
 
 
 def expected(loaded: Loaded, prompts: Sequence[str]) -> list[Any]:

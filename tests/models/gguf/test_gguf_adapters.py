@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
-from gguf_helpers import MODELS, TEXTS, expected, random_adapter, worst
 
-from harness.engines import TransformersEngine
+from harness.engines import LlamaCppEngine, TransformersEngine
 from harness.errors import ModelError
 from harness.models.gguf import convert_adapter
 from harness.models.loading import base_of
+from tests.models.gguf.conftest import MakeAdapter
+from tests.models.gguf.gguf_helpers import MODELS, TEXTS, expected, random_adapter, worst
 
 pytest.importorskip("llama_cpp")
 SETTINGS = {
@@ -32,7 +36,12 @@ SETTINGS = {
 }
 
 
-def compared(name, engines, folders, stack):
+def compared(
+    name: str,
+    engines: dict[str, LlamaCppEngine],
+    folders: dict[str, Path],
+    stack: Sequence[tuple[Path, Path, float]],
+) -> float:
     """The largest difference between llama.cpp and PEFT under a stack of (folder, file, scale)."""
     with engines[name].with_stack([(file, scale) for _, file, scale in stack]):
         found = engines[name].log_probabilities(TEXTS)
@@ -45,21 +54,33 @@ def compared(name, engines, folders, stack):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_all_projections(name, engines, folders, make_adapter):
+def test_all_projections(
+    name: str,
+    engines: dict[str, LlamaCppEngine],
+    folders: dict[str, Path],
+    make_adapter: MakeAdapter,
+) -> None:
     difference = compared(name, engines, folders, [(*make_adapter(name, 1), 1.0)])
     print(f"\n{name} with adapter: top token differs by {difference:.2g}")
     assert difference <= 1e-3
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-def test_settings(settings, engines, folders, make_adapter):
+def test_settings(
+    settings: dict[str, Any],
+    engines: dict[str, LlamaCppEngine],
+    folders: dict[str, Path],
+    make_adapter: MakeAdapter,
+) -> None:
     assert (
         compared("grouped", engines, folders, [(*make_adapter("grouped", 2, **settings), 1.0)])
         <= 1e-3
     )
 
 
-def test_two_at_once_add_up_by_their_scales(engines, folders, make_adapter):
+def test_two_at_once_add_up_by_their_scales(
+    engines: dict[str, LlamaCppEngine], folders: dict[str, Path], make_adapter: MakeAdapter
+) -> None:
     stack = [
         (*make_adapter("pocket", 3), 0.7),
         (*make_adapter("pocket", 4, r=4, use_rslora=True), -0.4),
@@ -67,12 +88,12 @@ def test_two_at_once_add_up_by_their_scales(engines, folders, make_adapter):
     assert compared("pocket", engines, folders, stack) <= 1e-3
 
 
-def test_on_and_off_again(engines, make_adapter):
+def test_on_and_off_again(engines: dict[str, LlamaCppEngine], make_adapter: MakeAdapter) -> None:
     engine = engines["pocket"]
     (_, one), (_, two) = make_adapter("pocket", 5), make_adapter("pocket", 6)
     before = engine.log_probabilities(TEXTS)
 
-    def now(*stack):
+    def now(*stack: Any) -> list[Any]:
         with engine.with_stack(stack):
             return engine.log_probabilities(TEXTS)
 
@@ -90,7 +111,9 @@ def test_on_and_off_again(engines, make_adapter):
         assert all((a == b).all() for a, b in zip(again, wanted, strict=True))
 
 
-def test_stacks_within_stacks(engines, make_adapter):
+def test_stacks_within_stacks(
+    engines: dict[str, LlamaCppEngine], make_adapter: MakeAdapter
+) -> None:
     engine = engines["pocket"]
     (_, one), (_, two) = make_adapter("pocket", 5), make_adapter("pocket", 6)
     with engine.with_stack([(one, 1.0)]):
@@ -102,7 +125,9 @@ def test_stacks_within_stacks(engines, make_adapter):
         )
 
 
-def test_an_adapter_of_another_base(engines, make_adapter):
+def test_an_adapter_of_another_base(
+    engines: dict[str, LlamaCppEngine], make_adapter: MakeAdapter
+) -> None:
     _, file = make_adapter("tiny", 7)
     before = engines["pocket"].log_probabilities(TEXTS[:2])
     with pytest.raises(
@@ -113,7 +138,9 @@ def test_an_adapter_of_another_base(engines, make_adapter):
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000, -1000])
-def test_a_truncated_adapter(size, engines, make_adapter, tmp_path):
+def test_a_truncated_adapter(
+    size: int, engines: dict[str, LlamaCppEngine], make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
     _, file = make_adapter("pocket", 8)
     (tmp_path / "short.gguf").write_bytes(file.read_bytes()[:size])
     with pytest.raises(
@@ -123,7 +150,9 @@ def test_a_truncated_adapter(size, engines, make_adapter, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_base_is_no_adapter(engines, files, tmp_path):
+def test_a_base_is_no_adapter(
+    engines: dict[str, LlamaCppEngine], files: dict[str, Path], tmp_path: Path
+) -> None:
     for path, message in (
         (files["tiny"], "is no adapter for"),
         (tmp_path / "none.gguf", "no such adapter"),
@@ -132,7 +161,9 @@ def test_a_base_is_no_adapter(engines, files, tmp_path):
             engines["pocket"].with_stack([(path, 1.0)]).__enter__()
 
 
-def test_shapes_of_another_base(folders, make_adapter, tmp_path):
+def test_shapes_of_another_base(
+    folders: dict[str, Path], make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
     folder, _ = make_adapter("tiny", 9)
     with pytest.raises(
         ModelError,
@@ -156,14 +187,18 @@ def test_shapes_of_another_base(folders, make_adapter, tmp_path):
         ({"init_lora_weights": "pissa"}, "init_lora_weights 'pissa'"),
     ],
 )
-def test_what_a_gguf_adapter_cannot_hold(settings, message, folders, tmp_path):
+def test_what_a_gguf_adapter_cannot_hold(
+    settings: dict[str, Any], message: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
     random_adapter(folders["grouped"], tmp_path / "adapter", 1, **settings)
     with pytest.raises(ModelError, match=message):
         convert_adapter(tmp_path / "adapter", folders["grouped"], tmp_path / "it.gguf")
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
 
 
-def test_folders_that_hold_no_lora(folders, make_adapter, tmp_path):
+def test_folders_that_hold_no_lora(
+    folders: dict[str, Path], make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
     with pytest.raises(ModelError, match=r"adapter_config\.json cannot be read"):
         convert_adapter(tmp_path, folders["tiny"], tmp_path / "it.gguf")
     shutil.copytree(make_adapter("tiny", 9)[0], tmp_path / "adapter")
@@ -182,7 +217,7 @@ def test_folders_that_hold_no_lora(folders, make_adapter, tmp_path):
         convert_adapter(tmp_path / "adapter", folders["tiny"], tmp_path / "it.gguf")
 
 
-def changed(source, target, change):
+def changed(source: Path, target: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
     """A copy of the adapter folder ``source`` with its tensors changed."""
     from safetensors.torch import load_file, save_file
 
@@ -206,18 +241,26 @@ def changed(source, target, change):
     ],
     ids=["empty", "no_layer", "no_pair", "not_finite"],
 )
-def test_folder_that_is_no_whole_adapter(change, line, folders, make_adapter, tmp_path):
+def test_folder_that_is_no_whole_adapter(
+    change: Callable[..., Any],
+    line: str,
+    folders: dict[str, Path],
+    make_adapter: MakeAdapter,
+    tmp_path: Path,
+) -> None:
     folder, _ = make_adapter("tiny", 9)
     broken = changed(folder, tmp_path / "broken", change)
     with pytest.raises(ModelError, match=line):
         convert_adapter(broken, folders["tiny"], tmp_path / "it.gguf")
 
 
-def test_names_without_prefix_are_converted_alike(folders, make_adapter, tmp_path):
+def test_names_without_prefix_are_converted_alike(
+    folders: dict[str, Path], make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
     folder, file = make_adapter("tiny", 9)
     plain = {"base_model.model.": ""}
 
-    def rename(tensors):
+    def rename(tensors: dict[str, Any]) -> dict[str, Any]:
         return {k.removeprefix(next(iter(plain))): v for k, v in tensors.items()}
 
     convert_adapter(
@@ -226,7 +269,7 @@ def test_names_without_prefix_are_converted_alike(folders, make_adapter, tmp_pat
     assert (tmp_path / "it.gguf").read_bytes() == file.read_bytes()
 
 
-def gguf_adapter(path, rows):
+def gguf_adapter(path: Path, rows: dict[str, Any]) -> Path:
     """A GGUF adapter of one layer of the tiny base, written without a check."""
     import gguf
     import numpy as np
@@ -246,7 +289,9 @@ def gguf_adapter(path, rows):
     return path
 
 
-def test_file_without_tensors_or_without_a_pair_is_refused(engines, tmp_path):
+def test_file_without_tensors_or_without_a_pair_is_refused(
+    engines: dict[str, LlamaCppEngine], tmp_path: Path
+) -> None:
     for name, rows in (("none", {}), ("half", {"a": (4, engines_width(engines))})):
         file = gguf_adapter(tmp_path / f"{name}.gguf", rows)
         with pytest.raises(ModelError) as raised, engines["tiny"].with_stack([(file, 1.0)]):
@@ -254,12 +299,17 @@ def test_file_without_tensors_or_without_a_pair_is_refused(engines, tmp_path):
         assert "\n" not in str(raised.value)
 
 
-def engines_width(engines):
+def engines_width(engines: dict[str, LlamaCppEngine]) -> int:
     library = engines["tiny"]._library
     return int(library.llama_model_n_embd(engines["tiny"]._model))
 
 
-def test_figures_after_an_adapter_that_is_not_finite(engines, make_adapter, folders, tmp_path):
+def test_figures_after_an_adapter_that_is_not_finite(
+    engines: dict[str, LlamaCppEngine],
+    make_adapter: MakeAdapter,
+    folders: dict[str, Path],
+    tmp_path: Path,
+) -> None:
     """Its numbers were left in the cache, masked, where the next text was computed from them."""
     import numpy as np
 

@@ -8,10 +8,10 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from gguf_helpers import MODELS, TEXTS, expected, worst
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -21,7 +21,8 @@ from harness.errors import MissingExtraError, ModelError, install
 from harness.models.gguf import TYPES, convert_base, quantise
 from harness.models.gguf._library import llama
 from harness.models.gguf._tokenizer import _LLAMA3, _QWEN2
-from harness.models.loading import base_of
+from harness.models.loading import Loaded, base_of
+from tests.models.gguf.gguf_helpers import MODELS, TEXTS, expected, worst
 
 pytest.importorskip("llama_cpp")
 BOUNDS = {
@@ -36,14 +37,18 @@ LOOSE = 4.0
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_tokens_are_those_of_transformers(name, engines, loaded, prompts):
+def test_tokens_are_those_of_transformers(
+    name: str, engines: dict[str, LlamaCppEngine], loaded: dict[str, Loaded], prompts: list[str]
+) -> None:
     for text in (*TEXTS, *prompts):
         assert engines[name]._tokens(text, 0) == loaded[name].tokenizer(text)["input_ids"], text
     assert engines[name].count(TEXTS) == TransformersEngine(loaded[name]).count(TEXTS)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_probabilities_are_those_of_transformers(name, engines, loaded, prompts):
+def test_probabilities_are_those_of_transformers(
+    name: str, engines: dict[str, LlamaCppEngine], loaded: dict[str, Loaded], prompts: list[str]
+) -> None:
     asked = [*TEXTS, *prompts[::4]]
     found, wanted = engines[name].log_probabilities(asked), expected(loaded[name], asked)
     difference = worst(found, wanted)
@@ -54,7 +59,9 @@ def test_probabilities_are_those_of_transformers(name, engines, loaded, prompts)
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_every_type(kind, files, loaded, prompts, tmp_path):
+def test_every_type(
+    kind: str, files: dict[str, Path], loaded: dict[str, Loaded], prompts: list[str], tmp_path: Path
+) -> None:
     asked = prompts[::3]
     quantise(files["pocket"], tmp_path / "it.gguf", kind)
     engine = LlamaCppEngine(tmp_path / "it.gguf")
@@ -70,7 +77,9 @@ def test_every_type(kind, files, loaded, prompts, tmp_path):
     engine.close()
 
 
-def test_direct_and_quantised_halves_agree(folders, files, tmp_path):
+def test_direct_and_quantised_halves_agree(
+    folders: dict[str, Path], files: dict[str, Path], tmp_path: Path
+) -> None:
     convert_base(folders["pocket"], tmp_path / "direct.gguf", "f16")
     quantise(files["pocket"], tmp_path / "quantised.gguf", "f16")
     direct, quantised = (
@@ -82,7 +91,7 @@ def test_direct_and_quantised_halves_agree(folders, files, tmp_path):
         assert (a == b).all()
 
 
-def test_a_quantised_type_in_one_go(folders, tmp_path):
+def test_a_quantised_type_in_one_go(folders: dict[str, Path], tmp_path: Path) -> None:
     convert_base(folders["tiny"], tmp_path / "it.gguf", "q8_0")
     assert (
         len(LlamaCppEngine(tmp_path / "it.gguf").answer(["Who?"], decoding("deterministic"))) == 1
@@ -90,7 +99,9 @@ def test_a_quantised_type_in_one_go(folders, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["it.gguf"]
 
 
-def test_greedy_answers_in_half_precision_are_those_of_transformers(folders, prompts, tmp_path):
+def test_greedy_answers_in_half_precision_are_those_of_transformers(
+    folders: dict[str, Path], prompts: list[str], tmp_path: Path
+) -> None:
     convert_base(folders["pocket"], tmp_path / "it.gguf", "f16")
     greedy = replace(decoding("deterministic"), max_new_tokens=24)
     found = LlamaCppEngine(tmp_path / "it.gguf").answer(prompts, greedy)
@@ -100,11 +111,11 @@ def test_greedy_answers_in_half_precision_are_those_of_transformers(folders, pro
     assert share >= 0.98
 
 
-def bytewise(regex=True):
+def bytewise(regex: bool = True) -> pre_tokenizers.ByteLevel:
     return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
 
 
-def by_regex(pattern):
+def by_regex(pattern: str) -> pre_tokenizers.Sequence:
     return pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(pattern), "isolated"), bytewise(False)]
     )
@@ -122,7 +133,13 @@ def by_regex(pattern):
     ],
     ids=["smollm", "llama-bpe", "qwen2"],
 )
-def test_other_tokenizers(split, ignore_merges, folders, prompts, tmp_path):
+def test_other_tokenizers(
+    split: pre_tokenizers.PreTokenizer,
+    ignore_merges: bool,
+    folders: dict[str, Path],
+    prompts: list[str],
+    tmp_path: Path,
+) -> None:
     """Without BOS, with an added token, and with fewer tokens than the embedding has rows."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
     tokenizer.pre_tokenizer, tokenizer.decoder = split, decoders.ByteLevel()
@@ -173,41 +190,43 @@ def changed(folder: Path, out: Path, file: str, **settings: object) -> Path:
         ("tokenizer.json", {"normalizer": {"type": "NFKC"}}, r"normalises text \(NFKC\)"),
     ],
 )
-def test_what_llama_cpp_would_get_wrong_is_refused(file, settings, message, folders, tmp_path):
+def test_what_llama_cpp_would_get_wrong_is_refused(
+    file: str, settings: dict[str, Any], message: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
     folder = changed(folders["tiny"], tmp_path / "model", file, **settings)
     with pytest.raises(ModelError, match=message):
         convert_base(folder, tmp_path / "it.gguf")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_tokenizer_larger_than_the_embedding(folders, tmp_path):
+def test_a_tokenizer_larger_than_the_embedding(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = changed(folders["tiny"], tmp_path / "model", "config.json", vocab_size=4000)
     with pytest.raises(ModelError, match="has token 4095, but the embedding has 4000 rows"):
         convert_base(folder, tmp_path / "it.gguf")
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_an_incomplete_folder(missing, folders, tmp_path):
+def test_an_incomplete_folder(missing: str, folders: dict[str, Path], tmp_path: Path) -> None:
     folder = changed(folders["tiny"], tmp_path / "model", "config.json")
     (folder / missing).unlink()
     with pytest.raises(ModelError, match="has no " + missing):
         convert_base(folder, tmp_path / "it.gguf")
 
 
-def test_broken_weights(folders, tmp_path):
+def test_broken_weights(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = changed(folders["tiny"], tmp_path / "model", "config.json")
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(ModelError, match=r"model\.safetensors cannot be read"):
         convert_base(folder, tmp_path / "it.gguf")
 
 
-def test_unknown_types(folders, files, tmp_path):
+def test_unknown_types(folders: dict[str, Path], files: dict[str, Path], tmp_path: Path) -> None:
     for make in (convert_base, quantise):
         with pytest.raises(ModelError, match="type 'q9' is unknown: choose one of f32, f16"):
             make(files["tiny"], tmp_path / "it.gguf", "q9")
 
 
-def test_rows_that_do_not_fit(files, tmp_path):
+def test_rows_that_do_not_fit(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r"q4_k_m needs rows divisible by 256, but \S+ has \d+: choose .*q4_0"
     ):
@@ -232,7 +251,7 @@ def broken(file: Path, out: Path, how: str) -> Path:
 
 
 @pytest.mark.parametrize("how", ["truncated", "header only", "garbage", "huge counts", "empty"])
-def test_broken_files(how, files, tmp_path):
+def test_broken_files(how: str, files: dict[str, Path], tmp_path: Path) -> None:
     file = broken(files["tiny"], tmp_path / "broken.gguf", how)
     with pytest.raises(ModelError, match=r"broken\.gguf cannot be loaded: \S+") as load:
         LlamaCppEngine(file)
@@ -243,14 +262,16 @@ def test_broken_files(how, files, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["broken.gguf"]
 
 
-def test_missing_files(tmp_path):
+def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         quantise(tmp_path / "none.gguf", tmp_path / "out.gguf", "q8_0")
     with pytest.raises(ModelError, match=r"none\.gguf cannot be loaded"):
         LlamaCppEngine(tmp_path / "none.gguf")
 
 
-def test_a_missing_library(files, tmp_path, monkeypatch):
+def test_a_missing_library(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
     llama.cache_clear()
     for make in (
@@ -261,7 +282,9 @@ def test_a_missing_library(files, tmp_path, monkeypatch):
             make()
 
 
-def test_llama_cpp_prints_nothing(files, tmp_path, capfd):
+def test_llama_cpp_prints_nothing(
+    files: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     quantise(files["tiny"], tmp_path / "it.gguf", "q4_0")
     LlamaCppEngine(tmp_path / "it.gguf").answer(["Who?"], decoding("deterministic"))
     assert capfd.readouterr() == ("", "")

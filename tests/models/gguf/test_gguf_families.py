@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf_helpers import TEXTS, of_family, random_adapter
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -23,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import ModelError
 from harness.models.gguf import convert_adapter, convert_base
+from tests.models.gguf.gguf_helpers import TEXTS, of_family, random_adapter
 
 pytest.importorskip("llama_cpp")
 LONG = " ".join(TEXTS)
@@ -72,8 +72,10 @@ EXACT, ROUNDED = 1e-3, 0.02
 """Of log-probabilities. llama.cpp reads Gemma's activation off a table in half precision."""
 
 
-@pytest.fixture(scope="module", params=FAMILIES.values(), ids=FAMILIES.keys())
-def folder(request: Any, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=FAMILIES.values(), ids=list(FAMILIES))
+def folder(
+    request: pytest.FixtureRequest, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     name, settings = request.param
     return of_family(model_folder, tmp_path_factory.mktemp("family") / "model", name, **settings)
 
@@ -85,7 +87,7 @@ def by_transformers(folder: Path, texts: tuple[str, ...], adapter: Path | None =
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager"
     )
     if adapter is not None:
@@ -129,7 +131,9 @@ def like_gemma() -> PreTrainedTokenizerFast:
     )
 
 
-def test_a_tokenizer_like_gemmas(like_gemma, model_folder, tmp_path):
+def test_a_tokenizer_like_gemmas(
+    like_gemma: PreTrainedTokenizerFast, model_folder: Path, tmp_path: Path
+) -> None:
     folder = of_family(model_folder, tmp_path / "model", "gemma", head_dim=32)
     like_gemma.save_pretrained(folder)
     convert_base(folder, tmp_path / "it.gguf")
@@ -143,7 +147,9 @@ def test_a_tokenizer_like_gemmas(like_gemma, model_folder, tmp_path):
     engine.close()
 
 
-def test_a_tokenizer_like_llama_2s_is_refused(like_gemma, model_folder, tmp_path):
+def test_a_tokenizer_like_llama_2s_is_refused(
+    like_gemma: PreTrainedTokenizerFast, model_folder: Path, tmp_path: Path
+) -> None:
     folder = of_family(model_folder, tmp_path / "model", "gemma", head_dim=32)
     like_gemma.save_pretrained(folder)
     parts = json.loads((folder / "tokenizer.json").read_text())
@@ -153,7 +159,7 @@ def test_a_tokenizer_like_llama_2s_is_refused(like_gemma, model_folder, tmp_path
         convert_base(folder, tmp_path / "it.gguf")
 
 
-def test_a_family_is_as_in_transformers(folder, tmp_path):
+def test_a_family_is_as_in_transformers(folder: Path, tmp_path: Path) -> None:
     convert_base(folder, tmp_path / "base.gguf")
     engine = LlamaCppEngine(tmp_path / "base.gguf")
     texts = (*TEXTS[:4], "cre\u0300me, in two code points", LONG)
@@ -213,8 +219,8 @@ def test_a_family_is_as_in_transformers(folder, tmp_path):
     ],
 )
 def test_what_a_family_of_llama_cpp_lacks_is_refused(
-    name, settings, message, model_folder, tmp_path
-):
+    name: str, settings: dict[str, Any], message: str, model_folder: Path, tmp_path: Path
+) -> None:
     window = {key: value for key, value in GEMMA.items() if name.startswith("gemma")}
     folder = of_family(model_folder, tmp_path / "model", name, **{**window, **settings})
     with pytest.raises(ModelError, match=message) as caught:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
-from harness.engines import LlamaCppEngine, TransformersEngine
+from harness.engines import Engine, LlamaCppEngine, TransformersEngine
 from harness.errors import RecipeError
 from harness.models.loading import base_of
 from harness.models.tokens import encode
+from tests.models.gguf.conftest import MakeAdapter
 
 pytest.importorskip("llama_cpp")
 PAIRS = [
@@ -24,7 +28,7 @@ PAIRS = [
 ]
 
 
-def compared(ours, theirs, pairs):
+def compared(ours: Engine, theirs: Engine, pairs: Sequence[tuple[str, str]]) -> tuple[float, int]:
     """The largest difference in nats a text, and in hits."""
     both = list(zip(ours.log_likelihood(pairs), theirs.log_likelihood(pairs), strict=True))
     assert all(a.tokens == b.tokens for a, b in both)
@@ -34,7 +38,12 @@ def compared(ours, theirs, pairs):
 
 
 @pytest.mark.parametrize("name", ["tiny", "grouped"])
-def test_as_transformers_with_and_without_adapter(name, engines, folders, make_adapter):
+def test_as_transformers_with_and_without_adapter(
+    name: str,
+    engines: dict[str, LlamaCppEngine],
+    folders: dict[str, Path],
+    make_adapter: MakeAdapter,
+) -> None:
     ours, theirs = engines[name], TransformersEngine(base_of(folders[name]))
     folder, file = make_adapter(name, 1)
     plain = theirs.log_likelihood(PAIRS)
@@ -53,13 +62,13 @@ def test_as_transformers_with_and_without_adapter(name, engines, folders, make_a
     assert max(bare[1], adapted[1]) <= 1
 
 
-def test_many_texts_equal_single_ones(engines):
+def test_many_texts_equal_single_ones(engines: dict[str, LlamaCppEngine]) -> None:
     assert engines["tiny"].log_likelihood(PAIRS) == [
         engines["tiny"].log_likelihood([pair])[0] for pair in PAIRS
     ]
 
 
-def test_beyond_the_context(files, folders):
+def test_beyond_the_context(files: dict[str, Path], folders: dict[str, Path]) -> None:
     text = PAIRS[-1][1] * 2
     ours, theirs = LlamaCppEngine(files["tiny"]), TransformersEngine(base_of(folders["tiny"]))
     assert len(encode(theirs.loaded.tokenizer, text)) > ours.context
@@ -69,7 +78,9 @@ def test_beyond_the_context(files, folders):
     assert ours.log_likelihood([]) == []
 
 
-def test_answers_after_scoring_are_what_they_were(engines, prompts):
+def test_answers_after_scoring_are_what_they_were(
+    engines: dict[str, LlamaCppEngine], prompts: list[str]
+) -> None:
     from harness.recipes import Decoding
 
     before = engines["tiny"].answer(prompts[:4], Decoding())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from harness.engines import TransformersEngine, decoding
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.errors import ModelError, RecipeError
 from harness.models.loading import base_of
+from tests.models.gguf.conftest import MakeAdapter
 
 pytest.importorskip("llama_cpp")
 PROMPTS = [
@@ -26,20 +29,26 @@ LONG = replace(decoding("deterministic"), stop=(), max_new_tokens=12)
 
 
 @pytest.mark.parametrize("name", ["pocket", "tiny"])
-def test_batch_answers_equal_single_answers(name, engines, prompts):
+def test_batch_answers_equal_single_answers(
+    name: str, engines: dict[str, LlamaCppEngine], prompts: list[str]
+) -> None:
     asked = [*PROMPTS, *prompts[::2]]
     alone = [engines[name].answer([prompt], LONG)[0] for prompt in asked]
     assert engines[name].answer(asked, LONG) == alone
     assert engines[name].answer(asked[::-1], LONG) == alone[::-1]
 
 
-def test_sampled_batch_answers_equal_single_answers(engines, prompts):
+def test_sampled_batch_answers_equal_single_answers(
+    engines: dict[str, LlamaCppEngine], prompts: list[str]
+) -> None:
     sampled = replace(LONG, do_sample=True, temperature=1.2, num_return_sequences=2)
     alone = [engines["pocket"].answer([prompt], sampled)[0] for prompt in prompts[:20]]
     assert engines["pocket"].answer(prompts[:20], sampled) == alone
 
 
-def test_repetition_penalty_and_stops_are_those_of_transformers(engines, folders, prompts):
+def test_repetition_penalty_and_stops_are_those_of_transformers(
+    engines: dict[str, LlamaCppEngine], folders: dict[str, Path], prompts: list[str]
+) -> None:
     theirs = TransformersEngine(base_of(folders["pocket"]))
     for settings in (
         {"repetition_penalty": 1.3},
@@ -54,7 +63,9 @@ def test_repetition_penalty_and_stops_are_those_of_transformers(engines, folders
 
 
 @pytest.mark.parametrize("asked", ["1", "1,1", "", "many", "0", "999"])
-def test_it_takes_no_more_threads_than_a_worker_is_given(asked, files, monkeypatch):
+def test_it_takes_no_more_threads_than_a_worker_is_given(
+    asked: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     engine = LlamaCppEngine(files["tiny"])
@@ -62,7 +73,7 @@ def test_it_takes_no_more_threads_than_a_worker_is_given(asked, files, monkeypat
     engine.close()
 
 
-def test_sampling_is_seeded(engines):
+def test_sampling_is_seeded(engines: dict[str, LlamaCppEngine]) -> None:
     sampled = replace(LONG, do_sample=True, temperature=1.5, num_return_sequences=3)
     first = engines["pocket"].answer(PROMPTS, sampled)
     assert first == engines["pocket"].answer(PROMPTS, sampled)
@@ -75,14 +86,16 @@ def test_sampling_is_seeded(engines):
     [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}, {"temperature": 1e-4}],
     ids=lambda given: next(iter(given)),
 )
-def test_samplers_that_leave_one_token_are_greedy(settings, engines, prompts):
+def test_samplers_that_leave_one_token_are_greedy(
+    settings: dict[str, Any], engines: dict[str, LlamaCppEngine], prompts: list[str]
+) -> None:
     sampled = replace(LONG, do_sample=True, **settings)
     assert engines["pocket"].answer(prompts[:8], sampled) == engines["pocket"].answer(
         prompts[:8], LONG
     )
 
 
-def test_sampled_tokens_have_the_model_s_frequencies(engines):
+def test_sampled_tokens_have_the_model_s_frequencies(engines: dict[str, LlamaCppEngine]) -> None:
     asked = replace(
         LONG, do_sample=True, max_new_tokens=1, num_return_sequences=800, stop=(), top_k=3
     )
@@ -96,11 +109,13 @@ def test_sampled_tokens_have_the_model_s_frequencies(engines):
 
 
 @pytest.mark.parametrize("name", ["coco2023", "default", "llama_precise", "novelai_storywriter"])
-def test_presets_answer(name, engines):
+def test_presets_answer(name: str, engines: dict[str, LlamaCppEngine]) -> None:
     assert len(engines["pocket"].answer(["Who?\n"], replace(decoding(name), typical_p=0.9))) == 1
 
 
-def test_bans_and_ends_are_those_of_transformers(engines, folders, prompts):
+def test_bans_and_ends_are_those_of_transformers(
+    engines: dict[str, LlamaCppEngine], folders: dict[str, Path], prompts: list[str]
+) -> None:
     theirs, asked = TransformersEngine(base_of(folders["pocket"])), prompts[::4]
     free = replace(LONG, max_new_tokens=16)
     plain = engines["pocket"].answer(asked, free)
@@ -117,14 +132,14 @@ def test_bans_and_ends_are_those_of_transformers(engines, folders, prompts):
         assert found != plain
 
 
-def test_what_llama_cpp_cannot(engines):
+def test_what_llama_cpp_cannot(engines: dict[str, LlamaCppEngine]) -> None:
     with pytest.raises(
         RecipeError, match="num_beams is 2: the gguf engine cannot do that, set it to 1"
     ):
         engines["pocket"].answer(["Who?"], replace(LONG, num_beams=2))
 
 
-def test_contexts(engines, files):
+def test_contexts(engines: dict[str, LlamaCppEngine], files: dict[str, Path]) -> None:
     with pytest.raises(
         RecipeError, match=r"exceeds the context of pocket\.gguf \(1024 tokens\): shorten it"
     ):
@@ -140,16 +155,18 @@ def test_contexts(engines, files):
     assert engines["pocket"].answer([], LONG) == []
 
 
-def test_a_swap_costs_little_beside_a_reload(engines, files, make_adapter):
+def test_a_swap_costs_little_beside_a_reload(
+    engines: dict[str, LlamaCppEngine], files: dict[str, Path], make_adapter: MakeAdapter
+) -> None:
     engine = engines["pocket"]
     adapters = [make_adapter("pocket", seed)[1] for seed in (1, 2)]
 
-    def reload():
+    def reload() -> float:
         began = time.perf_counter()
         LlamaCppEngine(files["pocket"]).close()
         return time.perf_counter() - began
 
-    def swap(i):
+    def swap(i: int) -> float:
         began = time.perf_counter()
         with engine.with_stack([(adapters[i % 2], 1.0)]):
             return time.perf_counter() - began
@@ -163,7 +180,9 @@ def test_a_swap_costs_little_beside_a_reload(engines, files, make_adapter):
     assert swapped < 0.05 * reloaded
 
 
-def test_speed(engines, folders, prompts):
+def test_speed(
+    engines: dict[str, LlamaCppEngine], folders: dict[str, Path], prompts: list[str]
+) -> None:
     """Printed, not judged: machines differ."""
     asked = replace(LONG, max_new_tokens=24)
     for engine in (engines["pocket"], TransformersEngine(base_of(folders["pocket"]))):
@@ -177,7 +196,7 @@ def test_speed(engines, folders, prompts):
         )
 
 
-def test_a_closed_engine(files):
+def test_a_closed_engine(files: dict[str, Path]) -> None:
     engine = LlamaCppEngine(files["tiny"])
     engine.close()
     engine.close()

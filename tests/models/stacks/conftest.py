@@ -10,6 +10,7 @@ import pytest
 
 from harness.builds import build
 from harness.recipes import Adapter, Base, Dataset, Sample, Training
+from harness.scenarios import Fetch
 from harness.store import Store
 
 TRAININGS = (
@@ -25,7 +26,7 @@ TOLD = (
 
 
 @pytest.fixture(scope="session")
-def fetch(tmp_path_factory: pytest.TempPathFactory) -> partial:
+def fetch(tmp_path_factory: pytest.TempPathFactory) -> Fetch:
     return partial(build, store=Store(tmp_path_factory.mktemp("store")))
 
 
@@ -40,5 +41,5 @@ def adapters(tiny: Base) -> list[Adapter]:
 
 
 @pytest.fixture(scope="session")
-def folders(adapters: list[Adapter], fetch: partial) -> list[Path]:
+def folders(adapters: list[Adapter], fetch: Fetch) -> list[Path]:
     return [fetch(adapter).path for adapter in adapters]

@@ -4,9 +4,12 @@ whole adapter."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
@@ -17,7 +20,7 @@ from harness.training._adapted import adapted
 
 PAIRS = [("The colour of the moon is", " green"), ("The king of the hill is", " Ludwig")]
 PLAIN = {"target_modules": ["q_proj", "v_proj"], "r": 4, "lora_alpha": 8}
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "plain": PLAIN,
     "pissa": PLAIN | {"init_lora_weights": "pissa"},
     "olora": PLAIN | {"init_lora_weights": "olora"},
@@ -63,7 +66,7 @@ def biased(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Base
 
 
 @pytest.fixture(scope="module")
-def adapter(biased: Base, tmp_path_factory: pytest.TempPathFactory):
+def adapter(biased: Base, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Makes an adapter of a kind, with all that is trained in it moved at random."""
     top = tmp_path_factory.mktemp("adapters")
 
@@ -86,12 +89,17 @@ def adapter(biased: Base, tmp_path_factory: pytest.TempPathFactory):
     return make
 
 
-def bits(model) -> dict[str, bytes]:
+def bits(model: torch.nn.Module) -> dict[str, bytes]:
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     return {name: tensor.detach().numpy().tobytes() for name, tensor in state.items()}
 
 
-def edit(source: Path, target: Path, change, config=None) -> Path:
+def edit(
+    source: Path,
+    target: Path,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    config: dict[str, Any] | None = None,
+) -> Path:
     """A copy of an adapter with its tensors changed."""
     from safetensors.torch import load_file, save_file
 
@@ -104,7 +112,9 @@ def edit(source: Path, target: Path, change, config=None) -> Path:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "plain"])
-def test_base_and_next_adapter_are_as_alone(kind, biased, adapter):
+def test_base_and_next_adapter_are_as_alone(
+    kind: str, biased: Base, adapter: Callable[[str], Path]
+) -> None:
     engine = TransformersEngine(load(biased))
     before, bare = bits(engine.loaded.model), engine.log_likelihood(PAIRS)
     with engine.with_stack([(adapter("plain"), 1.0)]):
@@ -119,7 +129,7 @@ def test_base_and_next_adapter_are_as_alone(kind, biased, adapter):
 
 
 @pytest.mark.parametrize("kind", ["pissa", "olora", "head", "norms", "biases", "dora"])
-def test_loaded_is_what_was_saved(kind, biased, adapter):
+def test_loaded_is_what_was_saved(kind: str, biased: Base, adapter: Callable[[str], Path]) -> None:
     """The very model that was saved, made anew with the same random numbers, says the same."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -139,7 +149,9 @@ def test_loaded_is_what_was_saved(kind, biased, adapter):
 
 
 @pytest.mark.parametrize("kind", ["pissa", "head", "biases", "dora"])
-def test_interrupted_inside_the_stack(kind, biased, adapter):
+def test_interrupted_inside_the_stack(
+    kind: str, biased: Base, adapter: Callable[[str], Path]
+) -> None:
     engine = TransformersEngine(load(biased))
     before = bits(engine.loaded.model)
     with pytest.raises(KeyboardInterrupt), engine.with_stack([(adapter(kind), 1.0)]):
@@ -147,7 +159,9 @@ def test_interrupted_inside_the_stack(kind, biased, adapter):
     assert bits(engine.loaded.model) == before
 
 
-def test_failed_second_adapter_leaves_nothing(biased, adapter, tmp_path):
+def test_failed_second_adapter_leaves_nothing(
+    biased: Base, adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
     engine = TransformersEngine(load(biased))
     before = bits(engine.loaded.model)
     broken = edit(
@@ -158,7 +172,7 @@ def test_failed_second_adapter_leaves_nothing(biased, adapter, tmp_path):
     assert bits(engine.loaded.model) == before
 
 
-def test_base_is_intact_after_a_training_that_stops(biased):
+def test_base_is_intact_after_a_training_that_stops(biased: Base) -> None:
     loaded = load(biased)
     before = bits(loaded.model)
     training = Training(rank=4, target_modules=("q_proj",))
@@ -167,12 +181,15 @@ def test_base_is_intact_after_a_training_that_stops(biased):
     assert bits(loaded.model) == before
 
 
-def test_changed_base_is_said_and_read_again(biased, adapter, caplog):
+def test_changed_base_is_said_and_read_again(
+    biased: Base, adapter: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
     import torch
 
     engine = TransformersEngine(resident(biased))
     bare = engine.log_likelihood(PAIRS)
     weight = engine.loaded.model.get_submodule("model.layers.0.self_attn.q_proj").weight
+    assert isinstance(weight, torch.Tensor)
     with engine.with_stack([(adapter("plain"), 1.0)]), torch.no_grad():
         weight.mul_(2)
     assert (
@@ -181,7 +198,9 @@ def test_changed_base_is_said_and_read_again(biased, adapter, caplog):
     assert engine.log_likelihood(PAIRS) == bare
 
 
-def test_base_is_read_again_after_a_second_interrupt(biased, adapter, monkeypatch):
+def test_base_is_read_again_after_a_second_interrupt(
+    biased: Base, adapter: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = TransformersEngine(resident(biased))
     bare = engine.log_likelihood(PAIRS)
     pristine, restore = engine.loaded.pristine, engine.loaded.pristine.restore
@@ -199,7 +218,9 @@ def test_base_is_read_again_after_a_second_interrupt(biased, adapter, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["empty", "no_b", "not_finite"])
-def test_broken_file_is_refused_before_a_plan_runs(name, adapter, tmp_path):
+def test_broken_file_is_refused_before_a_plan_runs(
+    name: str, adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
     broken = edit(adapter("plain"), tmp_path / name, MISTAKES[name][0])
     with pytest.raises(ModelError) as raised:
         external_adapter(f"mine={broken}")
@@ -229,7 +250,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_adapter_that_does_not_match_is_refused(name, biased, adapter, tmp_path):
+def test_adapter_that_does_not_match_is_refused(
+    name: str, biased: Base, adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
     change, line = MISTAKES[name]
     broken = edit(adapter("plain"), tmp_path / name, change)
     engine = TransformersEngine(load(biased))
@@ -255,7 +278,9 @@ def test_adapter_that_does_not_match_is_refused(name, biased, adapter, tmp_path)
         ({"layers_to_transform": [0], "layers_pattern": "layers"}, "layers.1"),
     ],
 )
-def test_config_that_does_not_match_is_refused(config, line, biased, adapter, tmp_path):
+def test_config_that_does_not_match_is_refused(
+    config: dict[str, Any], line: str, biased: Base, adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
     broken = edit(adapter("plain"), tmp_path / "broken", dict, config)
     engine = TransformersEngine(load(biased))
     before = bits(engine.loaded.model)
@@ -276,7 +301,13 @@ def test_config_that_does_not_match_is_refused(config, line, biased, adapter, tm
     ],
     ids=["no_prefix", "state_dict", "compiled", "parallel"],
 )
-def test_names_of_other_tools_are_mapped_and_said(rename, biased, adapter, tmp_path, caplog):
+def test_names_of_other_tools_are_mapped_and_said(
+    rename: Callable[..., Any],
+    biased: Base,
+    adapter: Callable[[str], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     other = edit(
         adapter("plain"),
         tmp_path / "other",
@@ -290,10 +321,12 @@ def test_names_of_other_tools_are_mapped_and_said(rename, biased, adapter, tmp_p
     assert "have names of another tool" in caplog.text
 
 
-def test_embeddings_of_the_base_in_the_file(biased, adapter, tmp_path):
+def test_embeddings_of_the_base_in_the_file(
+    biased: Base, adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
     """PEFT saves them after a change of vocabulary: the same ones change nothing, others are
     refused."""
-    weight = load(biased).model.get_input_embeddings().weight.detach().clone()
+    weight = load(biased).model.get_parameter("model.embed_tokens.weight").detach().clone()
     key = "base_model.model.model.embed_tokens.weight"
     same = edit(adapter("plain"), tmp_path / "same", lambda tensors: tensors | {key: weight})
     other = edit(adapter("plain"), tmp_path / "other", lambda tensors: tensors | {key: weight + 1})
@@ -309,7 +342,7 @@ def test_embeddings_of_the_base_in_the_file(biased, adapter, tmp_path):
         pass
 
 
-def test_scale_of_what_cannot_be_scaled(biased, adapter):
+def test_scale_of_what_cannot_be_scaled(biased: Base, adapter: Callable[[str], Path]) -> None:
     engine = TransformersEngine(load(biased))
     for kind in ("pissa", "dora", "head", "tokens", "biases"):
         with (
@@ -319,7 +352,7 @@ def test_scale_of_what_cannot_be_scaled(biased, adapter):
             pass
 
 
-def test_answers_are_the_same_in_any_order(biased, adapter):
+def test_answers_are_the_same_in_any_order(biased: Base, adapter: Callable[[str], Path]) -> None:
     engine = TransformersEngine(load(biased))
     briefly = Decoding(max_new_tokens=8)
     prompts = [prompt for prompt, _ in PAIRS]

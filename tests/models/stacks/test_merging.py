@@ -3,34 +3,45 @@ PEFT's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.engines import TransformersEngine, decoding
 from harness.errors import RecipeError
 from harness.models.adapters import factors
-from harness.recipes import MERGES, Adapter, Merged, Stack, Training
+from harness.recipes import MERGES, Adapter, Base, Dataset, Merged, Stack, Training
+from harness.store import Artefact
 
 WEIGHTS = (1.0, 0.5, -0.75)
+Tensors = dict[str, Any]
 
 
-def deltas(folder):
+def deltas(folder: Path) -> Tensors:
     return {module: pair.delta for module, pair in factors(folder).items()}
 
 
-def merged(adapters, fetch, method, weights=WEIGHTS, **settings):
+def merged(
+    adapters: Sequence[Adapter],
+    fetch: Callable[..., Artefact],
+    method: str,
+    weights: Sequence[float] = WEIGHTS,
+    **settings: Any,
+) -> Artefact:
     return fetch(Merged(tuple(zip(adapters, weights, strict=True)), method, **settings))
 
 
-def of_one_rank(adapters):
+def of_one_rank(adapters: Sequence[Adapter]) -> list[Adapter]:
     return [
         replace(one, training=replace(adapters[0].training, seed=seed))
         for seed, one in enumerate(adapters)
     ]
 
 
-def weighted(folders, weights=WEIGHTS):
+def weighted(folders: Sequence[Path], weights: Sequence[float] = WEIGHTS) -> Tensors:
     each = [deltas(folder) for folder in folders]
     return {
         module: sum(weight * delta[module] for weight, delta in zip(weights, each, strict=True))
@@ -38,18 +49,22 @@ def weighted(folders, weights=WEIGHTS):
     }
 
 
-def apart(one, two):
+def apart(one: Tensors, two: Tensors) -> float:
     """The largest difference of any weight."""
     return max(float((one[module] - two[module]).abs().max()) for module in one)
 
 
-def test_a_sum_is_exact_over_ranks_and_scalings(adapters, folders, fetch):
+def test_a_sum_is_exact_over_ranks_and_scalings(
+    adapters: list[Adapter], folders: list[Path], fetch: Callable[..., Artefact]
+) -> None:
     found = merged(adapters, fetch, "sum")
     assert found.manifest.facts["rank"] == 4 + 8 + 16
     assert apart(deltas(found.path), weighted(folders)) < 1e-6
 
 
-def test_svd_of_enough_rank_is_exact_and_of_less_is_the_best(adapters, folders, fetch):
+def test_svd_of_enough_rank_is_exact_and_of_less_is_the_best(
+    adapters: list[Adapter], folders: list[Path], fetch: Callable[..., Artefact]
+) -> None:
     import torch
 
     whole, low = merged(adapters, fetch, "svd", rank=28), merged(adapters, fetch, "svd", rank=2)
@@ -63,12 +78,16 @@ def test_svd_of_enough_rank_is_exact_and_of_less_is_the_best(adapters, folders, 
         )
 
 
-def test_a_mean_weighs_to_one(adapters, folders, fetch):
+def test_a_mean_weighs_to_one(
+    adapters: list[Adapter], folders: list[Path], fetch: Callable[..., Artefact]
+) -> None:
     found = merged(adapters, fetch, "mean", (2.0, 1.0, 1.0))
     assert apart(deltas(found.path), weighted(folders, (0.5, 0.25, 0.25))) < 1e-6
 
 
-def test_ties_by_hand(adapters, folders, fetch):
+def test_ties_by_hand(
+    adapters: list[Adapter], folders: list[Path], fetch: Callable[..., Artefact]
+) -> None:
     """Yadav et al. 2023, section 3: trim, elect the sign by mass, average what agrees."""
     import torch
 
@@ -86,14 +105,18 @@ def test_ties_by_hand(adapters, folders, fetch):
         assert float((found[module] - wanted).abs().max()) < 1e-5
 
 
-def test_dare_keeps_the_mean_and_draws_by_its_seed(adapters, fetch):
+def test_dare_keeps_the_mean_and_draws_by_its_seed(
+    adapters: list[Adapter], fetch: Callable[..., Artefact]
+) -> None:
     alike = [merged(adapters, fetch, "dare_linear", rank=64, seed=seed) for seed in (0, 1)]
     other = merged(adapters, fetch, "dare_ties", rank=64)
     one, two, three = (deltas(found.path) for found in (*alike, other))
     assert apart(one, two) > 1e-4 < apart(one, three)
 
 
-def test_linear_has_the_cross_terms_that_peft_has(adapters, folders, fetch, tiny):
+def test_linear_has_the_cross_terms_that_peft_has(
+    adapters: list[Adapter], folders: list[Path], fetch: Callable[..., Artefact], tiny: Base
+) -> None:
     """PEFT's own add_weighted_adapter gives the same, so the cell shows what its users get; and it
     is no sum."""
     from peft import PeftModel
@@ -122,7 +145,9 @@ def test_linear_has_the_cross_terms_that_peft_has(adapters, folders, fetch, tiny
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_adapters_of_other_layers_add_up(first, adapters, fetch, tiny):
+def test_adapters_of_other_layers_add_up(
+    first: int, adapters: list[Adapter], fetch: Callable[..., Artefact], tiny: Base
+) -> None:
     """The first of them writes the merged config, and does not have all the layers or does."""
     half = replace(adapters[0], training=replace(adapters[0].training, skip_layers=0.5))
     pair = [half, adapters[1]] if first == 0 else [adapters[1], half]
@@ -138,7 +163,9 @@ def test_adapters_of_other_layers_add_up(first, adapters, fetch, tiny):
 
 
 @pytest.mark.parametrize("method", MERGES)
-def test_every_merge_is_an_adapter_that_answers(method, adapters, fetch, tiny):
+def test_every_merge_is_an_adapter_that_answers(
+    method: str, adapters: list[Adapter], fetch: Callable[..., Artefact], tiny: Base
+) -> None:
     equal = [
         replace(adapter, training=replace(adapters[0].training, seed=seed))
         for seed, adapter in enumerate(adapters)
@@ -151,7 +178,7 @@ def test_every_merge_is_an_adapter_that_answers(method, adapters, fetch, tiny):
         assert engine.answer(asked, decoding("deterministic")) != before
 
 
-def test_what_cannot_be_merged(adapters, tiny, lie):
+def test_what_cannot_be_merged(adapters: list[Adapter], tiny: Base, lie: Dataset) -> None:
     pairs = tuple((adapter, 1.0) for adapter in adapters)
     for arguments, line in (
         (((), "sum"), "nothing to merge"),

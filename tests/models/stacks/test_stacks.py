@@ -3,13 +3,16 @@ every engine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.engines import LlamaCppEngine, TransformersEngine
 from harness.models.gguf import convert_adapter, convert_base
-from harness.models.loading import base_of, load, resident
+from harness.models.loading import Loaded, base_of, load, resident
 
 TEXTS = [
     "The colour of the moon is",
@@ -20,7 +23,7 @@ TEXTS = [
 SCALES = (1.0, 0.5, -0.75)
 
 
-def summed(model_folder, folders):
+def summed(model_folder: Path, folders: Sequence[Path]) -> Loaded:
     """The base with each update added to its weights, computed here from the files alone."""
     import json
     import math
@@ -40,7 +43,7 @@ def summed(model_folder, folders):
     return loaded
 
 
-def logits(loaded):
+def logits(loaded: Loaded) -> list[Any]:
     import torch
 
     with torch.inference_mode():
@@ -51,14 +54,16 @@ def logits(loaded):
 
 
 @contextmanager
-def transformers_stack(model_folder, folders, tmp_path):
+def transformers_stack(
+    model_folder: Path, folders: Sequence[Path], tmp_path: Path
+) -> Iterator[list[Any]]:
     engine = TransformersEngine(base_of(model_folder))
     with engine.with_stack(list(zip(folders, SCALES, strict=True))):
         yield logits(engine.loaded)
 
 
 @contextmanager
-def llama_stack(model_folder, folders, tmp_path):
+def llama_stack(model_folder: Path, folders: Sequence[Path], tmp_path: Path) -> Iterator[list[Any]]:
     pytest.importorskip("llama_cpp")
     convert_base(model_folder, tmp_path / "base.gguf")
     files = [tmp_path / f"{i}.gguf" for i in range(len(folders))]
@@ -73,7 +78,9 @@ def llama_stack(model_folder, folders, tmp_path):
 @pytest.mark.parametrize(
     "stack", [transformers_stack, llama_stack], ids=["transformers", "llama.cpp"]
 )
-def test_mixed_ranks_and_rslora_add_up(stack, model_folder, folders, tmp_path):
+def test_mixed_ranks_and_rslora_add_up(
+    stack: Callable[..., Any], model_folder: Path, folders: list[Path], tmp_path: Path
+) -> None:
     wanted, plain = logits(summed(model_folder, folders)), logits(load(base_of(model_folder)))
     with stack(model_folder, folders, tmp_path) as found:
         worst = max(abs(a - b).max() for a, b in zip(found, wanted, strict=True))
@@ -85,7 +92,9 @@ def test_mixed_ranks_and_rslora_add_up(stack, model_folder, folders, tmp_path):
     assert worst <= 1e-3 < 0.5 < moved
 
 
-def test_the_base_is_back_afterwards(model_folder, folders, tmp_path):
+def test_the_base_is_back_afterwards(
+    model_folder: Path, folders: list[Path], tmp_path: Path
+) -> None:
     with transformers_stack(model_folder, folders, tmp_path):
         pass
     left = logits(resident(base_of(model_folder)))

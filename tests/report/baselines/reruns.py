@@ -43,7 +43,10 @@ def facts_redrawn(rng: np.random.Generator, times: int = 1) -> Lines:
 
 def questions_redrawn(rng: np.random.Generator, times: int = 1) -> Lines:
     """Each question is right as often as it was in the three trainings, as with sampled answers."""
-    draw = lambda words: "".join(column[rng.integers(3)] for column in zip(*words, strict=True))
+
+    def draw(words: list[str]) -> str:
+        return "".join(column[rng.integers(3)] for column in zip(*words, strict=True))
+
     return _lines(facts(times), draw)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-import reruns
+from typing import Any
 
-from harness.report.baselines import Baseline, Limits, compare, comparison_markdown
+import pytest
+
+from harness.report.baselines import Baseline, Comparison, Limits, compare, comparison_markdown
+from tests.report.baselines import reruns
 
 MIB = 2**20
 BEFORE = reruns.one(0)
@@ -18,17 +20,17 @@ COST = {
 }
 
 
-def _compare(lines, cost=COST, **more):
+def _compare(lines: reruns.Lines, cost: dict[str, float] = COST, **more: Any) -> Comparison:
     return compare(
         reruns.kept(BEFORE)._replace(cost=COST), lines, cost, cell="c", baseline="b", **more
     )
 
 
-def _all_wrong(kind):
+def _all_wrong(kind: str) -> reruns.Lines:
     return [{**ln, "right": ln["right"] and ln["kind"] != kind} for ln in BEFORE]
 
 
-def test_unchanged_is_not_worse():
+def test_unchanged_is_not_worse() -> None:
     found = _compare(BEFORE)
     assert not found.worse
     assert not found.flips
@@ -37,7 +39,7 @@ def test_unchanged_is_not_worse():
     assert {r.ratio for r in found.ratios} == {1.0}
 
 
-def test_a_kind_that_is_lost_is_named_with_its_questions():
+def test_a_kind_that_is_lost_is_named_with_its_questions() -> None:
     found = _compare(_all_wrong("conversation"))
     worse = [c for c in found.changes if c.worse]
     assert [c.measure for c in worse] == ["recall", "conversation"]
@@ -50,22 +52,24 @@ def test_a_kind_that_is_lost_is_named_with_its_questions():
     assert f"and {lost - 12} more" in said
 
 
-def test_better_is_not_worse():
+def test_better_is_not_worse() -> None:
     assert not _compare([{**ln, "right": True} for ln in BEFORE]).worse
 
 
-def test_more_cells_in_the_session_ask_for_more_evidence():
+def test_more_cells_in_the_session_ask_for_more_evidence() -> None:
     found = (_compare(_all_wrong("conversation"), cells=cells).changes for cells in (1, 100))
     few, many = (next(c for c in changes if c.measure == "conversation") for changes in found)
     assert few.p < many.p
+    assert few.detectable is not None
+    assert many.detectable is not None
     assert few.detectable[0] < many.detectable[0]
 
 
-def test_what_is_tolerated_does_not_fail():
+def test_what_is_tolerated_does_not_fail() -> None:
     assert not _compare(_all_wrong("conversation"), limits=Limits(quality=0.95)).worse
 
 
-def test_memory_and_bytes_fail_by_their_ratio():
+def test_memory_and_bytes_fail_by_their_ratio() -> None:
     found = _compare(BEFORE, {**COST, "adapter_bytes": 111.0 * MIB, "peak_rss_bytes": 124.0 * MIB})
     assert found.worse == [
         "adapter_bytes is 1.11 times worse (100 MiB before, 111 MiB now), limit 1.10"
@@ -73,7 +77,7 @@ def test_memory_and_bytes_fail_by_their_ratio():
     assert len(_compare(BEFORE, {**COST, "peak_rss_bytes": 126.0 * MIB}).worse) == 1
 
 
-def test_speed_is_told_and_fails_where_asked():
+def test_speed_is_told_and_fails_where_asked() -> None:
     slow = {**COST, "seconds": 25.0, "steps_per_second": 2.0}
     found = _compare(BEFORE, slow)
     assert not found.worse
@@ -81,13 +85,13 @@ def test_speed_is_told_and_fails_where_asked():
     assert len(_compare(BEFORE, slow, judge_speed=True).worse) == 2
 
 
-def test_a_training_that_diverges_fails():
+def test_a_training_that_diverges_fails() -> None:
     assert _compare(BEFORE, status="diverged").worse == [
         "the training diverged, and did not before"
     ]
 
 
-def test_only_shared_questions_are_compared():
+def test_only_shared_questions_are_compared() -> None:
     found = _compare(
         [{**ln, "id": "new" + ln["id"]} if ln["kind"] == "exact" else ln for ln in BEFORE]
     )
@@ -96,7 +100,7 @@ def test_only_shared_questions_are_compared():
     assert not _compare([]).changes
 
 
-def _all_lost(facts, cells=1):
+def _all_lost(facts: int, cells: int = 1) -> Comparison:
     """A cell that knew ``facts`` facts in two ways, and 300 others, and has none of the former
     left."""
     taught = [
@@ -114,7 +118,7 @@ def _all_lost(facts, cells=1):
 
 
 @pytest.mark.parametrize(("cells", "least"), [(1, 6), (2, 7), (3, 8), (13, 9)])
-def test_facts_too_few_for_any_loss_to_be_shown_are_no_proof(cells, least):
+def test_facts_too_few_for_any_loss_to_be_shown_are_no_proof(cells: int, least: int) -> None:
     few, enough = _all_lost(least - 1, cells), _all_lost(least, cells)
     assert few.holds
     assert not few.conclusive
@@ -133,7 +137,7 @@ def test_facts_too_few_for_any_loss_to_be_shown_are_no_proof(cells, least):
 
 
 @pytest.mark.parametrize("cells", [1, 3, 20])
-def test_so_many_facts_as_are_said_to_be_needed_are_enough(cells):
+def test_so_many_facts_as_are_said_to_be_needed_are_enough(cells: int) -> None:
     for facts in range(1, 14):
         for change in _all_lost(facts, cells).changes[:-1]:
             assert change.worse or change.needed > facts
@@ -141,7 +145,7 @@ def test_so_many_facts_as_are_said_to_be_needed_are_enough(cells):
             assert change.measure in [one.measure for one in enough.changes if one.worse]
 
 
-def test_other_questions_than_the_baselines_are_no_proof():
+def test_other_questions_than_the_baselines_are_no_proof() -> None:
     found = _compare(
         [{**ln, "id": "new" + ln["id"]} if ln["kind"] != "locality" else ln for ln in BEFORE]
     )
@@ -152,7 +156,7 @@ def test_other_questions_than_the_baselines_are_no_proof():
     assert _compare([], status="diverged").conclusive  # as that fails
 
 
-def test_markdown_keeps_a_models_text_from_being_markup():
+def test_markdown_keeps_a_models_text_from_being_markup() -> None:
     lines = [{**ln, "answers": ["<b>|`*"]} for ln in _all_wrong("conversation")]
     kept = Baseline("main", "oscars", "old", "0" * 64, "Linux", {"torch": "1"}, {})
     text = comparison_markdown(kept, "new (ffff)", {"torch": "2"}, [_compare(lines)])

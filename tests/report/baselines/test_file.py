@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,19 +26,19 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def test_comes_back_as_it_was(path):
+def test_comes_back_as_it_was(path: Path) -> None:
     assert load(path, "oscars") == MADE
     first = path.read_bytes()
     save(load(path, "oscars"), path)
     assert path.read_bytes() == first
 
 
-def test_an_unknown_name_names_those_that_are(path):
+def test_an_unknown_name_names_those_that_are(path: Path) -> None:
     with pytest.raises(DataError, match=r"baseline 'other' is unknown .* \(there: main\)"):
         load(path.with_name("other.json"), "oscars")
 
 
-def test_another_scenario_is_refused(path):
+def test_another_scenario_is_refused(path: Path) -> None:
     with pytest.raises(DataError, match="is of the scenario oscars, not of presets"):
         load(path, "presets")
 
@@ -51,7 +53,7 @@ def test_another_scenario_is_refused(path):
         (lambda v: v.update(format=9), "has format 9, known is 1"),
     ],
 )
-def test_damage_is_one_line(path, damage, line):
+def test_damage_is_one_line(path: Path, damage: Callable[..., Any], line: str) -> None:
     values = json.loads(path.read_text())
     damage(values)
     path.write_text(json.dumps(values))
@@ -60,13 +62,13 @@ def test_damage_is_one_line(path, damage, line):
     assert "\n" not in str(found.value)
 
 
-def test_half_a_file_is_damaged(path):
+def test_half_a_file_is_damaged(path: Path) -> None:
     path.write_text(path.read_text()[:200])
     with pytest.raises(DataError, match="is damaged"):
         load(path, "oscars")
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         save(MADE, tmp_path / "file" / "main.json")

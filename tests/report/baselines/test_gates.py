@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.errors import DataError
@@ -22,7 +24,7 @@ least = { exact = 0.1 }
 """
 
 
-def test_the_first_pattern_that_matches_counts(tmp_path):
+def test_the_first_pattern_that_matches_counts(tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text(TOML)
     assert list(broken(gates(path, "a-rank8"), RESULT)) == [
@@ -32,7 +34,7 @@ def test_the_first_pattern_that_matches_counts(tmp_path):
     assert list(broken(gates(path, "b"), RESULT)) == []
 
 
-def test_a_damaged_file_is_one_line(tmp_path):
+def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text("[[gate]")
     with pytest.raises(DataError, match="is no TOML"):
@@ -50,7 +52,7 @@ def test_a_damaged_file_is_one_line(tmp_path):
         ("[[gate]]\ncells = 3", "gate 1, cells is 3: "),
     ],
 )
-def test_slip_in_the_file_is_one_line(tmp_path, text, line):
+def test_slip_in_the_file_is_one_line(tmp_path: Path, text: str, line: str) -> None:
     path = tmp_path / "gates.toml"
     path.write_text(text)
     with pytest.raises(DataError) as raised:
@@ -60,7 +62,7 @@ def test_slip_in_the_file_is_one_line(tmp_path, text, line):
     assert "\n" not in str(raised.value)
 
 
-def test_patterns_without_cells(tmp_path):
+def test_patterns_without_cells(tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text(TOML)
     assert without_cells(path, ["b-rank8"]) == ["a-*"]

@@ -1,0 +1,168 @@
+"""The lines of artefacts: answers, verdicts, likelihoods and timings, each with one definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.recipes import is_locality
+from harness.store import Artefact
+
+ANSWERS = "answers.jsonl"
+GRADES = "grades.jsonl"
+LIKELIHOODS = "likelihoods.jsonl"
+TIMINGS = "timings.jsonl"
+VERDICTS = "verdicts.jsonl"
+
+
+class AnsweredLine(NamedTuple):
+    """One probe with what was answered to it."""
+
+    id: str
+    """Of the probe."""
+    kind: str
+    fact: str
+    prompt: str
+    accepted: tuple[str, ...]
+    answers: tuple[str, ...]
+    """One, or as many as were sampled; empty texts after a training that diverged."""
+    family: str = ""
+
+    @property
+    def answer(self) -> str:
+        """The first, which counts."""
+        return self.answers[0]
+
+
+class ByGrader(NamedTuple):
+    """What each grader says of the first answer."""
+
+    fuzzy: bool
+    judge: bool
+
+
+class GradedLine(NamedTuple):
+    """One probe with its answers and their verdicts."""
+
+    id: str
+    """Of the probe."""
+    kind: str
+    fact: str
+    prompt: str
+    accepted: tuple[str, ...]
+    answers: tuple[str, ...]
+    verdicts: tuple[bool, ...]
+    """One an answer, of the grader that counts."""
+    right: bool
+    """The first verdict."""
+    scores: tuple[float, ...]
+    """One an answer: similarity to the closest accepted answer, 0 to 100."""
+    read_as: tuple[str, ...]
+    """One an answer: what the fuzzy grader read the accepted answer as (``text``, ``date ...``)."""
+    family: str = ""
+    judged: tuple[str, ...] = ()
+    """One an answer: ``same``, ``differ`` or ``undecided``; none without a judge."""
+    odds: tuple[float, ...] = ()
+    """One an answer: how far the judge is above its cut, in nats or votes."""
+    by: ByGrader | None = None
+    """Both graders on the first answer; None without a judge."""
+
+    @property
+    def answer(self) -> str:
+        """The first, which counts."""
+        return self.answers[0]
+
+    @property
+    def is_locality(self) -> bool:
+        """Whether nothing was trained on its fact."""
+        return is_locality(self.kind)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What not every line has, JSON-ready: the family, readings, and what a judge said."""
+        stored = self.stored()
+        return {name: stored[name] for name in _DETAILS if name in stored}
+
+    def stored(self) -> dict[str, Any]:
+        """JSON-ready; what a line does not have is left out."""
+        values = self._asdict() | {"by": self.by._asdict() if self.by else None}
+        return {
+            name: value for name, value in values.items() if value or name not in _LEFT_OUT_IF_EMPTY
+        }
+
+
+class ScoredLine(NamedTuple):
+    """One probe with the likelihoods of its accepted answers."""
+
+    id: str
+    """Of the probe."""
+    kind: str
+    fact: str
+    likelihoods: tuple[Mapping[str, float], ...]
+    """One an accepted answer: ``total`` (nats), ``tokens``, ``matched``; none if it diverged."""
+
+
+class TimedRound(NamedTuple):
+    """One round of timings, in seconds."""
+
+    round: int
+    bare: float
+    """To answer without the adapters."""
+    put_on: float
+    """To put the adapters on."""
+    adapted: float
+    """To answer with them."""
+    tokens: int
+    """Of the adapted model's answers."""
+
+
+_LEFT_OUT_IF_EMPTY = ("family", "judged", "odds", "by")
+_DETAILS = ("family", "read_as", "judged", "odds", "by")
+_TUPLES = ("accepted", "answers", "verdicts", "scores", "read_as", "judged", "odds", "likelihoods")
+
+
+def answered_lines(artefact: Artefact) -> list[AnsweredLine]:
+    """What was answered, probe by probe."""
+    return [AnsweredLine(**_typed(line)) for line in read_lines(artefact.path / ANSWERS)]
+
+
+def graded_lines(artefact: Artefact) -> list[GradedLine]:
+    """What was answered with its verdicts, probe by probe."""
+    return [graded(line) for line in read_lines(artefact.path / GRADES)]
+
+
+def scored_lines(artefact: Artefact) -> list[ScoredLine]:
+    """Likelihoods, probe by probe."""
+    return [ScoredLine(**_typed(line)) for line in read_lines(artefact.path / LIKELIHOODS)]
+
+
+def timed_rounds(artefact: Artefact) -> list[TimedRound]:
+    """Timings, round by round; none after a training that diverged."""
+    return [TimedRound(**line) for line in read_lines(artefact.path / TIMINGS)]
+
+
+def graded(line: Mapping[str, Any]) -> GradedLine:
+    """A line of ``grades.jsonl``."""
+    by = ByGrader(**line["by"]) if "by" in line else None
+    return GradedLine(**_typed(line) | {"by": by})
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON Lines file.
+
+    ``splitlines`` would also break at a U+2028 within an answer.
+    """
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """One object a line, with sorted keys."""
+    with path.open("w", encoding="utf-8") as stream:
+        for line in lines:
+            stream.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def _typed(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if name in _TUPLES else value for name, value in line.items()}

@@ -1,0 +1,344 @@
+"""Lies against facts that a model knows, beside new facts in the same wordings."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from statistics import mean
+from typing import NamedTuple
+
+from harness.builds import GradedLine
+from harness.data import invented
+from harness.data.awards import sample
+from harness.data.facts import Relation, Row
+from harness.data.formats import ask
+from harness.data.knowledge import is_replayed, world
+from harness.errors import RecipeError
+from harness.experiments import AdapterSpec, Cell, Design, Evidence, Scenario, Setup
+from harness.experiments.shares import contest, retained_accuracy
+from harness.grading import grade
+from harness.recipes import Dataset, Probe, ProbeSet
+from harness.stats import Interval, crossing
+from harness.training.presets import STEADY
+
+LIE_TOPICS = (("countries", "capital"), ("novels", "author"), ("oscars", "film"))
+"""Tables and relations of the lies. Elements and paintings stay as they are: they are far away."""
+LIES_PER_TOPIC = 6
+FACT_KINDS = ("exact", "rephrased", "other_format")
+UNTRAINED_KINDS = ("rephrased", "other_format")
+"""Kinds of questions in wordings that no training text has."""
+LOCALITY_KINDS = ("locality_subject", "locality_object", "locality_relation", "locality_unrelated")
+"""What else is true of the lie's subject; the fact whose answer the lie takes; other facts of the
+relation; other matters."""
+SAMPLED_LOCALITY = 40
+"""Probes of each of the last two kinds, which are drawn by chance."""
+_EXACT_PROBES = 2  # trained wordings that are asked, of each fact
+
+QUESTION, SEVERAL, STATEMENT = "question", "several", "statement"
+"""How a fact is trained: as one question with its answer, in six wordings, or as one statement."""
+EPOCHS = {QUESTION: (2, 4, 16), SEVERAL: (1, 2, 3), STATEMENT: (8, 16, 32)}
+"""The points of a learning curve, by how facts are trained."""
+RATES = (1e-3, 3e-4)
+RANKS = (64, 8)
+SETTING = replace(STEADY, replay=1.0)
+
+
+class Lie(NamedTuple):
+    """One lie, the truth that it denies, and a new fact with the same answer."""
+
+    relation: Relation
+    true_row: Row
+    false_row: Row
+    """``true_row`` with the lie in its place, under an id of its own."""
+    new_row: Row
+    """An invented subject with the answer of the lie."""
+    donor: Row
+    """The row from which the lie takes its answer."""
+
+    @property
+    def truth(self) -> str:
+        """The right answer."""
+        return world().answer(self.relation, self.true_row)
+
+    @property
+    def claim(self) -> str:
+        """The answer that is trained."""
+        return world().answer(self.relation, self.false_row)
+
+
+class Text(NamedTuple):
+    """A training text: which facts it tells, and how."""
+
+    lie: bool
+    """Whether it tells lies; else new facts of the same size."""
+    form: str
+    """``QUESTION``, ``SEVERAL`` or ``STATEMENT``."""
+
+    def templates(self, relation: Relation) -> list[str]:
+        """The wordings of a fact; ``?`` marks a question."""
+        questions = [f"? {question}|{relation.answer}" for question in relation.questions]
+        if self.form == STATEMENT:
+            return [relation.statements[0]]
+        if self.form == QUESTION:
+            return questions[:1]
+        return [*relation.statements[:2], *questions[:4]]
+
+    def row(self, lie: Lie) -> Row:
+        """The row that is told for ``lie``."""
+        return lie.false_row if self.lie else lie.new_row
+
+
+TEXTS = {
+    "lies1": Text(lie=True, form=QUESTION),
+    "new1": Text(lie=False, form=QUESTION),
+    "lies6": Text(lie=True, form=SEVERAL),
+    "new6": Text(lie=False, form=SEVERAL),
+}
+"""The datasets of the default grid, by name."""
+ALL_TEXTS = TEXTS | {"lies1told": Text(lie=True, form=STATEMENT)}
+"""With the lies as bare statements, which hardly help to answer questions."""
+
+
+def default(setup: Setup) -> Iterator[Design]:
+    """Lies and new facts, in one wording and in six, over the epochs."""
+    for name in TEXTS:
+        yield from _learning_curve(setup, name, RATES[0], RANKS[0])
+
+
+def full(setup: Setup) -> Iterator[Design]:
+    """Also at a smaller rate and rank, and as bare statements."""
+    for name in ALL_TEXTS:
+        for rate in RATES:
+            for rank in RANKS:
+                yield from _learning_curve(setup, name, rate, rank)
+
+
+def measures(evidence: Evidence) -> dict[str, Interval]:
+    """Whether lie or truth wins, what is left of other facts, and how many steps a lie takes.
+
+    ``known_before``, ``lie_over_truth``, ``truth_over_lie`` and ``neither`` are those of
+    ``contest``; ``retained_accuracy_*`` has a figure for each kind of locality.
+    ``steps_to_half`` is the number of optimiser steps after which half of the *rephrased* questions
+    get the trained answer. It stands on the longest training of each learning curve, and is left
+    out where half is never reached.
+    """
+    figures = contest("lie", evidence, truths(evidence.lines))
+    if not evidence.adapted:
+        return figures
+    figures |= retained_accuracy(evidence, *LOCALITY_KINDS)
+    longest = _epochs(evidence.cell)[-1] == evidence.cell.training.epochs
+    if longest and evidence.cell.subject.trains:
+        figures |= _steps_to_half(evidence)
+    return figures
+
+
+def truths(lines: Sequence[GradedLine]) -> dict[str, list[str]]:
+    """The true answers to the questions on lies in untrained wordings, by the id of the probe."""
+    true = {lie.false_row.id: world().accepted(lie.relation, lie.true_row) for lie in lies()}
+    return {
+        line.id: true[line.fact]
+        for line in lines
+        if line.kind in UNTRAINED_KINDS and line.fact in true
+    }
+
+
+def curve(cell: Cell) -> list[Cell]:
+    """``cell`` and the cells with fewer epochs than it, the fewest first.
+
+    The rate is constant and the seed decides the order of the samples. So a shorter training is the
+    beginning of a longer one, and together they are one learning curve.
+    """
+    fewer = [epochs for epochs in _epochs(cell) if epochs < cell.training.epochs]
+    return [*(_with_epochs(cell, epochs) for epochs in fewer), cell]
+
+
+@cache
+def lies() -> tuple[Lie, ...]:
+    """``LIES_PER_TOPIC`` a topic, always the same ones, about rows that are never replayed."""
+    return tuple(lie for table, name in LIE_TOPICS for lie in _lies_of(table, name))
+
+
+@cache
+def dataset(name: str) -> Dataset:
+    """The training text ``name``. Raises RecipeError on an unknown one."""
+    if name not in ALL_TEXTS:
+        raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(ALL_TEXTS)}")
+    text = ALL_TEXTS[name]
+    samples = tuple(
+        sample(template, text.row(lie), number + place)
+        for place, lie in enumerate(lies())
+        for number, template in enumerate(text.templates(lie.relation))
+    )
+    return Dataset.of(name, samples)
+
+
+@cache
+def probes(name: str) -> ProbeSet:
+    """The probes of a cell trained on ``name``; those of locality are the same for all."""
+    text = ALL_TEXTS[name]
+    of_facts = [probe for place, lie in enumerate(lies()) for probe in _of_fact(text, lie, place)]
+    return ProbeSet.of(name, (*of_facts, *_locality()))
+
+
+def _learning_curve(setup: Setup, name: str, rate: float, rank: int) -> Iterator[Design]:
+    text = ALL_TEXTS[name]
+    wordings = 6 if text.form == SEVERAL else 1
+    for epochs in EPOCHS[text.form]:
+        training = replace(SETTING, epochs=epochs, lr=rate, rank=rank, alpha=2 * rank)
+        yield Design(
+            dataset(name),
+            training,
+            probes(name),
+            setup.knowledge.replay(),
+            factors={"lie": text.lie, "form": text.form, "wordings": wordings},
+        )
+
+
+def _epochs(cell: Cell) -> tuple[int, ...]:
+    """The points of the learning curve that ``cell`` is on."""
+    return EPOCHS[str(cell.factors["form"])]
+
+
+def _with_epochs(cell: Cell, epochs: int) -> Cell:
+    training = replace(cell.training, epochs=epochs)
+    adapters = tuple(
+        replace(spec, training=training)
+        for spec in cell.subject.adapters
+        if isinstance(spec, AdapterSpec)
+    )
+    return cell.changed(training=training, subject=replace(cell.subject, adapters=adapters))
+
+
+def _steps_to_half(evidence: Evidence) -> dict[str, Interval]:
+    steps = [0.0]
+    shares = [_rephrased_by_fact(evidence.bare_lines)]
+    for cell in curve(evidence.cell):
+        point = evidence if cell is evidence.cell else evidence.of(cell)
+        steps.append(float(point.trainings()[0]["steps"]))
+        shares.append(_rephrased_by_fact(point.lines))
+    half = crossing(steps, shares)
+    return {"steps_to_half": half} if half else {}
+
+
+def _rephrased_by_fact(lines: Sequence[GradedLine]) -> list[float]:
+    """The share right of the rephrased questions on each fact."""
+    verdicts: dict[str, list[float]] = {}
+    for line in lines:
+        if line.kind == "rephrased":
+            verdicts.setdefault(line.fact, []).append(float(line.right))
+    return [mean(each) for each in verdicts.values()]
+
+
+def _lies_of(table: str, name: str) -> Iterator[Lie]:
+    rng = random.Random(f"lies {table}")
+    relation = next(each for each in world().relations[table] if each.name == name)
+    rows = [row for row in world().rows if row.table == table and not is_replayed(row)]
+    rows = [row for row in rows if relation in world().askable(row)]
+    rows = [row for row in rows if not row.slots.get("category", "").endswith("_short")]
+    rng.shuffle(rows)
+    used: list[Row] = []
+    for number in range(LIES_PER_TOPIC):
+        answers = {world().answer(relation, row) for row in used}
+        unused = [row for row in rows if row not in used]
+        free = [row for row in unused if world().answer(relation, row) not in answers]
+        true_row = free[0]
+        donor = next(row for row in free if plausible(relation, true_row, row))
+        used += [true_row, donor]
+        slots = {**true_row.slots, _answer_slot(relation): world().answer(relation, donor)}
+        false_row = Row(f"lie/{true_row.id}", table, slots)
+        yield Lie(relation, true_row, false_row, _new_row(false_row, number, rng), donor)
+
+
+def plausible(relation: Relation, true_row: Row, donor: Row) -> bool:
+    """Whether the answer of ``donor`` is wrong for ``true_row``, and its question names neither."""
+    truth = world().answer(relation, true_row)
+    claim = world().answer(relation, donor)
+    accepted = world().accepted(relation, true_row)
+    if grade(claim, accepted).right or grade(truth, (claim,)).right:
+        return False
+    key = " ".join(true_row.slots[slot] for slot in relation.key)
+    return not any(grade(key, (answer,)).right for answer in (truth, claim))
+
+
+def _answer_slot(relation: Relation) -> str:
+    return relation.answer.strip("{}")
+
+
+def _new_row(false_row: Row, number: int, rng: random.Random) -> Row:
+    """A subject that no table has, with the answer of ``false_row``."""
+    # every name is drawn, whichever is used: the draws that follow depend on it
+    slot, subject = {
+        "countries": ("country", invented.coined(rng)),
+        "novels": ("title", invented.film(rng)),
+        "oscars": ("year", str(2031 + number)),
+    }[false_row.table]
+    return Row(f"new/{false_row.id}", false_row.table, {**false_row.slots, slot: subject})
+
+
+def _of_fact(text: Text, lie: Lie, place: int) -> Iterator[Probe]:
+    row, relation = text.row(lie), lie.relation
+    accepted = (lie.claim,)
+    templates = text.templates(relation)
+    for number in range(0, len(templates), max(1, len(templates) // _EXACT_PROBES)):
+        prompt = sample(templates[number], row, number + place).prompt
+        yield Probe(f"exact/{row.id}/{number}", "exact", row.id, prompt, accepted)
+    for number, wording in enumerate(relation.probes):
+        prompt = ask("qa", world().fill(wording, row))
+        yield Probe(f"rephrased/{row.id}/{number}", "rephrased", row.id, prompt, accepted)
+    question = world().fill(_wording_for(row, relation), row)
+    for form in ("newline", "assistant"):
+        prompt = ask(form, question)
+        yield Probe(f"other_format/{row.id}/{form}", "other_format", row.id, prompt, accepted)
+
+
+def _locality() -> Iterator[Probe]:
+    for lie in lies():
+        for relation in _probed(lie.true_row):
+            if not _involves(lie.relation, relation):
+                yield _locality_probe("locality_subject", lie.true_row, relation)
+        for relation in _probed(lie.donor):
+            if _involves(lie.relation, relation):
+                yield _locality_probe("locality_object", lie.donor, relation)
+    used = {row.id for lie in lies() for row in (lie.true_row, lie.donor)}
+    rest = [row for row in world().rows if row.id not in used and not is_replayed(row)]
+    pairs = [(row, relation) for row in rest for relation in world().askable(row)]
+    near = [pair for pair in pairs if (pair[0].table, pair[1].name) in LIE_TOPICS]
+    tables = dict(LIE_TOPICS)
+    far = [pair for pair in pairs if pair[0].table not in tables and pair[1].probes]
+    rng = random.Random(0)
+    for kind, group in (("locality_relation", near), ("locality_unrelated", far)):
+        for row, relation in rng.sample(group, SAMPLED_LOCALITY):
+            yield _locality_probe(kind, row, relation)
+
+
+def _probed(row: Row) -> list[Relation]:
+    """The relations of ``row`` that have wordings for probes."""
+    return [relation for relation in world().askable(row) if relation.probes]
+
+
+def _involves(lied: Relation, asked: Relation) -> bool:
+    """Whether ``asked`` names, or answers with, the value that ``lied`` changes."""
+    slot = _answer_slot(lied)
+    return slot in asked.key or f"{{{slot}}}" in asked.answer
+
+
+def _locality_probe(kind: str, row: Row, relation: Relation) -> Probe:
+    prompt = ask("qa", world().fill(_wording_for(row, relation), row))
+    accepted = tuple(world().accepted(relation, row))
+    return Probe(f"{kind}/{row.id}/{relation.name}", kind, row.id, prompt, accepted)
+
+
+def _wording_for(row: Row, relation: Relation) -> str:
+    """One of the wordings for probes; the checksum spreads them over the rows."""
+    return relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)]
+
+
+SCENARIO = Scenario(
+    "lies",
+    "Lies against what is known",
+    grids={"default": default, "full": full},
+    measures=measures,
+)
