@@ -1,17 +1,18 @@
-"""The harness's own exceptions: one line each, saying what failed, the value seen, and the mend."""
+"""The harness's own exceptions: one line each, with what failed, the value, and the remedy."""
 
 from __future__ import annotations
 
 
 def install(*extras: str) -> str:
-    """The line that installs ``extras``."""
+    """The command that installs ``extras`` of this package."""
     return f"python -m pip install 'lora-memory-harness[{','.join(extras)}]'"
 
 
 def first_line(error: BaseException) -> str:
-    """What ``error`` says, in one line.
+    """The message of ``error`` in one line.
 
-    The second line is added where the first only announces it, and the kind where it is a key.
+    A first line that ends with a colon only announces the second, so the second is added. A
+    KeyError's message is just the key, so its class name is put before it.
     """
     text = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
     first, *more = text.strip().splitlines() or [type(error).__name__]
@@ -19,11 +20,11 @@ def first_line(error: BaseException) -> str:
 
 
 class HarnessError(Exception):
-    """Anything a user can mend. The plugin prints its message without a traceback."""
+    """Any error that a user can correct. The plugin prints its message without a traceback."""
 
 
 class RecipeError(HarnessError):
-    """A recipe asks for something that cannot be made (rank 0, unknown preset, ...)."""
+    """A recipe cannot be built as it is written (rank 0, unknown preset, ...)."""
 
 
 class DataError(HarnessError):
@@ -31,7 +32,7 @@ class DataError(HarnessError):
 
 
 class ModelError(HarnessError):
-    """A base model or adapter cannot be loaded, or does not fit what was asked of it."""
+    """A base model or adapter cannot be loaded, or does not fit the request."""
 
 
 class StoreError(HarnessError):
@@ -39,13 +40,13 @@ class StoreError(HarnessError):
 
 
 class NotCachedError(StoreError):
-    """An artefact is asked for that was never built, where nothing is to be built."""
+    """An artefact is not in the store, and this command builds none."""
 
 
 class MissingExtraError(HarnessError):
-    """An optional package is not installed; the message holds the line that installs it."""
+    """An optional package is not installed. The message has the command that installs it."""
 
-    def __init__(self, what: str, extra: str, found: str = "") -> None:
-        """``what`` needs ``extra`` of ours; ``found`` says what is there but does not work."""
+    def __init__(self, what: str, extra: str, detail: str = "") -> None:
+        """``what`` needs our ``extra``; ``detail``: what is installed, but does not work."""
         line = f"{what} is not installed: {install(extra)}"
-        super().__init__(f"{line} ({found})" if found else line)
+        super().__init__(f"{line} ({detail})" if detail else line)

@@ -141,7 +141,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         return facts
 
     artefact = store.get(recipe, make, adapters)
-    store.forget(recipe)
+    store.remove_journal(recipe)
     return artefact
 
 
@@ -183,7 +183,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
 
 def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
     """Digests of the adapters of ``stack``, and whether the training of one diverged."""
-    found = [fetch(adapter) for adapter in stack.made]
+    found = [fetch(adapter) for adapter in stack.loras]
     return tuple(artefact.manifest.digest for artefact in found), diverged(found)
 
 

@@ -96,7 +96,7 @@ class IdleBuilder:
 
     def __call__(self) -> bool:
         """Whether there was something to build."""
-        with self._store.unwaiting():
+        with self._store.without_waiting():
             return any(map(self._try, self._ready()))
 
     @cached_property
@@ -115,7 +115,7 @@ class IdleBuilder:
         return (
             job
             for job in self._left
-            if all(map(self._there, job.needs)) and not self._store.busy(job.recipe)
+            if all(map(self._there, job.needs)) and not self._store.being_built(job.recipe)
         )
 
     def _try(self, job: Job) -> bool:

@@ -20,7 +20,7 @@ from harness.store import Artefact, Store
 def timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """A line a round: seconds that the bare base took to answer, that the stack took to be put on,
     and to answer."""
-    made = [fetch(adapter) for adapter in recipe.stack.made]
+    made = [fetch(adapter) for adapter in recipe.stack.loras]
 
     def make(folder: Path) -> dict[str, Any]:
         if diverged(made):

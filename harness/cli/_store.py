@@ -74,7 +74,7 @@ def add(commands: Commands) -> None:
 
 def run_ls(given: argparse.Namespace) -> int:
     store = _open(given.store)
-    kept = _of(store.kept(), given.kind)
+    kept = _of(store.artefacts(), given.kind)
     print(table(kept, time.time()))
     print(f"\n{counted(len(kept), 'artefact')}, {size(sum(map(bytes_of, kept)))}")
     if scraps := store.scraps():
@@ -92,14 +92,14 @@ def run_verify(given: argparse.Namespace) -> int:
     from rich.progress import track
 
     store = _open(given.store)
-    kept, console = _of(store.kept(), given.kind), Console(stderr=True)
+    kept, console = _of(store.artefacts(), given.kind), Console(stderr=True)
     damaged = busy = 0
     for one in track(
         kept, "verifying", console=console, transient=True, disable=not console.is_terminal
     ):
         try:
             damaged += bool(
-                store.damage(one)
+                store.verify(one)
             )  # the store itself says which, why, and where it went
         except Timeout:
             busy += 1
@@ -116,7 +116,7 @@ def run_prune(given: argparse.Namespace) -> int:
     if given.older_than is not None and not given.older_than >= 0:
         raise DataError(f"--older-than is {given.older_than:g}: it must be at least 0 days")
     store, now = _open(given.store), time.time()
-    kept = store.kept()
+    kept = store.artefacts()
     _of(kept, given.kind)
     wanted = bool(given.kind) or given.older_than is not None
     choice = choose(

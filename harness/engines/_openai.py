@@ -66,7 +66,7 @@ def parse(text: str) -> Served:
     kind, name, url = found.groups()
     try:
         parts = urlsplit(url)
-        parts.port
+        parts.port  # noqa: B018 - reading it checks it
     except ValueError as error:
         raise RecipeError(
             f"model {shown!r} has no usable URL ({error}): write http://host:port/v1"

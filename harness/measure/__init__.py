@@ -1,4 +1,4 @@
-"""What a piece of work cost: seconds, memory, graphics memory."""
+"""Seconds, memory and GPU memory of a block of code, and the machine that it ran on."""
 
 from harness.measure._usage import Meter, Usage, canary, measured, timed
 

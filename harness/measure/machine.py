@@ -1,4 +1,4 @@
-"""The machine that a result is of: in words, and its GPUs as NVIDIA's driver knows them."""
+"""The machine of a result: its description, its number of threads, and its NVIDIA GPUs."""
 
 from __future__ import annotations
 
@@ -28,49 +28,46 @@ class Threads(NamedTuple):
 
 
 def choose_threads(processes: int = 1) -> Threads:
-    """Set OMP_NUM_THREADS and OMP_WAIT_POLICY, unless the user did; call it before torch is
-    imported.
+    """Set OMP_NUM_THREADS and OMP_WAIT_POLICY, unless the user has; call it before torch's import.
 
-    Each of ``processes`` gets its share of the processors that this process may use and that are
-    free now, at least one. Threads that wait do so asleep: those of two processes that spin on
-    the same processors keep each other from working, and take many times as long.
+    Each of ``processes`` gets an equal share of the processors that this process may use and that
+    are idle now, at least one. Waiting threads sleep instead of spinning: where threads of two
+    processes spin on the same processors, each takes ten times as long.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    asked = threads_asked()
-    if asked:
-        return Threads(asked, "as OMP_NUM_THREADS says")
-    allowed, busy = processors(), _busy()
-    count = max(1, min(allowed, round(_affinity() - busy)) // processes)
+    configured = configured_threads()
+    if configured:
+        return Threads(configured, "as OMP_NUM_THREADS says")
+    allowed = processors()
+    busy = _busy()
+    count = max(1, min(allowed, round(len(_affinity()) - busy)) // processes)
     os.environ["OMP_NUM_THREADS"] = str(count)
     shared = f", {processes} processes" if processes > 1 else ""
     return Threads(count, f"of {allowed} cores, {busy:.1f} busy{shared}")
 
 
 def threads() -> int:
-    """Those that this process computes with."""
-    return threads_asked() or processors()
+    """The number of threads that this process computes with."""
+    return configured_threads() or processors()
 
 
-def threads_asked() -> int:
-    """What OMP_NUM_THREADS says; 0 where it says nothing."""
+def configured_threads() -> int:
+    """The number in OMP_NUM_THREADS; 0 where it is not set."""
     text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(text) if text.isdigit() else 0
 
 
 def processors() -> int:
-    """Those that this process may use: by affinity, and by the quota of its cgroup, rounded up."""
+    """Number of processors for this process: by affinity and cgroup quota, rounded up."""
+    affinity = len(_affinity())
     try:
         quota, period = _CGROUP.read_text(encoding="ascii").split()
     except (OSError, ValueError):  # no cgroup of version 2
-        return _affinity()
-    return _affinity() if quota == "max" else min(_affinity(), math.ceil(int(quota) / int(period)))
+        return affinity
+    return affinity if quota == "max" else min(affinity, math.ceil(int(quota) / int(period)))
 
 
-def _affinity() -> int:
-    return len(_own())
-
-
-def _own() -> list[int]:
+def _affinity() -> list[int]:
     """Indices of the processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
@@ -78,28 +75,30 @@ def _own() -> list[int]:
 
 
 def _busy() -> float:
-    """How many of the processors that this process may run on are at other work now."""
+    """How many of the processors that this process may run on are busy now."""
     shares = psutil.cpu_percent(interval=_SAMPLE, percpu=True)
-    return sum(shares[i] for i in _own() if i < len(shares)) / 100
+    return sum(shares[i] for i in _affinity() if i < len(shares)) / 100
 
 
 @cache
 def machine() -> str:
     """Such as ``Linux x86_64, 16 cores, 8 threads, NVIDIA H100 80GB HBM3, python 3.12.3``.
 
-    The threads decide the last bits of what is trained on a CPU.
+    The number of threads is part of it: it affects the last bits of weights trained on a CPU.
     """
-    cards = (name if count == 1 else f"{count} {name}" for name, count in Counter(_names()).items())
-    system = f"{platform.system()} {platform.machine()}"
-    used = f"{threads()} {'thread' if threads() == 1 else 'threads'}"
-    return ", ".join(
-        (system, f"{os.cpu_count()} cores", used, *cards, f"python {platform.python_version()}")
-    )
+    parts = [
+        f"{platform.system()} {platform.machine()}",
+        f"{os.cpu_count()} cores",
+        f"{threads()} {'thread' if threads() == 1 else 'threads'}",
+    ]
+    for name, count in Counter(_gpu_names()).items():
+        parts.append(name if count == 1 else f"{count} {name}")
+    return ", ".join([*parts, f"python {platform.python_version()}"])
 
 
 @cache
 def nvml() -> Any:
-    """NVML, ready; None without a driver."""
+    """The NVML library, initialised; None without a driver."""
     import pynvml
 
     try:
@@ -112,17 +111,17 @@ def nvml() -> Any:
 @cache
 def gpus() -> tuple[Any, ...]:
     """NVML's handles of all GPUs; none without a driver."""
-    found = nvml()
-    return (
-        tuple(found.nvmlDeviceGetHandleByIndex(i) for i in range(found.nvmlDeviceGetCount()))
-        if found
-        else ()
-    )
+    driver = nvml()
+    if not driver:
+        return ()
+    return tuple(driver.nvmlDeviceGetHandleByIndex(i) for i in range(driver.nvmlDeviceGetCount()))
 
 
-def _names() -> list[str]:
-    found = nvml()
+def _gpu_names() -> list[str]:
+    driver = nvml()
+    if not driver:
+        return []
     try:
-        return [str(found.nvmlDeviceGetName(gpu)) for gpu in gpus()]
-    except found.NVMLError:  # a device that may not be read
+        return [str(driver.nvmlDeviceGetName(gpu)) for gpu in gpus()]
+    except driver.NVMLError:  # a device that may not be read
         return []

@@ -1,4 +1,4 @@
-"""What could be made: frozen, hashable values. Pure data, without torch or I/O."""
+"""Descriptions of everything that can be built: frozen, hashable values, without torch or I/O."""
 
 from harness.recipes._answers import (
     Answers,
@@ -12,27 +12,21 @@ from harness.recipes._answers import (
     Timings,
     held_out,
 )
-from harness.recipes._bases import Base, ExternalAdapter, GgufBase, ServedBase
-from harness.recipes._canonical import SCHEMA, canonical, changed, digest, plain, sha256
-from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, is_locality
-from harness.recipes._models import (
-    ALL_LINEAR,
-    ATTENTION,
-    MERGES,
-    MLP,
-    Adapter,
+from harness.recipes._bases import (
+    Base,
     BitsAndBytes,
+    ExternalAdapter,
     Gguf,
-    GgufAdapter,
+    GgufBase,
     Gptq,
-    Lora,
-    Merged,
     Quantisation,
     Quantised,
-    Sibling,
-    Stack,
-    Training,
+    ServedBase,
 )
+from harness.recipes._canonical import SCHEMA, canonical, changed, digest, plain, sha256
+from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, is_locality
+from harness.recipes._models import MERGES, Adapter, GgufAdapter, Lora, Merged, Sibling, Stack
+from harness.recipes._training import ALL_LINEAR, ATTENTION, MLP, Training
 
 Recipe = (
     Base

@@ -1,5 +1,4 @@
-"""Recipes for a judge: who judges, the labelled pairs that it is held against, and what came of
-that."""
+"""Recipes for results: answers, likelihoods, timings, and grades with their judge."""
 
 from __future__ import annotations
 
@@ -7,12 +6,22 @@ import math
 from dataclasses import dataclass, field
 
 from harness.errors import DataError, RecipeError
-from harness.recipes._canonical import NOT_IN_DIGEST, UNLESS_DEFAULT, canonical, sha256
+from harness.recipes._canonical import (
+    NOT_IN_DIGEST,
+    UNLESS_DEFAULT,
+    at_least,
+    canonical,
+    sha256,
+    true_or_false,
+)
 from harness.recipes._data import ProbeSet
 from harness.recipes._models import Stack
 
 PROTOCOL = 2
-"""How a model is measured. 1: on bases that an earlier adapter may have changed."""
+"""Version of the way a model is measured.
+
+1: an earlier adapter could leave traces in the weights of the base. 2: the base is restored.
+"""
 
 _LEAST = {
     "max_new_tokens": 1,
@@ -40,25 +49,33 @@ class Decoding:
     num_beams: int = 1
     length_penalty: float = 1.0
     early_stopping: bool | str = False
-    """Whether a beam search ends with the first ``num_beams`` texts (True), when better ones are
-    unlikely (False), or when there can be none (``"never"``)."""
+    """When a beam search ends.
+
+    True: at the first ``num_beams`` complete texts. False: when better ones are unlikely.
+    ``"never"``: when better ones are impossible.
+    """
     num_return_sequences: int = 1
     stop: tuple[str, ...] = ("\n",)
     """Generation ends before the first of these strings, which is not part of the answer."""
     seed: int = 0
     bad_words: tuple[str, ...] = field(default=(), metadata=UNLESS_DEFAULT)
-    """Strings whose tokens are never generated one after the other: GenerationConfig's
-    bad_words_ids as text."""
+    """Strings whose token sequences are never generated: GenerationConfig's bad_words_ids as
+    text."""
     eos: str = field(default="", metadata=UNLESS_DEFAULT)
     """Text of the one token that ends an answer; empty: the model's own."""
     pad: str = field(default="", metadata=UNLESS_DEFAULT)
-    """Text of the one token that fills up shorter prompts; empty: the tokenizer's. Not all engines
-    pad."""
+    """Text of the one token that pads shorter prompts; empty: the tokenizer's. Some engines do
+    not pad."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise RecipeError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+            at_least(name, getattr(self, name), least)
+        self._check_sampling()
+        self._check_search()
+        if "" in self.bad_words:
+            raise RecipeError("bad_words has an empty string: leave it out")
+
+    def _check_sampling(self) -> None:
         for name in ("top_p", "typical_p"):
             if not 0 < getattr(self, name) <= 1:
                 raise RecipeError(
@@ -69,8 +86,7 @@ class Decoding:
         for name in ("temperature", "repetition_penalty", "length_penalty"):
             if not math.isfinite(getattr(self, name)):
                 raise RecipeError(f"{name} is {getattr(self, name)}: give a number such as 1")
-        if not isinstance(self.do_sample, bool):
-            raise RecipeError(f"do_sample is {self.do_sample!r}: choose true or false")
+        true_or_false("do_sample", self.do_sample)
         if self.do_sample and not self.temperature > 0:
             raise RecipeError(
                 f"temperature is {self.temperature}: sampling needs a temperature above 0"
@@ -79,6 +95,8 @@ class Decoding:
             raise RecipeError(
                 f"repetition_penalty is {self.repetition_penalty}: it must be above 0 (1 is none)"
             )
+
+    def _check_search(self) -> None:
         if self.early_stopping not in (True, False, "never"):
             raise RecipeError(
                 f"early_stopping is {self.early_stopping!r}: choose true, false or never"
@@ -88,58 +106,59 @@ class Decoding:
                 f"num_return_sequences is {self.num_return_sequences}: a search with"
                 f" {self.num_beams} beams finds {self.num_beams} texts at most"
             )
-        if "" in self.bad_words:
-            raise RecipeError("bad_words has an empty string: leave it out")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What ``stack`` answers to ``probes``."""
+    """The answers of ``stack`` to ``probes``."""
 
     stack: Stack
     probes: ProbeSet
     decoding: Decoding = Decoding()
     dtype: str = "float32"
     protocol: int = PROTOCOL
-    """Always in the digest, so that figures of an older protocol are not served."""
+    """Always in the digest, so that figures of an older protocol are never reused."""
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """How probable ``stack`` finds each accepted answer to ``probes``: told, not asked."""
+    """The probability that ``stack`` gives each accepted answer to ``probes``.
+
+    The answer is scored as text after the question; nothing is generated.
+    """
 
     stack: Stack
     probes: ProbeSet
     dtype: str = "float32"
     protocol: int = PROTOCOL
-    """Always in the digest, so that figures of an older protocol are not served."""
+    """Always in the digest, so that figures of an older protocol are never reused."""
 
 
 @dataclass(frozen=True)
 class Timings:
-    """How long ``stack`` takes to be put on and to answer, beside its bare base, round by round."""
+    """How long ``stack`` takes to load and to answer, in rounds that alternate with its base."""
 
     stack: Stack
     probes: ProbeSet
     rounds: int = 7
     tokens: int = 16
-    """New tokens an answer, stop strings or not."""
+    """New tokens in each answer; stop strings do not end it."""
     dtype: str = "float32"
     protocol: int = PROTOCOL
-    """Always in the digest, so that figures of an older protocol are not served."""
+    """Always in the digest, so that figures of an older protocol are never reused."""
 
 
 @dataclass(frozen=True)
 class Grades:
-    """Verdicts on ``answers``. ``grader`` names method and version, as a change of either changes
-    verdicts."""
+    """Verdicts on ``answers``."""
 
     answers: Answers
     grader: str = "fuzzy-5"
+    """Name and version of the method: a change of either changes verdicts."""
     threshold: float = 0.0
-    """0 asks for the grader's own default."""
+    """0 is the grader's own default."""
     calibration: Calibration | None = field(default=None, metadata=UNLESS_DEFAULT)
-    """Of the judge, where there is one: no judge without calibration."""
+    """Calibration of the judge; None where no judge is used."""
 
 
 @dataclass(frozen=True)
@@ -147,18 +166,18 @@ class Judge:
     """A model that says whether an answer means the same as the accepted one."""
 
     content: str
-    """Digest of the folder or file. A model on a server has none: its name and address stand in."""
+    """Digest of the folder or file; for a model on a server, of its name and address."""
     name: str = field(metadata=NOT_IN_DIGEST)
     """For tables."""
     model: str = field(metadata=NOT_IN_DIGEST)
-    """What finds it: a folder, a ``.gguf`` file, or ``openai:NAME@URL``."""
+    """Where it is: a folder, a ``.gguf`` file, or ``openai:NAME@URL``."""
     prompts: str = "four-1"
-    """Name and version of what it is asked: a change changes verdicts."""
+    """Name and version of its prompts: a change changes verdicts."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """An answer of which people have said whether it is right."""
+    """An answer that people have labelled as right or wrong."""
 
     question: str
     accepted: str
@@ -166,14 +185,14 @@ class Labelled:
     answer: str
     right: bool
     case: str = ""
-    """What is difficult about it."""
+    """What makes it difficult."""
     group: str = ""
-    """Of cases: what a judge is worth is said for each group, too."""
+    """Group of cases; a judge's error rates are also reported for each group."""
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Labelled pairs by content."""
+    """Labelled pairs, addressed by content."""
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
@@ -181,28 +200,32 @@ class LabelledSet:
 
     @classmethod
     def of(cls, name: str, pairs: tuple[Labelled, ...]) -> LabelledSet:
-        """Address ``pairs`` by content. Raises DataError where a half lacks right or
-        wrong answers."""
-        found = cls(content=sha256(canonical(pairs)), name=name, pairs=pairs)
+        """Address ``pairs`` by content.
+
+        Raises:
+            DataError: the held-out half or the other one lacks right or wrong answers.
+        """
         for half in (True, False):
-            kinds = {pair.right for pair in pairs if held_out(pair) == half}
-            if kinds != {True, False}:
+            verdicts = {pair.right for pair in pairs if held_out(pair) == half}
+            if verdicts != {True, False}:
                 raise DataError(
                     f"labelled pairs {name!r} lack right or wrong answers in one half: give it more"
                     " of both"
                 )
-        return found
+        return cls(content=sha256(canonical(pairs)), name=name, pairs=pairs)
 
 
 def held_out(pair: Labelled) -> bool:
-    """Whether ``pair`` is in the half that is reported; pairs on one accepted answer
-    stay together."""
+    """Whether ``pair`` is in the half that is reported; the other half sets the judge up.
+
+    The split is by a hash of the accepted answer, so pairs with the same one stay together.
+    """
     return int(sha256(pair.accepted), 16) % 2 == 1
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What ``judge`` says of ``labelled``, and what that makes of its verdicts."""
+    """The verdicts of ``judge`` on ``labelled``, which give its error rates."""
 
     judge: Judge
     labelled: LabelledSet

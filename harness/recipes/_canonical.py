@@ -1,4 +1,4 @@
-"""Canonical JSON and digests of recipes, and recipes changed by what a user writes."""
+"""What all recipes share: canonical JSON, digests, checks of fields, and settings from text."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ from typing import Any, TypeVar
 from harness.errors import RecipeError
 
 SCHEMA = 1
-"""Raised when the meaning of a recipe's fields changes, so that old artefacts are not mistaken for
-new."""
+"""Part of every digest. Raise it when a field changes its meaning: old artefacts are ignored."""
 
 NOT_IN_DIGEST = {"digest": False}
-"""``field(metadata=NOT_IN_DIGEST)``: carried along, but without a say in what is made."""
+"""``field(metadata=NOT_IN_DIGEST)``: a field that does not change what is built."""
 
 UNLESS_DEFAULT = {"digest": "unless default"}
-"""``field(default=..., metadata=UNLESS_DEFAULT)``: a field that came later; recipes without it keep
-their digests."""
+"""``field(default=..., metadata=UNLESS_DEFAULT)``: a field that was added later.
+
+Recipes that leave it at its default keep their old digests.
+"""
 
 BY_DIGEST = {"digest": "unless default", "as": "digest"}
-"""As ``UNLESS_DEFAULT``, for recipes that this one builds upon: they stand in it by their digests,
-as each may build upon others in turn."""
+"""Like ``UNLESS_DEFAULT``, for recipes that this one builds upon.
+
+Only their digests go into the JSON: each may build upon others in turn, and would make it long.
+"""
 
 _DIGEST = "_digest"
 _KIND = "DIGEST_KIND"
-"""A class attribute: the name that a renamed class keeps in digests."""
+"""A class attribute: the first name of a renamed class, which its digests keep."""
 
 
 def stored_as(name: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Metadata of a renamed field: digests and manifests keep its first name.
 
-    ``values`` gives the first spelling of renamed values. What was built before is found again.
+    ``values`` maps renamed values to their first spelling. So artefacts that were built before
+    the change still have the same digest.
     """
     return {"stored_as": name, "stored_values": values or {}}
 
@@ -42,8 +46,8 @@ def stored_as(name: str, values: Mapping[str, str] | None = None) -> dict[str, A
 def plain(value: Any) -> Any:
     """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [field for field in dataclasses.fields(value) if _decides(field, value)]
-        stored = {_stored_name(field): plain(_held(field, value)) for field in fields}
+        fields = [field for field in dataclasses.fields(value) if _in_digest(field, value)]
+        stored = {_stored_name(field): plain(_stored_value(field, value)) for field in fields}
         return {"kind": getattr(value, _KIND, type(value).__name__), **stored}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
@@ -52,27 +56,27 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _decides(field: dataclasses.Field[Any], value: Any) -> bool:
-    """Whether ``field`` of ``value`` has a say in the digest."""
+def _in_digest(field: dataclasses.Field[Any], value: Any) -> bool:
     rule = field.metadata.get("digest", True)
-    return bool(rule) and not (
-        rule == UNLESS_DEFAULT["digest"] and getattr(value, field.name) == field.default
-    )
-
-
-def _held(field: dataclasses.Field[Any], value: Any) -> Any:
-    held = getattr(value, field.name)
-    if field.metadata.get("as") == "digest":
-        return _digests(held)
-    renamed: Mapping[str, str] = field.metadata.get("stored_values", {})
-    return renamed.get(held, held) if isinstance(held, str) else held
+    if rule == UNLESS_DEFAULT["digest"]:
+        return bool(getattr(value, field.name) != field.default)
+    return bool(rule)
 
 
 def _stored_name(field: dataclasses.Field[Any]) -> str:
     return str(field.metadata.get("stored_as", field.name))
 
 
+def _stored_value(field: dataclasses.Field[Any], recipe: Any) -> Any:
+    value = getattr(recipe, field.name)
+    if field.metadata.get("as") == "digest":
+        return _digests(value)
+    first_spelling: Mapping[str, str] = field.metadata.get("stored_values", {})
+    return first_spelling.get(value, value) if isinstance(value, str) else value
+
+
 def _digests(value: Any) -> Any:
+    """``value`` with each recipe in it replaced by its digest."""
     if isinstance(value, tuple):
         return [_digests(item) for item in value]
     return digest(value) if dataclasses.is_dataclass(value) else value
@@ -92,13 +96,11 @@ def sha256(text: str) -> str:
 
 def digest(value: Any) -> str:
     """The recipe's name in the store: the first 24 hex digits of its canonical JSON's SHA-256."""
-    known: dict[str, Any] = getattr(value, "__dict__", {})
-    if (
-        _DIGEST not in known
-    ):  # kept with the frozen value, as recipes that build upon others ask for it again and again
-        known[_DIGEST] = sha256(f"{SCHEMA}:{canonical(value)}")[:24]
-    found: str = known[_DIGEST]
-    return found
+    # Cached on the frozen instance: a recipe that builds upon others asks for theirs many times.
+    attributes: dict[str, Any] = getattr(value, "__dict__", {})
+    if _DIGEST not in attributes:
+        attributes[_DIGEST] = sha256(f"{SCHEMA}:{canonical(value)}")[:24]
+    return str(attributes[_DIGEST])
 
 
 Changed = TypeVar("Changed")
@@ -109,40 +111,59 @@ _TRUTHS = {
 
 
 def changed(recipe: Changed, settings: Iterable[str], option: str, between: str = ",") -> Changed:
-    r"""``recipe`` with ``name=value`` settings, each of the sort of the field's default.
+    r"""``recipe`` with ``NAME=VALUE`` settings. Each value gets the type of the field's default.
 
-    ``between`` separates the items of a list; ``\n`` in a text is a newline. ``option`` is named in
-    messages.
+    ``between`` separates the items of a list; ``\n`` in a text is a newline. ``option`` is the
+    command-line option that messages name.
 
     Raises:
-        RecipeError: a name is unknown, a value is of another sort, or the recipe refuses it.
+        RecipeError: a name is unknown, a value has the wrong type, or the recipe refuses it.
     """
-    # a dataclass
-    known = {field.name: field.default for field in fields(recipe)}  # type: ignore[arg-type]
+    # Both calls need a dataclass, which the type variable cannot say.
+    defaults = {field.name: field.default for field in fields(recipe)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
-        if not equals or name not in known:
+        if not equals or name not in defaults:
             raise RecipeError(
-                f"{option} {setting}: write NAME=VALUE with NAME of {', '.join(known)}"
+                f"{option} {setting}: write NAME=VALUE with NAME of {', '.join(defaults)}"
             )
         try:
-            values[name] = _read(text, known[name], between)
+            values[name] = _parsed(text, defaults[name], between)
         except ValueError as error:
             raise RecipeError(f"{option} {setting}: {name} is {error}") from None
-    made: Changed = replace(recipe, **values)  # type: ignore[type-var]  # a dataclass
-    return made
+    result: Changed = replace(recipe, **values)  # type: ignore[type-var]
+    return result
 
 
-def _read(text: str, like: Any, between: str) -> Any:
-    """Raises ValueError, saying what is wanted."""
-    if isinstance(like, tuple):
+def _parsed(text: str, default: Any, between: str) -> Any:
+    """``text`` as a value of the type of ``default``. Raises ValueError with what is expected."""
+    if isinstance(default, tuple):
         return tuple(item.replace("\\n", "\n") for item in text.split(between)) if text else ()
-    if isinstance(like, bool):
-        return _TRUTHS.get(text.lower(), text)  # some fields take a word, too; the recipe checks it
-    if isinstance(like, str):
+    if isinstance(default, bool):
+        # Some such fields also take a word ("never"), so other text passes; the recipe checks it.
+        return _TRUTHS.get(text.lower(), text)
+    if isinstance(default, str):
         return text.replace("\\n", "\n")
     try:
-        return type(like)(text)
+        return type(default)(text)
     except ValueError:
-        raise ValueError(f"a number such as {like}") from None
+        raise ValueError(f"a number such as {default}") from None
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    """Raise RecipeError where ``value`` of the field ``name`` is below ``least``."""
+    if value < least:
+        raise RecipeError(f"{name} is {value}: it must be at least {least}")
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise RecipeError where ``value`` of the field ``name`` is not among ``known``."""
+    if value not in known:
+        raise RecipeError(f"{name} {value!r} is unknown: choose one of {', '.join(known)}")
+
+
+def true_or_false(name: str, value: object) -> None:
+    """Raise RecipeError where ``value`` of the field ``name`` is no bool."""
+    if not isinstance(value, bool):
+        raise RecipeError(f"{name} is {value!r}: choose true or false")

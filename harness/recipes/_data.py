@@ -10,8 +10,10 @@ from harness.recipes._canonical import NOT_IN_DIGEST, UNLESS_DEFAULT, canonical,
 
 @dataclass(frozen=True)
 class Sample:
-    """One training text. ``completion`` bears the loss; ``prompt`` does so only with
-    ``loss_on="all"``."""
+    """One training text: an optional ``prompt``, then its ``completion``.
+
+    The completion always bears loss. The prompt bears loss only with ``loss_on="all"``.
+    """
 
     completion: str
     prompt: str = ""
@@ -21,8 +23,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training text by name and content; two names for one content are two cells, one
-    artefact."""
+    """A training text by name and content.
+
+    Two names for the same content give two cells of a grid, but one artefact.
+    """
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
@@ -30,7 +34,7 @@ class Dataset:
 
     @classmethod
     def of(cls, name: str, samples: tuple[Sample, ...]) -> Dataset:
-        """Address ``samples`` by content. Raises DataError when there is nothing to train on."""
+        """Address ``samples`` by content. Raises DataError when there is no text to train on."""
         if not any((s.prompt + s.completion).strip() for s in samples):
             raise DataError(f"dataset {name!r} is empty: give it at least one line of text")
         return cls(content=sha256(canonical(samples)), name=name, samples=samples)
@@ -47,22 +51,24 @@ class Probe:
     ``locality_*``."""
     fact: str
     prompt: str
-    """The whole text that the model continues, format and all."""
+    """The whole text that the model continues, with its format."""
     accepted: tuple[str, ...]
     """Each item is one right answer; a list of names in one answer is joined by ``"; "``."""
     family: str = field(default="", metadata=UNLESS_DEFAULT)
-    """Of its wording: ``near`` (a cousin of trained wordings), or a family that no training text
-    has; empty: none."""
+    """The family of its wording, or empty.
+
+    ``near`` is close to wordings in the training text; any other family has none there.
+    """
 
 
 def is_locality(kind: str) -> bool:
-    """Whether probes of ``kind`` ask about facts that nothing was trained on."""
+    """Whether probes of ``kind`` ask about facts that are in no training text."""
     return kind.startswith("locality")
 
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """Probes by content."""
+    """Probes, addressed by content."""
 
     content: str
     name: str = field(metadata=NOT_IN_DIGEST)
@@ -70,7 +76,7 @@ class ProbeSet:
 
     @classmethod
     def of(cls, name: str, probes: tuple[Probe, ...]) -> ProbeSet:
-        """Address ``probes`` by content. Raises DataError on none, or on a repeated id."""
+        """Address ``probes`` by content. Raises DataError on no probe or a repeated id."""
         if not probes:
             raise DataError(f"probe set {name!r} is empty: give it at least one question")
         ids = [p.id for p in probes]

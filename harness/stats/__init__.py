@@ -1,4 +1,4 @@
-"""Intervals for shares and means, paired tests, what they can find, and graders that err."""
+"""Intervals, paired tests and their power, agreement, and correction for grading errors."""
 
 from harness.stats._agreement import ErrorRates, kappa, rogan_gladen
 from harness.stats._intervals import (

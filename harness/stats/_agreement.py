@@ -1,4 +1,4 @@
-"""Shares as a grader saw them, corrected for what it gets wrong."""
+"""How well two graders agree, and shares corrected for a grader's error rates."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ def kappa(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Cohen's kappa (1960) of two graders' verdicts, with the percentile interval over whole
-    clusters.
+    """Cohen's kappa (1960) of two graders' verdicts, with a percentile interval over clusters.
 
-    0 where it is not defined, as both always say one and the same. Where no verdict differs, no
-    resample does either, which is no proof: then the lower end is the kappa of Wilson's lower end
-    for so many clusters. Raises ValueError on no verdicts, or lengths that differ.
+    Kappa is undefined where both graders always give the same single verdict; it is 0 here then.
+    Where no verdict differs, no resample differs either, which would look like certainty. There
+    the lower end is the kappa at Wilson's lower end for that many clusters.
+
+    Raises ValueError on no verdicts, or lengths that differ.
     """
     counts = _counts(first, second, clusters)
     total = counts.sum(axis=0)
     estimate = float(_kappa(total[None])[0])
     if total[1] + total[2] == 0:
-        agreed, chance = wilson(len(counts), len(counts), confidence).low, _chance(total[None])[0]
+        agreed = wilson(len(counts), len(counts), confidence).low
+        chance = _chance(total[None])[0]
         low = (agreed - chance) / (1 - chance) if chance < 1 else 0.0
         return Interval(estimate, min(estimate, float(low)), estimate)
     if len(counts) == 1:
         return Interval(estimate, -1.0, 1.0)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (resamples, len(counts)))
+    draws = np.random.default_rng(seed).integers(0, len(counts), (resamples, len(counts)))
     tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(_kappa(counts[drawn].sum(axis=1)), [tail, 100 - tail])
+    low, high = np.percentile(_kappa(counts[draws].sum(axis=1)), [tail, 100 - tail])
     return Interval(estimate, min(estimate, float(low)), max(estimate, float(high)))
 
 
 def _counts(
     first: Sequence[bool], second: Sequence[bool], clusters: Sequence[Hashable]
 ) -> npt.NDArray[np.float64]:
-    """A row a cluster: both, only the first, only the second, neither."""
+    """One row for each cluster: answers accepted by both, first only, second only, neither."""
     if not first or not len(first) == len(second) == len(clusters):
         raise ValueError(
             f"{len(first)} and {len(second)} verdicts in {len(clusters)} clusters: need as many of"
@@ -57,43 +59,46 @@ def _counts(
 
 
 def _chance(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Share on which graders agree that know nothing of each other; ``counts`` has the shape (n,
-    4)."""
+    """Agreement of independent graders with the same rates; ``counts`` has the shape (n, 4)."""
     n = counts.sum(axis=1)
-    first, second = counts[:, 0] + counts[:, 1], counts[:, 0] + counts[:, 2]
-    found: npt.NDArray[np.float64] = (first * second + (n - first) * (n - second)) / n**2
-    return found
+    first = counts[:, 0] + counts[:, 1]
+    second = counts[:, 0] + counts[:, 2]
+    agreement: npt.NDArray[np.float64] = (first * second + (n - first) * (n - second)) / n**2
+    return agreement
 
 
 def _kappa(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Kappa of each row of ``counts``, which has the shape (n, 4)."""
     chance = _chance(counts)
     agreed = (counts[:, 0] + counts[:, 3]) / counts.sum(axis=1)
+    # np.where computes both branches: without this, it would divide by 0 where chance is 1.
     room = np.where(chance < 1, 1 - chance, 1)
     return np.where(chance < 1, (agreed - chance) / room, 0.0)
 
 
 class ErrorRates(NamedTuple):
-    """How often a grader was right about answers whose truth is known."""
+    """How often a grader was right about labelled answers."""
 
     sensitivity: float
     """Share of the right answers that it accepts."""
     specificity: float
     """Share of the wrong answers that it rejects."""
     right: int | None = None
-    """How many right answers it was shown; None: ``sensitivity`` is known exactly."""
+    """Number of right answers in the calibration; None: ``sensitivity`` is known exactly."""
     wrong: int | None = None
-    """How many wrong answers it was shown; None: ``specificity`` is known exactly."""
+    """Number of wrong answers in the calibration; None: ``specificity`` is known exactly."""
 
 
 def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) -> Interval:
     """The true share behind the ``share`` of answers that a grader accepts (Rogan & Gladen 1978).
 
-    ``(share + specificity - 1) / (sensitivity + specificity - 1)``, kept within [0, 1], as are the
-    ends of the interval. What the calibration itself leaves open is added in squares, as in MOVER
-    (Zou & Donner 2008), each error rate with one success and one failure added (Lang & Reiczigel
-    2014), so that no error seen is not taken for none. A share that the error rates do not explain,
-    estimated far outside, leaves the more open the less the grader knows, and never less than the
-    share itself did.
+    ``(share + specificity - 1) / (sensitivity + specificity - 1)``, limited to [0, 1]; so are the
+    ends of the interval. The uncertainty of the calibration is added in squares, as in MOVER (Zou
+    & Donner 2008). Each error rate gets one more success and one more failure (Lang & Reiczigel
+    2014): otherwise a calibration without errors would count as proof that there are none.
+
+    The error rates may not explain a share, and the estimate then lies far outside [0, 1]. The
+    interval is then wider for a weaker grader, and never narrower than that of ``share``.
 
     Raises:
         ValueError: the grader is no better than chance: sensitivity + specificity <= 1.
@@ -104,21 +109,27 @@ def rogan_gladen(share: Interval, grader: ErrorRates, confidence: float = 0.95) 
     if skill <= 0:
         raise ValueError(
             f"sensitivity {grader.sensitivity} and specificity {grader.specificity}: the grader"
-            " knows nothing"
+            " is no better than chance, use another"
         )
     estimate, low, high = ((value + grader.specificity - 1) / skill for value in share)
-    accepts, rejects = (
-        _variance(grader.sensitivity, grader.right),
-        _variance(grader.specificity, grader.wrong),
+    right = _variance(grader.sensitivity, grader.right)
+    wrong = _variance(grader.specificity, grader.wrong)
+    variance = (estimate**2 * right + (1 - estimate) ** 2 * wrong) / skill**2
+    squared = float(norm.ppf((1 + confidence) / 2)) ** 2 * variance
+    below = ((estimate - low) ** 2 + squared) ** 0.5
+    above = ((high - estimate) ** 2 + squared) ** 0.5
+    low = _clip(estimate - below)
+    high = _clip(estimate + above)
+    width = share.high - share.low
+    return Interval(
+        _clip(estimate),
+        min(low, max(0.0, high - width)),
+        max(high, min(1.0, low + width)),
     )
-    open_ = (estimate**2 * accepts + (1 - estimate) ** 2 * rejects) / skill**2
-    room = float(norm.ppf((1 + confidence) / 2)) ** 2 * open_
-    below, above = ((estimate - low) ** 2 + room) ** 0.5, ((high - estimate) ** 2 + room) ** 0.5
-    own, low, high = share.high - share.low, _clip(estimate - below), _clip(estimate + above)
-    return Interval(_clip(estimate), min(low, max(0.0, high - own)), max(high, min(1.0, low + own)))
 
 
 def _variance(rate: float, trials: int | None) -> float:
+    """Variance of an estimated rate, with one success and one failure added; 0 if known exactly."""
     if trials is None:
         return 0.0
     shrunk = (rate * trials + 1) / (trials + 2)

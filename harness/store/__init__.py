@@ -1,8 +1,8 @@
-"""Where made things live: content-addressed, locked, atomic, verified."""
+"""The artefact store: content-addressed, locked, written atomically, verified when read."""
 
 from harness.store._manifest import Journal, Manifest
-from harness.store._store import Artefact, Build, Store, StoredArtefact
-from harness.store._upkeep import Choice, choose, needs
+from harness.store._store import Artefact, Build, Store
+from harness.store._upkeep import Choice, StoredArtefact, choose, needs
 
 __all__ = [
     "Artefact",

@@ -1,5 +1,4 @@
-"""What is written beside an artefact: its recipe, where it came from, what it cost, and its files'
-digests."""
+"""Files beside an artefact: the manifest of its build, and the journal of an unfinished one."""
 
 from __future__ import annotations
 
@@ -10,49 +9,6 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-
-class Journal(MutableMapping[str, list[str]]):
-    """Texts by prompt, each on disk as soon as it is there; what a crash cut off is not
-    read again."""
-
-    def __init__(self, path: Path) -> None:
-        """One process at a time: the store's lock on the artefact is held meanwhile."""
-        self.path = path
-        self._held: dict[str, list[str]] = {}
-        whole = 0
-        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
-            try:
-                prompt, texts = json.loads(line)
-            except ValueError:
-                break
-            self._held[prompt] = texts
-            whole += len(line)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = path.open("ab")
-        self._stream.truncate(whole)
-
-    def __setitem__(self, prompt: str, texts: list[str]) -> None:
-        self._held[prompt] = texts
-        self._stream.write(json.dumps([prompt, texts]).encode() + b"\n")
-        self._stream.flush()
-
-    def __getitem__(self, prompt: str) -> list[str]:
-        return self._held[prompt]
-
-    def __delitem__(self, prompt: str) -> None:
-        raise TypeError("a journal is only added to")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._held)
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def close(self) -> None:
-        """It stays on disk, for a rerun."""
-        self._stream.close()
-
 
 NAME = "manifest.json"
 LIBRARIES = ("torch", "transformers", "peft", "lora-memory-harness")
@@ -72,7 +28,7 @@ class Manifest:
     seconds: float
     bytes: int
     facts: dict[str, Any]
-    """What the builder returned: JSON values only."""
+    """The builder's result: JSON values only."""
 
     def write(self, folder: Path) -> None:
         """Write as JSON into ``folder``."""
@@ -82,14 +38,17 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read from ``folder``. Raises OSError, ValueError or TypeError when it is missing or not a
-        manifest."""
+        """Read from ``folder``.
+
+        Raises:
+            OSError, ValueError, TypeError, KeyError: the file is missing or is no manifest.
+        """
         values = json.loads((folder / NAME).read_text(encoding="utf-8"))
         return cls(**{**values, "parents": tuple(values["parents"])})
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Hex SHA-256 of each file below ``folder`` but the manifest, by POSIX relative path."""
+    """Hex SHA-256 of each file below ``folder`` except the manifest, by POSIX relative path."""
     files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / NAME)
     return {p.relative_to(folder).as_posix(): _sha256(p) for p in files}
 
@@ -100,8 +59,52 @@ def total_bytes(folder: Path, files: Mapping[str, str]) -> int:
 
 
 def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries that decide results, without importing them."""
+    """Installed versions of the libraries that affect results, without an import."""
     return {name: version for name in LIBRARIES if (version := _version(name))}
+
+
+class Journal(MutableMapping[str, list[str]]):
+    """Generated texts by prompt, for a build that a crash may interrupt.
+
+    Each entry is written to disk at once. A last line that a crash cut off is dropped.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or make ``path``. Only the holder of the artefact's lock may do so."""
+        self.path = path
+        self._texts: dict[str, list[str]] = {}
+        complete = 0  # bytes of all complete lines
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+            try:
+                prompt, texts = json.loads(line)
+            except ValueError:
+                break
+            self._texts[prompt] = texts
+            complete += len(line)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("ab")
+        self._stream.truncate(complete)
+
+    def __setitem__(self, prompt: str, texts: list[str]) -> None:
+        self._texts[prompt] = texts
+        self._stream.write(json.dumps([prompt, texts]).encode() + b"\n")
+        self._stream.flush()
+
+    def __getitem__(self, prompt: str) -> list[str]:
+        return self._texts[prompt]
+
+    def __delitem__(self, prompt: str) -> None:
+        raise TypeError("a journal is append-only")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def close(self) -> None:
+        """Close the file, which stays on disk for the next attempt."""
+        self._stream.close()
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Content-addressed artefacts: built once, published whole, verified when loaded."""
+"""The store of artefacts: built once, published by one rename, verified when read."""
 
 from __future__ import annotations
 
@@ -20,112 +20,112 @@ from harness.errors import StoreError
 from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
 from harness.store._manifest import Journal, Manifest, file_digests, library_versions, total_bytes
+from harness.store._upkeep import UNREADABLE, StoredArtefact
 
 log = logging.getLogger(__name__)
 
-_OWN = ("locks", "tmp", "aside")
+_FOLDERS = ("locks", "tmp", "aside")
 _PARTIAL = "partial"
-_NO_KINDS = (*_OWN, _PARTIAL)
-_DIGEST = re.compile("[0-9a-f]{24}")
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-)  # what reading an artefact raises that is not whole
+_NO_KINDS = (*_FOLDERS, _PARTIAL)
+_DIGEST_LENGTH = 24
+_DIGEST = re.compile(f"[0-9a-f]{{{_DIGEST_LENGTH}}}")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 Build = Callable[[Path], dict[str, Any]]
-"""Writes an artefact's files into the empty folder it is given; returns JSON-ready
-facts about it."""
+"""Writes an artefact's files into an empty folder, and returns JSON-ready facts about it."""
 
 
 class Artefact(NamedTuple):
-    """A folder of built files, and the record of how they came about."""
+    """A folder of built files, and the record of the build."""
 
     path: Path
     manifest: Manifest
 
 
-class StoredArtefact(NamedTuple):
-    """What lies in the store under one digest, whole or not."""
-
-    path: Path
-    manifest: Manifest | None
-    """None where it cannot be read."""
-    built: float
-    """When, in seconds since the epoch."""
-    used: float
-    """When a session last asked for it."""
-
-
 class Store:
     """Artefacts below ``root``, safe for several processes, crashes and Ctrl-C.
 
-    Raises StoreError, in one line, when ``root`` cannot be written or is full.
+    An artefact is built in a temporary folder under the lock of its digest, then published by one
+    rename. Raises StoreError, in one line, when ``root`` cannot be written or is full.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.meanwhile: Callable[[], bool] = lambda: False
-        """What to do while another process builds what is asked for here; says whether there was
-        anything to do."""
+        """Called while another process builds the requested artefact; returns whether it found
+        any work to do."""
         self._waits = True
         self._verified: set[str] = set()
         try:
             with self._disk():
-                for name in _OWN:
+                for name in _FOLDERS:
                     (root / name).mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=root / "tmp").close()
-        except FileNotFoundError as error:  # what /proc says to a new folder
+        except FileNotFoundError as error:  # the error of a new folder below /proc
             raise StoreError(
                 f"store {root} cannot be made ({error.strerror}): choose another folder"
             ) from error
 
-    def get(self, recipe: Recipe, build: Build, parents: tuple[str, ...] = ()) -> Artefact:
-        """The artefact of ``recipe``, built by ``build`` unless a whole one is there.
-
-        Concurrent callers do ``meanwhile`` and wait for the first; whatever ``build`` raises leaves
-        the store as it was.
+    @classmethod
+    def existing(cls, root: Path) -> Store:
+        """The store at ``root``, for upkeep, which moves and removes folders.
 
         Raises:
-            Timeout: within ``unwaiting``, and somebody builds it at this moment.
+            StoreError: there is no store at ``root``.
         """
-        if (found := self.peek(recipe)) is not None:
-            return found
-        with self._lock(digest(recipe)):
-            return self._read_or_set_aside(self._folder(recipe)) or self._make(
-                recipe, build, parents
+        if not all((root / name).is_dir() for name in _FOLDERS):
+            raise StoreError(
+                f"no store at {root}: give the folder that a session was given as --store"
             )
+        return cls(root)
+
+    def get(self, recipe: Recipe, build: Build, parents: tuple[str, ...] = ()) -> Artefact:
+        """The artefact of ``recipe``, built by ``build`` unless an undamaged one is there.
+
+        If another process builds it, this one calls ``meanwhile`` and then waits. An exception in
+        ``build`` leaves the store unchanged.
+
+        Raises:
+            Timeout: within ``without_waiting``, when another process is building it.
+        """
+        if (artefact := self.peek(recipe)) is not None:
+            return artefact
+        with self._lock(digest(recipe)):
+            # Another process may have built it while this one waited for the lock.
+            artefact = self._read_or_set_aside(self._folder(recipe))
+            return artefact or self._build(recipe, build, parents)
 
     def peek(self, recipe: Recipe) -> Artefact | None:
-        """The artefact if it is there and whole; a damaged one is set aside, with one line in the
-        log.
+        """The artefact if it is there and undamaged; it is never built.
 
-        Where another process has it under its lock, that one sees to the damage.
+        A damaged one is set aside, with one line in the log, unless another process holds its
+        lock: then that process does so.
         """
         folder = self._folder(recipe)
         try:
             return self._read(folder)
-        except _DAMAGE:  # or another process was about to replace it
+        except UNREADABLE:  # or another process was about to replace it
             with suppress(Timeout), self._lock(folder.name, wait=False):
                 return self._read_or_set_aside(folder)
         return None
 
     @contextmanager
-    def unwaiting(self) -> Iterator[None]:
-        """Within, ``get`` raises Timeout where it would wait.
+    def without_waiting(self) -> Iterator[None]:
+        """Within this block, ``get`` raises Timeout where it would wait.
 
-        For who builds something else while it holds a lock: it must wait for nobody, as that one
-        may wait for the lock, and least of all for itself.
+        For a caller that builds something else while it holds a lock. It must not wait: the other
+        process may wait for that lock, and the caller itself may hold the one that it needs.
         """
-        before, self._waits = self._waits, False
+        before = self._waits
+        self._waits = False
         try:
             yield
         finally:
             self._waits = before
 
-    def busy(self, recipe: Recipe) -> bool:
-        """Whether somebody builds ``recipe`` at this moment."""
+    def being_built(self, recipe: Recipe) -> bool:
+        """Whether any process is building ``recipe`` now."""
         try:
             with self._lock(digest(recipe), wait=False):
                 return False
@@ -134,8 +134,7 @@ class Store:
 
     @contextmanager
     def journal(self, recipe: Recipe) -> Iterator[Journal]:
-        """What builds of ``recipe`` that failed in the middle were told; to be used while it is
-        built."""
+        """Texts that unfinished builds of ``recipe`` generated; use it inside ``build``."""
         with self._disk():
             journal = Journal(self.root / _PARTIAL / digest(recipe) / "journal.jsonl")
             try:
@@ -143,33 +142,27 @@ class Store:
             finally:
                 journal.close()
 
-    def forget(self, recipe: Recipe) -> None:
-        """Remove the journal of ``recipe``, which is built now."""
+    def remove_journal(self, recipe: Recipe) -> None:
+        """Remove the journal of ``recipe`` after its build."""
         shutil.rmtree(self.root / _PARTIAL / digest(recipe), ignore_errors=True)
 
-    @classmethod
-    def existing(cls, root: Path) -> Store:
-        """The store at ``root``. Raises StoreError where none is: upkeep moves and
-        removes folders."""
-        if not all((root / name).is_dir() for name in _OWN):
-            raise StoreError(
-                f"no store at {root}: give the folder that a session was given as --store"
-            )
-        return cls(root)
+    def artefacts(self) -> list[StoredArtefact]:
+        """All published artefacts, by kind and then by digest.
 
-    def kept(self) -> list[StoredArtefact]:
-        """Everything that was published, by kind and then by digest; none of it is verified, nor
-        counts as used."""
+        This neither verifies them nor counts as a use.
+        """
         folders = (
-            p
-            for p in sorted(self.root.glob("*/*"))
-            if p.parent.name not in _NO_KINDS and p.is_dir()
+            path
+            for path in sorted(self.root.glob("*/*"))
+            if path.parent.name not in _NO_KINDS and path.is_dir() and _DIGEST.fullmatch(path.name)
         )
-        return [found for p in folders if _DIGEST.fullmatch(p.name) and (found := _kept(p))]
+        return [artefact for path in folders if (artefact := StoredArtefact.at(path))]
 
     def scraps(self) -> list[Path]:
-        """Damaged artefacts that were set aside, and what failed builds (and builds at work) have
-        written so far."""
+        """Folders of damaged artefacts that were set aside, and of unfinished builds.
+
+        Builds that are still running are among them; ``remove`` leaves those alone.
+        """
         return sorted(
             path
             for name in ("aside", "tmp", _PARTIAL)
@@ -177,30 +170,35 @@ class Store:
             if path.is_dir()
         )
 
-    def damage(self, kept: StoredArtefact) -> str:
-        """What is wrong with an artefact's files, now set aside; empty where nothing is, or where
-        it is gone.
+    def verify(self, artefact: StoredArtefact) -> str:
+        """Check the files of an artefact, and set a damaged one aside.
+
+        Returns what is wrong with it; empty where nothing is, or where it is gone.
 
         Raises:
             Timeout: another process holds its lock.
         """
-        with self._lock(kept.path.name, wait=False):
-            self._verified.discard(kept.path.name)
+        folder = artefact.path
+        with self._lock(folder.name, wait=False):
+            self._verified.discard(folder.name)
             try:
-                self._check(kept.path)
-            except _DAMAGE as damage:
-                return _in_words(damage) if self._set_aside(kept.path, damage) else ""
+                self._check(folder)
+            except UNREADABLE as damage:
+                return _in_words(damage) if self._set_aside(folder, damage) else ""
         return ""
 
     def remove(self, folder: Path) -> bool:
-        """Remove one of ``kept()`` or ``scraps()``; False where another process has it under its
-        lock."""
+        """Remove a folder of ``artefacts()`` or ``scraps()``.
+
+        Returns False where another process holds its lock.
+        """
+        name = folder.name[:_DIGEST_LENGTH]  # scraps have a suffix
         try:
-            with self._lock(folder.name[:24], wait=False), self._disk():
+            with self._lock(name, wait=False), self._disk():
                 gone = folder
                 if folder.parent.parent == self.root and folder.parent.name not in _NO_KINDS:
-                    # By one rename, so that nobody meets half an artefact; what a crash leaves is a
-                    # scrap.
+                    # First one rename, so that no process sees half an artefact. After a crash
+                    # the rest is a scrap.
                     gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "tmp"))
                     with suppress(FileNotFoundError):
                         folder.rename(gone / folder.name)
@@ -210,7 +208,7 @@ class Store:
             return False
         return True
 
-    def _make(self, recipe: Recipe, build: Build, parents: tuple[str, ...]) -> Artefact:
+    def _build(self, recipe: Recipe, build: Build, parents: tuple[str, ...]) -> Artefact:
         self._sweep(digest(recipe))
         with self._disk(), self._private_folder(recipe) as folder:
             started = time.perf_counter()
@@ -245,11 +243,14 @@ class Store:
             facts=facts,
         )
         manifest.write(folder)
+        # All must be on disk before the rename: a rename can survive a power cut that the files
+        # do not.
         for path in [*folder.rglob("*"), folder]:
             _sync(path)
         return manifest
 
     def _check(self, folder: Path) -> Manifest:
+        """Raises one of ``UNREADABLE``; hashes files only once in this process."""
         manifest = Manifest.read(folder)
         if manifest.digest in self._verified:
             return manifest
@@ -259,24 +260,23 @@ class Store:
         return manifest
 
     def _read(self, folder: Path) -> Artefact | None:
-        """None where there is none. Raises one of ``_DAMAGE``."""
+        """None where there is no folder. Raises one of ``UNREADABLE``."""
         if not folder.exists():
             return None
-        found = Artefact(folder, self._check(folder))
+        artefact = Artefact(folder, self._check(folder))
         _touch(folder)
-        return found
+        return artefact
 
     def _read_or_set_aside(self, folder: Path) -> Artefact | None:
-        """None where there is none that is whole; its lock is held, so nobody else is at it."""
+        """None where there is no undamaged one. The caller holds its lock."""
         try:
             return self._read(folder)
-        except _DAMAGE as damage:
+        except UNREADABLE as damage:
             self._set_aside(folder, damage)
             return None
 
     def _set_aside(self, folder: Path, damage: Exception) -> bool:
-        """Its lock is held. False where it is gone, as whoever removed it did not ask
-        for the lock."""
+        """The caller holds the lock. False where a user removed the folder without the lock."""
         with self._disk():
             aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "aside"))
             try:
@@ -293,9 +293,9 @@ class Store:
         return True
 
     def _sweep(self, name: str) -> None:
-        """Remove what a killed build left; the digest's lock is held, so nobody else is at it."""
-        for left in (self.root / "tmp").glob(f"{name}-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        """Remove the files of killed builds. The caller holds the digest's lock."""
+        for leftover in (self.root / "tmp").glob(f"{name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     @contextmanager
     def _private_folder(self, recipe: Recipe) -> Iterator[Path]:
@@ -307,20 +307,22 @@ class Store:
 
     @contextmanager
     def _lock(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Where another process has it, does ``meanwhile`` and then waits; without ``wait``, raises
-        Timeout.
+        """Hold the lock ``name``. Where another process has it, call ``meanwhile``, then wait.
 
-        So it does within ``unwaiting``.
+        Raises:
+            Timeout: another process has it, and either ``wait`` is False or this is within
+                ``without_waiting``.
         """
         with self._disk():
-            lock, patience = FileLock(self.root / "locks" / name), 0
+            lock = FileLock(self.root / "locks" / name)
+            timeout = 0  # seconds; -1 waits for ever
             while not lock.is_locked:
                 try:
-                    lock.acquire(timeout=patience)
+                    lock.acquire(timeout=timeout)
                 except Timeout:
                     if not (wait and self._waits):
                         raise
-                    patience = 0 if self.meanwhile() else -1
+                    timeout = 0 if self.meanwhile() else -1
         try:
             yield
         finally:
@@ -328,59 +330,40 @@ class Store:
 
     @contextmanager
     def _disk(self) -> Iterator[None]:
+        """Turn errors of a full or read-only disk into StoreError."""
         try:
             yield
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                mend = "is full: free space, or choose another folder"
-            elif error.errno in (
-                errno.EACCES,
-                errno.EPERM,
-                errno.EROFS,
-                errno.ENOTDIR,
-                errno.EEXIST,
-            ):
-                mend = f"cannot be written ({error.strerror}): choose another folder"
+            if error.errno in _FULL:
+                remedy = "is full: free space, or choose another folder"
+            elif error.errno in _NOT_WRITABLE:
+                remedy = f"cannot be written ({error.strerror}): choose another folder"
             else:
                 raise
-            raise StoreError(f"store {self.root} {mend}") from error
+            raise StoreError(f"store {self.root} {remedy}") from error
 
     def _folder(self, recipe: Recipe) -> Path:
         return self.root / type(recipe).__name__.lower() / digest(recipe)
 
 
-def _kept(folder: Path) -> StoredArtefact | None:
-    """None where it was removed meanwhile."""
-    try:
-        manifest = Manifest.read(folder)
-    except (OSError, ValueError, TypeError, KeyError):
-        manifest = None
-    try:
-        used = folder.stat().st_mtime
-        written = folder / "manifest.json"
-        return StoredArtefact(
-            folder, manifest, written.stat().st_mtime if written.exists() else used, used
-        )
-    except FileNotFoundError:
-        return None
-
-
 def _touch(folder: Path) -> None:
-    """Note the use in the folder's own time, by which pruning goes; a store may well be
-    read-only."""
+    """Record the use as the folder's modification time, which pruning reads.
+
+    On a read-only store this fails without harm.
+    """
     with suppress(OSError):
         os.utime(folder)
 
 
 def _in_words(damage: Exception) -> str:
-    return (
-        str(damage)
-        if type(damage) is ValueError
-        else f"its manifest cannot be read ({type(damage).__name__})"
-    )
+    # A subclass of ValueError comes from the JSON parser; ValueError itself is raised by _check.
+    if type(damage) is ValueError:
+        return str(damage)
+    return f"its manifest cannot be read ({type(damage).__name__})"
 
 
 def _sync(path: Path) -> None:
+    """Force a file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

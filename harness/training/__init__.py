@@ -1,7 +1,7 @@
 """Training of LoRA adapters with PEFT."""
 
 from harness.training._adapted import PriorAdapters
-from harness.training._checks import OnStep, Progress, forecast, read_log
+from harness.training._progress import OnStep, Progress, forecast, read_log
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 

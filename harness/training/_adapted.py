@@ -1,4 +1,4 @@
-"""The adapter that is trained, on a base that may bear others."""
+"""The adapter that is trained: which layers it changes, its start, and the adapters below it."""
 
 from __future__ import annotations
 
@@ -7,39 +7,123 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.errors import ModelError
+from harness.errors import ModelError, RecipeError
 from harness.models.adapters import tensors
 from harness.models.loading import Loaded, borrowed
 from harness.models.pristine import Pristine
 from harness.models.stack import put_on, read, switch_on
-from harness.recipes import Training
+from harness.recipes import ALL_LINEAR, ATTENTION, MLP, Training
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
+
+
+def targets(loaded: Loaded, training: Training) -> tuple[str, ...]:
+    """Names of the linear layers of the model that get an adapter.
+
+    ``all-linear`` is every linear layer except the output head, as in PEFT. The default has the
+    names of Llama; on a model that lacks one of them, it means ``all-linear``.
+    """
+    if training.target_modules not in ((ALL_LINEAR,), ATTENTION + MLP):
+        return training.target_modules
+    layers = linears(loaded.model)
+    ends = set(map(_last_part, layers))
+    if training.target_modules != (ALL_LINEAR,) and ends.issuperset(training.target_modules):
+        return training.target_modules
+    head = loaded.model.get_output_embeddings()
+    body = [name for name in layers if loaded.model.get_submodule(name) is not head]
+    short = set(map(_last_part, body))
+    heads = set(map(_last_part, layers.keys() - set(body)))
+    # A short name that the head has too would adapt the head: then give full names.
+    return tuple(sorted(body if short & heads else short))
+
+
+def _last_part(name: str) -> str:
+    """Such as ``q_proj`` of ``model.layers.0.self_attn.q_proj``."""
+    return name.rpartition(".")[2]
+
+
+def check(loaded: Loaded, training: Training, names: tuple[str, ...]) -> None:
+    """Raise RecipeError where cutoff, target modules (``names``) or rank do not fit the model."""
+    if training.cutoff > loaded.context:
+        raise RecipeError(
+            f"cutoff is {training.cutoff}: {loaded.base.name} takes at most {loaded.context}"
+            " tokens, lower it"
+        )
+    layers = linears(loaded.model)
+    known = sorted(set(map(_last_part, layers)))
+    if not names:
+        raise RecipeError(
+            f"{loaded.base.name} has no linear layer but its head: no adapter can be trained on it"
+        )
+    for target in names:
+        matches = {
+            name: size
+            for name, size in layers.items()
+            if name == target or name.endswith("." + target)
+        }
+        if not matches:
+            raise RecipeError(
+                f"target module {target!r} is not in {loaded.base.name}:"
+                f" its linear layers are {', '.join(known)} ({ALL_LINEAR}: all but the head)"
+            )
+        name, limit = min(matches.items(), key=lambda match: match[1])
+        if training.rank > limit:
+            raise RecipeError(
+                f"rank is {training.rank}: {name} of {loaded.base.name} allows at most {limit},"
+                " lower it"
+            )
+
+
+def linears(model: PreTrainedModel) -> dict[str, int]:
+    """Linear layers by name, with the smaller of inputs and outputs, which limits the rank.
+
+    Quantised layers are found by their attributes. GPT-2's Conv1D has only its weight.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    layers: dict[str, int] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, Conv1D):
+            layers[name] = min(module.weight.shape)
+            continue
+        inputs = getattr(module, "in_features", None)
+        outputs = getattr(module, "out_features", None)
+        if isinstance(inputs, int) and isinstance(outputs, int):
+            layers[name] = min(inputs, outputs)
+    return layers
+
+
+def fused_experts(model: PreTrainedModel) -> bool:
+    """Whether experts are three-dimensional parameters; no adapter changes those."""
+    return any(
+        ".experts." in name and weight.dim() == 3 for name, weight in model.named_parameters()
+    )
 
 
 class PriorAdapters(NamedTuple):
-    """Folders of the adapters that one builds upon."""
+    """Folders of the adapters that a training builds upon."""
 
     init_from: Path | None = None
-    """Whose weights the training goes on from."""
+    """The adapter whose weights are the start."""
     frozen: Sequence[tuple[Path, float]] = ()
-    """What is on, frozen, while it is trained, each with its scale."""
+    """Adapters that are active but frozen during training, each with its scale."""
 
 
-NOTHING = PriorAdapters()
+NO_PRIOR = PriorAdapters()
 
 
 @contextmanager
 def adapted(
-    loaded: Loaded, training: Training, names: Sequence[str], prior: PriorAdapters = NOTHING
+    loaded: Loaded, training: Training, names: Sequence[str], prior: PriorAdapters = NO_PRIOR
 ) -> Iterator[PeftModel]:
-    """The model with the adapter ``default`` to be trained; taken off again afterwards. Raises
-    ModelError.
+    """The model with a new adapter ``default`` on the layers ``names``; removed afterwards.
 
-    ``names`` are those of the layers that get an adapter.
+    With ``init="contrastive"``, A is frozen, and the caller must still set it.
 
-    Where A begins is ``contrastive``, it is not to be trained, and still to be aimed.
+    Raises:
+        ModelError: an adapter in ``prior`` does not fit the model.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -60,18 +144,20 @@ def adapted(
         torch.manual_seed(training.seed)
         model: Any = get_peft_model(loaded.model, config)
         if prior.init_from:
-            _go_on(model, prior.init_from, loaded.base.name)
+            _load_weights(model, prior.init_from, loaded.base.name)
         if prior.frozen:
-            _lay_under(model, prior.frozen, loaded.base.name, pristine)
+            _add_frozen(model, prior.frozen, loaded.base.name, pristine)
         if training.init == "contrastive":
-            _keep_a(model)
+            _freeze_a(model)
         yield model
 
 
 @contextmanager
 def bare(model: PeftModel) -> Iterator[None]:
-    """Without adapters. PEFT would let all of their weights be trained afterwards, those that are
-    frozen too."""
+    """The model without its adapters, within this block.
+
+    Afterwards PEFT makes all adapter weights trainable, so the frozen ones are frozen again.
+    """
     trained = [p for p in model.parameters() if p.requires_grad]
     try:
         with model.disable_adapter():
@@ -83,8 +169,7 @@ def bare(model: PeftModel) -> Iterator[None]:
 
 
 def _transposed(loaded: Loaded, names: Sequence[str]) -> bool:
-    """Whether the layers hold inputs x outputs, as GPT-2's do; PEFT warns where it must
-    find out."""
+    """Whether weights are inputs x outputs, as in GPT-2's Conv1D; PEFT warns if it is not told."""
     from transformers.pytorch_utils import Conv1D
 
     ends = tuple("." + name for name in names)
@@ -95,39 +180,44 @@ def _transposed(loaded: Loaded, names: Sequence[str]) -> bool:
 
 
 def _layers(loaded: Loaded, training: Training) -> list[int] | None:
-    """Of the decoder, those that get an adapter; None where all do."""
+    """Indices of the decoder layers that get an adapter; None for all."""
     count = int(loaded.model.config.get_text_config().num_hidden_layers)
     first = round(training.skip_layers * count)
+    # The last layer always gets an adapter.
     return list(range(min(first, count - 1), count)) if first else None
 
 
-def _keep_a(model: PeftModel) -> None:
+def _freeze_a(model: PeftModel) -> None:
     for name, weight in model.named_parameters():
         if "lora_A.default" in name:
             weight.requires_grad_(False)
 
 
-def _go_on(model: Any, folder: Path, base: str) -> None:
-    """Give ``default`` the weights of ``folder``. Raises ModelError where some are missing or have
-    no place."""
+def _load_weights(model: Any, folder: Path, base: str) -> None:
+    """Give ``default`` the weights of ``folder``.
+
+    Raises:
+        ModelError: its layers are not those of ``default``.
+    """
     from peft import set_peft_model_state_dict
 
-    told = read(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
-    if told.unexpected_keys or any(".default." in key for key in told.missing_keys):
+    result = read(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
+    if result.unexpected_keys or any(".default." in key for key in result.missing_keys):
         raise ModelError(f"{folder} is no adapter for {base}: it adapts other layers")
 
 
-def _lay_under(
+def _add_frozen(
     model: Any, adapters: Sequence[tuple[Path, float]], base: str, pristine: Pristine
 ) -> None:
-    """Put frozen adapters on beside ``default``; their own dropout is for their own training."""
+    """Put frozen adapters on, beside ``default``."""
     import torch
     from peft.tuners.lora import LoraLayer
 
-    scales = {f"under{i}": scale for i, (_, scale) in enumerate(adapters)}
+    scales = {f"frozen{i}": scale for i, (_, scale) in enumerate(adapters)}
     for name, (folder, _) in zip(scales, adapters, strict=True):
         put_on(model, model.get_base_model(), name, folder, base, pristine)
     switch_on(model, {"default": 1.0, **scales})
+    # Their dropout belongs to their own training, and would add noise here.
     for module in model.modules():
         if isinstance(module, LoraLayer):
             for name in scales.keys() & module.lora_dropout.keys():

@@ -1,4 +1,4 @@
-"""The order of the windows."""
+"""Windows of a dataset, and their order in batches over the epochs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 class Window(NamedTuple):
-    """At most ``cutoff`` neighbouring tokens of one sample."""
+    """At most ``cutoff`` consecutive tokens of one sample."""
 
     ids: tuple[int, ...]
     start: int
-    """Index of the first token that bears loss: at least 1, as nothing foretells the
-    first token."""
+    """Index of the first token that bears loss: at least 1, as nothing predicts token 0."""
     replay: bool = False
 
 
@@ -33,23 +32,23 @@ def windows(
     Raises:
         DataError: no token of the whole dataset bears loss.
     """
-    found = [
-        w
+    result = [
+        window
         for ids, boundary in _encoded(dataset, tokenizer)
-        for w in _of_sample(ids, boundary, training, replay)
+        for window in _of_sample(ids, boundary, training, replay)
     ]
-    if not found:
+    if not result:
         raise DataError(
             f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}:"
             " give it longer texts"
         )
-    return found
+    return result
 
 
+# Cached, because all cells of a grid replay the same text.
 @lru_cache(maxsize=4)
 def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
-    """Token ids of each sample and how many are its prompt's; the cells of a grid replay one and
-    the same text."""
+    """The token ids of each sample, and how many of them are its prompt."""
     return [
         encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
         for sample in dataset.samples
@@ -58,21 +57,21 @@ def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple
 
 def _of_sample(ids: list[int], boundary: int, training: Training, replay: bool) -> Iterator[Window]:
     first = boundary if training.loss_on == "answers" else 0
-    for left in _lefts(len(ids), training.cutoff, training.overlap):
+    for left in _left_ends(len(ids), training.cutoff, training.overlap):
         part = tuple(ids[left : left + training.cutoff])
         start = max(1, first - left)
         if start < len(part):
             yield Window(part, start, replay)
 
 
-def _lefts(length: int, cutoff: int, overlap: int) -> range:
+def _left_ends(length: int, cutoff: int, overlap: int) -> range:
     """Left ends of the windows over ``length`` tokens; the last window reaches the end."""
     stride = cutoff - overlap
     return range(0, max(length - overlap, 1), stride)
 
 
 Batch = list[list[Window]]
-"""One optimiser step: micro-batches of windows of like length."""
+"""One optimiser step: micro-batches of windows of similar length."""
 
 
 def epochs(
@@ -84,7 +83,7 @@ def epochs(
         mixed = [*train, *_drawn(replay, round(training.replay * len(train)), rng)]
         rng.shuffle(mixed)
         for left in range(0, len(mixed), training.batch):
-            yield epoch, _cut(mixed[left : left + training.batch], training.micro_batch)
+            yield epoch, _micro_batches(mixed[left : left + training.batch], training.micro_batch)
 
 
 def steps(train: int, training: Training) -> int:
@@ -94,15 +93,14 @@ def steps(train: int, training: Training) -> int:
 
 
 def _drawn(replay: Sequence[Window], count: int, rng: random.Random) -> list[Window]:
-    """``count`` windows, each as often as any other, give or take one."""
+    """``count`` windows; each is drawn equally often, or once more than others."""
     drawn: list[Window] = []
     while replay and len(drawn) < count:
         drawn += rng.sample(replay, min(len(replay), count - len(drawn)))
     return drawn
 
 
-def _cut(batch: list[Window], micro: int) -> Batch:
-    """Micro-batches of like length, so that little is padding where each window has a row of its
-    own."""
+def _micro_batches(batch: list[Window], size: int) -> Batch:
+    """Micro-batches of similar length, which need little padding without packing."""
     ordered = sorted(batch, key=lambda w: len(w.ids))
-    return [ordered[left : left + micro] for left in range(0, len(ordered), micro)]
+    return [ordered[left : left + size] for left in range(0, len(ordered), size)]

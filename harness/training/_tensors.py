@@ -1,31 +1,35 @@
-"""The tensors of a micro-batch: windows in rows of one width."""
+"""The tensors of a micro-batch, in rows padded or packed, and the model's loss on them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from heapq import heapreplace
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.models.loading import Loaded
+from harness.training._adapted import bare
 from harness.training._batches import Window
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
 
 _WIDE = 1024
-"""Tokens of a row at which attention, which grows with their square, takes about as long as all
-else."""
+"""Tokens in a row at which attention takes about as long as the rest of the model.
+
+The time of attention grows with the square of the row's length.
+"""
 
 Row = list[Window]
-"""Windows that stand one after the other."""
+"""Windows one after the other."""
 
 
 class Tensors(NamedTuple):
-    """``rows`` x ``tokens``, padded on the right; the flat parts have one item a loss-bearing
-    position.
+    """A micro-batch. Rows are padded on the right, and rows of replayed windows come last.
 
-    The rows of replayed windows come last.
+    Flat tensors have one item for each position whose next token bears loss.
     """
 
     ids: torch.Tensor
@@ -34,83 +38,154 @@ class Tensors(NamedTuple):
     """int64, rows x tokens, 1 on text; None where no row is padded, or rows are packed."""
     positions: torch.Tensor | None
     """int64, rows x tokens, from 0 in each window; None where each has a row of its own."""
-    at: torch.Tensor
-    """int64, flat: indices into rows * tokens of the positions whose next token bears loss."""
+    indices: torch.Tensor
+    """int64, flat: the positions, as indices into rows * tokens."""
     targets: torch.Tensor
-    """int64, flat: those next tokens."""
-    told: tuple[int, int]
-    """How many rows, and how many loss-bearing positions, are not replayed."""
+    """int64, flat: their next tokens."""
+    split: tuple[int, int]
+    """Number of rows, and of flat items, before the first replayed one."""
 
     def replayed(self) -> Tensors:
         """The replayed rows alone."""
-        rows, flat = self.told
-        mask, positions = (
-            part if part is None else part[rows:] for part in (self.mask, self.positions)
+        rows, flat = self.split
+        return Tensors(
+            ids=self.ids[rows:],
+            mask=None if self.mask is None else self.mask[rows:],
+            positions=None if self.positions is None else self.positions[rows:],
+            indices=self.indices[flat:] - rows * self.ids.shape[1],
+            targets=self.targets[flat:],
+            split=(0, 0),
         )
-        at = self.at[flat:] - rows * self.ids.shape[1]
-        return Tensors(self.ids[rows:], mask, positions, at, self.targets[flat:], (0, 0))
 
 
 def tensors(
     windows: Sequence[Window], pad: int, device: torch.device, packed: bool = False
 ) -> Tensors:
-    """A row a window, padded to the longest; or ``packed``, several to a row, with a third less to
-    compute."""
+    """A row for each window, or ``packed``: several in a row, which computes a third less.
+
+    ``pad`` is the token id that fills up rows.
+    """
     import torch
 
-    told, replayed = ([w for w in windows if w.replay is replay] for replay in (False, True))
+    text = [w for w in windows if not w.replay]
+    replayed = [w for w in windows if w.replay]
     if packed:
-        (first, _), (last, _) = min(product(_packings(told), _packings(replayed)), key=_cost)
+        first, last = _best_packing(text, replayed)
     else:
-        first, last = [[w] for w in told], [[w] for w in replayed]
+        first = [[w] for w in text]
+        last = [[w] for w in replayed]
     rows = [*first, *last]
     width = max(map(_tokens, rows))
-    ids = torch.tensor(
-        [[i for w in row for i in w.ids] + [pad] * (width - _tokens(row)) for row in rows]
-    ).to(device)
-    at = torch.tensor([r * width + i for r, row in enumerate(rows) for i in _bearing(row)]).to(
-        device
-    )
+    ids = [[i for w in row for i in w.ids] + [pad] * (width - _tokens(row)) for row in rows]
+    indices = [number * width + i for number, row in enumerate(rows) for i in _predicting(row)]
     mask = positions = None
     if packed:
-        # transformers keeps apart what counts from 0 again, where there is no mask
-        positions = torch.tensor([_counted(row, width) for row in rows]).to(device)
+        # Without a mask, transformers keeps windows separate where positions restart at 0.
+        positions = torch.tensor([_positions(row, width) for row in rows]).to(device)
     elif any(_tokens(row) < width for row in rows):
-        mask = torch.tensor([[1] * _tokens(row) + [0] * (width - _tokens(row)) for row in rows]).to(
-            device
-        )
-    flat = sum(len(w.ids) - w.start for w in told)
-    return Tensors(ids, mask, positions, at, ids.view(-1)[at + 1], (len(first), flat))
+        masks = [[1] * _tokens(row) + [0] * (width - _tokens(row)) for row in rows]
+        mask = torch.tensor(masks).to(device)
+    id_tensor = torch.tensor(ids).to(device)
+    index_tensor = torch.tensor(indices).to(device)
+    return Tensors(
+        ids=id_tensor,
+        mask=mask,
+        positions=positions,
+        indices=index_tensor,
+        targets=id_tensor.view(-1)[index_tensor + 1],
+        split=(len(first), sum(len(w.ids) - w.start for w in text)),
+    )
 
 
 def keeps_apart(loaded: Loaded) -> bool:
-    """Whether the model answers to windows that share a row as it does to each alone: not all
-    models can."""
+    """Whether the model answers to packed windows as it does to each alone; not all models do.
+
+    One window is run alone, packed behind another, and behind it without a boundary. Packing works
+    where its logits are much nearer to those of the window alone.
+    """
     import torch
 
-    first, second = range(5, 13), range(9, 17)
+    first = range(5, 13)
+    second = range(9, 17)
     both = torch.tensor([[*first, *second]], device=loaded.device)
     positions = torch.tensor([[*range(8), *range(8)]], device=loaded.device)
     with torch.no_grad():
         alone = loaded.model(input_ids=both[:, 8:], use_cache=False).logits[0]
         mixed = loaded.model(input_ids=both, use_cache=False).logits[0, 8:]
         try:
-            packed = loaded.model(input_ids=both, position_ids=positions, use_cache=False).logits[
-                0, 8:
-            ]
-        except (TypeError, ValueError):  # it counts positions itself
+            output = loaded.model(input_ids=both, position_ids=positions, use_cache=False)
+        except (TypeError, ValueError):  # a model that counts positions itself
             return False
+    packed = output.logits[0, 8:]
     return bool((packed - alone).abs().max() < 0.1 * (mixed - alone).abs().max())
+
+
+def loss_of(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) -> torch.Tensor:
+    """Summed loss in nats: cross-entropy, and on replayed text ``kl`` * KL(base || adapted).
+
+    With a ``kl`` of 0, replayed text has plain cross-entropy too; it counts only where
+    ``replayed``. Infinite where all logits of each position are equal.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+    logits = logits_of(model, micro)
+    rows, flat = micro.split
+    # After an overflow, a norm can turn infinite activations into zeros, and so all logits into
+    # zeros: the loss would look like that of guessing.
+    if bool((logits == logits[:, :1]).all()):
+        return logits.sum() + math.inf
+    if not replayed:
+        return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum")
+    if not kl or rows == len(micro.ids):
+        return cross_entropy(logits, micro.targets, reduction="sum")
+    with torch.no_grad(), bare(model):
+        base = log_softmax(logits_of(model, micro.replayed()), -1)
+    divergence = kl_div(log_softmax(logits[flat:], -1), base, log_target=True, reduction="sum")
+    return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + kl * divergence
+
+
+def logits_of(model: PeftModel, micro: Tensors) -> torch.Tensor:
+    """float32, loss-bearing positions x vocabulary.
+
+    The head runs only on columns in which some row bears loss. Where answers are at the end of
+    their prompts, that saves a little time, and with a large vocabulary most of a step's memory.
+    """
+    width = micro.ids.shape[1]
+    columns, column = (micro.indices % width).unique(return_inverse=True)
+    inputs: dict[str, Any] = {
+        "input_ids": micro.ids,
+        "attention_mask": micro.mask,
+        "use_cache": False,
+    }
+    if micro.positions is not None:
+        inputs["position_ids"] = micro.positions
+    out: torch.Tensor = model(**inputs, logits_to_keep=columns).logits
+    if out.shape[1] == width:  # a model that ignores logits_to_keep, or all columns
+        return out.view(-1, out.shape[-1])[micro.indices].float()
+    return out[micro.indices // width, column].float()
 
 
 class _Packing(NamedTuple):
     rows: list[Row]
     width: int
-    """Tokens of the widest."""
+    """Tokens in the longest row."""
+
+
+def _best_packing(
+    text: Sequence[Window], replayed: Sequence[Window]
+) -> tuple[list[Row], list[Row]]:
+    """The rows of ``text`` and of ``replayed`` that together cost least."""
+    pairs = product(_packings(text), _packings(replayed))
+    (first, _), (last, _) = min(pairs, key=_cost)
+    return first, last
 
 
 def _packings(windows: Sequence[Window]) -> Iterator[_Packing]:
-    """In one row, in two and so on: the longest window first, each to the row that has least."""
+    """Packings in one row, in two, and so on.
+
+    Greedy: each window, the longest first, goes to the row with the fewest tokens.
+    """
     ordered = sorted(windows, key=lambda w: -len(w.ids))
     if not ordered:
         yield _Packing([], 0)
@@ -124,25 +199,27 @@ def _packings(windows: Sequence[Window]) -> Iterator[_Packing]:
         yield _Packing(rows, max(loads)[0])
 
 
-def _cost(packed: tuple[_Packing, _Packing]) -> float:
-    """Of rows that are as wide as the widest, in tokens."""
-    width = max(packing.width for packing in packed)
-    return sum(len(packing.rows) for packing in packed) * width * (1 + width / _WIDE)
+def _cost(packings: tuple[_Packing, _Packing]) -> float:
+    """Relative time of a forward pass, in tokens; all rows are padded to the longest."""
+    width = max(packing.width for packing in packings)
+    return sum(len(packing.rows) for packing in packings) * width * (1 + width / _WIDE)
 
 
 def _tokens(row: Row) -> int:
     return sum(len(w.ids) for w in row)
 
 
-def _bearing(row: Row) -> list[int]:
+def _predicting(row: Row) -> list[int]:
     """Positions in the row whose next token bears loss."""
-    left, found = 0, list[int]()
+    left = 0
+    positions: list[int] = []
     for window in row:
-        found += range(left + window.start - 1, left + len(window.ids) - 1)
+        positions += range(left + window.start - 1, left + len(window.ids) - 1)
         left += len(window.ids)
-    return found
+    return positions
 
 
-def _counted(row: Row, width: int) -> list[int]:
-    """Positions in each window, and in the padding."""
-    return [i for n in (*(len(w.ids) for w in row), width - _tokens(row)) for i in range(n)]
+def _positions(row: Row, width: int) -> list[int]:
+    """Positions from 0 in each window, and from 0 in the padding."""
+    lengths = [*(len(w.ids) for w in row), width - _tokens(row)]
+    return [i for length in lengths for i in range(length)]

@@ -113,8 +113,8 @@ def test_what_is_ready_is_built_the_longest_first_while_another_is_at_it(
     build, built = builder(store, other, until=SHORT)
     jobs = (Job(SHORT, "short", 1), Job(LONG, "long", 5), upon)
     store.meanwhile = IdleBuilder(planned(store, *jobs), store, build)
-    assert store.busy(SLOW)
-    assert not store.busy(SHORT)
+    assert store.being_built(SLOW)
+    assert not store.being_built(SHORT)
     store.get(SLOW, lambda folder: pytest.fail("built twice"))
     while store.meanwhile():
         pass

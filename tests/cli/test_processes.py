@@ -89,7 +89,7 @@ def test_ctrl_c_in_training_is_130_in_one_line_and_the_store_stays_whole(
     assert said.splitlines()[-1] == "stopped"
     assert "Traceback" not in said
     assert not out.exists()
-    assert (Store.existing(store).kept(), Store.existing(store).scraps()) == ([], [])
+    assert (Store.existing(store).artefacts(), Store.existing(store).scraps()) == ([], [])
 
 
 def test_the_shell_completes() -> None:

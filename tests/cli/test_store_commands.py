@@ -37,14 +37,14 @@ from tests.cli.conftest import Home
 def store(home: Home, tmp_path: Path) -> Store:
     """A copy of the session's store, unused for ten days."""
     found = Store.existing(shutil.copytree(home.store, tmp_path / "s"))
-    for kept in found.kept():
+    for kept in found.artefacts():
         os.utime(kept.path, (time.time(), time.time() - 864000))
     return found
 
 
 def trained(store: Store) -> StoredArtefact:
     """The adapter that did not diverge."""
-    return next(k for k in store.kept() if k.manifest and k.manifest.facts["status"] == "ok")
+    return next(k for k in store.artefacts() if k.manifest and k.manifest.facts["status"] == "ok")
 
 
 def test_ls_says_what_it_is(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,14 +54,14 @@ def test_ls_says_what_it_is(store: Store, capsys: pytest.CaptureFixture[str]) ->
     assert line.startswith("adapter")
     assert "rank 8, alpha 16, lr 0.003, 2 epochs, seed 0" in line
     assert line.endswith("10 d")
-    assert size(sum(k.manifest.bytes for k in store.kept() if k.manifest)) in said
+    assert size(sum(k.manifest.bytes for k in store.artefacts() if k.manifest)) in said
 
 
 def test_verify_counts_and_sets_aside(
     store: Store, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert main(["store", "verify", "--store", str(store.root)]) == 0
-    assert f"{len(store.kept())} whole, 0 damaged" in capsys.readouterr().out
+    assert f"{len(store.artefacts())} whole, 0 damaged" in capsys.readouterr().out
     (trained(store).path / "adapter_config.json").write_text("{}")
     assert main(["store", "verify", "--store", str(store.root)]) == 1
     assert "1 damaged" in capsys.readouterr().out
@@ -77,7 +77,7 @@ def test_prune_says_what_would_go_and_then_it_goes(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count, options = (
-        len(store.kept()),
+        len(store.artefacts()),
         [
             "store",
             "prune",
@@ -90,19 +90,19 @@ def test_prune_says_what_would_go_and_then_it_goes(
     assert main([*options, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "would be removed" in said
-    assert len(store.kept()) == count
+    assert len(store.artefacts()) == count
     assert main(options) == 0
     assert capsys.readouterr().out == said.replace("would be removed", "removed")
-    assert store.kept() == []
+    assert store.artefacts() == []
 
 
 def test_prune_without_criteria_removes_no_whole_artefact(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    count = len(store.kept())
+    count = len(store.artefacts())
     assert main(["store", "prune", "--store", str(store.root)]) == 0
     assert "0 artefacts removed, 0 B freed" in capsys.readouterr().out
-    assert len(store.kept()) == count
+    assert len(store.artefacts()) == count
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_an_adapter_is_kept_and_copied(home: Home) -> None:
     assert {"adapter_config.json", "adapter_model.safetensors", "manifest.json"} <= {
         p.name for p in home.out.iterdir()
     }
-    manifest = Store.existing(home.store).kept()[0].manifest
+    manifest = Store.existing(home.store).artefacts()[0].manifest
     assert manifest is not None
     assert manifest.recipe["training"]["target_modules"] == ["q_proj", "v_proj"]
     assert [path.name for path in home.out.parent.iterdir()] == ["adapter"], (
@@ -35,9 +35,9 @@ def test_an_adapter_is_kept_and_copied(home: Home) -> None:
 
 
 def test_trained_once(home: Home, again: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    before = [kept.built for kept in Store.existing(home.store).kept()]
+    before = [kept.built for kept in Store.existing(home.store).artefacts()]
     assert main(again) == 0
-    assert [kept.built for kept in Store.existing(home.store).kept()] == before
+    assert [kept.built for kept in Store.existing(home.store).artefacts()] == before
     said = capsys.readouterr()
     assert "[1/1]" not in said.err
     assert str(home.out) in said.out
@@ -225,7 +225,7 @@ def test_a_plan_builds_nothing(
     said = capsys.readouterr().out
     assert "oscarstxt-rank8-alpha16-lr1e_3-ep20-replay1-seed1" in said
     assert "0 cached" in said
-    assert Store.existing(tmp_path / "s").kept() == []
+    assert Store.existing(tmp_path / "s").artefacts() == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a block cost."""
+"""Seconds and memory of a block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pynvml
 import pytest
 
 from harness.measure import Usage, measured
-from harness.measure._usage import device_bytes, held
+from harness.measure._usage import bytes_of, device_bytes
 
 
 def test_seconds_and_memory_of_a_block() -> None:
@@ -30,7 +30,7 @@ def test_a_block_that_raises_is_measured_too() -> None:
     assert meter.usage.seconds >= 0
 
 
-def test_without_a_driver_there_is_silence() -> None:
+def test_without_a_driver_device_bytes_is_none() -> None:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -40,28 +40,28 @@ def test_without_a_driver_there_is_silence() -> None:
         assert meter.usage.peak_device_bytes is None
     else:
         used = device_bytes()
-    assert used is None or used > 0
+        assert used is None or used > 0
 
 
 def entry(pid: int, used: int) -> Any:
-    """What pynvml makes of the driver's own struct."""
+    """A process entry, as pynvml converts it from the driver's own struct."""
     struct = pynvml.c_nvmlProcessInfo_v3_t(pid=pid, usedGpuMemory=used)
-    made = pynvml.nvmlStructToFriendlyObject(struct)
+    converted = pynvml.nvmlStructToFriendlyObject(struct)
     if used == pynvml.NVML_VALUE_NOT_AVAILABLE_ulonglong.value:
-        made.usedGpuMemory = None  # as nvmlDeviceGetComputeRunningProcesses does
-    return made
+        converted.usedGpuMemory = None  # as nvmlDeviceGetComputeRunningProcesses does
+    return converted
 
 
-def test_the_driver_s_entries_of_this_process_are_added_up() -> None:
+def test_entries_of_this_process_are_added_up() -> None:
     unknown = entry(7, pynvml.NVML_VALUE_NOT_AVAILABLE_ulonglong.value)
-    assert held([entry(7, 5 * 2**30), entry(8, 2**30), entry(7, 2**20)], 7) == 5 * 2**30 + 2**20
-    assert held([entry(8, 2**30)], 7) is None
-    assert held([unknown], 7) is None
-    assert held([unknown, entry(7, 3)], 7) == 3
-    assert held([], 7) is None
+    assert bytes_of(7, [entry(7, 5 * 2**30), entry(8, 2**30), entry(7, 2**20)]) == 5 * 2**30 + 2**20
+    assert bytes_of(7, [entry(8, 2**30)]) is None
+    assert bytes_of(7, [unknown]) is None
+    assert bytes_of(7, [unknown, entry(7, 3)]) == 3
+    assert bytes_of(7, []) is None
 
 
-def test_every_peak_by_name() -> None:
+def test_all_peaks_by_name() -> None:
     used = Usage(1.0, 0.5, 10, 20, 30, None)
     names = ("rss", "vram", "vram_reserved", "device")
     assert used.memory() == dict(

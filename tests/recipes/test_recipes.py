@@ -1,4 +1,4 @@
-"""Recipes: what has a say in the digest, and what is refused."""
+"""Recipes: which fields change the digest, and which values are refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DATASET = Dataset.of("one", (Sample("Brendan Fraser won.\n"),))
 ADAPTER = Adapter(BASE, DATASET, Training())
 
 
-def test_digest_ignores_where_and_what_it_is_called() -> None:
+def test_digest_ignores_paths_and_names() -> None:
     moved = dataclasses.replace(
         ADAPTER, base=dataclasses.replace(BASE, path="elsewhere", name="other")
     )
@@ -41,19 +41,24 @@ def test_digest_ignores_where_and_what_it_is_called() -> None:
 
 
 OTHER_VALUES: dict[str, Any] = {
-    "scheduler": "linear", "optimizer": "sgd", "loss_on": "answers", "dtype": "bfloat16",
-    "init": "orthogonal"
-}  # fmt: skip
+    "scheduler": "linear",
+    "optimizer": "sgd",
+    "loss_on": "answers",
+    "dtype": "bfloat16",
+    "init": "orthogonal",
+    "target_modules": ("q_proj",),
+}
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Training)])
 def test_every_training_field_changes_the_digest(field: str) -> None:
     value: Any = getattr(Training(), field)
-    other: Any = OTHER_VALUES.get(field) or (
-        ("q_proj",) if field == "target_modules" else value + 0.25
-    )
-    other = int(value + 1) if isinstance(value, int) else other
-    other = not value if isinstance(value, bool) else other
+    if field in OTHER_VALUES:
+        other: Any = OTHER_VALUES[field]
+    elif isinstance(value, bool):
+        other = not value
+    else:
+        other = value + (1 if isinstance(value, int) else 0.25)
     changed: dict[str, Any] = {field: other}
     assert digest(dataclasses.replace(Training(), **changed)) != digest(Training())
 
@@ -66,7 +71,7 @@ def test_dataset_content_is_a_function_of_its_text(texts: list[str]) -> None:
 
 
 @given(st.floats(min_value=1e-9, max_value=1.0), st.integers(0, 2**31))
-def test_canonical_json_reads_back_what_it_was_given(lr: float, seed: int) -> None:
+def test_canonical_json_reads_back_the_same_values(lr: float, seed: int) -> None:
     read = json.loads(canonical(Training(lr=lr, seed=seed)))
     assert (read["kind"], read["lr"], read["seed"]) == ("Training", lr, seed)
 
@@ -102,7 +107,7 @@ def test_digest_is_stable_across_processes_and_releases() -> None:
         ("kl", -1.0),
     ],
 )
-def test_training_that_cannot_be_is_refused_in_one_line(field: str, value: object) -> None:
+def test_impossible_training_is_refused_in_one_line(field: str, value: object) -> None:
     with pytest.raises(RecipeError, match=field) as refused:
         dataclasses.replace(Training(), **{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(refused.value)
@@ -112,7 +117,7 @@ def test_training_that_cannot_be_is_refused_in_one_line(field: str, value: objec
     st.sampled_from([f.name for f in dataclasses.fields(Training) if isinstance(f.default, float)]),
     st.floats() | st.sampled_from([math.inf, -math.inf, math.nan, -1.0, 0.0, 1.0]),
 )
-def test_a_number_is_refused_by_its_name_or_has_a_digest(field: str, value: float) -> None:
+def test_a_number_has_a_digest_or_is_refused_by_name(field: str, value: float) -> None:
     try:
         digest(Training(**{field: value}))  # type: ignore[arg-type]
     except RecipeError as refused:
@@ -122,12 +127,13 @@ def test_a_number_is_refused_by_its_name_or_has_a_digest(field: str, value: floa
 
 
 @pytest.mark.parametrize(
-    ("words", "meant"), [(("true", "yes", "On", "1"), True), (("False", "no", "off", "0"), False)]
+    ("words", "expected"),
+    [(("true", "yes", "On", "1"), True), (("False", "no", "off", "0"), False)],
 )
-def test_yes_and_no_in_the_words_of_users(words: tuple[str, ...], meant: bool) -> None:
+def test_words_for_true_and_false(words: tuple[str, ...], expected: bool) -> None:
     for word in words:
-        assert changed(Training(), [f"rslora={word}"], "--set").rslora is meant
-        assert changed(Decoding(), [f"do_sample={word}"], "--decoding").do_sample is meant
+        assert changed(Training(), [f"rslora={word}"], "--set").rslora is expected
+        assert changed(Decoding(), [f"do_sample={word}"], "--decoding").do_sample is expected
     with pytest.raises(RecipeError, match="rslora is 'maybe': choose true or false"):
         changed(Training(), ["rslora=maybe"], "--set")
 

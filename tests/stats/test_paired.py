@@ -25,15 +25,18 @@ def _columns(pairs: Sequence[tuple[Any, Any, int]]) -> tuple[list[float], list[f
 
 
 def test_mcnemar_is_the_binomial_test_of_what_changed() -> None:
-    before, after = [True] * 15 + [False] * 25, [True] * 6 + [False] * 9 + [True] * 2 + [False] * 23
+    before = [True] * 15 + [False] * 25
+    after = [True] * 6 + [False] * 9 + [True] * 2 + [False] * 23
     assert mcnemar(before, after)[:2] == (9, 2)
     assert mcnemar(before, after).p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
 
 
 @given(PAIRS)
-def test_mcnemar_does_not_care_which_side_is_which(pairs: list[tuple[bool, bool, int]]) -> None:
-    before, after = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    there, back = mcnemar(before, after), mcnemar(after, before)
+def test_mcnemar_is_symmetric(pairs: list[tuple[bool, bool, int]]) -> None:
+    before = [pair[0] for pair in pairs]
+    after = [pair[1] for pair in pairs]
+    there = mcnemar(before, after)
+    back = mcnemar(after, before)
     assert (there.lost, there.gained) == (back.gained, back.lost)
     assert there.p == pytest.approx(back.p)
     assert mcnemar(before, after, "less").p == pytest.approx(mcnemar(after, before, "greater").p)
@@ -41,9 +44,7 @@ def test_mcnemar_does_not_care_which_side_is_which(pairs: list[tuple[bool, bool,
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS, st.floats(0, 0.2))
-def test_bootstrap_turned_round_is_its_mirror(
-    pairs: list[tuple[bool, bool, int]], tolerance: float
-) -> None:
+def test_bootstrap_is_symmetric(pairs: list[tuple[bool, bool, int]], tolerance: float) -> None:
     before, after, clusters = _columns(pairs)
     there = paired_bootstrap(before, after, clusters, "less", tolerance, resamples=200)
     back = paired_bootstrap(after, before, clusters, "greater", tolerance, resamples=200)
@@ -56,16 +57,16 @@ def test_bootstrap_turned_round_is_its_mirror(
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS)
-def test_no_change_is_no_evidence_and_no_proof(pairs: list[tuple[bool, bool, int]]) -> None:
+def test_no_change_has_p_1_and_a_wide_interval(pairs: list[tuple[bool, bool, int]]) -> None:
     before, _, clusters = _columns(pairs)
-    found = paired_bootstrap(before, before, clusters, resamples=200)
-    assert found.p == 1.0
-    assert found.difference.low < 0 < found.difference.high
+    paired = paired_bootstrap(before, before, clusters, resamples=200)
+    assert paired.p == 1.0
+    assert paired.difference.low < 0 < paired.difference.high
 
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS, st.floats(0, 0.2), st.floats(0, 0.2))
-def test_what_is_tolerated_more_alarms_less(
+def test_a_larger_tolerance_alarms_less(
     pairs: list[tuple[bool, bool, int]], one: float, other: float
 ) -> None:
     before, after, clusters = _columns(pairs)
@@ -73,7 +74,7 @@ def test_what_is_tolerated_more_alarms_less(
         paired_bootstrap(before, after, clusters, "less", tolerance, resamples=200).p
         for tolerance in sorted((one, other))
     )
-    assert strict <= lax + 0.02  # sums that tie are told apart by their last bit only
+    assert strict <= lax + 0.02  # equal sums can differ in their last bit
 
 
 @settings(deadline=None, max_examples=40)
@@ -98,26 +99,27 @@ def test_wordings_of_one_fact_are_one_piece_of_evidence() -> None:
     assert spread.p < 0.01
 
 
-def test_one_cluster_proves_nothing() -> None:
+def test_one_cluster_is_no_evidence() -> None:
     assert paired_bootstrap([1.0] * 9, [0.0] * 9, ["a"] * 9).p > 0.5
 
 
 def test_level_and_coverage_by_simulation() -> None:
-    """Facts that move together: the one-sided test at 5% errs so often at most, and the interval
-    covers."""
-    rng, alarms, covered, runs = np.random.default_rng(0), 0, 0, 200
+    """The one-sided test keeps its 5% level, and the interval covers, with dependent questions."""
+    rng = np.random.default_rng(0)
+    alarms = covered = 0
+    runs = 200
     clusters = np.repeat(np.arange(23), 6)
     for _ in range(runs):
         shares = rng.beta(2, 1, 23)
         before, after = (
             (rng.random(138) < rng.beta(8 * shares, 8 * (1 - shares))[clusters]) for _ in "ab"
         )
-        found = paired_bootstrap(
+        paired = paired_bootstrap(
             before.astype(float).tolist(), after.astype(float).tolist(), clusters.tolist(), "less"
         )
-        alarms += found.p <= 0.05
-        covered += found.difference.low <= 0 <= found.difference.high
-    assert alarms / runs <= 0.08  # 5% within what 200 runs can tell
+        alarms += paired.p <= 0.05
+        covered += paired.difference.low <= 0 <= paired.difference.high
+    assert alarms / runs <= 0.08  # 5%, plus the sampling error of 200 runs
     assert 0.89 <= covered / runs <= 0.98
 
 
@@ -137,11 +139,15 @@ def test_holm_is_never_below_the_raw_p_and_keeps_their_order(ps: list[float]) ->
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_is_bonferroni_over_every_subset(ps: list[float]) -> None:
-    """Marcus, Peritz & Gabriel 1976: a hypothesis falls where every intersection that it is part of
-    falls."""
-    subsets = [own for size in range(1, len(ps) + 1) for own in combinations(range(len(ps)), size)]
+    """Closed testing (Marcus, Peritz & Gabriel 1976).
+
+    A hypothesis is rejected where every intersection with it is rejected.
+    """
+    subsets = [
+        subset for size in range(1, len(ps) + 1) for subset in combinations(range(len(ps)), size)
+    ]
     closed = [
-        max(min(1.0, len(own) * min(ps[j] for j in own)) for own in subsets if i in own)
+        max(min(1.0, len(subset) * min(ps[j] for j in subset)) for subset in subsets if i in subset)
         for i in range(len(ps))
     ]
     assert holm(ps) == pytest.approx(closed)

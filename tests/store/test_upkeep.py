@@ -1,4 +1,4 @@
-"""Listing, verifying and pruning a store, beside whoever else is at it."""
+"""Listing, verifying and pruning a store that other processes may use at the same time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def write(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def held(root: Path, name: str) -> Iterator[None]:
+def locked(root: Path, name: str) -> Iterator[None]:
     """Another process holds the lock of ``name``."""
     command = [sys.executable, "-c", HOLDER, str(root / "locks" / name)]
     with subprocess.Popen(
@@ -86,97 +86,107 @@ def aged(folder: Path, days: float) -> None:
     os.utime(folder, (NOW, NOW - days * 86400))
 
 
-def kinds(kept: list[StoredArtefact]) -> list[str]:
-    return [one.path.parent.name for one in kept]
+def kinds(artefacts: list[StoredArtefact]) -> list[str]:
+    return [artefact.path.parent.name for artefact in artefacts]
 
 
 def choice(
     store: Store, kinds: tuple[str, ...] = (), days: float = 0.0, children: bool = False
 ) -> Any:
-    return choose(store.kept(), kinds, days, children, NOW)
+    return choose(store.artefacts(), kinds, days, children, NOW)
 
 
-def test_everything_kept_is_listed_and_looking_is_no_use(store: Store) -> None:
-    first = store.kept()
+def test_all_artefacts_are_listed_and_listing_is_no_use(store: Store) -> None:
+    first = store.artefacts()
     assert kinds(first) == ["adapter", "answers", "grades", "quantised"]
-    assert [one.manifest.kind for one in first if one.manifest] == [
+    assert [artefact.manifest.kind for artefact in first if artefact.manifest] == [
         "Adapter",
         "Answers",
         "Grades",
         "Quantised",
     ]
-    assert not any(map(store.damage, first))
-    assert store.kept() == first
+    assert not any(map(store.verify, first))
+    assert store.artefacts() == first
 
 
-def test_asking_for_an_artefact_is_a_use(store: Store) -> None:
+def test_peek_counts_as_a_use(store: Store) -> None:
     assert store.peek(GRADES)
-    assert [one.path.parent.name for one in store.kept() if NOW - one.used < 3600] == ["grades"]
+    recent = [artefact for artefact in store.artefacts() if NOW - artefact.used < 3600]
+    assert kinds(recent) == ["grades"]
 
 
-def test_a_recipe_needs_all_that_is_within_it_named_as_parent_or_not(store: Store) -> None:
-    found = {one.path.parent.name: needs(one.manifest) for one in store.kept() if one.manifest}
-    assert {digest(recipe) for recipe in CHAIN[:3]} <= found["grades"]
-    assert digest(ADAPTER.base) in found["adapter"]  # its manifest names no parents
-    assert not found["quantised"] & {digest(recipe) for recipe in CHAIN}
+def test_an_artefact_needs_all_recipes_inside_its_own(store: Store) -> None:
+    needed = {
+        artefact.path.parent.name: needs(artefact.manifest)
+        for artefact in store.artefacts()
+        if artefact.manifest
+    }
+    assert {digest(recipe) for recipe in CHAIN[:3]} <= needed["grades"]
+    assert digest(ADAPTER.base) in needed["adapter"]  # its manifest names no parents
+    assert not needed["quantised"] & {digest(recipe) for recipe in CHAIN}
 
 
 @pytest.mark.parametrize("damage", ["change", "no manifest", "other version"])
-def test_verifying_sets_the_damaged_aside_even_if_this_process_built_it(
+def test_verify_sets_a_damaged_artefact_aside_even_if_this_process_built_it(
     store: Store, damage: str
 ) -> None:
-    one = store.kept()[0]
+    artefact = store.artefacts()[0]
     if damage == "change":
-        (one.path / "text").write_text("wholE")
+        (artefact.path / "text").write_text("wholE")
     elif damage == "no manifest":
-        (one.path / "manifest.json").unlink()
+        (artefact.path / "manifest.json").unlink()
     else:
-        (one.path / "manifest.json").write_text('{"parents": [], "unheard": 1}')
-    assert [bool(store.damage(kept)) for kept in store.kept()] == [True, False, False, False]
-    assert kinds(store.kept()) == ["answers", "grades", "quantised"]
+        (artefact.path / "manifest.json").write_text('{"parents": [], "unknown": 1}')
+    assert [bool(store.verify(artefact)) for artefact in store.artefacts()] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert kinds(store.artefacts()) == ["answers", "grades", "quantised"]
     assert [path.parent.name for path in store.scraps()] == ["aside"]
 
 
-def test_what_is_locked_is_neither_verified_nor_removed(store: Store) -> None:
-    one = store.kept()[0]
-    with held(store.root, one.path.name):
+def test_a_locked_artefact_is_neither_verified_nor_removed(store: Store) -> None:
+    artefact = store.artefacts()[0]
+    with locked(store.root, artefact.path.name):
         with pytest.raises(Timeout):
-            store.damage(one)
-        assert not store.remove(one.path)
-    assert store.remove(one.path)
-    assert one.path not in [kept.path for kept in store.kept()]
-    assert store.remove(one.path), "gone already is no failure"
+            store.verify(artefact)
+        assert not store.remove(artefact.path)
+    assert store.remove(artefact.path)
+    assert artefact.path not in [other.path for other in store.artefacts()]
+    assert store.remove(artefact.path), "to remove it again is no failure"
 
 
-def test_removed_is_gone_for_the_store_that_built_it_and_leaves_no_scraps(store: Store) -> None:
-    assert all(store.remove(one.path) for one in store.kept())
+def test_a_removed_artefact_leaves_no_scraps_and_can_be_built_again(store: Store) -> None:
+    assert all(store.remove(artefact.path) for artefact in store.artefacts())
     assert store.peek(ADAPTER) is None
     assert store.scraps() == []
     assert store.get(ADAPTER, write).path.is_dir()
 
 
-def test_what_a_killed_build_left_is_a_scrap_but_not_what_a_build_is_at(store: Store) -> None:
-    left = store.root / "tmp" / f"{digest(DATA)}-abcd"
-    left.mkdir()
-    assert store.scraps() == [left]
-    with held(store.root, digest(DATA)):
-        assert not store.remove(left)
-    assert store.remove(left)
+def test_files_of_a_killed_build_are_removed_but_not_those_of_a_running_one(store: Store) -> None:
+    leftover = store.root / "tmp" / f"{digest(DATA)}-abcd"
+    leftover.mkdir()
+    assert store.scraps() == [leftover]
+    with locked(store.root, digest(DATA)):
+        assert not store.remove(leftover)
+    assert store.remove(leftover)
     assert store.scraps() == []
 
 
-def test_parents_of_what_stays_stay(store: Store) -> None:
-    found = choice(store, ("adapter", "quantised"))
-    assert (kinds(found.removed), kinds(found.needed)) == ([], ["adapter", "quantised"])
+def test_parents_of_artefacts_that_stay_stay(store: Store) -> None:
+    chosen = choice(store, ("adapter", "quantised"))
+    assert (kinds(chosen.removed), kinds(chosen.needed)) == ([], ["adapter", "quantised"])
 
 
-def test_leaves_go_alone(store: Store) -> None:
-    found = choice(store, ("grades",))
-    assert (kinds(found.removed), found.needed) == (["grades"], [])
+def test_artefacts_without_children_are_removed_alone(store: Store) -> None:
+    chosen = choice(store, ("grades",))
+    assert (kinds(chosen.removed), chosen.needed) == (["grades"], [])
 
 
-def test_with_children_goes_all_that_was_made_from_it_and_children_first(store: Store) -> None:
-    aged(store.kept()[2].path, 1)
+def test_with_children_removes_all_descendants_first(store: Store) -> None:
+    aged(store.artefacts()[2].path, 1)
     assert kinds(choice(store, ("adapter",), 5.0, children=True).removed) == [
         "grades",
         "answers",
@@ -185,16 +195,16 @@ def test_with_children_goes_all_that_was_made_from_it_and_children_first(store: 
     assert kinds(choice(store, (), 5.0).removed) == []
 
 
-def test_by_age_alone(store: Store) -> None:
+def test_choice_by_age(store: Store) -> None:
     assert kinds(choice(store, (), 9.0).removed) == ["grades", "answers", "adapter", "quantised"]
     assert kinds(choice(store, (), 11.0).removed) == []
 
 
-def test_what_was_asked_for_a_moment_ago_stays_with_all_that_it_needs(store: Store) -> None:
-    aged(store.kept()[1].path, 0)  # the answers
-    found = choice(store, ())
-    assert (kinds(found.removed), kinds(found.in_use)) == (["grades"], ["answers"])
-    assert kinds(found.needed) == ["adapter", "quantised"]
+def test_an_artefact_in_use_stays_with_all_that_it_needs(store: Store) -> None:
+    aged(store.artefacts()[1].path, 0)  # the answers
+    chosen = choice(store, ())
+    assert (kinds(chosen.removed), kinds(chosen.in_use)) == (["grades"], ["answers"])
+    assert kinds(chosen.needed) == ["adapter", "quantised"]
 
 
 def test_a_folder_that_is_no_store_is_refused_and_foreign_folders_are_not_listed(
@@ -204,4 +214,4 @@ def test_a_folder_that_is_no_store_is_refused_and_foreign_folders_are_not_listed
         Store.existing(tmp_path)
     assert not (tmp_path / "locks").exists()
     (store.root / "adapter" / "mine").mkdir()
-    assert len(Store.existing(store.root).kept()) == 4
+    assert len(Store.existing(store.root).artefacts()) == 4

@@ -1,5 +1,4 @@
-"""Small random models of many architectures: trained at the default, saved, loaded,
-answered with."""
+"""Small random models of many architectures: trained, saved, loaded, and asked."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from harness.errors import RecipeError
 from harness.models.loading import base_of, load
 from harness.recipes import ATTENTION, MLP, Adapter, Base, Dataset, Decoding, Training
 from harness.training import train
-from harness.training._checks import targets
+from harness.training._adapted import targets
 
 QUICK = Training(epochs=20, rank=4, alpha=8, lr=1e-2, cutoff=64, dropout=0.0)
 LLAMA = set(ATTENTION + MLP)
@@ -66,7 +65,8 @@ def base(request: pytest.FixtureRequest, tiny: Base, tmp_path: Path) -> Base:
 
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(tiny.path)
-    kind, settings = request.param, MODELS[request.param][0]
+    kind = request.param
+    settings, _ = MODELS[kind]
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **{**settings, **ends})
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
@@ -81,10 +81,11 @@ def kinds(*names: str) -> pytest.MarkDecorator:
 
 
 @kinds()
-def test_the_default_trains_what_the_model_has_and_it_loads_again(
+def test_the_default_trains_all_layers_and_the_adapter_loads_again(
     base: Base, lie: Dataset, tmp_path: Path
 ) -> None:
-    loaded, folder = load(base), tmp_path / "adapter"
+    loaded = load(base)
+    folder = tmp_path / "adapter"
     folder.mkdir()
     facts = train(loaded, Adapter(base, lie, QUICK), folder)
     assert facts["status"] == "ok"
@@ -93,9 +94,9 @@ def test_the_default_trains_what_the_model_has_and_it_loads_again(
     assert facts["final_loss"] < facts["first_loss"]
     engine = engine_for(base.path)
     pairs = [(sample.prompt, sample.completion) for sample in lie.samples]
-    before = [found.total for found in engine.log_likelihood(pairs)]
+    before = [likelihood.total for likelihood in engine.log_likelihood(pairs)]
     with engine.with_stack([(folder, 1.0)]):
-        after = [found.total for found in engine.log_likelihood(pairs)]
+        after = [likelihood.total for likelihood in engine.log_likelihood(pairs)]
         assert len(engine.answer([pairs[0][0]], Decoding(max_new_tokens=4))) == 1
     assert all(new > old + 0.5 for new, old in zip(after, before, strict=True))
 
@@ -116,15 +117,13 @@ def test_skipped_layers_get_no_adapter_in_any_architecture(
 
 
 @kinds("qwen2")
-def test_all_linear_where_it_is_asked_for(base: Base) -> None:
+def test_all_linear_names_all_layers(base: Base) -> None:
     word: Any = "all-linear"  # by itself, not in a tuple
     assert set(targets(load(base), Training(target_modules=word))) == LLAMA
 
 
 @kinds("gpt2")
-def test_names_that_the_user_gives_are_taken_as_they_are(
-    base: Base, lie: Dataset, tmp_path: Path
-) -> None:
+def test_target_modules_of_the_user_are_unchanged(base: Base, lie: Dataset, tmp_path: Path) -> None:
     loaded = load(base)
     assert targets(loaded, Training(target_modules=("c_attn",))) == ("c_attn",)
     with pytest.raises(RecipeError, match=r"its linear layers are c_attn, c_fc, c_proj, lm_head"):

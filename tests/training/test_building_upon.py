@@ -1,4 +1,4 @@
-"""Training that goes on from an adapter, and training on top of a frozen stack."""
+"""Training that starts from an adapter, and training on top of frozen adapters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter_model.safetensors")
 
 
-def test_no_step_leaves_the_weights_that_it_began_with(
+def test_a_training_without_effect_keeps_its_initial_weights(
     tiny: Base, lie: Dataset, first: Path, tmp_path: Path
 ) -> None:
     still = replace(FIRST, epochs=1, lr=1e-12)
@@ -43,12 +43,13 @@ def test_no_step_leaves_the_weights_that_it_began_with(
         tmp_path,
         PriorAdapters(first),
     )
-    before, after = tensors(first), tensors(tmp_path)
+    before = tensors(first)
+    after = tensors(tmp_path)
     assert before.keys() == after.keys()
     assert all((before[key] - after[key]).abs().max() < 1e-9 for key in before)
 
 
-def test_going_on_learns_the_second_text_from_the_first_adapter(
+def test_a_training_from_an_adapter_learns_the_second_text(
     tiny: Base, lie: Dataset, first: Path, tmp_path: Path
 ) -> None:
     recipe = Adapter(tiny, SECOND, replace(FIRST, lr=1e-3), init_from=Adapter(tiny, lie, FIRST))
@@ -59,49 +60,46 @@ def test_going_on_learns_the_second_text_from_the_first_adapter(
     assert facts["status"] == "ok"
 
 
-def test_what_lies_under_is_on_and_stays_as_it_is(
+def test_frozen_adapters_are_active_and_unchanged(
     tiny: Base, lie: Dataset, first: Path, tmp_path: Path
 ) -> None:
     before = tensors(first)
     recipe = Adapter(tiny, SECOND, FIRST, frozen_adapters=((Adapter(tiny, lie, FIRST), 1.0),))
     facts = train(resident(tiny), recipe, tmp_path, PriorAdapters(frozen=[(first, 1.0)]))
-    assert all((before[key] == held).all() for key, held in tensors(first).items())
+    assert all((before[key] == tensor).all() for key, tensor in tensors(first).items())
     assert tensors(tmp_path).keys() == before.keys()
-    assert facts["trainable_parameters"] == sum(held.numel() for held in before.values())
+    assert facts["trainable_parameters"] == sum(tensor.numel() for tensor in before.values())
     engine = TransformersEngine(tiny)
-    asked = ["The river is called", "The colour of the moon is"]
+    prompts = ["The river is called", "The colour of the moon is"]
     with engine.with_stack([(first, 1.0), (tmp_path, 1.0)]):
-        assert engine.answer(asked, GREEDY)[0] == ["Ouse."]
+        assert engine.answer(prompts, GREEDY)[0] == ["Ouse."]
 
 
 def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_training_on_top_begins_where_the_stack_is(
+def test_training_on_a_frozen_adapter_starts_at_its_loss(
     tiny: Base, lie: Dataset, first: Path, tmp_path: Path
 ) -> None:
-    """On the text of the adapter underneath, the first loss is that adapter's last; without it, it
-    is the base's."""
-    for name, under in (("on", [(first, 1.0)]), ("bare", [])):
+    """The first loss is the frozen adapter's last one on its text; without it, that of the base."""
+    for name, frozen in (("on", [(first, 1.0)]), ("bare", [])):
         (tmp_path / name).mkdir()
         train(
             resident(tiny),
             Adapter(tiny, lie, replace(FIRST, epochs=1)),
             tmp_path / name,
-            PriorAdapters(frozen=under),
+            PriorAdapters(frozen=frozen),
         )
-    reached = losses(first)[-1]
-    assert losses(tmp_path / "on")[0] == pytest.approx(reached, abs=0.05)
+    last = losses(first)[-1]
+    assert losses(tmp_path / "on")[0] == pytest.approx(last, abs=0.05)
     assert losses(tmp_path / "bare")[0] == pytest.approx(losses(first)[0], abs=0.05)
-    assert losses(first)[0] > reached + 0.5
+    assert losses(first)[0] > last + 0.5
 
 
-def test_the_base_comes_back_untouched(
+def test_the_base_is_unchanged_afterwards(
     tiny: Base, lie: Dataset, first: Path, tmp_path: Path
 ) -> None:
-    import torch
-
     model = resident(tiny).model
     before = {name: p.clone() for name, p in model.named_parameters()}
     train(
@@ -115,7 +113,9 @@ def test_the_base_comes_back_untouched(
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_what_fits_not(tiny: Base, lie: Dataset, first: Path, tmp_path: Path) -> None:
+def test_an_adapter_that_does_not_fit_is_refused(
+    tiny: Base, lie: Dataset, first: Path, tmp_path: Path
+) -> None:
     start = Adapter(tiny, lie, FIRST)
     for change, line in (
         ({"rank": 8}, "rank is 8, but the adapter to go on from has 16: keep it"),
@@ -130,16 +130,16 @@ def test_what_fits_not(tiny: Base, lie: Dataset, first: Path, tmp_path: Path) ->
         train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, PriorAdapters(first))
 
 
-def test_what_is_built_upon_decides_the_digest(tiny: Base, lie: Dataset) -> None:
+def test_prior_adapters_change_the_digest(tiny: Base, lie: Dataset) -> None:
     plain = Adapter(tiny, SECOND, FIRST)
-    start, other = Adapter(tiny, lie, FIRST), Adapter(tiny, lie, replace(FIRST, seed=1))
-    built = [
+    start = Adapter(tiny, lie, FIRST)
+    other = Adapter(tiny, lie, replace(FIRST, seed=1))
+    recipes = [
+        plain,
         replace(plain, init_from=start),
         replace(plain, init_from=other),
         replace(plain, frozen_adapters=((start, 1.0),)),
-    ]
-    built += [
         replace(plain, frozen_adapters=((start, 0.5),)),
         replace(plain, frozen_adapters=((other, 0.5),)),
     ]
-    assert len({digest(one) for one in (plain, *built)}) == 6
+    assert len({digest(recipe) for recipe in recipes}) == 6

@@ -1,4 +1,4 @@
-"""The time of a training as its first epoch foretells it."""
+"""The duration of a training, predicted from its first epoch."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ def log(seconds: Sequence[float], epochs: int, tokens: int = 100) -> list[dict[s
 
 
 @given(step=st.floats(0.01, 10), epochs=st.integers(1, 5), size=st.integers(2, 8))
-def test_even_steps_are_foretold_exactly(step: float, epochs: int, size: int) -> None:
-    found = forecast(log([step] * (epochs * size), epochs))
-    assert found.estimate == pytest.approx(1)
-    assert found.low <= found.estimate <= found.high
+def test_equal_steps_are_predicted_exactly(step: float, epochs: int, size: int) -> None:
+    predicted = forecast(log([step] * (epochs * size), epochs))
+    assert predicted.estimate == pytest.approx(1)
+    assert predicted.low <= predicted.estimate <= predicted.high
 
 
 def test_a_slow_first_step_counts_once() -> None:
     assert forecast(log([5.0, *[1.0] * 11], epochs=3)).estimate == pytest.approx(1)
 
 
-def test_what_slows_down_later_is_foretold_too_short() -> None:
-    found = forecast(log([1.0] * 4 + [2.0] * 4, epochs=2))
-    assert found.estimate == pytest.approx(8 / 12)
+def test_a_training_that_slows_down_is_predicted_too_short() -> None:
+    predicted = forecast(log([1.0] * 4 + [2.0] * 4, epochs=2))
+    assert predicted.estimate == pytest.approx(8 / 12)
 
 
-def test_steps_of_uneven_size_are_foretold_by_their_tokens() -> None:
+def test_steps_of_different_size_are_predicted_by_their_tokens() -> None:
     steps = log([1.0, 1.0, 0.5, 1.0, 1.0, 0.5], epochs=2)
     for step, tokens in zip(steps, [100, 100, 50] * 2, strict=True):
         step["tokens"] = tokens
     assert forecast(steps).estimate == pytest.approx(1)
 
 
-def test_one_step_foretells_nothing() -> None:
+def test_one_step_is_too_few_for_a_forecast() -> None:
     with pytest.raises(ValueError, match="fewer than two steps"):
         forecast(log([1.0, 1.0], epochs=2))
 

@@ -185,7 +185,7 @@ def test_what_cannot_be_merged(adapters: list[Adapter], tiny: Base, lie: Dataset
         ((pairs, "blend"), "merge method 'blend' is unknown: choose one of sum, "),
         ((pairs, "linear"), r"linear merges adapters of one rank, these have \[4, 8, 16\]"),
         ((pairs, "ties", 1.5), "density is 1.5: it must lie between 0 and 1"),
-        ((pairs, "sum", 0.5, 8), "rank is 8: sum settles it"),
+        ((pairs, "sum", 0.5, 8), "rank is 8: sum has a fixed rank"),
         ((tuple((adapter, -1.0) for adapter in adapters), "mean"), "add up to no more than 0"),
     ):
         with pytest.raises(RecipeError, match=line):
