@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.engines._engine import Engine
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._openai import ServedEngine, parse
+from harness.engines._openai import ServedEngine
+from harness.engines._openai_client import parse
 from harness.engines._transformers import TransformersEngine
 from harness.errors import ModelError
 from harness.models.loading import base_of

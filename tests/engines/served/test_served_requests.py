@@ -11,7 +11,8 @@ import pytest
 from served_helpers import Reply, echo
 
 from harness.engines import decoding
-from harness.engines._openai import Served, ServedEngine, parse
+from harness.engines._openai import ServedEngine
+from harness.engines._openai_client import Served, parse
 from harness.errors import MissingExtraError, RecipeError
 
 GREEDY = decoding("deterministic")

@@ -141,7 +141,7 @@ def test_other_tokenizers(split, ignore_merges, folders, prompts, tmp_path):
     convert_base(folder, tmp_path / "it.gguf")
     engine = LlamaCppEngine(tmp_path / "it.gguf")
     for text in (*TEXTS, *prompts, "a <tool>b", "x" * 50 + "\n\n\n  y \t z"):
-        assert engine._tokens(text, 0) == whole(text)["input_ids"], text
+        assert engine._prompt_tokens(text, 0) == whole(text)["input_ids"], text
 
 
 def changed(folder: Path, out: Path, file: str, **settings: object) -> Path:
