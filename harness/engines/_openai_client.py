@@ -55,7 +55,7 @@ def parse(text: str) -> Served:
     kind, name, url = match.groups()
     try:
         parts = urlsplit(url)
-        parts.port  # raises ValueError where it is no number
+        _ = parts.port  # raises ValueError where it is no number
     except ValueError as error:
         raise RecipeError(
             f"model {shown!r} has no usable URL ({error}): write http://host:port/v1"
@@ -88,7 +88,7 @@ class Client:
     """OpenAI's client: it retries with growing pauses, and waits as long as a server asks for."""
 
     def __init__(self, served: Served, timeout: float, retries: int) -> None:
-        """``timeout`` is in seconds. Raises MissingExtraError, or ModelError for an unusable key."""
+        """``timeout`` is in seconds. Raises MissingExtraError, or ModelError for a broken key."""
         try:
             import openai
         except ImportError as error:

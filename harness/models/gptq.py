@@ -30,7 +30,6 @@ def use() -> None:
             from logbar import LogBar
 
             LogBar.shared().setLevel("CRITICAL")  # its own logger, which obeys nothing else
-            import gptqmodel
             from gptqmodel.utils import torch as compiled
     except ImportError as error:
         raise MissingExtraError(

@@ -113,7 +113,7 @@ class Weights:
                 raise ModelError(
                     f"{path} cannot be read: {error}; save it again with save_pretrained"
                 ) from error
-            for name in opened.keys():  # it is no dictionary
+            for name in opened.keys():  # noqa: SIM118, as safe_open is no dictionary
                 self.shapes[name] = tuple(opened.get_slice(name).get_shape())
                 self._of[name] = opened
 

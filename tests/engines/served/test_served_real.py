@@ -23,7 +23,7 @@ def engine(real_url):
 
 
 @pytest.fixture(scope="module")
-def is_locality(gguf_file):
+def local(gguf_file):
     return LlamaCppEngine(gguf_file, threads=1)
 
 
