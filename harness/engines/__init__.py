@@ -1,4 +1,4 @@
-"""Who runs a model."""
+"""Engines: they load a model, with or without adapters, and answer prompts."""
 
 from harness.engines._decoding import DECODINGS, decoding, described
 from harness.engines._engine import Capabilities, Engine, Likelihood, refusal

@@ -18,7 +18,10 @@ def test_a_preset_by_its_name(name):
 
 
 def test_fields_of_ones_own():
-    text = "default,temperature=0.5,bad_words=no|never,stop=,num_return_sequences=4,early_stopping=never"
+    text = (
+        "default,temperature=0.5,bad_words=no|never,stop=,num_return_sequences=4,"
+        "early_stopping=never"
+    )
     found = decoding(text)
     assert (found.temperature, found.bad_words, found.stop) == (0.5, ("no", "never"), ())
     assert (found.num_return_sequences, found.early_stopping, found.top_k) == (

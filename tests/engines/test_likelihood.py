@@ -146,11 +146,11 @@ def test_a_continuation_without_tokens(engine):
 def test_many_logits_are_taken_in_pieces(tiny, monkeypatch):
     loaded = load(tiny)
     monkeypatch.setattr(
-        "harness.engines._transformers._LOGITS", 20 * loaded.model.config.vocab_size
+        "harness.engines._transformers._MAX_LOGITS", 20 * loaded.model.config.vocab_size
     )
     small, sizes = TransformersEngine(loaded), []
-    scored = small._scored
-    monkeypatch.setattr(small, "_scored", lambda batch: sizes.append(len(batch)) or scored(batch))
+    scored = small._score
+    monkeypatch.setattr(small, "_score", lambda batch: sizes.append(len(batch)) or scored(batch))
     close(small.log_likelihood(PAIRS), [by_hand(loaded, *pair) for pair in PAIRS])
     assert sum(sizes) == len(PAIRS)
     assert len(sizes) > 1
