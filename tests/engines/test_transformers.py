@@ -209,7 +209,7 @@ def test_two_goes_say_what_one_says(engine):
 def test_loading_is_timed_without_the_import_of_libraries():
     asked = (
         "import time; began = time.perf_counter()\n"
-        "from harness.models import SHIPPED, base_of, load\n"
+        "from harness.models.loading import SHIPPED, base_of, load\n"
         "print(load(base_of(SHIPPED)).seconds / (time.perf_counter() - began))"
     )
     ran = subprocess.run(

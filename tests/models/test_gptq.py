@@ -177,7 +177,7 @@ def test_without_the_package_the_line_to_install_it(model_folder, tmp_path, monk
 APART = """
 import logging, os, sys
 from pathlib import Path
-from harness.quantise import gptq, loading
+from harness.models.gptq import gptq, loading
 from transformers import AutoModelForCausalLM
 
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
