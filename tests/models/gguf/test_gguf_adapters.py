@@ -255,8 +255,8 @@ def test_file_without_tensors_or_without_a_pair_is_refused(engines, tmp_path):
 
 
 def engines_width(engines):
-    library = engines["tiny"]._library
-    return int(library.llama_model_n_embd(engines["tiny"]._model))
+    model = engines["tiny"]._model
+    return int(model.library.llama_model_n_embd(model._model))
 
 
 def test_figures_after_an_adapter_that_is_not_finite(engines, make_adapter, folders, tmp_path):

@@ -38,7 +38,9 @@ LOOSE = 4.0
 @pytest.mark.parametrize("name", MODELS)
 def test_tokens_are_those_of_transformers(name, engines, loaded, prompts):
     for text in (*TEXTS, *prompts):
-        assert engines[name]._tokens(text, 0) == loaded[name].tokenizer(text)["input_ids"], text
+        assert engines[name]._prompt_tokens(text, 0) == loaded[name].tokenizer(text)["input_ids"], (
+            text
+        )
     assert engines[name].count(TEXTS) == TransformersEngine(loaded[name]).count(TEXTS)
 
 
