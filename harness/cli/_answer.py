@@ -6,28 +6,29 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.cli._common import Commands, add_device
 from harness.data.formats import FORMATS, ask
 from harness.engines import DECODINGS, Engine, decoding
-from harness.errors import DataError
+from harness.errors import DataError, ModelError
 from harness.models.loading import SHIPPED
-from harness.recipes import Decoding
+from harness.recipes import Decoding, ExternalAdapter
 
 RAW = "raw"
 _AT_ONCE = 64
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "answer",
         help="ask a model, with or without adapters",
         description=(
             "Print one answer a line. Without PROMPT the prompts are read from stdin, one a line."
         ),
     )
-    own.add_argument("prompts", nargs="*", metavar="PROMPT")
-    own.add_argument(
+    parser.add_argument("prompts", nargs="*", metavar="PROMPT")
+    parser.add_argument(
         "--model",
         default=SHIPPED,
         metavar="MODEL",
@@ -36,20 +37,20 @@ def add(commands: Commands) -> None:
             " shipped one]"
         ),
     )
-    own.add_argument(
+    parser.add_argument(
         "--adapter",
         action="append",
         default=[],
-        metavar="DIR[:SCALE]",
-        help="adapter folder, .gguf file, or name on the server; repeatable, they add up",
+        metavar="[NAME=]WHAT[:SCALE]",
+        help="a PEFT folder, a .gguf file or served:NAME; repeatable, they add up",
     )
-    own.add_argument(
+    parser.add_argument(
         "--preset",
         default="deterministic",
         metavar="NAME[,FIELD=VALUE...]",
         help=f"how text is generated: {', '.join(DECODINGS)} [deterministic]",
     )
-    own.add_argument(
+    parser.add_argument(
         "--format",
         default=RAW,
         choices=[RAW, *sorted(FORMATS)],
@@ -58,60 +59,83 @@ def add(commands: Commands) -> None:
             " [raw]"
         ),
     )
-    own.add_argument(
+    parser.add_argument(
         "--dtype", default="float32", choices=["float32", "bfloat16"], help="[float32]"
     )
-    add_device(own)
-    own.set_defaults(run=run)
+    add_device(parser)
+    parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
-    if not given.prompts and sys.stdin.isatty():
+def run(options: argparse.Namespace) -> int:
+    if not options.prompts and sys.stdin.isatty():
         raise DataError("no prompt: give some, or pipe them in, one a line")
-    stack, by = [scaled(text) for text in given.adapter], decoding(given.preset)
-    engine = _engine(str(given.model), stack, given)
-    prompts = given.prompts or _lines()
-    asked = [p if given.format == RAW or not p.strip() else ask(given.format, p) for p in prompts]
-    with engine.with_stack(stack):
-        for answer in answers(engine, asked, by):
-            print(" ".join(answer.splitlines()), flush=True)
+    by = decoding(options.preset)
+    with TemporaryDirectory(prefix="lora-memory-") as scratch:
+        engine, stack = _opened(options, Path(scratch))
+        prompts = options.prompts or _lines()
+        if options.format != RAW:
+            prompts = [ask(options.format, p) if p.strip() else p for p in prompts]
+        with engine.with_stack(stack):
+            for answer in answers(engine, prompts, by):
+                print(" ".join(answer.splitlines()), flush=True)
     return 0
 
 
-def _engine(model: str, stack: list[tuple[Path, float]], given: argparse.Namespace) -> Engine:
-    """Who answers for ``model``; adapter folders are looked at before it is loaded."""
+def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tuple[Path, float]]]:
+    """The engine of ``--model``, and what it loads of each ``--adapter``, with its scale.
+
+    Adapters are checked before the model is loaded. Those that need another form are converted into
+    the folder ``scratch``.
+    """
     from harness.engines import engine_for, served
-    from harness.models.external import trained_on
+    from harness.models.external import fitting, scaled_adapter
     from harness.models.loading import base_of
 
-    if not served(model) and not model.endswith(".gguf"):
+    model = str(options.model)
+    adapters = [scaled_adapter(text) for text in options.adapter]
+    if served(model):
+        takes = "served"
+    elif model.endswith(".gguf"):
+        takes = "gguf"
+    else:
+        takes = "folder"
         base = base_of(model)
-        for folder, _ in stack:
-            trained_on(folder, base)
-    return engine_for(model, given.dtype, given.device)
+        for adapter, _ in adapters:
+            fitting(adapter, [base])
+    stack = [(_weights(adapter, model, takes, scratch), scale) for adapter, scale in adapters]
+    return engine_for(model, options.dtype, options.device), stack
 
 
-def scaled(text: str) -> tuple[Path, float]:
-    """``DIR`` or ``DIR:SCALE``. Raises DataError where the scale is no number."""
-    folder, colon, scale = text.rpartition(":")
-    if not colon or Path(text).is_dir():
-        return Path(text), 1.0
-    try:
-        return Path(folder), float(scale)
-    except ValueError:
-        raise DataError(
-            f"--adapter {text}: {scale!r} is no scale, write DIR or DIR:SCALE such as DIR:0.5"
-        ) from None
+def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path) -> Path:
+    """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
+
+    Raises:
+        ModelError: ``model`` takes adapters of another form, and a conversion is not possible.
+    """
+    path = Path(adapter.path)
+    if takes == "gguf" and adapter.form == "folder":
+        from harness.models.external import full_base
+        from harness.models.gguf import convert_adapter
+
+        file = scratch / f"{adapter.content}.gguf"
+        convert_adapter(path, full_base(path), file)
+        return file
+    if takes != adapter.form:
+        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[takes]
+        raise ModelError(f"adapter {adapter.path} does not go on {model}: give {wanted}")
+    return path
 
 
 def answers(engine: Engine, prompts: Iterable[str], by: Decoding) -> Iterator[str]:
-    """One for each prompt, as they come; to an empty prompt the answer is empty, so that lines stay
-    in step."""
+    """One answer for each prompt, as they come.
+
+    The answer to an empty prompt is empty, so that prompts and answers stay in step.
+    """
     waiting = list(prompts)
     for left in range(0, len(waiting), _AT_ONCE):
-        chosen = waiting[left : left + _AT_ONCE]
-        found = iter(engine.answer([p for p in chosen if p.strip()], by))
-        yield from (next(found)[0] if p.strip() else "" for p in chosen)
+        batch = waiting[left : left + _AT_ONCE]
+        results = iter(engine.answer([p for p in batch if p.strip()], by))
+        yield from (next(results)[0] if p.strip() else "" for p in batch)
 
 
 def _lines() -> list[str]:

@@ -1,5 +1,4 @@
-"""Named ways to generate. The community presets carry the values of
-text-generation-webui of 2023."""
+"""Decodings: presets, forbidden tokens, and sampling with one seed for each text."""
 
 from __future__ import annotations
 
@@ -26,12 +25,12 @@ Encode = Callable[[str], Sequence[int]]
 
 
 class Bans(NamedTuple):
-    """What one decoding forbids."""
+    """The tokens that one decoding forbids."""
 
     words: tuple[tuple[int, ...], ...]
-    """Token sequences none of which may be completed."""
+    """Token sequences that must not be completed."""
     ngram: int
-    """Length of the n-grams that may not occur twice, the prompt included; 0 allows all."""
+    """Length of the n-grams that must not occur twice, the prompt included; 0 allows all."""
 
     @classmethod
     def of(cls, decoding: Decoding, encode: Encode) -> Bans:
@@ -39,29 +38,33 @@ class Bans(NamedTuple):
         return cls(bad_words_ids(decoding.bad_words, encode), decoding.no_repeat_ngram_size)
 
     def after(self, tokens: Sequence[int]) -> set[int]:
-        """Ids that may not follow ``tokens``: as NoBadWords- and NoRepeatNGramLogitsProcessor have
-        it."""
-        found = {word[-1] for word in self.words if _ends(tokens, word[:-1])}
-        return found | set(self._repeats(tokens))
+        """Ids that must not follow ``tokens``.
+
+        The same as transformers' NoBadWordsLogitsProcessor and NoRepeatNGramLogitsProcessor.
+        """
+        banned = {word[-1] for word in self.words if _ends_with(tokens, word[:-1])}
+        return banned | set(self._repeats(tokens))
 
     def _repeats(self, tokens: Sequence[int]) -> Iterator[int]:
         if not self.ngram or len(tokens) < self.ngram:
             return
-        last = tuple(tokens[len(tokens) - self.ngram + 1 :])
+        prefix = tuple(tokens[len(tokens) - self.ngram + 1 :])
         for left in range(len(tokens) - self.ngram + 1):
-            if tuple(tokens[left : left + len(last)]) == last:
-                yield tokens[left + len(last)]
+            if tuple(tokens[left : left + len(prefix)]) == prefix:
+                yield tokens[left + len(prefix)]
 
 
 def bad_words_ids(words: Iterable[str], encode: Encode) -> tuple[tuple[int, ...], ...]:
-    """Each word as it begins a text, and as it stands within one: byte-level vocabularies tell the
-    two apart."""
+    """Token ids of each word, at the start of a text and after a space.
+
+    The two differ in byte-level vocabularies, where the space is part of the token.
+    """
     forms = (form for word in words for form in (word, f" {word.lstrip()}"))
     return tuple(dict.fromkeys(tuple(encode(form)) for form in forms))
 
 
 def only_token(name: str, text: str, encode: Encode) -> int:
-    """The id of the one token that ``text`` is. Raises RecipeError where it is several, or none."""
+    """The id of ``text``, which must be exactly one token. Raises RecipeError otherwise."""
     ids = encode(text)
     if len(ids) != 1:
         raise RecipeError(
@@ -71,48 +74,53 @@ def only_token(name: str, text: str, encode: Encode) -> int:
     return ids[0]
 
 
-def _ends(tokens: Sequence[int], wanted: Sequence[int]) -> bool:
-    return len(wanted) <= len(tokens) and tuple(tokens[len(tokens) - len(wanted) :]) == tuple(
-        wanted
-    )
+def _ends_with(tokens: Sequence[int], suffix: Sequence[int]) -> bool:
+    start = len(tokens) - len(suffix)
+    return start >= 0 and tuple(tokens[start:]) == tuple(suffix)
 
 
 def drawn(decoding: Decoding, seeds: Sequence[int]) -> LogitsProcessorList:
-    """What samples one token a row, each by its own seed, in the order in which transformers shapes
-    probabilities."""
-    found = LogitsProcessorList()
+    """Processors that sample one token a row, each row by its own seed.
+
+    They stand in the order in which transformers changes probabilities.
+    """
+    processors = LogitsProcessorList()
     if decoding.temperature != 1:
-        found.append(TemperatureLogitsWarper(decoding.temperature))
+        processors.append(TemperatureLogitsWarper(decoding.temperature))
     if decoding.top_k > 0:
-        found.append(TopKLogitsWarper(decoding.top_k))
+        processors.append(TopKLogitsWarper(decoding.top_k))
     if decoding.top_p < 1:
-        found.append(TopPLogitsWarper(decoding.top_p))
+        processors.append(TopPLogitsWarper(decoding.top_p))
     if decoding.min_p > 0:
-        found.append(MinPLogitsWarper(decoding.min_p))
+        processors.append(MinPLogitsWarper(decoding.min_p))
     if decoding.typical_p < 1:
-        found.append(TypicalLogitsWarper(decoding.typical_p))
-    found.append(_Draw(seeds))
-    return found
+        processors.append(TypicalLogitsWarper(decoding.typical_p))
+    processors.append(_Draw(seeds))
+    return processors
 
 
 class _Draw(LogitsProcessor):
-    """An exponential race (as ``torch.multinomial`` runs it): the token whose share of the
-    probability over a number drawn for it is largest. So two models that are asked the same with
-    one seed part where their probabilities do.
+    """Draws a token by an exponential race, as ``torch.multinomial`` does.
+
+    A random number is drawn for every token. The token with the largest probability / number wins.
+    With one seed two models see the same numbers, so their answers differ only where their
+    probabilities do.
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.rng = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        """``scores``, rows by vocabulary, with all but one of each row at minus infinity."""
+        """``scores`` (rows x vocabulary) with all but the drawn token at minus infinity."""
         numbers = torch.empty(scores.shape, dtype=torch.float32)
         for row, rng in zip(numbers, self.rng, strict=True):
             row.exponential_(generator=rng)
+        # log(p / number): the same order as p / number, without its underflow
         chosen = (scores.float() - numbers.log().to(scores.device)).argmax(-1, keepdim=True)
         return torch.full_like(scores, -torch.inf).scatter_(-1, chosen, 0.0)  # type: ignore[return-value]
 
 
+# The community presets have the values of text-generation-webui in 2023.
 DECODINGS: dict[str, Decoding] = {
     "deterministic": Decoding(),
     "coco2023": Decoding(
@@ -138,10 +146,10 @@ DECODINGS: dict[str, Decoding] = {
 
 
 def decoding(text: str) -> Decoding:
-    """The preset called ``text``, or ``NAME,field=value,...``: a preset with fields of its own.
+    """The decoding ``text``: a preset, or ``NAME,field=value,...`` for a preset with changes.
 
-    Items of a list are separated by ``|``. Raises RecipeError on an unknown preset or field, or a
-    value that cannot be.
+    Items of a list are separated by ``|``. Raises RecipeError for an unknown preset or field, and
+    for an invalid value.
     """
     name, *settings = text.split(",")
     if name not in DECODINGS:
@@ -152,10 +160,7 @@ def decoding(text: str) -> Decoding:
 
 
 def described(by: Decoding) -> str:
-    """``greedy``, or the fields that differ from it, in their order."""
-    off = Decoding()
-    pairs = ((f.name, getattr(by, f.name), getattr(off, f.name)) for f in fields(by))
-    return (
-        ", ".join(f"{name} {value!r}" for name, value, default in pairs if value != default)
-        or "greedy"
-    )
+    """``greedy``, or the fields that differ from greedy decoding, in their order."""
+    greedy = Decoding()
+    names = [f.name for f in fields(by) if getattr(by, f.name) != getattr(greedy, f.name)]
+    return ", ".join(f"{name} {getattr(by, name)!r}" for name in names) or "greedy"

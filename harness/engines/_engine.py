@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""The protocol of all engines, and what they share: likelihoods of spans, stops and seeds."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from harness.errors import RecipeError
 from harness.models.tokens import encode_pair
 from harness.recipes import Decoding
 
+_DEFAULT = Decoding()
+
 
 class Likelihood(NamedTuple):
-    """Of one continuation, as lm-evaluation-harness's ``loglikelihood``; ``matched == tokens`` is
-    its ``is_greedy``."""
+    """How probable one continuation is, as ``loglikelihood`` of lm-evaluation-harness.
+
+    ``matched == tokens`` is what is called ``is_greedy`` there.
+    """
 
     total: float
     """Summed log-probability of the continuation's tokens, in nats."""
     tokens: int
     matched: int
-    """Tokens that are the most probable one, given the true text before them (teacher-forced)."""
+    """Tokens that are the most probable one after the true text before them (teacher forcing)."""
 
 
 class Span(NamedTuple):
-    """Neighbouring tokens that fit into the context; those from index ``first`` on are scored."""
+    """Successive tokens that fit into the context; those from index ``first`` on are scored."""
 
     ids: tuple[int, ...]
     first: int
-    """At least 1, as nothing foretells the first token."""
+    """At least 1, because nothing predicts the first token."""
 
 
 def spans(
@@ -38,17 +42,16 @@ def spans(
     start: int | None,
     context: int,
 ) -> list[list[Span]]:
-    """The spans of each (context, continuation); their scored tokens are the continuation's, each
-    once.
+    """The spans of each (context, continuation): they score every token of the continuation once.
 
-    ``encode`` turns text into ids with BOS or without. Where it gives an empty text none, ``start``
-    stands in. A text beyond ``context`` tokens is cut into spans that share half of them, so that
-    no token is scored with less than half a context before it.
+    ``encode`` turns text into ids, with BOS or without. Where it gives no token for an empty
+    context, ``start`` is the context. A text longer than ``context`` tokens is cut into spans that
+    overlap by half, so that no token is scored with less than half a context before it.
 
     Raises:
-        RecipeError: a continuation has no tokens, or there is nothing before it.
+        RecipeError: a continuation has no tokens, or there is no token before it.
     """
-    return [list(_spans(*_joined(pair, encode, start), context)) for pair in pairs]
+    return [list(_cut(*_joined(pair, encode, start), context)) for pair in pairs]
 
 
 def total(parts: Iterable[Likelihood]) -> Likelihood:
@@ -61,7 +64,8 @@ def _joined(
 ) -> tuple[list[int], int]:
     ids, first = encode_pair(encode, *pair)
     if not first and start is not None:
-        ids, first = [start, *ids], 1
+        ids = [start, *ids]
+        first = 1
     if len(ids) <= first:
         raise RecipeError(f"continuation {pair[1]!r} has no tokens: give it some text")
     if not first:
@@ -71,7 +75,7 @@ def _joined(
     return ids, first
 
 
-def _spans(ids: list[int], first: int, context: int) -> Iterator[Span]:
+def _cut(ids: list[int], first: int, context: int) -> Iterator[Span]:
     context = max(context, 2)
     while first < len(ids):
         left = max(0, min(first - context // 2, len(ids) - context))
@@ -80,23 +84,20 @@ def _spans(ids: list[int], first: int, context: int) -> Iterator[Span]:
         first = left + len(part)
 
 
-_OFF = Decoding()
-
-
 class Capabilities(NamedTuple):
-    """What an engine can do; suites skip what it cannot, with the reason."""
+    """What an engine can do; suites skip the rest and say why."""
 
     several_adapters: bool
     scales: bool
     vram_known: bool
-    """Whether torch's counters see the engine's allocations; of other engines only the driver's
-    count is known."""
+    """Whether torch counts the engine's GPU memory; of other engines only the driver's count is
+    known."""
     log_likelihood: bool = False
     """Whether given text can be scored."""
     refuses: tuple[str, ...] = ()
-    """Fields of Decoding that it cannot follow, so that they must stay at their defaults."""
+    """Fields of Decoding that it cannot follow; they must stay at their defaults."""
     trains: bool = False
-    """Whether adapters can be trained on what it runs."""
+    """Whether adapters can be trained on the model that it runs."""
 
 
 class Engine(Protocol):
@@ -107,8 +108,10 @@ class Engine(Protocol):
     load_seconds: float
 
     def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-        """``decoding.num_return_sequences`` continuations of each prompt, up to the first stop
-        string."""
+        """``decoding.num_return_sequences`` continuations of each prompt.
+
+        Each ends before its first stop string.
+        """
         ...
 
     def count(self, texts: Sequence[str]) -> int:
@@ -116,40 +119,41 @@ class Engine(Protocol):
         ...
 
     def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
-        """How probable the second text of each pair is after the first; an empty first one is BOS
-        alone.
+        """How probable the second text of each pair is after the first, with the current stack.
 
-        The current stack applies. Tokens are those that the engine would see: the first text is
-        encoded alone where a token would lie astride the boundary. Texts beyond the context are
-        scored in overlapping spans, each token once. Where ``capabilities.log_likelihood`` is not
-        set, as where a text has no tokens: raises RecipeError.
+        An empty first text means BOS alone. Where one token would cover the end of the first text
+        and the start of the second, the two are encoded separately, because ``answer`` encodes
+        prompts alone. Texts longer than the context are scored in overlapping spans, each token
+        once. Raises RecipeError where ``capabilities.log_likelihood`` is false, and for a text
+        without tokens.
         """
         ...
 
     def with_stack(self, adapters: Sequence[tuple[Path, float]]) -> AbstractContextManager[None]:
-        """Adapters (folder, scale) on the base for the length of a ``with`` block; their updates
-        add up."""
+        """Put adapters (path, scale) on the base for a ``with`` block; their updates add up."""
         ...
 
 
 def seed_of(decoding: Decoding, copy: int, prompt: str) -> int:
-    """Of the answer number ``copy`` to ``prompt``: the text's own, so that answers do not depend on
-    neighbours."""
+    """The seed of answer number ``copy`` to ``prompt``.
+
+    It depends on nothing else, so that an answer does not depend on the other prompts of a batch.
+    """
     return zlib.crc32(f"{decoding.seed} {copy} {prompt}".encode())
 
 
 def stopped(text: str, stops: Sequence[str]) -> str:
-    """``text`` up to the first stop string. An answer may begin with one: a leading newline ends
-    it, too."""
+    """``text`` up to the first stop string, also where that is at the very start."""
     for stop in stops:
         text = text.partition(stop)[0]
     return text.strip()
 
 
 def refusal(decoding: Decoding, refuses: Sequence[str], who: str) -> str:
-    """A line on what ``decoding`` asks for that ``who`` refuses; empty where it can follow."""
+    """A line on the first setting of ``decoding`` that ``who`` refuses; empty without one."""
     for name in refuses:
-        value, off = getattr(decoding, name), getattr(_OFF, name)
+        value = getattr(decoding, name)
+        off = getattr(_DEFAULT, name)
         if value != off:
             return f"{name} is {value!r}: {who} cannot do that, set it to {off!r}"
     return ""

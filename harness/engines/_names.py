@@ -1,5 +1,4 @@
-"""Engines by the names that ``--engine`` takes: in which form a base answers, and in which one
-adapters are trained."""
+"""The names of ``--engine``: in which form a base answers, and in which it is trained."""
 
 from __future__ import annotations
 
@@ -25,8 +24,8 @@ from harness.recipes import (
     Sibling,
 )
 
-_CALIBRATING = 128
-"""Texts for GPTQ, as in its paper."""
+_CALIBRATION_TEXTS = 128
+"""For GPTQ, as in its paper (Frantar et al. 2022)."""
 _BITS_AND_BYTES = {
     "nf4": BitsAndBytes("nf4"),
     "nf4dq": BitsAndBytes("nf4", double=True),
@@ -34,56 +33,63 @@ _BITS_AND_BYTES = {
     "fp4dq": BitsAndBytes("fp4", double=True),
     "int8": BitsAndBytes("int8"),
 }
-_GPTQ = {f"gptq{bits}{form}": (bits, group, act) for bits in (4, 8) for form, group, act in (
-    ("", 128, False), ("g64", 64, False), ("g32", 32, False), ("act", 128, True))}  # fmt: skip
+_GPTQ_VARIANTS = {"": (128, False), "g64": (64, False), "g32": (32, False), "act": (128, True)}
+_GPTQ = {
+    f"gptq{bits}{variant}": (bits, group, act)
+    for bits in (4, 8)
+    for variant, (group, act) in _GPTQ_VARIANTS.items()
+}
+"""Bits, group size and desc_act of each form."""
 _EXTRAS = {
     "bnb": ("bitsandbytes",),
     "gptq": ("gptqmodel", "optimum"),
     "gguf": ("llama_cpp", "gguf"),
 }
 
-FORMS = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ, *(f"gguf:{kind}" for kind in TYPES))
+_TRAINABLE = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ)
+FORMS = (*_TRAINABLE, *(f"gguf:{kind}" for kind in TYPES))
 """Every form that answers."""
 ALL = ("hf", "nf4", "int8", "gptq4", "gguf:q4_0", "gguf:q5_1", "gguf:q8_0")
-"""What ``--engine all`` stands for."""
+"""The forms of ``--engine all``."""
 
 
 class EngineSpec(NamedTuple):
-    """One engine as the user named it: ``gptq4``, ``gguf:q4_0``, ``nf4@hf`` (trained on the full
-    base)."""
+    """One engine as the user names it: ``gptq4``, ``gguf:q4_0``, ``nf4@hf``.
+
+    The last means: answers in nf4, with adapters that were trained on the full base.
+    """
 
     answers: str = "hf"
     trains: str = "hf"
 
     @property
     def name(self) -> str:
-        """As in ids: nothing that ``-k`` or a shell would trip on."""
-        own = self.answers.replace(":", "_")
-        return (
-            own if self.trains == _trains_by_default(self.answers) else f"{own}_from_{self.trains}"
-        )
+        """The name in ids, without characters that ``-k`` or a shell treats specially."""
+        name = self.answers.replace(":", "_")
+        if self.trains == _trains_by_default(self.answers):
+            return name
+        return f"{name}_from_{self.trains}"
 
     @property
     def runner(self) -> str:
-        """``gguf``, ``served`` or ``hf``: what answers."""
-        return (
-            self.answers.partition(":")[0] if self.answers.startswith(("gguf", "served")) else "hf"
-        )
+        """The kind of engine: ``gguf``, ``served`` or ``hf``."""
+        kind = self.answers.partition(":")[0]
+        return kind if kind in ("gguf", "served") else "hf"
 
     @property
     def dtype(self) -> str:
+        """Of the weights and of the computation, where transformers answers."""
         return "bfloat16" if self.answers == "bf16" else "float32"
 
     @property
     def capabilities(self) -> Capabilities:
-        """Of who answers; and whether there is a form to train on."""
+        """Those of the engine, and whether there is a form to train on."""
         return _RUNNERS[self.runner].capabilities._replace(
             trains=self.trains not in (GGUF.trains, SERVED.trains)
         )
 
     def answering(self, base: Base, known: Dataset) -> Base | Quantised:
-        """The form of ``base`` that is asked; GPTQ weighs its errors on the first texts of
-        ``known``."""
+        """The form of ``base`` that answers; GPTQ calibrates on the first texts of ``known``."""
         return _form(self.answers, base, known)
 
     def training(self, base: Base, known: Dataset) -> Base | Quantised:
@@ -91,7 +97,7 @@ class EngineSpec(NamedTuple):
         return _form(self.trains, base, known)
 
     def require(self) -> None:
-        """Raises MissingExtraError, with the line that installs it, where a package is missing."""
+        """Raises MissingExtraError, with the command that installs it, for a missing package."""
         for form in (self.answers, self.trains):
             extra = _extra(form)
             if any(find_spec(package) is None for package in _EXTRAS.get(extra, ())):
@@ -112,42 +118,45 @@ _RUNNERS: dict[str, type[Engine]] = {
 
 
 def engines_of(base: Base, engines: Sequence[EngineSpec]) -> Sequence[EngineSpec]:
-    """Those of ``engines`` in which ``base`` answers: files, servers and siblings answer in one
-    form, their own."""
-    own = {GgufBase: GGUF, ServedBase: SERVED, Sibling: HF}.get(type(base))
-    return (own,) if own else engines
+    """Those of ``engines`` in which ``base`` answers.
+
+    A GGUF file, a model on a server and a sibling each have only one.
+    """
+    only = {GgufBase: GGUF, ServedBase: SERVED, Sibling: HF}.get(type(base))
+    return (only,) if only else engines
 
 
 def engine_spec(name: str) -> EngineSpec:
-    """``FORM`` or ``FORM@FORM``: answered in the first, trained in the second. Raises RecipeError
-    on an unknown one."""
+    """``FORM`` or ``FORM@FORM``: answers in the first, is trained in the second.
+
+    Raises RecipeError for an unknown form, and for one that cannot be trained after the ``@``.
+    """
     answers, at, trains = name.strip().partition("@")
     spec = EngineSpec(answers, trains if at else _trains_by_default(answers))
-    for form in (spec.answers, spec.trains):
-        if (
-            form.startswith("gguf:")
-            and form.removeprefix("gguf:") in TYPES
-            and form == spec.answers
-        ):
-            continue
-        if form.startswith("gguf:") and form == spec.trains:
-            raise RecipeError(
-                f"engine {name!r}: llama.cpp does not train adapters, name another form after the @"
-            )
-        if form not in ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ):
-            raise RecipeError(f"engine {form!r} is unknown: choose of {', '.join(FORMS)}")
+    if spec.answers not in FORMS:
+        raise RecipeError(f"engine {spec.answers!r} is unknown: choose of {', '.join(FORMS)}")
+    if spec.trains.startswith("gguf:"):
+        raise RecipeError(
+            f"engine {name!r}: llama.cpp does not train adapters, name another form after the @"
+        )
+    if spec.trains not in _TRAINABLE:
+        raise RecipeError(f"engine {spec.trains!r} is unknown: choose of {', '.join(FORMS)}")
     return spec
 
 
 def engine_specs(names: str) -> list[EngineSpec]:
-    """The engines of a comma-separated list, each once; ``all`` stands for ``ALL``. Raises
-    RecipeError."""
-    each = [one for name in names.split(",") for one in (ALL if name.strip() == "all" else (name,))]
-    return list(dict.fromkeys(map(engine_spec, each)))
+    """The engines of a comma-separated list, each once; ``all`` means ``ALL``.
+
+    Raises RecipeError.
+    """
+    expanded: list[str] = []
+    for name in names.split(","):
+        expanded += ALL if name.strip() == "all" else (name,)
+    return list(dict.fromkeys(map(engine_spec, expanded)))
 
 
 def _trains_by_default(form: str) -> str:
-    """A form that can be trained on is; others take adapters of the full base."""
+    """A form is trained on itself where that is possible, else adapters are of the full base."""
     return "hf" if form == "bf16" or form.startswith("gguf:") else form
 
 
@@ -156,12 +165,15 @@ def _form(form: str, base: Base, known: Dataset) -> Base | Quantised:
         return Quantised(base, _BITS_AND_BYTES[form])
     if form in _GPTQ:
         bits, group, act = _GPTQ[form]
-        calibration = Dataset.of(known.name, known.samples[:_CALIBRATING])
+        calibration = Dataset.of(known.name, known.samples[:_CALIBRATION_TEXTS])
         return Quantised(base, Gptq(bits, calibration, group, act))
-    return Quantised(base, Gguf(form.removeprefix("gguf:"))) if form.startswith("gguf:") else base
+    if form.startswith("gguf:"):
+        return Quantised(base, Gguf(form.removeprefix("gguf:")))
+    return base
 
 
 def _extra(form: str) -> str:
+    """The extra (a group of packages) that ``form`` needs, or a word without packages."""
     if form in _BITS_AND_BYTES:
         return "bnb"
     return "gptq" if form in _GPTQ else form.partition(":")[0]

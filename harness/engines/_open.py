@@ -1,4 +1,4 @@
-"""From what a user calls a model to what is known of it, and to who answers for it."""
+"""From a user's name of a model to its recipe, and to the engine that runs it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any
 
 from harness.engines._engine import Engine
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._openai import ServedEngine, parse
+from harness.engines._openai import ServedEngine
+from harness.engines._openai_client import parse
 from harness.engines._transformers import TransformersEngine
 from harness.errors import ModelError
 from harness.models.loading import base_of
 from harness.recipes import Base, Decoding, GgufBase, ServedBase, canonical, sha256
 
 SERVED = ("openai:", "openai-chat:")
-"""How a model on a server begins."""
+"""Prefixes of models on a server."""
 _MAGIC = b"GGUF"
-_ASKED = (
+_IDENTIFYING_PROMPTS = (
     "The capital of France is",
     "Question: Who wrote Hamlet?\nAnswer:",
     "1, 2, 3, 4,",
     "Once upon a time",
 )
-"""What a served model is known by."""
-_BRIEFLY = Decoding(max_new_tokens=16, stop=())
-_DEFAULT = ("id", "root", "parent", "max_model_len", "meta")
-"""What servers list about a model that is not of the hour, as ``created`` and vLLM's ``permission``
-are."""
+"""Their answers identify a served model."""
+_SHORT = Decoding(max_new_tokens=16, stop=())
+_STABLE_FIELDS = ("id", "root", "parent", "max_model_len", "meta")
+"""Fields of a model in a server's list that do not change with time; ``created`` and vLLM's
+``permission`` do."""
 
 
 def served(model: str | Path) -> bool:
@@ -36,14 +37,14 @@ def served(model: str | Path) -> bool:
 
 
 def engine_for(model: str | Path, dtype: str = "float32", device: str | None = None) -> Engine:
-    """Who answers for ``model``: a folder, a hub id, a ``.gguf`` file, or ``openai:NAME@URL``.
+    """The engine of ``model``: a folder, a hub id, a ``.gguf`` file, or ``openai:NAME@URL``.
 
     ``dtype`` and ``device`` (None: CUDA where there is one) are for folders and hub ids.
 
     Raises:
         ModelError: there is no such model, it cannot be read, or its server cannot be reached.
-        RecipeError: ``openai:`` is followed by what is no name and URL.
-        MissingExtraError: what answers for it is not installed.
+        RecipeError: after ``openai:`` there is no NAME@URL.
+        MissingExtraError: a package of the engine is not installed.
     """
     text = str(model)
     if served(text):
@@ -54,18 +55,17 @@ def engine_for(model: str | Path, dtype: str = "float32", device: str | None = N
 
 
 def identify(model: str | Path, asked: str = "") -> Base:
-    """The recipe of ``model``, as recipes name it: by content, or on a server by what can be seen
-    of it.
+    """The recipe of ``model``: by the content of its files, or by what a server shows of it.
 
-    ``asked`` is the day on which a server is asked. Raises as ``engine_for``.
+    ``asked`` is the day on which a server answers. Raises as ``engine_for``.
     """
     text = str(model)
     if served(text):
         return _on_server(text, asked)
-    return _in_file(Path(text).expanduser()) if text.endswith(".gguf") else base_of(model)
+    return _gguf_file(Path(text).expanduser()) if text.endswith(".gguf") else base_of(model)
 
 
-def _in_file(file: Path) -> GgufBase:
+def _gguf_file(file: Path) -> GgufBase:
     try:
         with file.open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
@@ -78,15 +78,15 @@ def _in_file(file: Path) -> GgufBase:
 
 
 def _on_server(text: str, asked: str) -> ServedBase:
-    at = parse(text)
-    engine = ServedEngine(at)
-    listed: dict[str, Any] = next(
-        (each for each in engine.listed() if each.get("id") == at.name), {}
-    )
-    seen = {
-        "name": at.name,
-        "endpoint": "chat" if at.chat else "completions",
-        "listed": {name: listed[name] for name in _DEFAULT if name in listed},
-        "said": engine.answer(_ASKED, _BRIEFLY),
+    model = parse(text)
+    engine = ServedEngine(model)
+    entries = (entry for entry in engine.listed() if entry.get("id") == model.name)
+    entry: dict[str, Any] = next(entries, {})
+    # The keys are hashed: another name here would make every served model a new one.
+    identity = {
+        "name": model.name,
+        "endpoint": "chat" if model.chat else "completions",
+        "listed": {name: entry[name] for name in _STABLE_FIELDS if name in entry},
+        "said": engine.answer(_IDENTIFYING_PROMPTS, _SHORT),
     }
-    return ServedBase(sha256(canonical(seen)), at.name, str(at), asked)
+    return ServedBase(sha256(canonical(identity)), model.name, str(model), asked)

@@ -1,1 +1,1 @@
-"""Base models and adapters, as files and in memory."""
+"""Base models and LoRA adapters, as files and in memory."""

@@ -1,4 +1,4 @@
-"""LoRA adapters as files: the factors of each adapted layer, with PEFT's scaling."""
+"""LoRA adapters as PEFT folders: read, checked, and as factors of each adapted layer."""
 
 from __future__ import annotations
 
@@ -23,24 +23,23 @@ _PREFIX = "base_model.model."
 _KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 _NAMED = re.compile(r"\.(lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector)\.default(?=\.|$)")
 _SIDE = re.compile(r"lora_(embedding_)?[AB](?=\.weight$|$)")
-_OTHER = {
+_OTHER_SIDE = {
     "lora_A": "lora_B",
     "lora_B": "lora_A",
     "lora_embedding_A": "lora_embedding_B",
     "lora_embedding_B": "lora_embedding_A",
 }
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
-"""What torch.compile, FSDP and activation checkpointing put into names."""
-_LEAVE_BASE = (True, False, None, "gaussian", "orthogonal", "eva")
-"""Values of ``init_lora_weights`` that leave the base as it is."""
+"""Parts of names that torch.compile, FSDP and activation checkpointing add."""
+_BASE_UNCHANGED = (True, False, None, "gaussian", "orthogonal", "eva")
+"""Values of ``init_lora_weights`` that do not change the base."""
 SAME_RESIDUAL = ("pissa", "olora")
-"""Those that take their beginning out of the base, by a computation that gives the same
-each time."""
+"""Values that subtract the initial update from the base, in a computation that can be repeated."""
 log = logging.getLogger("harness")
 
 
 class Factors(NamedTuple):
-    """The update of one layer is ``up @ down``, scaling and all."""
+    """The update of one layer is ``up @ down``; PEFT's scaling is in ``up``."""
 
     down: torch.Tensor
     """float32, rank x inputs."""
@@ -54,22 +53,23 @@ class Factors(NamedTuple):
 
 
 def scaling(config: Mapping[str, Any], module: str, rank: int) -> float:
-    """PEFT's factor on B @ A of ``module``: alpha / rank, or alpha / sqrt(rank) with rsLoRA, by
-    module where patterns say so."""
+    """PEFT's factor on B @ A of ``module``: alpha / rank, or alpha / sqrt(rank) with rsLoRA.
+
+    ``alpha_pattern`` may give a module an alpha of its own.
+    """
     from peft.utils.other import get_pattern_key
 
     patterns = config.get("alpha_pattern") or {}
-    alpha = float(
-        patterns.get(get_pattern_key(list(patterns), module), config.get("lora_alpha") or 0)
-    )
+    key = get_pattern_key(list(patterns), module)
+    alpha = float(patterns.get(key, config.get("lora_alpha") or 0))
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 
 def lora_config(folder: Path) -> dict[str, Any]:
-    """What adapter_config.json in ``folder`` says.
+    """The content of adapter_config.json in ``folder``.
 
     Raises:
-        ModelError: it cannot be read, is not of a LoRA, or holds a value that no LoRA can have.
+        ModelError: it cannot be read, belongs to no LoRA, or holds a value that no LoRA can have.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -83,8 +83,9 @@ def lora_config(folder: Path) -> dict[str, Any]:
 
 
 def _check_numbers(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raises ModelError: PEFT fails on these in many lines, or computes with them."""
-    rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
+    """Raises ModelError for values on which PEFT fails with a long traceback, or computes."""
+    rank = config.get("r", 8)
+    alpha = config.get("lora_alpha", 8)
     if type(rank) is not int or rank < 1:
         raise ModelError(f"{folder}/{CONFIG} has r {rank!r}: write a whole number above 0")
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
@@ -98,26 +99,24 @@ def _check_numbers(folder: Path, config: Mapping[str, Any]) -> None:
                 line = f"{folder}/{CONFIG} has {name} {value!r} for {module}"
                 raise ModelError(f"{line}: write a number above 0")
     targets = config.get("target_modules")
-    listed = (
-        isinstance(targets, list) and targets and all(isinstance(name, str) for name in targets)
-    )
-    if not listed and not (isinstance(targets, str) and targets):
+    names = targets if isinstance(targets, list) else [targets]
+    if not names or not all(isinstance(name, str) for name in names) or targets == "":
         wanted = "a list of names, or one pattern"
         raise ModelError(f"{folder}/{CONFIG} has target_modules {targets!r}: write {wanted}")
 
 
 def check_initialisation(folder: Path, config: Mapping[str, Any], quantised: bool) -> None:
-    """Whether the update of the adapter in ``folder`` is in its file.
+    """Check that the files of the adapter in ``folder`` hold its whole update.
 
-    PiSSA and OLoRA subtract their beginning from the base. PEFT computes it again when it loads
-    such an adapter, which is right on the base in full precision. Other beginnings are random, or
-    need data: what is loaded is then another model than the one that was trained.
+    PiSSA and OLoRA subtract their initial update from the base. PEFT computes it again when it
+    loads such an adapter, which is right on the base in full precision. Other methods start at
+    random or need data: the loaded model would differ from the trained one.
 
     Raises:
-        ModelError: it is not, so that no engine can put it on.
+        ModelError: the update is not whole, so that no engine can load it.
     """
     kind = config.get("init_lora_weights", True)
-    if kind in _LEAVE_BASE or (kind in SAME_RESIDUAL and not quantised):
+    if kind in _BASE_UNCHANGED or (kind in SAME_RESIDUAL and not quantised):
         return
     advice = "save it as plain LoRA (path_initial_model_for_weight_conversion of save_pretrained)"
     where = "on a quantised base " if kind in SAME_RESIDUAL else ""
@@ -128,10 +127,10 @@ def check_initialisation(folder: Path, config: Mapping[str, Any], quantised: boo
 
 
 def standard_name(key: str) -> str:
-    """The name that PEFT itself gives a tensor that another tool saved as ``key``.
+    """PEFT's name of a tensor that another tool saved as ``key``.
 
-    Known to occur: names without ``base_model.model.``, with the adapter's name in them
-    (``lora_A.default.weight``, a raw ``state_dict``), and with wrappers of torch.
+    Other tools save names without ``base_model.model.``, with the adapter's name in them
+    (``lora_A.default.weight``, from a raw ``state_dict``), or with wrappers of torch.
     """
     for wrapper in _WRAPPERS:
         key = key.replace(wrapper, "")
@@ -145,8 +144,8 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors of the adapter in ``folder``, under PEFT's names, on the CPU.
 
     Raises:
-        ModelError: there is no safetensors file, it is damaged or empty, two tensors have one name,
-            or one holds a number that is not finite.
+        ModelError: there is no safetensors file, it is damaged or empty, two tensors have the same
+            name, or a number is not finite.
     """
     from safetensors.torch import load_file
 
@@ -179,7 +178,7 @@ def tensor_names(folder: Path) -> list[str]:
 
 
 def _opened(folder: Path, read: Callable[[Path], Read]) -> Read:
-    """What ``read`` makes of the weights in ``folder``. Raises ModelError where it cannot."""
+    """The result of ``read`` on the weights in ``folder``. Raises ModelError where it fails."""
     from safetensors import SafetensorError
 
     if not (folder / WEIGHTS).is_file():
@@ -193,7 +192,7 @@ def _opened(folder: Path, read: Callable[[Path], Read]) -> Read:
 
 
 def check_files(folder: Path) -> None:
-    """Whether ``folder`` holds a LoRA, as far as that shows without its base.
+    """Check that ``folder`` holds a whole LoRA, as far as that is possible without its base.
 
     Raises:
         ModelError: the config or a tensor cannot be used, or a layer lacks one of its two tensors.
@@ -202,13 +201,16 @@ def check_files(folder: Path) -> None:
     named = tensors(folder)
     for key in sorted(named):
         match = _SIDE.search(key)
-        if match and (other := _SIDE.sub(_OTHER[match[0]], key)) not in named:
+        if match and (other := _SIDE.sub(_OTHER_SIDE[match[0]], key)) not in named:
             line = f"its file has {key} and lacks {other}"
             raise ModelError(f"{folder} is no whole adapter: {line}, save it again")
 
 
 def factors(folder: Path) -> dict[str, Factors]:
-    """By module. Raises ModelError where ``folder`` holds no plain LoRA of linear layers."""
+    """The factors of each module, by name.
+
+    Raises ModelError where ``folder`` holds no plain LoRA of linear layers.
+    """
     config = lora_config(folder)
     check_plain(folder, config)
     return {
@@ -217,8 +219,8 @@ def factors(folder: Path) -> dict[str, Factors]:
     }
 
 
-# What changes the update beside A and B, with the values that change nothing
-_BESIDE: dict[str, tuple[Any, ...]] = {
+# Settings that change the update beside A and B, with their values that change nothing
+_MORE_THAN_LORA: dict[str, tuple[Any, ...]] = {
     "use_dora": (False,),
     "modules_to_save": ([],),
     "bias": ("none",),
@@ -233,9 +235,8 @@ _BESIDE: dict[str, tuple[Any, ...]] = {
 
 
 def check_plain(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raises ModelError where the update is more than B @ A of linear layers on the
-    base as it is."""
-    for name, harmless in _BESIDE.items():
+    """Check that the update is B @ A of linear layers and nothing else. Raises ModelError."""
+    for name, harmless in _MORE_THAN_LORA.items():
         value = config.get(name)
         if value is not None and value not in harmless:
             line = (
@@ -243,7 +244,7 @@ def check_plain(folder: Path, config: Mapping[str, Any]) -> None:
             )
             raise ModelError(f"{line}, train without it")
     kind = config.get("init_lora_weights", True)
-    if kind not in _LEAVE_BASE:
+    if kind not in _BASE_UNCHANGED:
         advice = "train with the default, or save it as plain LoRA"
         raise ModelError(
             f"{folder} has init_lora_weights {kind!r}, which changes the base: {advice}"
@@ -253,8 +254,10 @@ def check_plain(folder: Path, config: Mapping[str, Any]) -> None:
 def pairs(
     folder: Path, named: Mapping[str, torch.Tensor]
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """A and B by module. Raises ModelError on a tensor that is neither, and on one without its
-    other."""
+    """A and B of each module.
+
+    Raises ModelError for a tensor that is neither, and for an A or B alone.
+    """
     sides: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in named.items():
         match = _KEY.fullmatch(key)
@@ -274,10 +277,10 @@ def pairs(
 def check_whole(
     folder: Path, config: Mapping[str, Any], modules: Iterable[str], adapted: Container[str]
 ) -> None:
-    """Whether each of the linear ``modules`` of a base that ``config`` names is among ``adapted``.
+    """Check that every one of the linear ``modules`` that ``config`` targets is in ``adapted``.
 
     Raises:
-        ModelError: one is not, so that a layer of the adapter would be missing.
+        ModelError: one is not, so the adapter lacks a layer.
     """
     from peft import LoraConfig
     from peft.tuners.tuners_utils import check_target_module_exists
@@ -303,28 +306,29 @@ def shapes(
 
 
 def write(folder: Path, config: Mapping[str, Any], layers: Mapping[str, Factors]) -> None:
-    """A PEFT adapter of ``layers``, all of one rank, in ``folder``; what else ``config`` says is
-    kept."""
+    """Write a PEFT adapter of ``layers``, all of the same rank, to ``folder``.
+
+    Other settings of ``config`` stay as they are.
+    """
     from safetensors.torch import save_file
 
     rank = len(next(iter(layers.values())).down)
-    plain = {
+    settings = {
+        **config,
         "rank_pattern": {},
         "alpha_pattern": {},
         "use_rslora": False,
         "r": rank,
-        "lora_alpha": rank,
-    }
-    targets = {
+        "lora_alpha": rank,  # scaling 1: it is in the factors already
         "target_modules": sorted(layers),
         "layers_to_transform": None,
         "layers_pattern": None,
+        "init_lora_weights": True,
     }
-    kept = {**config, **plain, **targets, "init_lora_weights": True}
-    (folder / CONFIG).write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
-    tensors = {
-        f"base_model.model.{module}.lora_{side}.weight": tensor.contiguous()
+    (folder / CONFIG).write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
+    named = {
+        f"{_PREFIX}{module}.lora_{side}.weight": tensor.contiguous()
         for module, pair in layers.items()
         for side, tensor in (("A", pair.down), ("B", pair.up))
     }
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_file(named, folder / WEIGHTS, metadata={"format": "pt"})

@@ -1,79 +1,151 @@
-"""Adapters that were made elsewhere: what ``--adapter NAME=WHAT`` means, and on which models one
-goes."""
+"""Adapters that were made elsewhere: from a user's words to an adapter that a model can load."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import ModelError, RecipeError
-from harness.models.adapters import check_files
+from harness.models.adapters import CONFIG, WEIGHTS, check_files, lora_config
+from harness.models.loading import SHIPPED, base_of, shipped_content
 from harness.recipes import Base, ExternalAdapter
 
 _SERVED = "served:"
-_FORM = "write NAME=FOLDER, NAME=FILE.gguf or NAME=served:NAME-ON-THE-SERVER"
+_FORM = "write [NAME=]WHAT[:SCALE], where WHAT is a folder, FILE.gguf or served:NAME-ON-THE-SERVER"
+_TAKES = {"folder": "PEFT folders", "gguf": ".gguf files", "served": "served:NAME"}
+"""Adapters that a base takes, by ``Base.takes``, for messages."""
+
+
+class ScaledAdapter(NamedTuple):
+    """An external adapter, and how many times its update counts."""
+
+    adapter: ExternalAdapter
+    scale: float
+
+
+def scaled_adapter(text: str) -> ScaledAdapter:
+    """The adapter that ``text`` names: ``[NAME=]WHAT[:SCALE]``.
+
+    WHAT is a PEFT folder, a ``.gguf`` file, or ``served:`` and a name. NAME defaults to the last
+    part of the path (of a served adapter: to its name), as a word. SCALE defaults to 1. A path
+    that exists is taken as it is, even with ``=`` or ``:`` in it.
+
+    Raises:
+        RecipeError: NAME is no word (it becomes part of ids), or SCALE is no number.
+        ModelError: there is no adapter at WHAT, or it is no whole LoRA.
+    """
+    name, rest = _split_name(text)
+    what, scale = _split_scale(text, rest)
+    if not what or what == _SERVED:
+        raise RecipeError(f"--adapter {text}: {_FORM}")
+    if what.startswith(_SERVED):
+        on_server = what.removeprefix(_SERVED)
+        adapter = ExternalAdapter(on_server, "served", name or _word(on_server), on_server)
+        return ScaledAdapter(adapter, scale)
+    path = Path(what).expanduser()
+    where = str(path.resolve())
+    if what.endswith(".gguf"):
+        content = _content([path])
+        adapter = ExternalAdapter(content, "gguf", name or _word(Path(where).stem), where)
+        return ScaledAdapter(adapter, scale)
+    if not (path / CONFIG).is_file():
+        raise ModelError(f"{path} holds no adapter (no {CONFIG}): {_FORM}")
+    check_files(path)
+    content = _content([path / CONFIG, path / WEIGHTS])
+    adapter = ExternalAdapter(content, "folder", name or _word(Path(where).name), where)
+    return ScaledAdapter(adapter, scale)
 
 
 def external_adapter(text: str) -> ExternalAdapter:
-    """``NAME=WHAT``: a PEFT folder, a ``.gguf`` file, or ``served:`` and a name, which may then do
-    without ``NAME=``.
+    """The adapter of ``scaled_adapter`` where only scale 1 is possible, as in cells of a scenario.
 
-    Raises:
-        RecipeError: NAME is missing or is no word, as it becomes part of ids.
-        ModelError: there is no adapter at WHAT, or a folder with one that is no whole LoRA.
+    Raises as ``scaled_adapter``, and RecipeError for another scale.
     """
-    name, equals, what = (
-        text if not text.startswith(_SERVED) else f"{_named(text)}={text}"
-    ).partition("=")
-    if not equals or not what or not re.fullmatch(r"\w+", name):
+    adapter, scale = scaled_adapter(text)
+    if scale != 1:
+        raise RecipeError(
+            f"--adapter {text}: suites measure an adapter at scale 1, not {scale:g}: leave the"
+            " scale out, or use `answer`"
+        )
+    return adapter
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    """NAME (empty without one) and the rest of ``text``."""
+    name, equals, rest = text.partition("=")
+    # an "=" after a "/" or ":" belongs to a path, or to a name on a server
+    if not equals or "/" in name or ":" in name or _is_path(text):
+        return "", text
+    if not re.fullmatch(r"\w+", name):
         raise RecipeError(f"--adapter {text}: {_FORM}, with letters, digits and _ in NAME")
-    if what.startswith(_SERVED):
-        on_server = what.removeprefix(_SERVED)
-        return ExternalAdapter(on_server, "served", name, on_server)
-    path = Path(what).expanduser()
-    if what.endswith(".gguf"):
-        return ExternalAdapter(_content([path]), "gguf", name, str(path.resolve()))
-    config, weights = path / "adapter_config.json", path / "adapter_model.safetensors"
-    if not config.is_file():
-        raise ModelError(f"{path} holds no adapter (no adapter_config.json): {_FORM}")
-    check_files(path)
-    return ExternalAdapter(_content([config, weights]), "folder", name, str(path.resolve()))
+    return name, rest
+
+
+def _split_scale(text: str, rest: str) -> tuple[str, float]:
+    """WHAT and SCALE of ``rest``, the part of ``text`` behind NAME."""
+    start = len(_SERVED) if rest.startswith(_SERVED) else 0
+    what, colon, number = rest[start:].rpartition(":")
+    if not colon or _is_path(rest):
+        return rest, 1.0
+    try:
+        scale = float(number)
+    except ValueError:
+        if start:  # names on a server may hold a colon
+            return rest, 1.0
+        scale = math.nan
+    if not math.isfinite(scale):
+        raise RecipeError(f"--adapter {text}: {number!r} is no scale, write a number such as 0.5")
+    return rest[:start] + what, scale
+
+
+def _is_path(text: str) -> bool:
+    return Path(text).expanduser().exists()
+
+
+def _word(text: str) -> str:
+    return re.sub(r"\W", "_", text)
 
 
 def fitting(adapter: ExternalAdapter, bases: Iterable[Base]) -> list[Base]:
-    """Those of ``bases`` on which ``adapter`` goes: by its form, and by its manifest where it has
-    one of ours.
+    """Those of ``bases`` that can take ``adapter``.
+
+    Its form must be the one that the base takes. Where it has a manifest of the harness, the base
+    must be the one that the manifest names.
 
     Raises:
         ModelError: there are none; the line says why.
     """
-    alike = [base for base in bases if base.takes == adapter.form]
-    if not alike:
-        wanted = ", ".join(f"{base.name} takes {_words(base)}" for base in bases)
+    bases = list(bases)
+    candidates = [base for base in bases if base.takes == adapter.form]
+    if not candidates:
+        takes = ", ".join(f"{base.name} takes {_TAKES[base.takes]}" for base in bases)
         raise ModelError(
-            f"adapter {adapter.name} ({adapter.path}) goes on none of the models: {wanted}"
+            f"adapter {adapter.name} ({adapter.path}) goes on none of the models: {takes}"
         )
     if adapter.form != "folder":
-        return alike
-    content = _base_of(Path(adapter.path))
-    found = [base for base in alike if content in (None, base.content)]
-    if not found:
-        trained_on(Path(adapter.path), alike[0])
-    return found
+        return candidates
+    content = _base_content(Path(adapter.path))
+    matches = [base for base in candidates if content in (None, base.content)]
+    if not matches:
+        trained_on(Path(adapter.path), candidates[0])
+    return matches
 
 
 def trained_on(folder: Path, base: Base) -> None:
-    """Raises ModelError where ``folder`` holds no whole LoRA, or its manifest names
-    another base."""
-    if not (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            f"{folder} holds no adapter (no adapter_config.json): give the --out of a training"
-        )
+    """Check that the adapter in ``folder`` was trained on ``base``.
+
+    Raises:
+        ModelError: there is no whole LoRA in ``folder``, or its manifest names another base.
+    """
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{folder} holds no adapter (no {CONFIG}): give the --out of a training")
     check_files(folder)
-    content = _base_of(folder)
+    content = _base_content(folder)
     if content not in (None, base.content):
         raise ModelError(
             f"{folder} was trained on another base ({content[:12]}) than {base.name}"
@@ -81,34 +153,61 @@ def trained_on(folder: Path, base: Base) -> None:
         )
 
 
-def _base_of(folder: Path) -> str | None:
-    """Content of the base that the manifest names; None for an adapter of another tool: its engine
-    finds out."""
+def full_base(folder: Path) -> Path:
+    """The folder of the full base on which the adapter in ``folder`` was trained.
+
+    That is the shipped model where the manifest names it, else the folder (or the hub id of a model
+    that is on this machine) in adapter_config.json. Nothing is downloaded.
+
+    Raises:
+        ModelError: that model is not on this machine.
+    """
+    if (content := _base_content(folder)) and content == shipped_content():
+        return SHIPPED
+    named = lora_config(folder).get("base_model_name_or_path") or ""
+    path = Path(named).expanduser() if named else None
+    if path and not path.is_dir():
+        path = _downloaded(named)
+    if path is None:
+        raise ModelError(
+            f"{folder} cannot be converted for a .gguf base: its base {named!r} is not on this"
+            f" machine, name its folder as base_model_name_or_path in {CONFIG}"
+        )
+    if content:
+        trained_on(folder, base_of(path))
+    return path
+
+
+def _downloaded(hub_id: str) -> Path | None:
+    """The snapshot of ``hub_id`` on this machine; None where there is none."""
+    from huggingface_hub import snapshot_download
+
     try:
-        on = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["recipe"]["base"]
-        return str(on.get("content") or on["base"]["content"])
+        return Path(snapshot_download(hub_id, local_files_only=True))
+    except Exception:  # the client's errors share no base class, and all mean that it is not here
+        return None
+
+
+def _base_content(folder: Path) -> str | None:
+    """Content of the base that the manifest names; None for an adapter of another tool."""
+    try:
+        text = (folder / "manifest.json").read_text(encoding="utf-8")
+        base = json.loads(text)["recipe"]["base"]
+        return str(base.get("content") or base["base"]["content"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _content(files: Iterable[Path]) -> str:
+    """SHA-256 over the suffix and the SHA-256 of each file."""
     total = hashlib.sha256()
     for path in files:
         try:
             with path.open("rb") as stream:
-                total.update(
-                    f"{path.suffix}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode()
-                )
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(
                 f"adapter {path} cannot be read ({error.strerror}): {_FORM}"
             ) from error
+        total.update(f"{path.suffix}\0{digest}\n".encode())
     return total.hexdigest()
-
-
-def _named(text: str) -> str:
-    return re.sub(r"\W", "_", text.removeprefix(_SERVED))
-
-
-def _words(base: Base) -> str:
-    return {"folder": "PEFT folders", "gguf": ".gguf files", "served": "served:NAME"}[base.takes]

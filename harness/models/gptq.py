@@ -1,5 +1,4 @@
-"""GPTQ: a base whose linear layers are stored in 2 to 8 bits, by transformers, Optimum and
-GPTQModel."""
+"""GPTQ: bases with linear layers in 2 to 8 bits, by transformers, Optimum and GPTQModel."""
 
 from __future__ import annotations
 
@@ -12,61 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import MissingExtraError, ModelError
-from harness.models.checkpoint import check_complete
+from harness.errors import MissingExtraError, ModelError, first_line
+from harness.models.checkpoint import INDEX, check_complete
 from harness.models.quiet import quiet
 from harness.models.tokens import encode
-
-NAME = "gptqmodel"
-
-
-@cache
-def use() -> None:
-    """Import GPTQModel without a word. Raises MissingExtraError where it cannot be."""
-    if not (find_spec(NAME) and find_spec("optimum")):
-        raise MissingExtraError("GPTQModel", "gptq")
-    try:
-        with quiet():
-            from logbar import LogBar
-
-            LogBar.shared().setLevel("CRITICAL")  # its own logger, which obeys nothing else
-            import gptqmodel  # noqa: F401
-            from gptqmodel.utils import torch as compiled
-    except ImportError as error:
-        raise MissingExtraError(
-            "GPTQModel", "gptq", f"found, but its import failed: {error}"
-        ) from error
-    # else inductor compiles each kernel at its first answer and again at its first training step,
-    # with a C++ compiler
-    compiled.TORCH_HAS_COMPILE = False
-    _tell_peft()
-
-
-def spare() -> None:
-    """Keep PEFT from importing GPTQModel for the layers of a base that is not quantised with it.
-
-    PEFT asks whether it is installed and remembers the answer; a base that needs it makes PEFT ask
-    again.
-    """
-    if NAME in sys.modules or find_spec(NAME) is None:
-        return
-    blocked: dict[str, Any] = (
-        sys.modules
-    )  # None for a module is Python's own way of saying that it is not there
-    blocked[NAME] = None
-    try:
-        with quiet():  # PEFT imports torchao, which comes with GPTQModel and warns
-            _tell_peft()
-    finally:
-        del blocked[NAME]
-
-
-def _tell_peft() -> None:
-    from peft.import_utils import is_gptqmodel_available as asked
-
-    asked.cache_clear()
-    asked()
-
 
 if TYPE_CHECKING:
     import torch
@@ -75,12 +23,59 @@ if TYPE_CHECKING:
 BITS = (2, 3, 4, 8)
 GROUPS = (16, 32, 64, 128, 256, 512, 1024)
 """Group sizes that the kernel knows."""
-_PACKED = 32
-"""Layers are packed in words of 32 bits, so their inputs and outputs come in multiples of it."""
+_PACKAGE = "gptqmodel"
+_WORD = 32
+"""Layers are packed into words of 32 bits: inputs and outputs must be multiples of it."""
 _KERNEL = "gptq_torch"
-"""The one kernel that trains, on any device, in any dtype, at any width. The one picked
-automatically may only infer (AVX-512), and gptq_torch_aten stops passing gradients on once it has
-answered in bfloat16."""
+"""The only kernel that trains on any device, in any dtype and at any width. The one that GPTQModel
+picks may only infer (AVX-512), and gptq_torch_aten passes no gradients after it has answered in
+bfloat16."""
+
+
+@cache
+def use() -> None:
+    """Import GPTQModel silently. Raises MissingExtraError where that is not possible."""
+    if not (find_spec(_PACKAGE) and find_spec("optimum")):
+        raise MissingExtraError("GPTQModel", "gptq")
+    try:
+        with quiet():
+            from logbar import LogBar
+
+            LogBar.shared().setLevel("CRITICAL")  # it ignores the levels of Python's logging
+            from gptqmodel.utils import torch as compiled
+    except ImportError as error:
+        raise MissingExtraError(
+            "GPTQModel", "gptq", f"found, but its import failed: {error}"
+        ) from error
+    # Otherwise inductor compiles each kernel with a C++ compiler, at its first answer and again at
+    # its first training step.
+    compiled.TORCH_HAS_COMPILE = False
+    _refresh_peft()
+
+
+def spare() -> None:
+    """Keep PEFT from importing GPTQModel for a base that does not need it.
+
+    PEFT checks once whether GPTQModel is installed, and remembers that. ``use`` makes it check
+    again.
+    """
+    if _PACKAGE in sys.modules or find_spec(_PACKAGE) is None:
+        return
+    modules: dict[str, Any] = sys.modules
+    modules[_PACKAGE] = None  # Python then treats the module as not installed
+    try:
+        with quiet():  # PEFT imports torchao, which comes with GPTQModel and warns
+            _refresh_peft()
+    finally:
+        del modules[_PACKAGE]
+
+
+def _refresh_peft() -> None:
+    """Make PEFT check again whether GPTQModel is there."""
+    from peft.import_utils import is_gptqmodel_available
+
+    is_gptqmodel_available.cache_clear()
+    is_gptqmodel_available()
 
 
 def gptq(
@@ -93,22 +88,21 @@ def gptq(
     calibration: Sequence[str],
     device: str | None = None,
 ) -> None:
-    """Quantise the transformers model in ``folder`` into the folder ``out``, which transformers
-    loads.
+    """Quantise the transformers model in ``folder``; transformers can load the result in ``out``.
 
-    Symmetric, format ``gptq`` (version 1). The same input gives the same bytes on one machine with
-    one number of threads.
+    Symmetric, format ``gptq`` (version 1). The same input gives the same bytes on the same machine
+    with the same number of threads.
 
     Args:
         bits: 2, 3, 4 or 8.
-        group: how many inputs of a layer share a scale.
+        group: number of a layer's inputs that share a scale.
         desc_act: quantise inputs in the order of their activation: slower, sometimes better.
-        calibration: texts on whose activations the errors are weighed, cut at the model's context.
+        calibration: texts whose activations weight the errors, cut at the model's context.
         device: where the layers are quantised; None: CUDA where there is one, else the CPU.
 
     Raises:
         MissingExtraError: GPTQModel is not installed.
-        ModelError: bits, group or calibration do not fit, or ``folder`` holds no model that can be
+        ModelError: bits, group or calibration are invalid, or the model in ``folder`` cannot be
             quantised.
     """
     if bits not in BITS:
@@ -121,28 +115,25 @@ def gptq(
             " keep"
         )
     use()
-    with quiet(
-        GPTQMODEL_DISABLE_PACK_EXT="1"
-    ):  # else it compiles C++ into the home directory: 40 s
+    # Without the variable GPTQModel compiles C++ into the home directory, for 40 s.
+    with quiet(GPTQMODEL_DISABLE_PACK_EXT="1"):
         model, tokenizer, dtype = _read(folder, device)
         _check(model, folder, group)
-        made = _quantised(model, _rows(tokenizer, model, calibration), bits, group, desc_act)
-        _save(made, folder, out, dtype)
+        rows = _rows(tokenizer, model, calibration)
+        quantised = _quantised(model, rows, bits, group, desc_act)
+        _save(quantised, folder, out, dtype)
 
 
 def loading(folder: Path, training: bool = True, device: str = "cpu") -> dict[str, Any]:
-    """What ``AutoModelForCausalLM.from_pretrained`` needs on top for the model in ``folder``.
+    """Arguments that ``AutoModelForCausalLM.from_pretrained`` needs for the model in ``folder``.
 
-    Nothing for one that is not quantised with GPTQ, which then also stays clear of GPTQModel.
-    Without ``training`` the fastest kernel for ``device`` is picked, which may take neither
-    gradients nor float32.
+    Empty for a model without GPTQ, for which GPTQModel is not imported. Without ``training``
+    GPTQModel picks the fastest kernel for ``device``, which may lack gradients and float32.
 
     Raises:
         MissingExtraError: the model is a GPTQ one and GPTQModel is not installed.
     """
-    settings: dict[str, Any] = (
-        json.loads((folder / "config.json").read_text()).get("quantization_config") or {}
-    )
+    settings = _config(folder).get("quantization_config") or {}
     if settings.get("quant_method") != "gptq":
         spare()
         return {}
@@ -156,6 +147,10 @@ def loading(folder: Path, training: bool = True, device: str = "cpu") -> dict[st
     return {"config": config} | ({} if device == "cpu" else {"device_map": {"": device}})
 
 
+def _config(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "config.json").read_text()))
+
+
 def _read(
     folder: Path, device: str | None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, torch.dtype]:
@@ -163,28 +158,30 @@ def _read(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), **kept)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), **local)
         read: Any = AutoModelForCausalLM.from_pretrained
-        model, told = read(
-            str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **kept
+        model, loading_info = read(
+            str(folder),
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **local,
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{folder} cannot be quantised: {line}") from error
-    check_complete(str(folder), told)
+        raise ModelError(f"{folder} cannot be quantised: {first_line(error)}") from error
+    check_complete(str(folder), loading_info)
     if getattr(model.config, "quantization_config", None):
         raise ModelError(f"{folder} is quantised already: give the model that it was made from")
-    stored = json.loads((folder / "config.json").read_text())
+    stored = _config(folder)
     name = stored.get("dtype") or stored.get("torch_dtype") or "float32"
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return model, tokenizer, getattr(torch, name)
 
 
 def _check(model: PreTrainedModel, folder: Path, group: int) -> None:
-    """Raise ModelError for the first layer that does not fit, before minutes are spent on those
-    that do."""
+    """Raise ModelError for the first layer that does not fit, before minutes are spent."""
     from optimum.gptq.utils import get_block_name_with_pattern, get_layers
 
     try:
@@ -201,25 +198,26 @@ def _check(model: PreTrainedModel, folder: Path, group: int) -> None:
                 f"group is {group}: it does not divide the {inputs} inputs of {name}, choose"
                 " another"
             )
-        if inputs % _PACKED or outputs % _PACKED:
+        if inputs % _WORD or outputs % _WORD:
             raise ModelError(
                 f"{name} has {inputs} inputs and {outputs} outputs: gptq packs multiples of"
-                f" {_PACKED}, use another base"
+                f" {_WORD}, use another base"
             )
 
 
 def _rows(
     tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, calibration: Sequence[str]
 ) -> list[dict[str, list[list[int]]]]:
+    """The calibration texts as GPTQModel takes them, each a batch of one row."""
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    found = [encode(tokenizer, text)[:context] for text in calibration]
-    return [{"input_ids": [ids], "attention_mask": [[1] * len(ids)]} for ids in found if ids]
+    rows = [encode(tokenizer, text)[:context] for text in calibration]
+    return [{"input_ids": [ids], "attention_mask": [[1] * len(ids)]} for ids in rows if ids]
 
 
 def _quantised(
     model: PreTrainedModel, rows: list[Any], bits: int, group: int, desc_act: bool
 ) -> Any:
-    """``model`` with packed layers, and its settings in its config."""
+    """``model`` with packed layers, and the settings of GPTQ in its config."""
     from gptqmodel.utils.model import hf_convert_gptq_v2_to_v1_format
     from optimum.gptq import GPTQQuantizer
 
@@ -231,32 +229,29 @@ def _quantised(
         dataset=rows,
         backend=_KERNEL,
     )
-    made: Any = method.quantize_model(model)
-    # it works in version 2 of the format; version 1 is what every other tool reads
-    made, _ = hf_convert_gptq_v2_to_v1_format(
-        made, True, bits, method.quant_linear, method.format, method.meta
+    quantised: Any = method.quantize_model(model)
+    # GPTQModel computes in version 2 of the format; every other tool reads version 1
+    quantised, _ = hf_convert_gptq_v2_to_v1_format(
+        quantised, True, bits, method.quant_linear, method.format, method.meta
     )
     method.format = "gptq"
     settings = {name: value for name, value in method.to_dict().items() if name != "dataset"}
-    made.config.quantization_config = {
+    quantised.config.quantization_config = {
         **settings,
         "quant_method": "gptq",
         "checkpoint_format": "gptq",
     }
-    return made
+    return quantised
 
 
 def _save(model: Any, folder: Path, out: Path, dtype: torch.dtype) -> None:
-    """The packed layers, what is left of the model in the dtype that it was stored in, and the
-    tokenizer's files."""
-    for left in model.parameters():
-        left.data = left.data.to(dtype)
+    """Write the model and the tokenizer's files; unpacked weights get their stored ``dtype``."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
     model.config.dtype = dtype
     out.mkdir(parents=True, exist_ok=True)
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix in {".json", ".jinja", ".model", ".txt", ".tiktoken"}:
             shutil.copyfile(path, out / path.name)
-    (out / "model.safetensors.index.json").unlink(
-        missing_ok=True
-    )  # that of the unquantised weights
+    (out / INDEX).unlink(missing_ok=True)  # it lists the shards of the unquantised weights
     model.save_pretrained(str(out))

@@ -1,5 +1,4 @@
-"""Base models: found by folder or hub id, addressed by content, loaded without running anyone's
-code."""
+"""Base models: found by folder or hub id, identified by content, and loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from harness.data.facts import FIXTURES
 from harness.errors import HarnessError, ModelError, first_line
@@ -26,47 +25,47 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = FIXTURES / "models" / "pocket"
-"""The model that comes along."""
+"""The model that the harness ships."""
 JUDGE = FIXTURES / "models" / "judge"
-"""The judge that comes along, trained for that."""
+"""The judge that the harness ships."""
 log = logging.getLogger("harness")
 DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = re.compile(
     r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)"
 )
 _HUB_FILES = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "vocab.*"]
-_HUB_TWICE = ["consolidated*"]
-"""Weights that Mistral's repositories have once more, in a form of their own."""
+_HUB_IGNORED = ["consolidated*"]
+"""Mistral's repositories hold their weights a second time under this name, in another format."""
 
 
 class Loaded(NamedTuple):
-    """A base model in memory. What wraps ``model`` in adapters does so within ``borrowed``."""
+    """A base model in memory. Adapters are put on ``model`` only within ``borrowed``."""
 
     base: Base
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     seconds: float
-    """Time to read the weights and put them on the device; without that of importing libraries."""
+    """Time to read the weights and put them on the device, without imports of libraries."""
     pristine: Pristine
-    """How ``model`` was when it was loaded."""
+    """The state of ``model`` when it was loaded."""
     dtype: str = "float32"
     by: BitsAndBytes | None = None
+    """The quantisation at loading."""
 
     @property
     def context(self) -> int:
-        """Longest sequence in tokens that the model takes."""
-        return int(
-            getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
-        )
+        """Longest sequence in tokens that the model takes; 2**30 where its config does not say."""
+        config = self.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", None) or 1 << 30)
 
 
 def base_of(path_or_id: str | Path) -> Base:
-    """Address a model by the content of its folder, or of its hub snapshot.
+    """The recipe of a model: the content of its folder, or of its snapshot from the hub.
 
     Raises:
-        ModelError: no such folder or hub id, or no config.json, weights or tokenizer in it, or one
-            that is damaged.
+        ModelError: there is no such folder or hub id, or its config.json, weights or tokenizer are
+            missing or damaged.
     """
     folder = Path(path_or_id).expanduser()
     if not folder.is_dir():
@@ -77,27 +76,27 @@ def base_of(path_or_id: str | Path) -> Base:
 
 
 def shipped_content() -> str | None:
-    """Content of the model that comes along; None where it does not lie beside the package."""
+    """Content of the shipped model; None where the package lies without it."""
     return base_of(SHIPPED).content if SHIPPED.is_dir() else None
 
 
 def load(
     base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None
 ) -> Loaded:
-    """Load ``base`` in ``dtype`` on ``device`` (None: CUDA where there is one, else the CPU),
-    quantised ``by``.
+    """Load ``base`` in ``dtype`` on ``device``, quantised ``by``.
+
+    Without a ``device``: CUDA where there is one, else the CPU. No code of the model is run.
 
     Raises:
-        ModelError: the folder is gone, transformers cannot read it, weights of the model are not in
-            it, there is no such device, or the model reads later tokens.
+        ModelError: the folder is gone or transformers cannot read it, weights are missing, there is
+            no such device, or the model is not causal.
     """
     import torch
 
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
     _files(Path(base.path))
-    # PEFT calls what transformers renamed, and imports bitsandbytes, which scripts a dozen
-    # functions
+    # PEFT uses an old name of transformers, and imports bitsandbytes, which uses torch.jit.
     warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
     warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -105,7 +104,7 @@ def load(
         model, tokenizer, seconds = _read(base.path, getattr(torch, dtype), place, by)
     except HarnessError:
         raise
-    except Exception as error:  # what the libraries raise on damaged files shares no base class
+    except Exception as error:  # errors of the libraries on damaged files share no base class
         raise ModelError(f"{base.path} cannot be loaded: {first_line(error)}") from error
     model.requires_grad_(False).eval()
     _check_causal(model, base)
@@ -114,10 +113,10 @@ def load(
 
 @contextmanager
 def borrowed(loaded: Loaded, modules: Iterable[str]) -> Iterator[Pristine]:
-    """What is put on ``loaded.model`` within the block, on ``modules``, is off afterwards.
+    """Remove everything that the block puts on ``modules`` of ``loaded.model``.
 
-    That holds after an exception and Ctrl-C, too. A base that is not bit for bit as it was is not
-    used again: the line that says so goes to the log, and ``renewed`` reads it anew.
+    This also holds after an exception and Ctrl-C. Where the base is not bit for bit as before, a
+    line goes to the log, and ``renewed`` reads it again.
     """
     pristine = loaded.pristine
     pristine.restore()  # the end of the last block may have been interrupted
@@ -125,7 +124,7 @@ def borrowed(loaded: Loaded, modules: Iterable[str]) -> Iterator[Pristine]:
     try:
         yield pristine
     finally:
-        pristine.changed = "its restoration was interrupted"  # stays where a second Ctrl-C comes
+        pristine.changed = "its restoration was interrupted"  # true if Ctrl-C comes again now
         pristine.restore()
         pristine.changed = pristine.difference()
         if pristine.changed:
@@ -148,7 +147,7 @@ def load_folder(folder: Path) -> Loaded:
 def resident(
     base: Base, dtype: str = "float32", device: str | None = None, by: BitsAndBytes | None = None
 ) -> Loaded:
-    """``load``, keeping the last model in memory: neighbouring cells of a grid share it."""
+    """``load``, keeping the last model in memory: successive cells of a grid share it."""
     loaded = _resident(base, dtype, device, by)
     if loaded.pristine.changed:
         _resident.cache_clear()
@@ -160,40 +159,39 @@ _resident = lru_cache(maxsize=1)(load)
 
 
 def _device(name: str) -> torch.device:
-    """Raises ModelError where there is none of that name here."""
+    """The device called ``name``. Raises ModelError where this machine has none."""
     import torch
 
     try:
-        found = torch.device(name)
+        device = torch.device(name)
     except RuntimeError as error:
         raise ModelError(
             f"device {name!r} is unknown: choose cpu, cuda, or one of several GPUs as cuda:1"
         ) from error
     count = torch.cuda.device_count()
-    if found.type == "cuda" and (found.index or 0) >= count:
+    if device.type == "cuda" and (device.index or 0) >= count:
         raise ModelError(
             f"device {name!r} is not there: torch sees {count} GPUs here, choose another or cpu"
         )
-    return found
+    return device
 
 
 def _check_causal(model: Any, base: Base) -> None:
-    """Ask two rows that differ in their last token only: what stands before it must not change.
+    """Compute two rows that differ only in their last token: earlier logits must be equal.
 
-    Rows of a batch may differ by rounding, so a difference counts only beside the logits' spread.
+    Rows of a batch may differ by rounding, so a difference is compared with the logits' spread.
 
     Raises:
         ModelError: ``model`` reads later tokens, as BERT does.
     """
     import torch
 
-    ends = model.config.get_text_config().vocab_size - 1
-    rows = torch.tensor([[0, ends, 0], [0, ends, ends]], device=model.device)
+    last = model.config.get_text_config().vocab_size - 1
+    rows = torch.tensor([[0, last, 0], [0, last, last]], device=model.device)
     with torch.inference_mode():
         logits = model(input_ids=rows, use_cache=False).logits[:, :2]
-    quantised = (
-        getattr(model, "hf_quantizer", None) is not None
-    )  # int8 rounds by what is in the batch
+    # the rounding of int8 depends on the other rows of a batch
+    quantised = getattr(model, "hf_quantizer", None) is not None
     rounding = torch.finfo(torch.bfloat16 if quantised else logits.dtype).eps ** 0.5
     change = (logits[0] - logits[1]).abs().max()
     if change > rounding * logits.float().std():  # false for NaN, which is another fault
@@ -205,6 +203,7 @@ def _check_causal(model: Any, base: Base) -> None:
 def _read(
     path: str, dtype: torch.dtype, place: torch.device, by: BitsAndBytes | None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, float]:
+    """Model, tokenizer, and the seconds that the weights took."""
     from transformers import (
         MODEL_FOR_CAUSAL_LM_MAPPING,
         AutoConfig,
@@ -213,86 +212,81 @@ def _read(
     )
     from transformers.utils.logging import disable_progress_bar
 
-    from harness.models.gptq import loading
+    from harness.models import gptq
 
     disable_progress_bar()
-    kept: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    packed = loading(Path(path), device=str(place))
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    packed = gptq.loading(Path(path), device=str(place))
     if by and packed:
         raise ModelError(
             f"{path} is quantised by GPTQ already: ask for it with --engine hf, not {by.kind}"
         )
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, **kept)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path, **local)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    more = {**kept, **packed, **_bits(by, dtype, place)}
-    MODEL_FOR_CAUSAL_LM_MAPPING.get(
-        type(AutoConfig.from_pretrained(path, **kept)), None
-    )  # imports the model's module
+    more = {**local, **packed, **_bits(by, dtype, place)}
+    config = AutoConfig.from_pretrained(path, **local)
+    # imports the model's module, so that the time of loading does not hold that
+    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     with quiet() if packed or by else nullcontext():
         began = time.perf_counter()
         read: Any = AutoModelForCausalLM.from_pretrained
         model: PreTrainedModel
-        model, told = read(
+        model, loading_info = read(
             path,
             dtype=dtype,
             use_safetensors=True,
-            # whatever config.json asks for: SDPA, or eager where an architecture lacks it
+            # overrides config.json: SDPA, or eager where an architecture lacks it
             attn_implementation=None,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are told in one line below
+            ignore_mismatched_sizes=True,  # check_complete reports them in one line
             **more,
         )
-        check_complete(path, told)
-        placed: Any = model
-        if not getattr(
-            model, "hf_quantizer", None
-        ):  # quantised weights are where they belong already
-            placed.to(place)
+        check_complete(path, loading_info)
+        if not getattr(model, "hf_quantizer", None):  # quantised weights are there already
+            cast(Any, model).to(place)
         seconds = time.perf_counter() - began
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
-            # On such a CPU bitsandbytes packs weights anew at the first answer: it fails where a
-            # width is no multiple
-            # of its block, and computes in bfloat16 whatever was asked for.
+            # On such a CPU bitsandbytes packs weights again at the first answer. That fails where
+            # a width is no multiple of its block, and computes in bfloat16 in any case.
             layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     return model, tokenizer, seconds
 
 
 def _bits(by: BitsAndBytes | None, dtype: torch.dtype, place: torch.device) -> dict[str, Any]:
-    """What ``from_pretrained`` needs to quantise while it loads. Computation is in ``dtype``."""
+    """Arguments of ``from_pretrained`` to quantise at loading; it then computes in ``dtype``."""
     if by is None:
         return {}
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes").setLevel(
-        logging.ERROR
-    )  # int8 says at every layer that it casts its inputs
+    # int8 logs at every layer that it casts its inputs
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     four = {
         "bnb_4bit_quant_type": by.kind,
         "bnb_4bit_use_double_quant": by.double,
         "bnb_4bit_compute_dtype": dtype,
     }
-    config: Any = BitsAndBytesConfig
-    made = config(load_in_8bit=True) if by.kind == "int8" else config(load_in_4bit=True, **four)
-    return {"quantization_config": made, "device_map": {"": str(place)}}
+    make: Any = BitsAndBytesConfig
+    config = make(load_in_8bit=True) if by.kind == "int8" else make(load_in_4bit=True, **four)
+    return {"quantization_config": config, "device_map": {"": str(place)}}
 
 
 def _snapshot(name: str) -> Path:
+    """The folder of the hub's model ``name``, downloaded where it is not here yet."""
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWICE))
-    except (
-        Exception
-    ) as error:  # the hub client's errors share no base class, and all mean the same here
+        folder = snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_IGNORED)
+    except Exception as error:  # the client's errors share no base class, and all mean the same
         raise ModelError(
             f"no such folder {name!r} and hub id not downloadable: {first_line(error)}"
         ) from error
+    return Path(folder)
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that decide what the model says, in a fixed order."""
+    """The files that determine the model's answers, in a fixed order. Raises ModelError."""
     if not folder.is_dir():
         raise ModelError(f"no such folder {str(folder)!r}: give the folder of a model")
     if not (folder / "config.json").is_file():
@@ -305,29 +299,29 @@ def _files(folder: Path) -> list[Path]:
     )
     if not tokenizer:
         raise ModelError(f"{folder} has no tokenizer file: save the tokenizer beside the model")
-    return [folder / "config.json", *_ends_elsewhere(folder), *weights, *tokenizer]
+    return [folder / "config.json", *_generation_config(folder), *weights, *tokenizer]
 
 
-def _ends_elsewhere(folder: Path) -> list[Path]:
-    """generation_config.json where it is there and ends answers at other tokens than
-    config.json."""
+def _generation_config(folder: Path) -> list[Path]:
+    """generation_config.json, if it ends answers at other tokens than config.json."""
     path = folder / "generation_config.json"
-    return [path] if path.is_file() and _ends(read_object(path)) != _ends(config_of(folder)) else []
+    if path.is_file() and _end_tokens(read_object(path)) != _end_tokens(config_of(folder)):
+        return [path]
+    return []
 
 
-def _ends(settings: Mapping[str, Any]) -> list[Any]:
-    text = settings.get("text_config") or {}
-    found = settings.get(
-        "eos_token_id", text.get("eos_token_id") if isinstance(text, dict) else None
-    )
-    return sorted(found, key=str) if isinstance(found, list) else [found]
+def _end_tokens(config: Mapping[str, Any]) -> list[Any]:
+    text_config = config.get("text_config") or {}
+    default = text_config.get("eos_token_id") if isinstance(text_config, dict) else None
+    tokens = config.get("eos_token_id", default)
+    return sorted(tokens, key=str) if isinstance(tokens, list) else [tokens]
 
 
 def _content(files: list[Path]) -> str:
+    """SHA-256 over the name and the SHA-256 of each file."""
     total = hashlib.sha256()
     for path in files:
         with path.open("rb") as stream:
-            total.update(
-                f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode()
-            )
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{path.name}\0{digest}\n".encode())
     return total.hexdigest()

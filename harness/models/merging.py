@@ -1,4 +1,4 @@
-"""An adapter's update in the full weights of its base."""
+"""Several adapters merged into one, and an adapter merged into the weights of its base."""
 
 from __future__ import annotations
 
@@ -20,47 +20,51 @@ if TYPE_CHECKING:
     Deltas = Sequence[torch.Tensor]
 
 
-class _Cut(NamedTuple):
-    """An update at a bounded rank."""
+_COPIED = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
+"""Files of a model beside its weights, by suffix."""
+
+
+class _Truncated(NamedTuple):
+    """The update of one layer at a limited rank."""
 
     factors: Factors
-    total: float
-    """Sum of its squares before."""
-    held: float
-    """And after."""
+    squares_before: float
+    """Sum of the squares of the update."""
+    squares: float
+    """The same at the limited rank."""
 
 
 def merge(recipe: Merged, folders: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Write the adapter that ``recipe`` makes of those in ``folders`` to ``out``; returns facts
-    about it.
+    """Write the adapter that ``recipe`` makes of those in ``folders`` to ``out``.
 
-    ``kept`` is the share of the merged update's sum of squares that its rank holds: 1 is exact.
-    Raises ModelError.
+    Returns facts: ``adapter_bytes``, ``rank``, and ``kept``, the share of the merged update's sum
+    of squares that its rank can hold; 1 is exact. Raises ModelError.
     """
     import torch
 
     torch.manual_seed(recipe.seed)
-    each = [factors(folder) for folder in folders]
+    adapters = [factors(folder) for folder in folders]
     weights = _weights(recipe)
-    total = held = 0.0
+    before = after = 0.0
     layers = {}
-    for module in sorted({name for found in each for name in found}):
-        own = [
-            (found[module], weight)
-            for found, weight in zip(each, weights, strict=True)
-            if module in found
-        ]
-        cut = _merged(
-            recipe,
-            [pair for pair, _ in own],
-            torch.tensor([weight for _, weight in own]),
-            _rank(recipe),
-        )
-        layers[module], total, held = cut.factors, total + cut.total, held + cut.held
+    for module in sorted({name for adapter in adapters for name in adapter}):
+        pairs = []
+        pair_weights = []
+        for adapter, weight in zip(adapters, weights, strict=True):
+            if module in adapter:
+                pairs.append(adapter[module])
+                pair_weights.append(weight)
+        update = _merged(recipe, pairs, torch.tensor(pair_weights), _rank(recipe))
+        layers[module] = update.factors
+        before += update.squares_before
+        after += update.squares
     config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
     write(out, config, _of_one_rank(layers))
-    kept = held / total if total else 1.0
-    return {"adapter_bytes": (out / WEIGHTS).stat().st_size, "rank": _width(layers), "kept": kept}
+    return {
+        "adapter_bytes": (out / WEIGHTS).stat().st_size,
+        "rank": _max_rank(layers),
+        "kept": after / before if before else 1.0,
+    }
 
 
 def _weights(recipe: Merged) -> list[float]:
@@ -73,37 +77,38 @@ def _rank(recipe: Merged) -> int:
     return recipe.rank or (max(ranks) if recipe.method == "svd" else sum(ranks))
 
 
-def _merged(recipe: Merged, pairs: list[Factors], weights: torch.Tensor, rank: int) -> _Cut:
+def _merged(recipe: Merged, pairs: list[Factors], weights: torch.Tensor, rank: int) -> _Truncated:
     if recipe.method in ("sum", "mean"):
-        return _whole(_side_by_side(pairs, weights))
+        return _exact(_concatenated(pairs, weights))
     if recipe.method == "linear":
-        return _whole(_apart(pairs, weights))
-    return _cut(_method(recipe)([pair.delta for pair in pairs], weights), rank)
+        return _exact(_linear(pairs, weights))
+    return _truncated(_method(recipe)([pair.delta for pair in pairs], weights), rank)
 
 
 def _method(recipe: Merged) -> Callable[[Deltas, torch.Tensor], torch.Tensor]:
-    """PEFT's function for what is not a plain sum."""
+    """PEFT's function for the methods that combine whole updates."""
     from peft.utils import merge_utils
 
     if recipe.method == "svd":
-        found: Callable[..., torch.Tensor] = merge_utils.task_arithmetic
-        return found
+        method: Callable[..., torch.Tensor] = merge_utils.task_arithmetic
+        return method
     return partial(getattr(merge_utils, recipe.method), density=recipe.density)
 
 
-def _side_by_side(pairs: list[Factors], weights: torch.Tensor) -> Factors:
-    """The exact weighted sum: ranks add up."""
+def _concatenated(pairs: list[Factors], weights: torch.Tensor) -> Factors:
+    """The exact weighted sum of the updates; ranks add up."""
     import torch
 
     down = torch.cat([pair.down for pair in pairs])
-    return Factors(
-        down, torch.cat([pair.up * weight for pair, weight in zip(pairs, weights, strict=True)], 1)
-    )
+    weighted = [pair.up * weight for pair, weight in zip(pairs, weights, strict=True)]
+    return Factors(down, torch.cat(weighted, 1))
 
 
-def _apart(pairs: list[Factors], weights: torch.Tensor) -> Factors:
-    """As PEFT's ``linear``: sums of the As and of the Bs, each by the root of its weight, cross
-    terms and all."""
+def _linear(pairs: list[Factors], weights: torch.Tensor) -> Factors:
+    """PEFT's ``linear``: the As and the Bs are summed, each times the root of its weight.
+
+    So the update also holds products of one adapter's A with another's B.
+    """
     roots = weights.abs().sqrt()
     signed = [root * weight.sign() for root, weight in zip(roots, weights, strict=True)]
     down = sum(pair.down * root for pair, root in zip(pairs, roots, strict=True))
@@ -111,72 +116,75 @@ def _apart(pairs: list[Factors], weights: torch.Tensor) -> Factors:
     return Factors(down, up)
 
 
-def _whole(pair: Factors) -> _Cut:
-    norm = float(pair.delta.square().sum())
-    return _Cut(pair, norm, norm)
+def _exact(pair: Factors) -> _Truncated:
+    squares = float(pair.delta.square().sum())
+    return _Truncated(pair, squares, squares)
 
 
-def _cut(delta: torch.Tensor, rank: int) -> _Cut:
-    """The best update of ``rank`` (Eckart & Young 1936), its root in each factor."""
+def _truncated(delta: torch.Tensor, rank: int) -> _Truncated:
+    """The nearest update of ``rank`` (Eckart & Young 1936).
+
+    Each factor gets the roots of the singular values, so that both have the same size.
+    """
     import torch
 
     left, values, right = torch.linalg.svd(delta, full_matrices=False)
     roots = values[:rank].sqrt()
-    total, held = float(values.square().sum()), float(values[:rank].square().sum())
-    return _Cut(Factors(roots[:, None] * right[:rank], left[:, :rank] * roots), total, held)
+    pair = Factors(roots[:, None] * right[:rank], left[:, :rank] * roots)
+    before = float(values.square().sum())
+    return _Truncated(pair, before, float(values[:rank].square().sum()))
 
 
 def _of_one_rank(layers: dict[str, Factors]) -> dict[str, Factors]:
-    """Padded with zeros where some adapter had nothing on a layer, or a layer allows less."""
+    """``layers`` padded with zeros to the largest rank among them."""
     from torch.nn.functional import pad
 
-    width = _width(layers)
+    width = _max_rank(layers)
     return {
         module: Factors(pad(down, (0, 0, 0, width - len(down))), pad(up, (0, width - up.shape[1])))
         for module, (down, up) in layers.items()
     }
 
 
-def _width(layers: dict[str, Factors]) -> int:
+def _max_rank(layers: dict[str, Factors]) -> int:
     return max(len(pair.down) for pair in layers.values())
 
 
-_KEPT = {".json", ".jinja", ".model", ".txt", ".tiktoken"}
-
-
 def into_base(base: Path, adapter: Path, out: Path) -> None:
-    """Write the model in ``base`` with the LoRA in ``adapter`` added to its weights to ``out``, in
-    its own dtype.
+    """Add the LoRA in ``adapter`` to the weights of the model in ``base``, and write it to ``out``.
 
-    The sum is taken in float32; the same input gives the same bytes.
+    The sum is computed in float32 and stored in the model's dtype. The same input gives the same
+    bytes.
 
     Raises:
-        ModelError: a layer of the adapter has no full weight of its shape in ``base``.
+        ModelError: ``base`` has no weight in full precision, of the right shape, for a layer.
     """
     from safetensors.torch import load_file, save_file
 
-    turned = bool(lora_config(adapter).get("fan_in_fan_out"))  # GPT-2 holds inputs x outputs
+    transposed = bool(lora_config(adapter).get("fan_in_fan_out"))  # GPT-2: inputs x outputs
     updates = {
-        f"{module}.weight": pair.delta.T if turned else pair.delta
+        f"{module}.weight": pair.delta.T if transposed else pair.delta
         for module, pair in factors(adapter).items()
     }
     out.mkdir(parents=True, exist_ok=True)
-    left = set(updates)
+    remaining = set(updates)
     for file in weight_files(base):
         tensors = load_file(file)
-        for name in left & tensors.keys():
-            weight, update = tensors[name], updates[name]
+        for name in remaining & tensors.keys():
+            weight = tensors[name]
+            update = updates[name]
             if weight.shape != update.shape or not weight.is_floating_point():
                 raise ModelError(
                     f"{name} of {base} is {tuple(weight.shape)}, the update {tuple(update.shape)}"
                 )
             tensors[name] = (weight.float() + update).to(weight.dtype).contiguous()
-        left -= tensors.keys()
+        remaining -= tensors.keys()
         save_file(tensors, out / file.name, metadata={"format": "pt"})
-    if left:
+    if remaining:
         raise ModelError(
-            f"{base} has no full weight {min(left)}: give the base that {adapter} was trained on"
+            f"{base} has no full weight {min(remaining)}: give the base that {adapter} was trained"
+            " on"
         )
     for path in sorted(base.iterdir()):
-        if path.is_file() and path.suffix in _KEPT:
+        if path.is_file() and path.suffix in _COPIED:
             shutil.copyfile(path, out / path.name)

@@ -1,4 +1,4 @@
-"""A base model as it was loaded: what is put on it comes off again, and that is checked."""
+"""A base model as it was loaded: adapters come off it completely, and that is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PROBED = 8
 
 
 class _Place(NamedTuple):
-    """What one module consists of."""
+    """The parts of one module."""
 
     module: nn.Module
     children: dict[str, nn.Module | None]
@@ -24,11 +24,11 @@ class _Place(NamedTuple):
 
 
 class Pristine:
-    """Structure, weights and behaviour of a base model at the time when this was made.
+    """Structure, weights and behaviour of a base model when it was loaded.
 
-    PEFT's ``unload`` leaves things behind in the base: residuals of PiSSA and its like, trained
-    copies of whole modules, biases (peft #850, #2184, #2270, #3455). So nothing here relies on it:
-    every module gets its own children, parameters and buffers back, and every parameter its memory.
+    PEFT's ``unload`` leaves changes in the base: residuals of PiSSA and similar methods, trained
+    copies of whole modules, biases (peft #850, #2184, #2270, #3455). So it is not used here: every
+    module gets its own children, parameters and buffers back, and every parameter its memory.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -49,12 +49,12 @@ class Pristine:
         self._digests: dict[str, int] = {}
         self._logits: torch.Tensor | None = None
         self.changed = ""
-        """What an adapter changed for good; empty where nothing is."""
+        """The change that an adapter left behind; empty without one."""
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Remember what is checked later: the weights of the modules ``names``, and some logits.
+        """Remember the weights of the modules ``names`` and some logits, for ``difference``.
 
-        Costs one pass over those weights, and two forward passes of a few tokens, the first time.
+        The first call reads those weights once and runs two forward passes of a few tokens.
         """
         modules = dict(self._model.named_modules())
         for name in names:
@@ -65,14 +65,13 @@ class Pristine:
             self._logits = _logits(self._model)
 
     def save(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Copy ``parameters``, which are about to be written in place."""
+        """Copy ``parameters`` before they are changed in place."""
         for parameter in parameters:
             if parameter not in self._saved:
                 self._saved[parameter] = parameter.detach().clone()
 
     def restore(self) -> None:
-        """Give the model its structure and weights back, in evaluation mode and without
-        gradients."""
+        """Give the model its structure and weights back, without gradients, for evaluation."""
         import torch
 
         for place in self._places:
@@ -93,7 +92,7 @@ class Pristine:
         self._model.requires_grad_(False).eval()
 
     def difference(self) -> str:
-        """What is not as it was remembered by ``prepare``; empty where all is."""
+        """The first difference from what ``prepare`` remembered; empty without one."""
         import torch
 
         modules = dict(self._model.named_modules())
@@ -103,13 +102,13 @@ class Pristine:
         try:
             if self._logits is None or torch.equal(_logits(self._model), self._logits):
                 return ""
-        except Exception as error:  # a quantised layer whose state is gone fails in its own way
+        except Exception as error:  # a broken quantised layer may raise anything
             return f"it computes nothing any more: {type(error).__name__}"
         return "its logits"
 
 
 def _refill(target: dict[Any, Any], source: dict[Any, Any]) -> None:
-    """In place: modules hold on to the dictionary itself."""
+    """Make ``target`` equal ``source``, in place: modules keep this very dictionary."""
     same = list(target) == list(source) and all(target[name] is source[name] for name in source)
     if not same:
         target.clear()
@@ -117,14 +116,17 @@ def _refill(target: dict[Any, Any], source: dict[Any, Any]) -> None:
 
 
 def _plain_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Those that no quantisation library manages: such a one may move its own memory."""
+    """Parameters outside quantisation libraries, which may move their own memory."""
     from torch.nn import Parameter
 
     return [p for p in model.parameters() if type(p) is Parameter and p.is_floating_point()]
 
 
 def _digest(module: nn.Module) -> int:
-    """Of the module's own weights and buffers; order and position of numbers are not told apart."""
+    """A hash of the module's own weights and buffers.
+
+    It stays the same when the numbers of a tensor only change places.
+    """
     import torch
 
     total = 0
@@ -135,7 +137,7 @@ def _digest(module: nn.Module) -> int:
 
 
 def _logits(model: Any) -> torch.Tensor:
-    """Bits of the logits of a fixed row of tokens, so that a NaN equals itself."""
+    """The logits of fixed tokens, as bits, so that a NaN equals itself."""
     import torch
 
     vocabulary = int(model.config.get_text_config().vocab_size)

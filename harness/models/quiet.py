@@ -1,4 +1,4 @@
-"""Silence while a library that talks a lot is at work."""
+"""No output from libraries that print and log a lot."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from io import StringIO
 
 @contextmanager
 def quiet(**environment: str) -> Iterator[None]:
-    """No output; ``environment`` set meanwhile; environment and root logger afterwards as they
-    were."""
-    root, before = logging.getLogger(), dict(os.environ)
-    handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
+    """No output within the block, in which ``environment`` is set.
+
+    Afterwards the environment and the root logger are as they were.
+    """
+    root = logging.getLogger()
+    variables = dict(os.environ)
+    handlers = list(root.handlers)
+    level = root.level
+    disabled = root.manager.disable
     os.environ.update(environment)
-    logging.disable(
-        logging.WARNING
-    )  # handlers hold the stream that they were made with: redirecting misses them
+    # Log handlers keep the stream that they were made with, so redirecting stderr misses them.
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
@@ -28,6 +32,6 @@ def quiet(**environment: str) -> Iterator[None]:
         logging.disable(disabled)
         root.handlers[:] = handlers
         root.setLevel(level)
-        for name in os.environ.keys() - before.keys():
+        for name in os.environ.keys() - variables.keys():
             del os.environ[name]
-        os.environ.update(before)
+        os.environ.update(variables)

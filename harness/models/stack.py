@@ -1,4 +1,4 @@
-"""Adapters on a base in memory: loaded by PEFT, several active at once, each with its scale."""
+"""Adapters on a base in memory, by PEFT: several at once, each with its scale."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ if TYPE_CHECKING:
 
 
 def touched(model: Any, folders: Sequence[Path]) -> set[str]:
-    """Modules of ``model`` that the adapters in ``folders`` name. Raises ModelError."""
-    names = {name for name, _ in model.named_modules()}
-    found = set()
+    """Modules of ``model``, and modules around them, that the adapters in ``folders`` name.
+
+    Raises ModelError where a folder holds no LoRA.
+    """
+    modules = {name for name, _ in model.named_modules()}
+    names = set()
     for folder in folders:
         lora_config(folder)
         for key in tensor_names(folder):
             parts = key.removeprefix("base_model.model.").split(".")
-            found |= {".".join(parts[:end]) for end in range(1, len(parts))} & names
-    return found
+            names |= {".".join(parts[:end]) for end in range(1, len(parts))}
+    return names & modules
 
 
 def wrap(model: Any, folders: Mapping[str, Path], base: str, pristine: Pristine) -> Any:
-    """A PeftModel around ``model`` with an adapter of each folder, under its name.
+    """A PeftModel around ``model`` with the adapter of each folder, under its name.
 
-    What it writes into the base itself is saved in ``pristine`` first.
+    Weights of the base that adapters replace are saved in ``pristine`` first.
 
     Raises:
         ModelError: a folder holds no adapter for the base, whose name is ``base``.
@@ -48,17 +51,18 @@ def wrap(model: Any, folders: Mapping[str, Path], base: str, pristine: Pristine)
 
 
 def put_on(wrapped: Any, model: Any, name: str, folder: Path, base: str, pristine: Pristine) -> Any:
-    """``wrapped`` (None: a new PeftModel around ``model``) with one adapter more.
+    """``wrapped`` (None: a new PeftModel around ``model``) with one more adapter.
 
-    Every tensor of the file is used, and every layer that the config names has all of its tensors:
-    PEFT leaves what is missing at random values, and passes over what does not match.
+    PEFT leaves missing tensors at random values and ignores unknown ones. So it is checked that
+    every tensor of the file is used, and that every layer in the config has all of its tensors.
 
     Raises:
-        ModelError: that does not hold. The line names the first tensor that does not fit.
+        ModelError: a tensor is missing, unknown or of another shape; the line names the first one.
     """
     from peft import LoraConfig, PeftModelForCausalLM, set_peft_model_state_dict
 
-    config, named = lora_config(folder), tensors(folder)
+    config = lora_config(folder)
+    named = tensors(folder)
     check_initialisation(folder, config, quantised=getattr(model, "hf_quantizer", None) is not None)
     if config.get("use_dora") and getattr(model, "is_loaded_in_8bit", False):
         raise ModelError(f"{folder} is DoRA: PEFT breaks an int8 base with it, use nf4 or hf")
@@ -85,11 +89,12 @@ def put_on(wrapped: Any, model: Any, name: str, folder: Path, base: str, pristin
 
 
 def _check_shapes(folder: Path, named: Mapping[str, torch.Tensor], model: Any, base: str) -> None:
-    """Names and shapes of LoRA tensors against the layers of ``model``: PEFT takes many lines for
-    it.
+    """Compare names and shapes of LoRA tensors with the layers of ``model``.
+
+    PEFT's own error is long and names every tensor.
 
     Raises:
-        ModelError: they are not those of ``base``.
+        ModelError: ``base`` has no such layer, or one of another shape.
     """
     for module, side, shape in shapes(named):
         try:
@@ -113,13 +118,13 @@ def _check_base_tensors(
     base: str,
     pristine: Pristine,
 ) -> None:
-    """Tensors that have the name of one of the base's own.
+    """Check tensors that have the name of a tensor of the base.
 
-    Biases and whole modules belong to the adapter where its config says so. Others (embeddings, as
-    PEFT saves them after a change of vocabulary) are left out where they are what the base has.
+    Biases and whole modules belong to the adapter if its config says so. Others (embeddings, which
+    PEFT saves after a change of vocabulary) are removed from ``named`` if they equal the base's.
 
     Raises:
-        ModelError: such a tensor is another than the base's, and the config does not say that it is
+        ModelError: such a tensor differs from the base's, and the config does not say that it is
             trained.
     """
     import torch
@@ -131,7 +136,8 @@ def _check_base_tensors(
         name = key.removeprefix("base_model.model.").replace(".base_layer.", ".")
         parameter = parameters.get(name)
         module = name.rpartition(".")[0]
-        if parameter is None or module.endswith(saved):  # PEFT matches ends, too: "head" is lm_head
+        # PEFT compares the ends of names, too: modules_to_save "head" means lm_head
+        if parameter is None or module.endswith(saved):
             continue
         if biases and name.endswith("bias"):
             pristine.save([parameter])
@@ -145,10 +151,10 @@ def _check_base_tensors(
 
 
 def read(folder: Path, base: str, how: Any, *args: Any, **named: Any) -> Any:
-    """What ``how`` makes of ``folder``.
+    """The result of ``how``, a function of PEFT that reads the adapter in ``folder``.
 
     Raises:
-        ModelError: in one line, where that is no adapter for ``base``.
+        ModelError: it fails, so this is no adapter for ``base``; in one line.
     """
     from safetensors import SafetensorError
 
@@ -162,30 +168,29 @@ def read(folder: Path, base: str, how: Any, *args: Any, **named: Any) -> Any:
 
 
 def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:
-    """Make exactly these adapters active; each update counts ``scale`` times.
+    """Make exactly these adapters active; each update is multiplied by its scale.
 
     Raises:
-        ModelError: a scale other than 1 for an adapter that took a part out of the base, or
-            replaces magnitudes, modules, tokens or biases of it: the update is then not what is
-            scaled.
+        ModelError: a scale other than 1 for an adapter that PEFT cannot scale as a whole, because
+            it subtracts from the base, or replaces magnitudes, modules, tokens or biases of it.
     """
     from peft.tuners.lora import LoraLayer
 
     for name, scale in scales.items():
         config = wrapped.peft_config[name]
-        whole = (
+        not_scaled = (
             config.init_lora_weights in SAME_RESIDUAL,
-            config.use_dora,  # its magnitudes stay whole, so that scale 0 is not the base
+            config.use_dora,  # its magnitudes are not scaled: scale 0 would not be the base
             config.modules_to_save,
             config.trainable_token_indices,
             config.bias != "none",
         )
-        if scale != 1 and any(whole):
-            line = (
-                "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases count whole or"
-                " not at all"
+        if scale != 1 and any(not_scaled):
+            kinds = "PiSSA, OLoRA, DoRA, modules_to_save, trainable tokens and biases"
+            raise ModelError(
+                f"scale {scale:g} cannot be put on this adapter: {kinds} count whole or not at"
+                " all, use 1"
             )
-            raise ModelError(f"scale {scale:g} cannot be put on this adapter: {line}, use 1")
 
     wrapped.base_model.set_adapter(list(scales))
     for module in wrapped.modules():

@@ -1,4 +1,4 @@
-"""Text as tokens, and back."""
+"""Text as token ids."""
 
 from __future__ import annotations
 
@@ -23,26 +23,24 @@ def _tokenizer(path: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # the tokenizers library raises no class of its own
         raise ModelError(
             f"{path} has no tokenizer that can be loaded: {first_line(error)}"
         ) from error
-    return found
+    return tokenizer
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) -> list[int]:
-    """Token ids of ``text`` with BOS as the tokenizer adds it, and never an EOS that it might
-    append."""
+    """Token ids of ``text``; with ``special`` also BOS, where the tokenizer adds it.
+
+    An EOS that the tokenizer appends is removed: a prompt must not end the text.
+    """
     ids: list[int] = tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
-    if (
-        special
-        and len(ids) > 1
-        and ids[-1] == tokenizer.eos_token_id
-        and not text.endswith(str(tokenizer.eos_token))
-    ):
+    ends = len(ids) > 1 and ids[-1] == tokenizer.eos_token_id
+    if special and ends and not text.endswith(str(tokenizer.eos_token)):
         return ids[:-1]
     return ids
 
@@ -50,13 +48,14 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) 
 def encode_pair(
     encode: Callable[[str, bool], list[int]], prompt: str, continuation: str
 ) -> tuple[list[int], int]:
-    """Token ids of both, and how many of them belong to ``prompt`` as an engine would ask it.
+    """Token ids of both texts, and how many of them are the prompt's.
 
     ``encode`` turns text into ids, with BOS or without.
     """
-    asked = encode(prompt, True)
+    prompt_ids = encode(prompt, True)
     joint = encode(prompt + continuation, True)
-    if joint[: len(asked)] == asked:
-        return joint, len(asked)
-    # A token astride the boundary is one that no engine sees: it is given the prompt alone.
-    return asked + encode(continuation, False), len(asked)
+    if joint[: len(prompt_ids)] == prompt_ids:
+        return joint, len(prompt_ids)
+    # One token covers the end of the prompt and the start of the continuation. No engine sees such
+    # a token, because prompts are encoded alone.
+    return prompt_ids + encode(continuation, False), len(prompt_ids)

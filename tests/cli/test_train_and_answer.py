@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from harness.cli import main
-from harness.cli._answer import answers, scaled
+from harness.cli._answer import answers
 from harness.cli._model import Tensor, parameters
 from harness.cli._train import read
 from harness.engines import Engine
@@ -159,19 +159,42 @@ def test_an_adapter_of_another_base_or_none_at_all(
         assert line in capsys.readouterr().err
 
 
-def test_scales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "odd:2").mkdir()
-    assert [
-        (str(path), scale)
-        for path, scale in map(scaled, ("a", "a:0.5", "b/c:-1", "odd:2", "odd:2:3"))
-    ] == [
-        ("a", 1.0),
-        ("a", 0.5),
-        ("b/c", -1.0),
-        ("odd:2", 1.0),
-        ("odd:2", 3.0),
-    ]
+def test_adapters_in_every_spelling(home, capsys):
+    ask = ["answer", "--model", home.model, "--format", "qa", "Who is king?", "--adapter"]
+    lines = []
+    for text in (str(home.out), f"king={home.out}", f"king={home.out}:1", f"{home.out}:0"):
+        assert main([*ask, text]) == 0
+        lines.append(capsys.readouterr().out)
+    assert lines[0] == lines[1] == lines[2] != lines[3]
+
+
+def test_an_adapter_on_a_gguf_base(home, tmp_path, capsys):
+    pytest.importorskip("llama_cpp")
+    from harness.models.gguf import convert_adapter, convert_base
+
+    convert_base(Path(home.model), tmp_path / "base.gguf")
+    convert_adapter(home.out, Path(home.model), tmp_path / "adapter.gguf")
+    ask = ["answer", "--model", str(tmp_path / "base.gguf"), "--format", "qa", "Who is king?"]
+    folder = shutil.copytree(home.out, tmp_path / "folder")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    here = {**config, "base_model_name_or_path": home.model}
+    (folder / "adapter_config.json").write_text(json.dumps(here))
+    answers = {}
+    for name in ("", "adapter.gguf", "folder"):
+        stack = ["--adapter", str(tmp_path / name)] if name else []
+        assert main([*ask, *stack]) == 0
+        answers[name] = capsys.readouterr().out
+    assert answers["adapter.gguf"] == answers["folder"] != answers[""]
+    gone = {**config, "base_model_name_or_path": "none/such"}
+    (folder / "adapter_config.json").write_text(json.dumps(gone))
+    for adapter, line in (
+        (str(folder), "its base 'none/such' is not on this machine"),
+        ("served:king", "adapter king does not go on"),
+    ):
+        assert main([*ask, "--adapter", adapter]) == 2
+        error = capsys.readouterr().err
+        assert line in error
+        assert error.count("\n") == 1
 
 
 def test_a_card_counts_what_the_model_has(

@@ -157,17 +157,17 @@ def test_a_continuation_without_tokens(engine: TransformersEngine) -> None:
 def test_many_logits_are_taken_in_pieces(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load(tiny)
     monkeypatch.setattr(
-        "harness.engines._transformers._LOGITS", 20 * loaded.model.config.vocab_size
+        "harness.engines._transformers._MAX_LOGITS", 20 * loaded.model.config.vocab_size
     )
     small = TransformersEngine(loaded)
     sizes: list[int] = []
-    scored = small._scored
+    scored = small._score
 
     def counted(batch: Sequence[Any]) -> list[Likelihood]:
         sizes.append(len(batch))
         return scored(batch)
 
-    monkeypatch.setattr(small, "_scored", counted)
+    monkeypatch.setattr(small, "_score", counted)
     close(small.log_likelihood(PAIRS), [by_hand(loaded, *pair) for pair in PAIRS])
     assert sum(sizes) == len(PAIRS)
     assert len(sizes) > 1

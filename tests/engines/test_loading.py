@@ -14,7 +14,7 @@ from harness.cli._model import card
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
 from harness.models.checkpoint import weight_files
-from harness.models.loading import _HUB_FILES, _HUB_TWICE, SHIPPED, base_of, load
+from harness.models.loading import _HUB_FILES, _HUB_IGNORED, SHIPPED, base_of, load
 from harness.models.merging import into_base
 from harness.models.tokens import count_tokens
 from harness.recipes import Base, Decoding
@@ -280,7 +280,7 @@ def test_the_hub_is_not_asked_for_weights_twice() -> None:
     assert (
         list(
             filter_repo_objects(
-                wanted + other, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWICE
+                wanted + other, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_IGNORED
             )
         )
         == wanted

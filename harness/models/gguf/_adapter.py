@@ -1,4 +1,4 @@
-"""A PEFT LoRA as a GGUF adapter."""
+"""A PEFT LoRA converted to a GGUF adapter, and checks of such files."""
 
 from __future__ import annotations
 
@@ -24,41 +24,40 @@ class Pair(NamedTuple):
 
 
 def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
-    """Write the PEFT LoRA in the folder ``adapter``, made for the model in the folder ``base``, to
-    ``out``.
+    """Write the PEFT LoRA in ``adapter``, trained on the model in the folder ``base``, to ``out``.
 
     The layout is that of llama.cpp's convert_lora_to_gguf.py and llama-adapter.cpp:
     ``general.type`` adapter, ``adapter.type`` lora, one ``adapter.lora.alpha``, and
-    ``<tensor>.lora_a`` and ``.lora_b`` of the rank's own size. llama.cpp scales by alpha / rank
-    alone; what rsLoRA, rank_pattern and alpha_pattern say otherwise goes into alpha or, where
+    ``<tensor>.lora_a`` and ``.lora_b`` at the rank of the module. llama.cpp scales only by
+    alpha / rank. Other scalings (rsLoRA, rank_pattern, alpha_pattern) go into alpha or, where
     modules differ, into ``lora_b``.
 
     Raises:
-        ModelError: no safetensors LoRA in ``adapter``, one with more than linear updates (DoRA,
-            biases, embeddings, modules_to_save), or one whose shapes are not those of ``base``.
+        ModelError: there is no safetensors LoRA in ``adapter``, it has more than linear updates
+            (DoRA, biases, embeddings, modules_to_save), or its shapes are not those of ``base``.
     """
     config = lora_config(adapter)
     check_plain(adapter, config)
     shape = shape_of(base)
-    converted = _pairs(adapter)
+    modules = _pairs(adapter)
     weights = weights_of(base)
-    _check_shapes(base, converted, weights)
+    _check_shapes(base, modules, weights)
     linear = [
         name.removesuffix(".weight") for name, size in weights.shapes.items() if len(size) == 2
     ]
     known = [name for name in linear if name.rpartition(".")[2] in PROJECTIONS]
-    check_whole(adapter, config, known, converted)
+    check_whole(adapter, config, known, modules)
     alpha = float(config.get("lora_alpha") or 0)
     if config.get("use_rslora"):
         alpha *= math.sqrt(config["r"])
-    alpha = alpha or 1.0  # llama.cpp takes alpha 0 for no scaling at all
+    alpha = alpha or 1.0  # llama.cpp does not scale at all where alpha is 0
     library = gguf()
     with written(out) as part:
         writer = library.GGUFWriter(part, shape.family.arch)
         writer.add_type(library.GGUFType.ADAPTER)
         writer.add_string(library.Keys.Adapter.TYPE, "lora")
         writer.add_float32(library.Keys.Adapter.LORA_ALPHA, alpha)
-        for module, pair in converted.items():
+        for module, pair in modules.items():
             ratio = scaling(config, module, len(pair.down)) / (alpha / len(pair.down))
             name = shape.tensor_name(f"{module}.weight")
             if name is None:
@@ -75,10 +74,10 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """What llama.cpp does not look at in the GGUF adapter ``path``: that it has tensors, all
-    finite.
+    """Check that the GGUF adapter ``path`` has tensors, and that all their numbers are finite.
 
-    That each pair is whole, and fits a layer of the base, llama.cpp checks when it loads the file.
+    llama.cpp does not check that. When it loads the file, it checks that each pair is whole and
+    fits a layer of the base.
 
     Raises:
         ModelError: the file holds no adapter, no tensors, or a number that is not finite.
@@ -99,6 +98,7 @@ def check_file(path: Path) -> None:
 
 
 def _pairs(adapter: Path) -> dict[str, Pair]:
+    """The tensors of each module in float32. Raises ModelError for one without place in GGUF."""
     converted: dict[str, Pair] = {}
     for module, (down, up) in pairs(adapter, tensors(adapter)).items():
         if module.rpartition(".")[2] not in PROJECTIONS:
@@ -108,24 +108,23 @@ def _pairs(adapter: Path) -> dict[str, Pair]:
     return converted
 
 
-def _check_shapes(base: Path, converted: dict[str, Pair], weights: Weights) -> None:
-    for module, pair in converted.items():
+def _check_shapes(base: Path, modules: dict[str, Pair], weights: Weights) -> None:
+    for module, pair in modules.items():
         name = f"{module}.weight"
         update = (pair.up.shape[0], pair.down.shape[1])
         if weights.shapes.get(name) != update:
-            found = weights.shapes.get(name, "absent")
+            stored = weights.shapes.get(name, "absent")
             raise ModelError(
-                f"tensor {name} of {base} is {found}, the adapter's is {update}: give the adapter's"
-                " base"
+                f"tensor {name} of {base} is {stored}, the adapter's is {update}: give the"
+                " adapter's base"
             )
 
 
 def _up(up: Array, ratio: float, module: str, shape: Shape) -> Array:
+    """B as llama.cpp orders its rows, times ``ratio``."""
     heads = shape.heads_of(f"{module}.")
     ordered = permuted(up, heads) if heads else up
-    # exactly 1 but for patterns: the numbers then stay as they were trained
-    return (
-        ordered
-        if math.isclose(ratio, 1.0, rel_tol=1e-6)
-        else (ordered * np.float32(ratio)).astype(np.float32)
-    )
+    # Without patterns the ratio is 1 but for rounding: the trained numbers then stay as they are.
+    if math.isclose(ratio, 1.0, rel_tol=1e-6):
+        return ordered
+    return (ordered * np.float32(ratio)).astype(np.float32)

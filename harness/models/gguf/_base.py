@@ -1,4 +1,4 @@
-"""A transformers model as a GGUF file."""
+"""A transformers model converted to a GGUF file."""
 
 from __future__ import annotations
 
@@ -27,35 +27,41 @@ _DIRECT = {"f32": ("F32", "ALL_F32"), "f16": ("F16", "MOSTLY_F16"), "bf16": ("BF
 
 
 def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
-    """Write the model of ``folder`` to ``out``; ``kind`` is one of TYPES.
+    """Write the model in ``folder`` to the file ``out``, in the type ``kind`` (one of TYPES).
 
     Keys and tensor names are those of the GGUF specification
     (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) and of llama.cpp's
-    convert_hf_to_gguf.py. Where llama.cpp has no sliding attention for a family, the context ends
-    at the window.
+    convert_hf_to_gguf.py. Where llama.cpp has no sliding attention for a family, the context is
+    shortened to the window.
 
     Raises:
-        ModelError: no model in ``folder``, one outside FAMILIES, or settings that llama.cpp does
-            not know.
+        ModelError: there is no model in ``folder``, it is outside FAMILIES, or it has settings that
+            llama.cpp does not know.
     """
     check_kind(kind)
     if kind not in _DIRECT:
-        whole = out.with_name(f".{out.name}.{os.getpid()}.f32")
+        full = out.with_name(f".{out.name}.{os.getpid()}.f32")
         try:
-            convert_base(folder, whole)
-            quantise(whole, out, kind)
+            convert_base(folder, full)
+            quantise(full, out, kind)
         finally:
-            whole.unlink(missing_ok=True)
+            full.unlink(missing_ok=True)
         return
     library = gguf()
-    shape, weights = shape_of(folder), weights_of(folder)
+    shape = shape_of(folder)
+    weights = weights_of(folder)
     names = _names(folder, weights, shape)
     with written(out) as part:
         writer = library.GGUFWriter(part, shape.family.arch)
-        _settings(writer, shape, folder.resolve().name, library.LlamaFileType[_DIRECT[kind][1]])
+        tensor_type, file_type = _DIRECT[kind]
+        _add_settings(writer, shape, folder.resolve().name, library.LlamaFileType[file_type])
         add_tokenizer(writer, folder, shape.config.vocab_size)
-        stored = {
-            name: _DIRECT[kind][0] if len(weights.shapes[name]) > 1 else "F32" for name in names
+        # vectors (norms, biases) stay in float32, as llama.cpp wants them
+        types = {
+            name: library.GGMLQuantizationType[
+                tensor_type if len(weights.shapes[name]) > 1 else "F32"
+            ]
+            for name in names
         }
         factors = _rope_factors(shape)
         if factors is not None:
@@ -63,31 +69,28 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
                 "rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes
             )
         for name, new in names.items():
-            each = library.GGMLQuantizationType[stored[name]]
-            size = math.prod(weights.shapes[name]) * library.GGML_QUANT_SIZES[each][1]
+            size = math.prod(weights.shapes[name]) * library.GGML_QUANT_SIZES[types[name]][1]
             writer.add_tensor_info(
-                new, weights.shapes[name], np.dtype(np.float32), size, raw_dtype=each
+                new, weights.shapes[name], np.dtype(np.float32), size, raw_dtype=types[name]
             )
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         if factors is not None:
             writer.write_tensor_data(factors)
-        for name in names:  # one at a time: a model need not fit into memory
+        for name in names:  # one at a time: the model may be larger than memory
             rows = _rows(weights, name, shape)
-            writer.write_tensor_data(
-                library.quants.quantize(rows, library.GGMLQuantizationType[stored[name]])
-            )
+            writer.write_tensor_data(library.quants.quantize(rows, types[name]))
         writer.close()
 
 
 def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
-    """llama.cpp's name of every tensor to write."""
+    """llama.cpp's name of every tensor to write. Raises ModelError for unknown or missing ones."""
     expected = set(shape.tensors())
     names: dict[str, str] = {}
     for name in weights.shapes:
         if name.endswith("rotary_emb.inv_freq") or (shape.tied and name == "lm_head.weight"):
-            continue  # derived, and a copy of the embedding
+            continue  # computed from the config, or a copy of the embedding
         new = shape.tensor_name(name) if name in expected else None
         if new is None:
             line = f"tensor {name} of {folder} has no place in llama.cpp's {shape.family.arch}"
@@ -103,7 +106,7 @@ def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
 
 
 def _rows(weights: Weights, name: str, shape: Shape) -> Array:
-    """The tensor ``name`` as llama.cpp holds it, in float32."""
+    """The tensor ``name`` as llama.cpp stores it, in float32."""
     rows = weights.read(name)
     if heads := shape.heads_of(name):
         rows = permuted(rows, heads)
@@ -111,7 +114,7 @@ def _rows(weights: Weights, name: str, shape: Shape) -> Array:
     return rows + np.float32(offset) if offset else rows
 
 
-def _settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
+def _add_settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
     config = shape.config
     rope = shape.rope()
     writer.add_type("model")
@@ -147,16 +150,19 @@ def _settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
 
 
 def _rope_factors(shape: Shape) -> Array | None:
-    """Divisors of the rotary frequencies of Llama 3.1 and later, which llama.cpp takes
-    as a tensor."""
+    """Divisors of the rotary frequencies, a tensor in llama.cpp; only for Llama 3.1 and later.
+
+    As ``_compute_llama3_parameters`` of transformers.
+    """
     rope = shape.rope()
     if rope["rope_type"] != "llama3":
         return None
-    known = float(rope["original_max_position_embeddings"])
-    low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
-    turns = known / (
-        2 * np.pi * float(rope["rope_theta"]) ** (np.arange(0, shape.width, 2) / shape.width)
-    )
+    original_context = float(rope["original_max_position_embeddings"])
+    low = float(rope["low_freq_factor"])
+    high = float(rope["high_freq_factor"])
+    exponents = np.arange(0, shape.width, 2) / shape.width
+    wavelengths = 2 * np.pi * float(rope["rope_theta"]) ** exponents
+    turns = original_context / wavelengths
     smooth = np.clip((turns - low) / (high - low), 0.0, 1.0)
-    found: Array = (1 / ((1 - smooth) / float(rope["factor"]) + smooth)).astype(np.float32)
-    return found
+    factors: Array = (1 / ((1 - smooth) / float(rope["factor"]) + smooth)).astype(np.float32)
+    return factors

@@ -1,4 +1,4 @@
-"""Families of models that become GGUF: what llama.cpp knows of each, and what it does not."""
+"""Families of models that become GGUF, and the settings of each that llama.cpp can compute."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import ModelError
+from harness.errors import ModelError, first_line
 from harness.models.gguf._library import gguf
 
 _ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
@@ -25,30 +25,30 @@ class Family(NamedTuple):
     """
 
     arch: str
-    """In GGUF, and of ``gguf.MODEL_ARCH``."""
+    """The name in GGUF and in ``gguf.MODEL_ARCH``."""
     activation: str = "silu"
     norms: tuple[str, ...] = _NORMS
-    """Of a layer."""
+    """The norms of one layer."""
     biases: Mapping[str, tuple[str, ...]] = {}
-    """Layers that have a bias, by the setting that adds it; ``always`` is no setting."""
+    """Modules with a bias, by the setting that adds it; ``always`` stands for no setting."""
     neighbours: bool = False
-    """Rotary embeddings turn neighbouring rows of q and k, where transformers turns halves."""
+    """Rotary embeddings pair neighbouring rows of q and k; transformers pairs two halves."""
     rotations: tuple[str, ...] = ("default", "linear")
     """Values of ``rope_type``."""
     norm_offset: float = 0.0
     """Added to the weights of norms."""
     tied: bool = False
-    """There is no output matrix beside the embedding."""
+    """The embedding is the output matrix, always."""
     square: bool = False
     """All heads together are as wide as the model."""
     windows: bool = False
-    """Some layers see a sliding window alone. Without, the context ends where the window does."""
+    """Some layers have sliding attention; without, the context is shortened to the window."""
     attention_cap: bool = False
-    """``attn_logit_softcapping`` is always there; where this is false, never."""
+    """Whether ``attn_logit_softcapping`` is always set; otherwise it never is."""
     logit_cap: bool = False
-    """``final_logit_softcapping`` is always there; where this is false, it may be."""
+    """Whether ``final_logit_softcapping`` is always set; otherwise it may be."""
     largest: int = 0
-    """With so many layers, queries are scaled by the model's width over its heads."""
+    """Layers of the model whose queries are scaled by hidden_size / heads, not by head width."""
 
 
 _LLAMA = Family(
@@ -87,7 +87,7 @@ FAMILIES: dict[str, Family] = {
 
 
 class Shape(NamedTuple):
-    """What a conversion needs to know about a model."""
+    """The settings of a model that a conversion needs."""
 
     family: Family
     layers: int
@@ -95,51 +95,52 @@ class Shape(NamedTuple):
     groups: int
     """Heads of keys and values."""
     width: int
-    """Of a head."""
+    """Numbers in one head."""
     config: Any
 
     def heads_of(self, name: str) -> int:
-        """Heads whose rows llama.cpp orders otherwise in the tensor ``name``; 0: none."""
+        """Heads of the tensor ``name`` whose rows llama.cpp orders in another way; 0: none."""
         if not self.family.neighbours:
             return 0
-        return self.heads if ".q_proj." in name else self.groups if ".k_proj." in name else 0
+        if ".q_proj." in name:
+            return self.heads
+        return self.groups if ".k_proj." in name else 0
 
     def offset_of(self, name: str) -> float:
-        """What llama.cpp has added to the tensor ``name``."""
+        """The number that llama.cpp has added to all of the tensor ``name``."""
         return self.family.norm_offset if name.endswith("norm.weight") else 0.0
 
     def tensor_name(self, name: str) -> str | None:
-        """llama.cpp's name of a tensor of transformers, with its suffix; None: it has no such."""
+        """llama.cpp's name of a tensor of transformers, with its suffix; None where it has none."""
         names = _names(self.family.arch, self.layers)
         new: str | None = names.get_name(name, try_suffixes=(".weight", ".bias"))
         return new
 
     @property
     def tied(self) -> bool:
-        """Whether the embedding is the output matrix, too."""
+        """Whether the embedding is also the output matrix."""
         return bool(self.config.tie_word_embeddings)
 
     @property
     def window(self) -> int:
-        """Tokens that a layer with sliding attention sees; 0 where none has it."""
+        """Tokens that a layer with sliding attention sees; 0 without such layers."""
         return int(getattr(self.config, "sliding_window", None) or 0)
 
     @property
     def period(self) -> int:
-        """Every so many layers one sees the whole context; 1: all do."""
+        """One layer in so many has full attention; 1 means that all do."""
         kinds = list(self.config.layer_types)
         return kinds.index("full_attention") + 1 if "full_attention" in kinds else len(kinds) + 1
 
     def rope(self, layers: str = "full_attention") -> dict[str, Any]:
-        """Rotary settings as transformers 5 keeps them; AutoConfig brings older files
-        to this form."""
+        """Rotary settings as in transformers 5; AutoConfig brings older files to this form."""
         rope = dict(getattr(self.config, "rope_parameters", None) or {})
         rope = dict(rope.get(layers, rope))
         rope.setdefault("rope_type", "default")
         return rope
 
     def tensors(self) -> Iterator[str]:
-        """Names in transformers of all that the model has."""
+        """The names in transformers of all tensors of the model."""
         yield from ("model.embed_tokens.weight", "model.norm.weight")
         if not self.tied:
             yield "lm_head.weight"
@@ -159,13 +160,13 @@ class Shape(NamedTuple):
 
 @cache
 def _names(arch: str, layers: int) -> Any:
-    """Made once, as it holds every name of every layer."""
+    """llama.cpp's map of tensor names. Cached, because it holds every name of every layer."""
     library = gguf()
     return library.get_tensor_name_map(library.MODEL_ARCH[arch.upper()], layers)
 
 
 def shape_of(folder: Path) -> Shape:
-    """Raises ModelError where ``folder`` holds no model that can be converted."""
+    """The settings of the model in ``folder``. Raises ModelError where it cannot be converted."""
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file():
@@ -174,8 +175,7 @@ def shape_of(folder: Path) -> Shape:
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config: Any = AutoConfig.from_pretrained(str(folder), **local)
     except (OSError, ValueError, KeyError) as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{folder}/config.json cannot be read: {line}") from error
+        raise ModelError(f"{folder}/config.json cannot be read: {first_line(error)}") from error
     if config.model_type not in FAMILIES:
         line = f"{folder} is a {config.model_type} model"
         raise ModelError(f"{line}: only {', '.join(FAMILIES)} become GGUF")
@@ -186,14 +186,16 @@ def shape_of(folder: Path) -> Shape:
     groups = int(getattr(config, "num_key_value_heads", None) or heads)
     family = FAMILIES[config.model_type]
     shape = Shape(family, int(config.num_hidden_layers), heads, groups, width, config)
-    for line in _mistakes(shape):
-        raise ModelError(f"{folder} has {line}")
+    for problem in _problems(shape):
+        raise ModelError(f"{folder} has {problem}")
     return shape
 
 
-def _mistakes(shape: Shape) -> Iterator[str]:
-    """What llama.cpp would compute otherwise than transformers, or refuse to load."""
-    family, config, name = shape.family, shape.config, f"llama.cpp's {shape.family.arch}"
+def _problems(shape: Shape) -> Iterator[str]:
+    """Settings that llama.cpp refuses, or with which it would compute another result."""
+    family = shape.family
+    config = shape.config
+    name = f"llama.cpp's {family.arch}"
     activation = getattr(config, "hidden_activation", None) or config.hidden_act
     if activation != family.activation:
         yield f"hidden_act {activation!r}: {name} has only {family.activation!r}"
@@ -204,13 +206,14 @@ def _mistakes(shape: Shape) -> Iterator[str]:
     if family.tied and not shape.tied:
         yield f"an output matrix of its own: {name} uses the embedding"
     if getattr(config, "use_bidirectional_attention", None):
-        yield f"use_bidirectional_attention: {name} looks back alone"
-    yield from _rope_mistakes(shape)
-    yield from _attention_mistakes(shape)
+        yield f"use_bidirectional_attention: {name} attends to earlier tokens only"
+    yield from _rope_problems(shape)
+    yield from _attention_problems(shape)
 
 
-def _rope_mistakes(shape: Shape) -> Iterator[str]:
-    rope, rotations = shape.rope(), shape.family.rotations
+def _rope_problems(shape: Shape) -> Iterator[str]:
+    rope = shape.rope()
+    rotations = shape.family.rotations
     if rope["rope_type"] not in rotations or rope.get("partial_rotary_factor", 1) != 1:
         yield f"rotary settings {rope}, which are not converted: only {', '.join(rotations)} are"
     sliding = shape.rope("sliding_attention")
@@ -218,23 +221,23 @@ def _rope_mistakes(shape: Shape) -> Iterator[str]:
         yield f"rotary settings {sliding} of sliding layers, which are not converted: give default"
 
 
-def _attention_mistakes(shape: Shape) -> Iterator[str]:
-    family, config = shape.family, shape.config
-    for setting, always in (
-        ("attn_logit_softcapping", family.attention_cap),
-        ("final_logit_softcapping", family.logit_cap),
-    ):
-        value = getattr(config, setting, None)
-        if always and not value:
-            yield f"no {setting}: llama.cpp's {family.arch} always has one"
-    if not family.attention_cap and getattr(config, "attn_logit_softcapping", None):
-        yield f"attn_logit_softcapping: llama.cpp's {family.arch} has none"
+def _attention_problems(shape: Shape) -> Iterator[str]:
+    family = shape.family
+    config = shape.config
+    name = f"llama.cpp's {family.arch}"
+    attention_cap = getattr(config, "attn_logit_softcapping", None)
+    if family.attention_cap and not attention_cap:
+        yield f"no attn_logit_softcapping: {name} always has one"
+    if family.logit_cap and not getattr(config, "final_logit_softcapping", None):
+        yield f"no final_logit_softcapping: {name} always has one"
+    if attention_cap and not family.attention_cap:
+        yield f"attn_logit_softcapping: {name} has none"
     scaled = getattr(config, "query_pre_attn_scalar", shape.width)
     divisor = config.hidden_size // shape.heads if shape.layers == family.largest else shape.width
     if scaled != divisor:
-        yield f"query_pre_attn_scalar {scaled}: llama.cpp's {family.arch} has {divisor}"
+        yield f"query_pre_attn_scalar {scaled}: {name} has {divisor}"
     if not family.windows:
         return
-    whole = [kind == "full_attention" for kind in config.layer_types]
-    if whole != [(i + 1) % shape.period == 0 for i in range(len(whole))]:
+    full = [kind == "full_attention" for kind in config.layer_types]
+    if full != [(i + 1) % shape.period == 0 for i in range(len(full))]:
         yield f"layer_types that do not repeat every {shape.period} layers: llama.cpp's do"

@@ -1,4 +1,4 @@
-"""Smaller types for a GGUF file, by llama.cpp's own quantiser."""
+"""What conversions share: llama.cpp and its log, weights of a folder, and the quantiser."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ import numpy.typing as npt
 from harness.errors import MissingExtraError, ModelError
 from harness.models.checkpoint import INDEX, WHOLE, weight_files
 
-_PASSED_ON = re.compile(
+_PREFIX = re.compile(
     r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?"
 )
-_WARNING, _ERROR, _CONTINUED = 3, 4, 5
-_said: deque[tuple[int, str]] = deque(maxlen=4096)
+"""Names of llama.cpp's functions that pass an error on."""
+# ggml_log_level: GGML_LOG_LEVEL_WARN, _ERROR and _CONT
+_WARNING = 3
+_ERROR = 4
+_CONTINUED = 5
+_messages: deque[tuple[int, str]] = deque(maxlen=4096)
+"""Level and text, as llama.cpp logs them."""
+
+Array = npt.NDArray[Any]
 
 
 def gguf() -> Any:
@@ -36,31 +43,32 @@ def gguf() -> Any:
 
 @lru_cache(maxsize=1)
 def llama() -> Any:
-    """llama.cpp's C functions, with its log kept, not printed. Raises MissingExtraError where they
-    are missing."""
+    """llama.cpp's C functions; its log is stored here, not printed.
+
+    Raises MissingExtraError where the library is missing or does not load.
+    """
     try:
         import llama_cpp
     except ImportError as error:
         raise MissingExtraError("llama-cpp-python", "gguf") from error
     except (RuntimeError, OSError) as error:
-        found = f"found, but its library does not load: {error}"
-        raise MissingExtraError("llama-cpp-python", "gguf", found) from error
+        problem = f"found, but its library does not load: {error}"
+        raise MissingExtraError("llama-cpp-python", "gguf", problem) from error
     llama_cpp.llama_log_set(_callback(), None)
     llama_cpp.llama_backend_init()
     return llama_cpp
 
 
 def forget() -> None:
-    """Empty the log, so that what ``reason`` quotes belongs to what comes next."""
-    _said.clear()
+    """Empty the log, so that ``reason`` quotes only the next call of llama.cpp."""
+    _messages.clear()
 
 
 def reason() -> str:
-    """llama.cpp's last error since ``forget``, without the names of the functions that passed it
-    on."""
+    """llama.cpp's last error since ``forget``, without names of its functions."""
     lines = [line for level, line in _lines() if level == _ERROR] or ["llama.cpp gave no reason"]
     causes = [line for line in lines if "failed to load model" not in line] or lines
-    return _PASSED_ON.sub("", causes[-1])
+    return _PREFIX.sub("", causes[-1])
 
 
 def warnings() -> list[str]:
@@ -70,30 +78,27 @@ def warnings() -> list[str]:
 
 @lru_cache(maxsize=1)
 def _callback() -> Any:
-    """Kept for the life of the process, as C keeps its address."""
+    """Cached for the life of the process, because C keeps its address."""
     import llama_cpp
 
-    def keep(level: int, text: bytes, _: object) -> None:
+    def store(level: int, text: bytes, _: object) -> None:
         if level >= _WARNING:
-            _said.append((level, text.decode("utf-8", "replace")))
+            _messages.append((level, text.decode("utf-8", "replace")))
 
-    return llama_cpp.llama_log_callback(keep)
+    return llama_cpp.llama_log_callback(store)
 
 
 def _lines() -> list[tuple[int, str]]:
-    """Whole lines: llama.cpp may print one in several calls."""
-    found: list[tuple[int, str]] = []
-    whole = True
-    for level, text in _said:
-        if found and (level == _CONTINUED or (not whole and level == found[-1][0])):
-            found[-1] = (found[-1][0], found[-1][1] + text)
+    """Level and text of whole lines: llama.cpp may log one line in several calls."""
+    lines: list[tuple[int, str]] = []
+    complete = True
+    for level, text in _messages:
+        if lines and (level == _CONTINUED or (not complete and level == lines[-1][0])):
+            lines[-1] = (lines[-1][0], lines[-1][1] + text)
         else:
-            found.append((level, text))
-        whole = text.endswith("\n")
-    return [(level, " ".join(line.split())) for level, line in found if line.strip()]
-
-
-Array = npt.NDArray[Any]
+            lines.append((level, text))
+        complete = text.endswith("\n")
+    return [(level, " ".join(line.split())) for level, line in lines if line.strip()]
 
 
 class Weights:
@@ -104,7 +109,7 @@ class Weights:
         from safetensors import SafetensorError, safe_open
 
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._of: dict[str, Any] = {}
+        self._files: dict[str, Any] = {}
         for path in files:
             try:
                 # torch, as numpy knows no bfloat16
@@ -113,14 +118,14 @@ class Weights:
                 raise ModelError(
                     f"{path} cannot be read: {error}; save it again with save_pretrained"
                 ) from error
-            for name in opened.keys():  # noqa: SIM118 - it is no dictionary
+            for name in opened.keys():  # noqa: SIM118, as safe_open is no dictionary
                 self.shapes[name] = tuple(opened.get_slice(name).get_shape())
-                self._of[name] = opened
+                self._files[name] = opened
 
     def read(self, name: str) -> Array:
         """The tensor in float32."""
-        found: Array = self._of[name].get_tensor(name).float().numpy()
-        return found
+        tensor: Array = self._files[name].get_tensor(name).float().numpy()
+        return tensor
 
 
 def weights_of(folder: Path) -> Weights:
@@ -132,8 +137,7 @@ def weights_of(folder: Path) -> Weights:
 
 @contextmanager
 def written(out: Path) -> Iterator[Path]:
-    """A temporary name beside ``out``, which becomes ``out`` where the block ends well and goes
-    where it does not."""
+    """A temporary file beside ``out``; it becomes ``out``, or is removed after an exception."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
@@ -144,8 +148,7 @@ def written(out: Path) -> Iterator[Path]:
 
 
 def permuted(rows: Array, heads: int) -> Array:
-    """Rows of q or k in the order of llama.cpp, which rotates neighbouring pairs where transformers
-    rotates halves.
+    """Rows of q or k in llama.cpp's order: it rotates neighbouring rows, transformers two halves.
 
     Source: ``LlamaModel.permute`` of llama.cpp's convert_hf_to_gguf.py.
     """
@@ -176,18 +179,17 @@ _FILE_TYPES = {
     "iq4_nl": "MOSTLY_IQ4_NL",
 }
 TYPES: tuple[str, ...] = tuple(_FILE_TYPES)
-"""Types a base can have, by llama.cpp's names in lower case."""
-_UNFIT = re.compile(r"warning: (\S+) - ncols (\d+) not divisible by (\d+)")
+"""Types of a base, by llama.cpp's names in lower case."""
+_FALLBACK = re.compile(r"warning: (\S+) - ncols (\d+) not divisible by (\d+)")
 
 
 def quantise(source: Path, out: Path, kind: str, threads: int = 2) -> None:
-    """Write the GGUF file ``source`` to ``out`` with weights of type ``kind`` by
-    ``llama_model_quantize``.
+    """Write the GGUF file ``source`` to ``out`` with weights of type ``kind``, by llama.cpp.
 
     Raises:
-        ModelError: unknown type, no or a broken ``source``, one that is quantised already, or rows
-            that do not divide into the blocks of ``kind`` (256 numbers for the k-quants, 32 for the
-            others).
+        ModelError: the type is unknown; ``source`` is missing, broken or quantised already; or its
+            rows do not divide into the blocks of ``kind`` (256 numbers for the k-quants, 32 for
+            the others).
     """
     check_kind(kind)
     if not source.is_file():
@@ -212,18 +214,21 @@ def check_kind(kind: str) -> None:
 
 
 def _check_rows(kind: str) -> None:
-    """llama.cpp takes another type where rows do not fit: refused, as a result would bear the wrong
-    name."""
+    """Raise ModelError where llama.cpp used another type, because rows do not fit into blocks.
+
+    The file would then not be what its name says.
+    """
     block = 256 if "_k" in kind else 32
     for line in warnings():
-        unfit = _UNFIT.search(line)
-        if unfit and int(unfit[2]) % block:
-            others = (
-                [name for name in TYPES if "_k" not in name]
-                if int(unfit[2]) % 32 == 0
-                else ["f32", "f16", "bf16"]
-            )
+        fallback = _FALLBACK.search(line)
+        if not fallback:
+            continue
+        tensor, width = fallback[1], int(fallback[2])
+        if width % block:
+            others = ["f32", "f16", "bf16"]
+            if width % 32 == 0:
+                others = [name for name in TYPES if "_k" not in name]
             raise ModelError(
-                f"{kind} needs rows divisible by {block}, but {unfit[1]} has {unfit[2]}: choose"
+                f"{kind} needs rows divisible by {block}, but {tensor} has {width}: choose"
                 f" {', '.join(others)}"
             )

@@ -1,8 +1,8 @@
-"""A BPE tokenizer as GGUF metadata, such that the same text has the same tokens.
+"""A BPE tokenizer as GGUF metadata, so that the same text has the same tokens.
 
-llama.cpp splits text as byte-level BPE does that changes no text. Where a tokenizer normalises it
-(Qwen's NFC, Gemma's spaces), the file also holds ``tokenizer.huggingface.json``, by which the
-engine splits.
+llama.cpp can split text like a byte-level BPE that does not change the text. For a tokenizer that
+normalises it (Qwen's NFC, Gemma's spaces), the file also holds ``tokenizer.huggingface.json``, with
+which the engine splits.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ModelError
+from harness.errors import ModelError, first_line
 from harness.models.gguf._library import gguf
 
 _SPACE = "\u2581"
-"""What stands for a space in the tokens of sentencepiece."""
+"""A space in the tokens of sentencepiece."""
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _TO_SPACE = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
 _FROM_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
 _PIECES = [_TO_SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}]
-"""How pieces become text where llama.cpp does it alike; Llama 2's leave a space out."""
+"""The decoder that llama.cpp has, too; Llama 2's also removes a space, so it is not converted."""
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _LLAMA3 = (
     _CONTRACTIONS
     + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-# Names of tokenizer.ggml.pre (llama-vocab.cpp) by how transformers splits, and by whether merges
-# may be ignored
+# Names of tokenizer.ggml.pre (llama-vocab.cpp), by the steps in which transformers splits and by
+# ignore_merges
 _SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
     (("bytes with the regex of GPT-2",), False): "gpt-2",
     (("single digits", "bytes with the regex of GPT-2"), False): "smollm",
@@ -41,12 +41,12 @@ _SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
 def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     """Write the tokenizer of ``folder`` for a model whose embedding has ``size`` rows.
 
-    Vocabulary, merges, token types, special ids and the BOS flag, as the GGUF specification names
-    them (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), from what transformers really
-    loads.
+    Vocabulary, merges, token types, special ids and the BOS flag, by the keys of the GGUF
+    specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). They come from the
+    tokenizer that transformers loads.
 
     Raises:
-        ModelError: not a BPE, or one whose splits or spaces llama.cpp is not known to reproduce.
+        ModelError: it is no BPE, or llama.cpp is not known to reproduce its splits or spaces.
     """
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"{folder} has no tokenizer.json: save its tokenizer with save_pretrained")
@@ -78,7 +78,7 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     if tokenizer.pad_token_id is not None:
         writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_add_bos_token(_adds_bos(folder, tokenizer))
-    writer.add_add_eos_token(False)  # prompts never end with EOS, see harness.models.encode
+    writer.add_add_eos_token(False)  # prompts never end with EOS, see harness.models.tokens.encode
     writer.add_add_space_prefix(False)
     if isinstance(tokenizer.chat_template, str):
         writer.add_chat_template(tokenizer.chat_template)
@@ -92,7 +92,7 @@ def _loaded(folder: Path) -> Any:
             str(folder), local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # tokenizers raises bare Exception on a broken tokenizer.json
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        line = first_line(error)
         raise ModelError(f"the tokenizer of {folder} cannot be loaded: {line}") from error
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(
@@ -115,7 +115,7 @@ def _check_model(folder: Path, model: dict[str, Any]) -> None:
 
 
 def _check_pieces(folder: Path, parts: dict[str, Any]) -> None:
-    """Raises ModelError where tokens of sentencepiece become another text than in llama.cpp."""
+    """Raises ModelError where tokens become text in another way than in llama.cpp."""
     decoder = parts.get("decoder") or {}
     if parts.get("normalizer") != _FROM_SPACE or decoder.get("decoders") != _PIECES:
         line = f"the tokenizer of {folder} does not treat spaces as Gemma's"
@@ -127,7 +127,7 @@ def _merges(model: dict[str, Any]) -> list[str]:
 
 
 def _scores(tokens: list[str], model: dict[str, Any]) -> list[float]:
-    """What is merged first has the highest, as in sentencepiece."""
+    """A score for each token, as in sentencepiece: the earlier its merge, the higher."""
     ranks: dict[str, int] = {}
     for rank, merge in enumerate(_merges(model)):
         ranks.setdefault(merge.replace(" ", ""), rank)
@@ -135,8 +135,9 @@ def _scores(tokens: list[str], model: dict[str, Any]) -> list[float]:
 
 
 def _split(folder: Path, parts: dict[str, Any]) -> str:
-    """The value of ``tokenizer.ggml.pre`` of a byte-level BPE."""
-    model, kind = parts["model"], (parts.get("normalizer") or {}).get("type")
+    """The value of ``tokenizer.ggml.pre`` for a byte-level BPE. Raises ModelError without one."""
+    model = parts["model"]
+    kind = (parts.get("normalizer") or {}).get("type")
     if kind not in (None, "NFC"):
         raise ModelError(
             f"the tokenizer of {folder} normalises text ({kind}): llama.cpp would not, it is not"
@@ -144,16 +145,18 @@ def _split(folder: Path, parts: dict[str, Any]) -> str:
         )
     steps = parts.get("pre_tokenizer") or {}
     steps = steps.get("pretokenizers", [steps])
-    known = tuple(_step(step) for step in steps)
-    if (known, bool(model.get("ignore_merges"))) not in _SPLITS:
+    names = tuple(_step(step) for step in steps)
+    split = _SPLITS.get((names, bool(model.get("ignore_merges"))))
+    if split is None:
         raise ModelError(
-            f"the pre-tokenizer of {folder} ({', '.join(known)}) is none that llama.cpp is known to"
+            f"the pre-tokenizer of {folder} ({', '.join(names)}) is none that llama.cpp is known to"
             " reproduce: use a model that splits like GPT-2, SmolLM, Llama 3 or Qwen 2"
         )
-    return _SPLITS[known, bool(model.get("ignore_merges"))]
+    return split
 
 
 def _step(step: dict[str, Any]) -> str:
+    """A pre-tokenizer as named in ``_SPLITS``."""
     kind = step.get("type", "none")
     if kind == "ByteLevel" and not step.get("add_prefix_space"):
         return "bytes with the regex of GPT-2" if step.get("use_regex", True) else "bytes"
@@ -165,8 +168,9 @@ def _step(step: dict[str, Any]) -> str:
 
 
 def _tokens(folder: Path, parts: dict[str, Any], size: int) -> tuple[list[str], list[int]]:
+    """Text and type of each token, by id, for an embedding of ``size`` rows."""
     kinds = gguf().TokenType
-    tokens = [f"[PAD{i}]" for i in range(size)]  # rows of the embedding that no token has
+    tokens = [f"[PAD{i}]" for i in range(size)]  # the embedding may have more rows than tokens
     types = [int(kinds.UNUSED)] * size
     added = {token["id"]: token for token in parts["added_tokens"]}
     bytewise = parts["model"].get("byte_fallback")
@@ -194,14 +198,17 @@ def _tokens(folder: Path, parts: dict[str, Any], size: int) -> tuple[list[str], 
 
 
 def _adds_bos(folder: Path, tokenizer: Any) -> bool:
-    """As the tokenizer does it, whatever its settings say."""
+    """Whether the tokenizer puts BOS before a text; tried out, as settings may be wrong.
+
+    Raises ModelError where it puts other tokens there.
+    """
     text = "a"
     plain = tokenizer(text, add_special_tokens=False)["input_ids"]
-    whole = tokenizer(text)["input_ids"]
-    before = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), len(whole))
-    if whole[:before] not in ([], [tokenizer.bos_token_id]):
+    full = tokenizer(text)["input_ids"]
+    starts = (i for i in range(len(full)) if full[i : i + len(plain)] == plain)
+    prefix = full[: next(starts, len(full))]
+    if prefix not in ([], [tokenizer.bos_token_id]):
         raise ModelError(
-            f"the tokenizer of {folder} puts tokens {whole[:before]} before a text: only BOS is"
-            " converted"
+            f"the tokenizer of {folder} puts tokens {prefix} before a text: only BOS is converted"
         )
-    return before == 1
+    return len(prefix) == 1

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from harness.engines import decoding
-from harness.engines._openai import Served, ServedEngine, parse
+from harness.engines._openai import ServedEngine
+from harness.engines._openai_client import Served, parse
 from harness.errors import MissingExtraError, RecipeError
 from tests.engines.served.served_helpers import Reply, Request, Server, echo
 

@@ -298,9 +298,9 @@ def test_file_without_tensors_or_without_a_pair_is_refused(
         assert "\n" not in str(raised.value)
 
 
-def engines_width(engines: dict[str, LlamaCppEngine]) -> int:
-    library = engines["tiny"]._library
-    return int(library.llama_model_n_embd(engines["tiny"]._model))
+def engines_width(engines):
+    model = engines["tiny"]._model
+    return int(model.library.llama_model_n_embd(model._model))
 
 
 def test_figures_after_an_adapter_that_is_not_finite(

@@ -48,7 +48,9 @@ def test_tokens_are_those_of_transformers(
     name: str, engines: dict[str, LlamaCppEngine], loaded: dict[str, Loaded], prompts: list[str]
 ) -> None:
     for text in (*TEXTS, *prompts):
-        assert engines[name]._tokens(text, 0) == loaded[name].tokenizer(text)["input_ids"], text
+        assert engines[name]._prompt_tokens(text, 0) == loaded[name].tokenizer(text)["input_ids"], (
+            text
+        )
     assert engines[name].count(TEXTS) == TransformersEngine(loaded[name]).count(TEXTS)
 
 
@@ -163,7 +165,7 @@ def test_other_tokenizers(
     convert_base(folder, tmp_path / "it.gguf")
     engine = LlamaCppEngine(tmp_path / "it.gguf")
     for text in (*TEXTS, *prompts, "a <tool>b", "x" * 50 + "\n\n\n  y \t z"):
-        assert engine._tokens(text, 0) == whole(text)["input_ids"], text
+        assert engine._prompt_tokens(text, 0) == whole(text)["input_ids"], text
 
 
 def changed(folder: Path, out: Path, file: str, **settings: object) -> Path:

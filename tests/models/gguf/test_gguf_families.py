@@ -140,10 +140,10 @@ def test_a_tokenizer_like_gemmas(
     engine = LlamaCppEngine(tmp_path / "it.gguf")
     for text in (*TEXTS, "three   spaces,\n\ntwo lines, <eos> and the end "):
         ids = like_gemma(text)["input_ids"]
-        assert engine._tokens(text, 0) == ids, text
-        pieces = b"".join(map(engine._piece, ids)).decode("utf-8", "replace")
+        assert engine._prompt_tokens(text, 0) == ids, text
+        pieces = b"".join(map(engine._model.piece, ids)).decode("utf-8", "replace")
         assert pieces == like_gemma.decode(ids, skip_special_tokens=True), text
-    assert engine._encode("a", False) == like_gemma("a", add_special_tokens=False)["input_ids"]
+    assert engine._encode("a") == like_gemma("a", add_special_tokens=False)["input_ids"]
     engine.close()
 
 

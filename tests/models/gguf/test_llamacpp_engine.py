@@ -104,7 +104,7 @@ def test_sampled_tokens_have_the_model_s_frequencies(engines: dict[str, LlamaCpp
     best = np.argsort(-logs)[:3]
     shares = np.exp(logs[best]) / np.exp(logs[best]).sum()
     for token, share in zip(best, shares, strict=True):
-        text = engines["pocket"]._piece(int(token)).decode().strip()
+        text = engines["pocket"]._model.piece(int(token)).decode().strip()
         assert abs(said.count(text) / 800 - share) < 4 * np.sqrt(share * (1 - share) / 800)
 
 

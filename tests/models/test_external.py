@@ -25,7 +25,7 @@ from harness.engines import (
 )
 from harness.errors import ModelError, RecipeError, install
 from harness.experiments.selection import cells
-from harness.models.external import external_adapter, fitting, trained_on
+from harness.models.external import external_adapter, fitting, scaled_adapter, trained_on
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -177,24 +177,63 @@ def test_answers_are_those_of_the_engines(
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("/some/where", "write NAME=FOLDER"),
+        ("/some/where", r"/some/where holds no adapter \(no adapter_config\.json\)"),
+        ("", r"write \[NAME=\]WHAT\[:SCALE\], where WHAT is a folder"),
         ("a-b=/some/where", "letters, digits and _ in NAME"),
-        ("a=", "write NAME=FOLDER"),
+        ("a=", r"write \[NAME=\]WHAT\[:SCALE\], where WHAT is a folder"),
+        ("a=served:", r"write \[NAME=\]WHAT\[:SCALE\], where WHAT is a folder"),
         ("a=/none/such", r"/none/such holds no adapter \(no adapter_config\.json\)"),
         ("a=/none/such.gguf", r"such\.gguf cannot be read \(No such file or directory\)"),
+        ("/none/such:half", "'half' is no scale, write a number such as 0.5"),
+        ("served:mine:nan", "'nan' is no scale, write a number such as 0.5"),
     ],
 )
 def test_mistakes_in_adapter(text: str, line: str) -> None:
     with pytest.raises((RecipeError, ModelError), match=line) as raised:
-        external_adapter(text)
+        scaled_adapter(text)
     assert "\n" not in str(raised.value)
 
 
-def test_names_on_a_server() -> None:
-    assert external_adapter("served:org/oscars") == external_adapter("org_oscars=served:org/oscars")
-    assert external_adapter("mine=served:oscars") == ExternalAdapter(
-        "oscars", "served", "mine", "oscars"
-    )
+@pytest.mark.parametrize(
+    ("text", "name", "on_server", "scale"),
+    [
+        ("served:oscars", "oscars", "oscars", 1.0),
+        ("served:org/oscars", "org_oscars", "org/oscars", 1.0),
+        ("served:a=b", "a_b", "a=b", 1.0),
+        ("served:org:oscars", "org_oscars", "org:oscars", 1.0),
+        ("mine=served:oscars:0.5", "mine", "oscars", 0.5),
+        ("served:oscars:-2", "oscars", "oscars", -2.0),
+    ],
+)
+def test_adapters_on_a_server(text, name, on_server, scale):
+    wanted = ExternalAdapter(on_server, "served", name, on_server)
+    assert scaled_adapter(text) == (wanted, scale)
+
+
+def test_names_and_scales_of_paths(folder, adapter_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("plain", "odd:2", "lr=3", "v1.0-x"):
+        shutil.copytree(folder, tmp_path / name)
+    shutil.copy(adapter_file, tmp_path / "a-b.gguf")
+
+    def read(text):
+        adapter, scale = scaled_adapter(text)
+        return adapter.name, Path(adapter.path).name, scale
+
+    assert read("plain") == ("plain", "plain", 1.0)
+    assert read("plain/:0.5") == ("plain", "plain", 0.5)
+    assert read("mine=plain:-1") == ("mine", "plain", -1.0)
+    assert read("./plain:1e-1") == ("plain", "plain", 0.1)
+    assert read("odd:2") == ("odd_2", "odd:2", 1.0)
+    assert read("odd:2:3") == ("odd_2", "odd:2", 3.0)
+    assert read("lr=3") == ("lr_3", "lr=3", 1.0)
+    assert read("mine=lr=3:2") == ("mine", "lr=3", 2.0)
+    assert read("v1.0-x") == ("v1_0_x", "v1.0-x", 1.0)
+    assert read("a-b.gguf:0.25") == ("a_b", "a-b.gguf", 0.25)
+    assert scaled_adapter("plain") == scaled_adapter(f"plain={tmp_path}/plain")
+    assert external_adapter("plain:1") == scaled_adapter("plain").adapter
+    with pytest.raises(RecipeError, match=r"plain:0\.5: suites measure an adapter at scale 1"):
+        external_adapter("plain:0.5")
 
 
 def test_an_adapter_goes_only_on_models_of_its_form(
