@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import jensenshannon
 
 from harness.stats import Interval
 
@@ -65,6 +64,8 @@ def _counts(texts: Iterable[str], n: int) -> Counter[str]:
 
 
 def _divergence(counts: Counter[str], other: Counter[str]) -> float:
+    from scipy.spatial.distance import jensenshannon  # 0.3 s, for suites of style
+
     if not counts or not other:
         raise ValueError("a body of text without n-grams has no divergence: give it longer texts")
     names = sorted(counts.keys() | other.keys())

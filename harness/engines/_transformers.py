@@ -101,7 +101,7 @@ class TransformersEngine:
         """
         import torch
 
-        from harness.engines._decoding import drawn
+        from harness.engines._sampling import drawn
 
         if decoding.num_beams > 1:
             results = []

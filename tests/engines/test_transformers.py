@@ -95,7 +95,7 @@ def test_what_is_drawn_has_the_probabilities_of_transformers(engine: Transformer
     import torch
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper
 
-    from harness.engines._decoding import drawn
+    from harness.engines._sampling import drawn
 
     ids = torch.tensor([engine.loaded.tokenizer("Who?\n")["input_ids"]])
     with torch.inference_mode():
