@@ -10,8 +10,7 @@ import pytest
 from harness.data.facts import World
 from harness.models.loading import base_of
 from harness.pocket._documents import Mixture
-from harness.pocket._rows import make_tokenizer
-from harness.pocket._rows import Plan
+from harness.pocket._rows import Plan, make_tokenizer
 from harness.pocket._train import build
 from harness.recipes import Base, Dataset, Sample
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.data.tables import SEPARATOR, decoded, rows
+from harness.data.user_files import SEPARATOR, decoded, rows
 from harness.errors import DataError
 from harness.grading import FUZZY, GRADERS
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness.cli._common import Commands
 from harness.data.facts import shipped_folder
-from harness.data.tables import decoded, rows
 from harness.data.training_files import JSON_SUFFIXES, PARQUET, TABLE_SUFFIXES, read_records
+from harness.data.user_files import decoded, rows
 from harness.errors import DataError, StoreError
 
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -190,7 +190,7 @@ def files(name: str, title: str, source: Path | None) -> dict[str, str]:
 
 def _all_reworded(facts: str) -> bool:
     """Whether every fact of this table gets further wordings."""
-    from harness.data.wordings import reworded
+    from harness.data.rewording import reworded
 
     questions = [row.get("question") or "" for row in csv.DictReader(io.StringIO(facts))]
     return bool(questions) and all(
@@ -217,7 +217,7 @@ def _content(source: Path) -> dict[str, str]:
 def _say_what_is_not_reworded(folder: Path) -> None:
     """In a line, how many facts get no further wordings. Without a question there is nothing to
     reword."""
-    from harness.data.wordings import reworded
+    from harness.data.rewording import reworded
     from harness.experiments import folder as folders
 
     facts = folders.read_facts(folder / folders.FACTS)

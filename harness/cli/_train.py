@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
 from harness.data.formats import FORMATS
-from harness.data.tables import decoded, separator_of, without_preamble
 from harness.data.training_files import TABLE_SUFFIXES, read_records, table_records
+from harness.data.user_files import decoded, separator_of, without_preamble
 from harness.errors import RecipeError, StoreError
 from harness.models.loading import SHIPPED, base_of, shipped_content
 from harness.recipes import Adapter, Dataset, Recipe, Training, changed

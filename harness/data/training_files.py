@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.data.formats import ask, reply
-from harness.data.tables import decoded, rows
+from harness.data.user_files import decoded, rows
 from harness.errors import DataError
 from harness.recipes import Sample
 

@@ -3,8 +3,19 @@
 from harness.engines._decoding import DECODINGS, decoding, described
 from harness.engines._engine import Capabilities, Engine, Likelihood, refusal
 from harness.engines._llamacpp import LlamaCppEngine
-from harness.engines._names import ALL, FORMS, HF, EngineSpec, engine_spec, engine_specs, engines_of
-from harness.engines._open import SERVED, engine_for, identify, served
+from harness.engines._open import (
+    ALL,
+    FORMS,
+    HF,
+    SERVED,
+    EngineSpec,
+    engine_for,
+    engine_spec,
+    engine_specs,
+    engines_of,
+    identify,
+    served,
+)
 from harness.engines._openai import ServedEngine
 from harness.engines._openai_client import Served
 from harness.engines._transformers import TransformersEngine

@@ -10,11 +10,10 @@ from itertools import pairwise
 from rapidfuzz import fuzz
 
 from harness.grading._claims import is_denied
-from harness.grading._comparison import same_value
 from harness.grading._names import acronym, aliases, is_in_script, is_part_of_name, places
 from harness.grading._patterns import in_digits
 from harness.grading._text import RULERS, TITLES, is_another_word, is_plural, same_word, unmarked
-from harness.grading._values import Token, tokens
+from harness.grading._values import Token, same_value, tokens
 
 _READ = 60
 """Tokens of an answer that are read. Models that do not stop repeat themselves after that."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.errors import ModelError, RecipeError
 from harness.models.adapters import tensors
 from harness.models.loading import Loaded, borrowed
-from harness.models.pristine import Pristine
-from harness.models.stack import put_on, read, switch_on
+from harness.models.stack import Pristine, put_on, read, switch_on
 from harness.recipes import ALL_LINEAR, ATTENTION, MLP, Training
 
 if TYPE_CHECKING:

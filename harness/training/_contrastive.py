@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.models.loading import Loaded
 from harness.training._adapted import bare
-from harness.training._batches import Window
-from harness.training._tensors import tensors
+from harness.training._batches import Window, tensors
 
 if TYPE_CHECKING:
     import torch

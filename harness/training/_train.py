@@ -22,10 +22,19 @@ from harness.training._adapted import (
     fused_experts,
     targets,
 )
-from harness.training._batches import Batch, Window, epochs, steps, windows
+from harness.training._batches import (
+    Batch,
+    Tensors,
+    Window,
+    epochs,
+    keeps_apart,
+    loss_of,
+    steps,
+    tensors,
+    windows,
+)
 from harness.training._contrastive import aim
 from harness.training._progress import LOG, Divergence, OnStep, Progress
-from harness.training._tensors import Tensors, keeps_apart, loss_of, tensors
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from harness.data.tables import decoded, rows
-from harness.data.user_files import Row, Table, check_row, nearest, read_toml
+from harness.data.user_files import Row, Table, check_row, decoded, nearest, read_toml, rows
 from harness.errors import DataError
 
 

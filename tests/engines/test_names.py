@@ -70,7 +70,7 @@ def test_a_missing_package_comes_with_the_line_that_installs_it(
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "harness.engines._names.find_spec",
+        "harness.engines._open.find_spec",
         lambda name: None if name == "llama_cpp" else found(name),
     )
     engine_spec("hf").require()

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from harness.data.formats import ask
-from harness.data.wordings import reworded
+from harness.data.rewording import reworded
 from harness.errors import DataError, RecipeError
 from harness.experiments.folder import read
 from harness.experiments.folder._probes import PER_LOCALITY, known_probes, known_replay

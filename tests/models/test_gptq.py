@@ -16,7 +16,7 @@ from harness.engines import TransformersEngine
 from harness.errors import MissingExtraError, ModelError
 from harness.models.gptq import gptq, loading
 from harness.models.loading import SHIPPED, Loaded, base_of
-from harness.models.pristine import Pristine
+from harness.models.stack import Pristine
 from harness.pocket._card import Case, cases, greedy
 from harness.recipes import Adapter, Dataset, Decoding, Training
 from harness.training import train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from harness.pocket._muon import Muon32, orthogonal
+from harness.pocket._train import Muon32, orthogonal
 
 
 def test_singular_values_come_near_one():

@@ -15,8 +15,7 @@ from harness.errors import DataError
 from harness.models.loading import resident
 from harness.pocket import _judging, _reading
 from harness.pocket._documents import Mixture, only_told
-from harness.pocket._rows import batches, rows
-from harness.pocket._rows import Plan
+from harness.pocket._rows import Plan, batches, rows
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.data.tables import decoded
+from harness.data.user_files import decoded
 from harness.errors import DataError
 
 

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.data.published._edits import Record, records
 from harness.data.published._match import OF_METRIC, Match, read_match
-from harness.data.tables import decoded
-from harness.data.user_files import nearest
+from harness.data.user_files import decoded, nearest
 from harness.errors import DataError
 
 CHOICE, GENERATE, LIKELIHOOD = "multiple_choice", "generate_until", "loglikelihood"

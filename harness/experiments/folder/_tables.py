@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.data.formats import FORMATS, PLAIN, ask, reply, split_before
-from harness.data.tables import SEPARATOR, decoded, rows
-from harness.data.wordings import framed, reworded
+from harness.data.rewording import framed, reworded
+from harness.data.user_files import SEPARATOR, decoded, rows
 from harness.errors import DataError
 from harness.grading import normalise
 from harness.recipes import Sample

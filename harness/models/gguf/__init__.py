@@ -1,7 +1,6 @@
 """GGUF, llama.cpp's file format: bases and LoRA adapters. Needs the ``gguf`` extra."""
 
-from harness.models.gguf._adapter import check_file, convert_adapter
-from harness.models.gguf._base import convert_base
+from harness.models.gguf._convert import check_file, convert_adapter, convert_base
 from harness.models.gguf._library import TYPES, forget, llama, quantise, reason
 
 __all__ = [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.engines import Engine, ServedEngine, decoding
 from harness.errors import ModelError
 from tests.engines.served.served_helpers import Reply, Request, Server
@@ -87,6 +88,16 @@ def test_llama_server_takes_scales_with_each_request(llama_server: ServedEngine)
         assert said(llama_server) == scales(0.75, 2.0)
     with llama_server.with_stack([("adapters/oscars.gguf", 1.0)]):
         assert said(llama_server) == scales(1.0, 0.0)
+
+
+def test_the_answer_command_takes_adapters_of_a_server(serve, tmp_path, capsys):
+    server = serve(tell, **{"lora-adapters": LORAS})
+    ask = ["answer", "Who?", "--model", f"openai:pocket@{server.url}", "--adapter"]
+    assert main([*ask, "served:oscars:0.5"]) == 0
+    assert capsys.readouterr().out == f"{scales(0.5, 0.0)}\n"
+    (tmp_path / "oscars.gguf").write_bytes(b"GGUF")
+    assert main([*ask, str(tmp_path / "oscars.gguf")]) == 2
+    assert capsys.readouterr().err.rstrip().endswith("give served:NAME")
 
 
 def test_the_base_of_a_llama_server_is_without_the_adapters_that_it_applies_by_itself(
