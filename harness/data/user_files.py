@@ -145,7 +145,7 @@ def read_toml(path: Path, schema: type[Checked]) -> Checked:
 def check_row(path: Path, line: int, row: Mapping[str, Any], schema: type[Checked]) -> Checked:
     """The row in line ``line`` of the CSV or JSON Lines file ``path`` as the model ``schema``.
 
-    ``row`` holds the cells by column, as ``harness.data.user_files.rows`` gives them. ``schema`` is a
+    ``row`` holds the cells by column, as ``rows`` gives them. ``schema`` is a
     subclass of ``Row``, or of another model where further columns are allowed.
 
     Raises:

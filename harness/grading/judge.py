@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from harness.data.facts import FIXTURES, join_names, read_text
 from harness.data.formats import VERDICTS, Verdict, fold
-from harness.engines import SERVED, Engine
+from harness.engines import SERVED_PREFIXES, Engine
 from harness.errors import DataError, ModelError, StoreError
 from harness.grading import FUZZY
 from harness.models.loading import base_of
@@ -161,7 +161,7 @@ def judge_of(model: str | Path) -> Judge:
         ModelError: the folder or file does not exist or cannot be read.
     """
     text = str(model)
-    if text.startswith(SERVED):
+    if text.startswith(SERVED_PREFIXES):
         return Judge(text, text, text, FOUR)
     if text.endswith(".gguf"):
         file = Path(text).expanduser()
