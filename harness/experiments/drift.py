@@ -93,7 +93,7 @@ def neutral() -> ProbeSet:
 
 @cache
 def held_out() -> ProbeSet:
-    """Texts to be read, each the accepted answer to an empty prompt: unreplayed facts, and prose."""
+    """Texts to be read, each the accepted answer to an empty prompt: known facts, and prose."""
     prose = (("prose", str(place), text) for place, text in enumerate(neutral_lines()["prose"]))
     texts = [*_statements(), *prose]
     return ProbeSet.of(

@@ -227,6 +227,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.section("what was remembered, what was lost, what it cost")
     width = _width(config)
     for part in parts:
+        notes += [f"{part.scenario.name}: {line}" for line in part.cautions]
         if least := noise(part.results, part.scenario.headline):
             notes.append(f"{part.scenario.name}: {least}")
         terminalreporter.write_line(f"{part.scenario.title}\n\n{fitted(part.results, width)}\n")

@@ -139,6 +139,8 @@ def _chapter(part: ScenarioReport, drawn: Sequence[str], level: str) -> str:
     found = [f"{level} {own.title}", "", table(results), ""]
     if judge and (doubts := warning(judge.calibrated)):
         found += [*doubts, ""]
+    if part.cautions:
+        found += [*(f"{line[:1].upper()}{line[1:]}." for line in part.cautions), ""]
     for finding in part.findings:
         found += [f"{level}# {finding.title}", "", finding.text.strip(), ""]
         found += [f"![{c.y} over {c.x}]({own.name}-{c.name}.svg)\n" for c in finding.curves]

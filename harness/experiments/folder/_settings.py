@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, create_model, field_validator
 
 from harness.data.facts import read_text
 from harness.data.formats import FORMATS, PLAIN
+from harness.data.user_files import Table, read_toml
 from harness.errors import DataError, RecipeError
 from harness.recipes import Training
 from harness.training.presets import SINGLE, preset
@@ -18,8 +21,6 @@ from harness.training.presets import SINGLE, preset
 Axes = Mapping[str, tuple[Any, ...]]
 """Values by name of a training parameter; every combination is a cell."""
 
-_KNOWN = ("title", "formats", "headline", "edits", "wordings", "training", "grid", "full")
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Training)}
 _DEFAULT: Axes = MappingProxyType({"rank": (8, 64)})
 _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
 
@@ -32,130 +33,118 @@ class Settings(NamedTuple):
     formats: tuple[str, ...] = ("qa",)
     """Questions are trained in these, taking turns; they are asked in the others, too."""
     headline: str = ""
-    """The kind of recall that plots show; by default ``rephrased`` where there is any, else the
-    first."""
+    """The kind of recall that plots show; by default ``rephrased`` where there is any."""
     edits: int = 0
     """How many edits of edits.json are taken, from its beginning; 0 are all."""
     wordings: int = 0
-    """How many further wordings of each fact's questions are made and trained; 0 leaves them as
-    they are written."""
+    """How many further wordings of each fact's questions are made and trained."""
     training: Training = SINGLE
     default: Axes = _DEFAULT
-    """The default grid."""
     full: Axes = _FULL
 
 
+class _Parameters(Table):
+    """Fields of Training that are set; they are added below."""
+
+    seed: Any = None
+
+    @field_validator("seed")
+    @classmethod
+    def _no_seed(cls, value: Any) -> Any:
+        raise ValueError("seeds are not set here: give --seeds 0,1,2")
+
+
+def _type(default: Any) -> Any:
+    return list[str] if isinstance(default, tuple) else type(default)
+
+
+def _table(name: str, *, lists: bool, **more: Any) -> type[_Parameters]:
+    """A table with a key for each training parameter: one value, or a list of them."""
+    keys: dict[str, Any] = {}
+    for parameter in fields(Training):
+        if parameter.name != "seed":
+            one = _type(parameter.default)
+            many: Any = Annotated[list[one], Field(min_length=1)]  # type: ignore[valid-type]
+            kind = many if lists else one
+            keys[parameter.name] = (kind | None, None)
+    return create_model(name, __base__=_Parameters, **keys, **more)
+
+
+_TrainingTable = _table("Training", lists=False, preset=(str | None, None))
+_GridTable = _table("Grid", lists=True)
+_Count = Annotated[int, Field(ge=0)]
+_Form = Literal[(*FORMATS, PLAIN)]  # type: ignore[valid-type]  # the names are computed
+
+
+class _File(Table):
+    """scenario.toml."""
+
+    title: str = ""
+    formats: Annotated[list[_Form], Field(min_length=1)] = ["qa"]  # noqa: RUF012  # pydantic copies
+    headline: str = ""
+    edits: _Count = 0
+    wordings: _Count = 0
+    training: _TrainingTable | None = None  # type: ignore[valid-type]
+    grid: _GridTable | None = None  # type: ignore[valid-type]
+    full: _GridTable | None = None  # type: ignore[valid-type]
+
+
 def read_settings(path: Path) -> Settings:
-    """The settings in ``path``, or the defaults where there is no such file. Raises DataError,
-    naming the key."""
+    """The settings in ``path``, or the defaults where there is no such file.
+
+    Raises:
+        DataError: a key or a value is not one of scenario.toml's; the line names it.
+    """
     if not path.is_file():
         return Settings()
-    try:
-        given = tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path} is no TOML: {error}") from error
-    _known(f"{path}:", given, _KNOWN)
+    file = read_toml(path, _File)
+    written = tomllib.loads(read_text(path))  # pydantic does not keep the order of the keys
     return Settings(
-        title=_text(path, given, "title"),
-        formats=_formats(path, given["formats"]) if "formats" in given else Settings().formats,
-        headline=_text(path, given, "headline"),
-        edits=_count(path, given, "edits"),
-        wordings=_count(path, given, "wordings"),
-        training=(
-            _training(path, _table(path, given, "training")) if "training" in given else SINGLE
-        ),
-        default=_axes(path, "grid", _table(path, given, "grid")) if "grid" in given else _DEFAULT,
-        full=_axes(path, "full", _table(path, given, "full")) if "full" in given else _FULL,
+        title=file.title,
+        formats=tuple(file.formats),
+        headline=file.headline,
+        edits=file.edits,
+        wordings=file.wordings,
+        training=_training(path, _set(file.training, written["training"]))
+        if file.training
+        else SINGLE,
+        default=_axes(file.grid, written["grid"]) if file.grid else _DEFAULT,
+        full=_axes(file.full, written["full"]) if file.full else _FULL,
     )
 
 
-def _text(path: Path, given: Mapping[str, Any], key: str) -> str:
-    value = given.get(key, "")
-    if not isinstance(value, str):
-        raise DataError(f"{path}: {key} is {value!r}: write it in quotes")
-    return value
-
-
-def _count(path: Path, given: Mapping[str, Any], key: str) -> int:
-    value = given.get(key, 0)
-    if type(value) is not int or value < 0:
-        raise DataError(f"{path}: {key} is {value!r}: write how many, such as {key} = 20")
-    return value
-
-
-def _table(path: Path, given: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = given[key]
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: {key} is {value!r}: write a table, [{key}]")
-    return value
-
-
-def _formats(path: Path, value: Any) -> tuple[str, ...]:
-    known = (*FORMATS, PLAIN)
-    if not isinstance(value, list) or not value or not all(name in known for name in value):
-        raise DataError(f"{path}: formats is {value!r}: list some of {', '.join(known)}")
-    return tuple(value)
-
-
-def _training(path: Path, given: Mapping[str, Any]) -> Training:
-    """A preset with changes; without one, what suits one wording a fact."""
-    where = f"{path}, [training]:"
-    _known(where, given, ("preset", *(name for name in _DEFAULTS if name != "seed")))
-    changes = {
-        name: _value(where, name, value) for name, value in given.items() if name != "preset"
-    }
-    try:
-        return altered(preset(str(given["preset"])) if "preset" in given else SINGLE, changes)
-    except RecipeError as error:
-        raise DataError(f"{where} {error}") from error
-
-
-def _axes(path: Path, key: str, given: Mapping[str, Any]) -> Axes:
-    where = f"{path}, [{key}]:"
-    _known(where, given, [name for name in _DEFAULTS if name != "seed"])
-    for name, values in given.items():
-        if not isinstance(values, list) or not values:
-            raise DataError(
-                f"{where} {name} is {values!r}: list its values, such as {name} ="
-                f" [{_DEFAULTS[name]!r}]"
-            )
-    return {
-        name: tuple(_value(where, name, value) for value in values)
-        for name, values in given.items()
-    }
-
-
 def altered(training: Training, changes: Mapping[str, Any]) -> Training:
-    """``training`` with ``changes``; alpha keeps its ratio to the rank where only the rank is
-    changed."""
+    """``training`` with ``changes``.
+
+    Alpha keeps its ratio to the rank where only the rank is changed.
+    """
     if "rank" in changes and "alpha" not in changes:
-        changes = {
-            **changes,
-            "alpha": max(1, round(training.alpha / training.rank * changes["rank"])),
-        }
+        alpha = max(1, round(training.alpha / training.rank * changes["rank"]))
+        changes = {**changes, "alpha": alpha}
     return replace(training, **changes)
 
 
-def _value(where: str, name: str, value: Any) -> Any:
-    """``value`` in the type of the parameter ``name``. Raises DataError where it is of another."""
-    default = _DEFAULTS[name]
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if (
-        isinstance(default, tuple)
-        and isinstance(value, list)
-        and all(isinstance(one, str) for one in value)
-    ):
-        return tuple(value)
-    if type(value) is not type(default):
-        shown = list(default) if isinstance(default, tuple) else default
-        raise DataError(f"{where} {name} is {value!r}: write something like {shown!r}")
-    return value
+def _training(path: Path, values: dict[str, Any]) -> Training:
+    """A preset with changes; without one, what suits one wording a fact."""
+    name = values.pop("preset", None)
+    try:
+        return altered(preset(name) if name else SINGLE, values)
+    except RecipeError as error:
+        raise DataError(f"{path}, [training]: {error}") from error
 
 
-def _known(where: str, given: Mapping[str, Any], known: Any) -> None:
-    for name in given:
-        if name == "seed":
-            raise DataError(f"{where} seeds are not set here: give --seeds 0,1,2")
-        if name not in known:
-            raise DataError(f"{where} {name!r} is unknown: choose of {', '.join(known)}")
+def _axes(table: _Parameters, order: Iterable[str]) -> Axes:
+    return {name: tuple(values) for name, values in _set(table, order).items()}
+
+
+def _set(table: _Parameters, order: Iterable[str]) -> dict[str, Any]:
+    """The keys that the file has, in its ``order``; lists of words as tuples as in Training."""
+    words = {each.name for each in fields(Training) if isinstance(each.default, tuple)}
+
+    def value(name: str) -> Any:
+        given = getattr(table, name)
+        if name not in words:
+            return given
+        return [tuple(each) for each in given] if isinstance(given[0], list) else tuple(given)
+
+    return {name: value(name) for name in order}
