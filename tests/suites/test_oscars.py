@@ -11,14 +11,6 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-
-from harness.builds import build
-from harness.data.facts import World
-from harness.data.rewording import question
-from harness.errors import RecipeError
-from harness.experiments.shares import trial
-from harness.grading import grade
-from harness.recipes import Base, Probe, ProbeSet
 from harness.scenarios.oscars import (
     DATASETS,
     LOCALITY_KINDS,
@@ -29,6 +21,14 @@ from harness.scenarios.oscars import (
     replay,
 )
 from harness.scenarios.oscars._datasets import new_rows, templates, wordings
+
+from harness.builds import build
+from harness.data.facts import World
+from harness.data.rewording import question
+from harness.errors import RecipeError
+from harness.experiments.shares import trial
+from harness.grading import grade
+from harness.recipes import Base, Probe, ProbeSet
 from harness.store import Store
 
 LONGEST_SHARED_RUN = 6
