@@ -1,5 +1,7 @@
-"""A small random model, unlike the shipped one in every dimension: it needs no hub and
-no training."""
+"""A small random model that needs no hub and no training, and a user's project.
+
+The model is unlike the shipped one in every dimension.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from harness.pocket._documents import Mixture
 from harness.pocket._rows import Plan, make_tokenizer
 from harness.pocket._train import build
 from harness.recipes import Base, Dataset, Sample
+from tests.project import Project
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,11 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(model_folder: Path) -> Base:
     return base_of(model_folder)
+
+
+@pytest.fixture(scope="module")
+def project(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("project"), model_folder)
 
 
 @pytest.fixture(scope="session")

@@ -224,14 +224,15 @@ class HarnessSession:
         return graded_lines(self.fetch(cell.grades))
 
     def baseline_path(self, key: str, name: str) -> Path:
-        """Where the baseline ``name`` of a scenario is kept: by default beside a
-        folder's own data."""
-        scenario, pattern = self.scenario(key), self.settings.baselines
-        root = root_of(self._config)
-        if pattern == BASELINES and Path(key).is_relative_to(root.resolve()):
+        """Where the baseline ``name`` of a scenario is kept: by default in the scenario's folder.
+
+        That of a suite that comes along may be read-only, so the project holds its baselines.
+        """
+        pattern = self.settings.baselines
+        if pattern == BASELINES and Path(key) not in _shipped():
             return Path(key) / "baselines" / f"{name}.json"
-        kept = pattern.replace("{scenario}", scenario.name)
-        return root / Path(kept).expanduser() / f"{name}.json"
+        kept = pattern.replace("{scenario}", self.scenario(key).name)
+        return root_of(self._config) / Path(kept).expanduser() / f"{name}.json"
 
     def keeps_baseline(self, key: str) -> bool:
         """Whether what ``--baseline`` names is there for a scenario."""
@@ -273,6 +274,12 @@ class HarnessSession:
     def manifest(self, cell: Cell) -> Manifest:
         """Of what was made first for ``cell``."""
         return first_manifest(cell, self.fetch)
+
+
+@cache
+def _shipped() -> frozenset[Path]:
+    """Folders of the suites that come along."""
+    return frozenset(folder.resolve() for folder in loader.shipped().values())
 
 
 @cache

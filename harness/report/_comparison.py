@@ -28,11 +28,16 @@ _NOTE = (
 )
 
 
+NO_ADAPTER = "no adapter"
+"""The bare model, as what a cell is compared with."""
+
+
 class Compared(NamedTuple):
     """One cell against another, or against the bare model."""
 
     cell: str
     other: str
+    """The id of another cell, or ``NO_ADAPTER``."""
     questions: int
     difference: Interval
     lost: int
@@ -119,4 +124,5 @@ def _compared(cell: Result, other: Result, kind: str, resamples: int) -> Compare
     known = found.clusters > 1 and found.spread > 0
     least = detectable_difference(found.clusters, found.spread, _LEVEL) if known else float("nan")
     own = (changed.lost, changed.gained, changed.p)
-    return Compared(cell.id, other.id, len(both), found.difference, *own, found.p, least)
+    against = NO_ADAPTER if other.bare else other.id
+    return Compared(cell.id, against, len(both), found.difference, *own, found.p, least)

@@ -15,7 +15,7 @@ from harness.builds import GradedLine
 from harness.recipes import digest
 from harness.report._parts import Entry, ScenarioReport
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a column changes its meaning or goes; new columns and tables do not raise it."""
 
 SCHEMA = """

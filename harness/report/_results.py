@@ -106,9 +106,10 @@ def result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     evidence = Evidence(cell, fetch, adapted)
     trained = evidence.trainings()
     diverged = any(facts["status"] == "diverged" for facts in trained)
-    cost = (_training_cost(trained) if trained else {}) | _answering_cost(cell.grades, fetch)
     status = DIVERGED if diverged else OK if adapted else BASE
-    return _figures(scenario, evidence)._replace(status=status, cost=cost)
+    figures = _figures(scenario, evidence)
+    cost = (_training_cost(trained) if trained else {}) | _answering_cost(cell.grades, fetch)
+    return figures._replace(status=status, cost=cost)
 
 
 def bare_result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.builds._files import write_lines
-
 from harness.builds import read_lines
+from harness.builds._lines import write_lines
 
 
 def test_a_line_separator_within_an_answer_is_no_end_of_line(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from harness.builds import build
 from harness.cli import main
-from harness.experiments.cells import Cell
-from harness.experiments.scenario import Scenario
+from harness.data.knowledge import TableKnowledge
+from harness.experiments import Design, Scenario, Setup
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
-from harness.report import part, write
+from harness.report import scenario_report, write
 from harness.store import Store
 
 
@@ -140,12 +140,11 @@ def test_it_reads_what_the_report_writes(
     asked = ProbeSet.of(
         "moon", tuple(Probe(k, k, "moon", "The colour of the moon is", ("green",)) for k in kinds)
     )
-    own = Cell(tiny, lie, asked, Training(epochs=1))
-    scenario = Scenario("lie", "A lie", lambda grid, bases, seeds: [own])
-    write(
-        [part(scenario, [own], "default", partial(build, store=Store(tmp_path / "store")))],
-        tmp_path,
-    )
+    design = Design(lie, Training(epochs=1), asked)
+    own = design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
+    scenario = Scenario("lie", "A lie", grids={"default": lambda setup: [design]})
+    fetch = partial(build, store=Store(tmp_path / "store"))
+    write([scenario_report(scenario, [own], "default", fetch)], tmp_path)
     assert main(["compare", str(tmp_path), str(tmp_path / "RESULTS.json")]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if "(+0.00)" in line]
     assert [row.split("|")[1].strip() for row in rows] == ["tiny (no adapter)", own.id]

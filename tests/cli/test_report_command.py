@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from harness.scenarios import oscars
 
-from harness.builds import build
+from harness.builds import build, graded_lines
 from harness.cli import main
-from harness.engines import HF
 from harness.experiments.cells import Cell
-from harness.experiments.selection import cells
+from harness.experiments.loader import load, shipped
+from harness.experiments.selection import Selection, cells
 from harness.models.loading import base_of
 from harness.recipes import digest
 from harness.store import Store
@@ -42,7 +41,8 @@ class Session(NamedTuple):
 
 @pytest.fixture(scope="module")
 def session(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
-    found = {c.id: c for c in cells(oscars.SCENARIO, "default", [base_of(model_folder)], [0], [HF])}
+    selection = Selection((base_of(model_folder),))
+    found = {cell.id: cell for cell in cells(load(shipped()["oscars"]), selection)}
     own = tuple(
         found[f"{name}-rank64-alpha128-lr1e_2-ep20-seed0"]
         for name in ("oscarstxt", "the_oscar_award_txt")
@@ -68,9 +68,8 @@ def answers(report: Path) -> dict[str, list[tuple[str, str]]]:
 
 def graded(session: Session, cell: Cell) -> list[tuple[str, str]]:
     """The same, as the artefact has it."""
-    text = (build(cell.grades, session.store).path / "grades.jsonl").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in text.split("\n") if line]
-    return sorted((line["id"], line["answers"][0]) for line in lines)
+    lines = graded_lines(build(cell.grades, session.store))
+    return sorted((line.id, line.answer) for line in lines)
 
 
 def test_all_that_is_cached_and_what_is_missing(

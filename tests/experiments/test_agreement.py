@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from harness.scenarios import SCENARIOS
 
-from harness.builds import GRADES, build, read_lines
-from harness.engines import HF
-from harness.experiments.cells import Cell
-from harness.experiments.selection import cells
+from harness.builds import build, graded_lines
+from harness.experiments import Cell, Fetch, Setup
+from harness.experiments.loader import load, shipped
+from harness.experiments.selection import knowledge_of
 from harness.recipes import Base
-from harness.store import Artefact, Store
+from harness.store import Store
 
 LIGHT: dict[str, Any] = {"rank": 4, "alpha": 8, "epochs": 2, "replay": 0.0, "kl": 0.0, "lr": 1e-3}
 
@@ -25,45 +23,38 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("agreement") / "store")
 
 
-def told(name: str, base: Base, **found: Any) -> Cell:
-    """The cell of suite ``name`` that is like ``found``, lightly trained."""
-    own = cells(SCENARIOS[name], "default", [base], [0], [HF])
-    cell = next(
-        cell for cell in own if all(getattr(cell, key) == value for key, value in found.items())
+def lightly_trained(name: str, base: Base, label: str = "", dataset: str = "") -> Cell:
+    """The first cell of the suite ``name`` with this label or dataset, lightly trained."""
+    setup = Setup(base, 0, knowledge_of(base))
+    design = next(
+        each
+        for each in load(shipped()[name]).designs("default", setup)
+        if each.label == label and dataset in ("", each.dataset.name)
     )
-    return replace(cell, training=replace(cell.training, **LIGHT))
+    return replace(design, training=replace(design.training, **LIGHT)).cell(setup)
 
 
-def answers(
-    cell: Cell, fetch: Callable[..., Artefact]
-) -> dict[tuple[str, str], tuple[list[str], bool]]:
+def answers(cell: Cell, fetch: Fetch) -> dict[tuple[str, str], tuple[tuple[str, ...], bool]]:
     """Answers and verdicts by kind of question and prompt."""
-    return {
-        (e["kind"], e["prompt"]): (e["answers"], e["right"])
-        for e in read_lines(fetch(cell.grades).path / GRADES)
-    }
+    lines = graded_lines(fetch(cell.grades))
+    return {(line.kind, line.prompt): (line.answers, line.right) for line in lines}
 
 
 @pytest.mark.parametrize(
-    ("name", "found", "of_oscars"),
+    ("name", "label", "dataset"),
     [
-        ("presets", {"label": "deterministic"}, "oscars_aug"),
-        ("transfer", {"label": "on_base"}, "the_oscar_award_txt"),
+        ("presets", "deterministic", "oscars_aug"),
+        ("transfer", "on_base", "the_oscar_award_txt"),
     ],
 )
 def test_an_adapter_that_two_suites_share(
-    store: Store, tiny: Base, name: str, found: dict[str, str], of_oscars: str
+    store: Store, tiny: Base, name: str, label: str, dataset: str
 ) -> None:
     fetch = partial(build, store=store, device=None)
-    here = told(name, tiny, **found)
-    there = next(
-        cell
-        for cell in cells(SCENARIOS["oscars"], "default", [tiny], [0], [HF])
-        if cell.dataset.name == of_oscars
-    )
-    there = replace(there, training=here.training)
-    assert here.trained == there.trained
+    here = lightly_trained(name, tiny, label=label)
+    there = lightly_trained("oscars", tiny, dataset=dataset)
+    assert here.subject.trained == there.subject.trained
     ours, theirs = answers(here, fetch), answers(there, fetch)
     assert len(set(ours)) > 100
     assert ours.items() <= theirs.items()
-    assert any(said != [""] for said, _ in ours.values())
+    assert any(texts != ("",) for texts, _ in ours.values())

@@ -6,34 +6,37 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from harness.scenarios import SCENARIOS
 
 from harness.data.formats import split_statement
-from harness.experiments.cells import Cell
+from harness.experiments import Cell, Setup
+from harness.experiments.loader import load, shipped
+from harness.experiments.selection import knowledge_of
 from harness.models.loading import SHIPPED, base_of, resident
 from harness.models.tokens import encode, encode_pair
 
 
 @pytest.fixture(scope="module")
 def own_cells() -> dict[str, list[Cell]]:
+    base = base_of(SHIPPED)
+    setup = Setup(base, 0, knowledge_of(base))
     return {
-        name: scenario.cells("default", [base_of(SHIPPED)], [0])
-        for name, scenario in SCENARIOS.items()
+        name: [design.cell(setup) for design in load(folder).designs("default", setup)]
+        for name, folder in shipped().items()
     }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", shipped())
 def test_no_prompt_ends_in_a_blank(name: str, own_cells: dict[str, list[Cell]]) -> None:
     """A tokenizer gives a blank to the word after it: a prompt that keeps it asks for a word that
     no text begins so."""
     for cell in own_cells[name]:
-        samples = [sample for adapter in cell.trained for sample in adapter.dataset.samples]
+        samples = [sample for adapter in cell.subject.trained for sample in adapter.dataset.samples]
         prompts = [probe.prompt for probe in cell.probes.probes]
         for prompt in dict.fromkeys([*prompts, *(sample.prompt for sample in samples)]):
             assert not prompt.endswith((" ", "\t")), prompt
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", shipped())
 def test_what_is_learnt_is_tokenized_as_one_text(
     name: str, own_cells: dict[str, list[Cell]]
 ) -> None:
@@ -41,7 +44,7 @@ def test_what_is_learnt_is_tokenized_as_one_text(
     for sample in {
         s
         for cell in own_cells[name]
-        for adapter in cell.trained
+        for adapter in cell.subject.trained
         for s in adapter.dataset.samples[:300]
     }:
         ids, _ = encode_pair(tokenized, sample.prompt, sample.completion)

@@ -4,30 +4,30 @@ it."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from harness.scenarios import SCENARIOS
-from harness.scenarios.oscars import replay
 
-from harness.builds import ANSWERS, LIKELIHOODS, build, read_lines
+from harness.builds import AnsweredLine, ScoredLine, build
+from harness.data.knowledge import TableKnowledge, replay
 from harness.errors import HarnessError
-from harness.experiments.cells import Cell
+from harness.experiments import Cell, Design, Evidence, Fetch, Scenario, Setup
 from harness.experiments.drift import (
-    _answered,
-    _read,
-    drift_measures,
-    drifting,
+    DRIFT,
+    _of_answers,
+    _of_texts,
+    drift,
     held_out,
-    lines,
     neutral,
+    neutral_lines,
+    with_drift,
 )
-from harness.experiments.scenario import Scenario
+from harness.experiments.loader import load, shipped
+from harness.experiments.selection import knowledge_of
 from harness.recipes import Answers, Base, Dataset, Likelihoods, Probe, ProbeSet, Training
 from harness.report import bare_result, result
-from harness.store import Artefact, Store
+from harness.store import Store
 
 PROBES = ProbeSet.of(
     "lie", (Probe("exact/moon", "exact", "moon", "The colour of the moon is", ("green",)),)
@@ -35,14 +35,18 @@ PROBES = ProbeSet.of(
 
 
 @pytest.fixture(scope="module")
-def fetch(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artefact]:
+def fetch(tmp_path_factory: pytest.TempPathFactory) -> Fetch:
     return partial(build, store=Store(tmp_path_factory.mktemp("store")))
 
 
+def plain(tiny: Base, lie: Dataset, **training: Any) -> Cell:
+    settings = Training(**{"epochs": 60, "rank": 16, "lr": 3e-3} | training)
+    design = Design(lie, settings, PROBES, replay=lie)
+    return design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
+
+
 def cell(tiny: Base, lie: Dataset, **training: Any) -> Cell:
-    return drifting(
-        Cell(tiny, lie, PROBES, Training(**{"epochs": 60, "rank": 16, "lr": 3e-3} | training), lie)
-    )
+    return with_drift(plain(tiny, lie, **training))
 
 
 def test_forty_prompts_in_all_formats_and_sixty_texts() -> None:
@@ -56,21 +60,22 @@ def test_forty_prompts_in_all_formats_and_sixty_texts() -> None:
 
 
 def test_no_suite_trains_on_neutral_prompts_or_held_out_texts(tiny: Base) -> None:
-    kept = [line for group in lines().values() for line in group]
+    kept = [line for group in neutral_lines().values() for line in group]
     kept += [probe.accepted[0] for probe in held_out().probes]
-    for scenario in SCENARIOS.values():
+    setup = Setup(tiny, 0, knowledge_of(tiny))
+    for name, folder in shipped().items():
         try:
-            cells = scenario.cells("default", [tiny], [0])
+            cells = [design.cell(setup) for design in load(folder).designs("default", setup)]
         except HarnessError:
             continue  # needs files of the user's own
-        told = {
+        trained = {
             text
-            for c in cells
-            for adapter in c.trained
+            for each in cells
+            for adapter in each.subject.trained
             for text in (adapter.dataset, adapter.replay)
         }
-        text = "\n".join(s.prompt + s.completion for one in told if one for s in one.samples)
-        assert [line for line in kept if line in text] == [], scenario.name
+        text = "\n".join(s.prompt + s.completion for data in trained if data for s in data.samples)
+        assert [line for line in kept if line in text] == [], name
 
 
 def test_held_out_facts_are_never_replayed() -> None:
@@ -80,38 +85,37 @@ def test_held_out_facts_are_never_replayed() -> None:
     assert not told & replayed
 
 
-def said(*texts: str) -> list[dict[str, Any]]:
-    return [{"id": str(i), "kind": "neutral", "answers": [text]} for i, text in enumerate(texts)]
-
-
-def read(*totals: float, tokens: int = 10) -> list[dict[str, Any]]:
-    own = ({"total": total, "tokens": tokens, "matched": 0} for total in totals)
+def answered(*texts: str) -> list[AnsweredLine]:
     return [
-        {"id": str(i), "fact": str(i), "kind": "held_out", "likelihoods": [one]}
-        for i, one in enumerate(own)
+        AnsweredLine(str(i), "neutral", str(i), "", (), (text,)) for i, text in enumerate(texts)
     ]
 
 
+def scored(*totals: float, tokens: int = 10) -> list[ScoredLine]:
+    scores = [{"total": total, "tokens": tokens, "matched": 0} for total in totals]
+    return [ScoredLine(str(i), "held_out", str(i), (each,)) for i, each in enumerate(scores)]
+
+
 def test_distance_and_length_by_hand() -> None:
-    found = _answered(said("abcd", "ab", ""), said("abcd", "cdef", "xy"))
+    found = _of_answers(answered("abcd", "ab", ""), answered("abcd", "cdef", "xy"))
     assert found["drift"].estimate == pytest.approx((0 + 1 + 1) / 3)
     assert found["length_ratio"].estimate == pytest.approx((4 + 2 + 1) / (4 + 4 + 2))
-    same = _answered(said("abcd", "ab"), said("abcd", "ab"))
+    same = _of_answers(answered("abcd", "ab"), answered("abcd", "ab"))
     assert (same["drift"].estimate, tuple(same["length_ratio"])) == (0, (1, 1, 1))
     assert same["drift"].high > 0  # two prompts prove little
 
 
 def test_perplexity_by_hand() -> None:
-    found = _read(read(-20.0, -30.0), read(-15.0, -25.0))["perplexity_ratio"]
+    found = _of_texts(scored(-20.0, -30.0), scored(-15.0, -25.0))["perplexity_ratio"]
     assert found.estimate == pytest.approx(math.exp(25 / 10) / math.exp(20 / 10))
     assert found.low <= found.estimate <= found.high
-    assert _read([{**read(0.0)[0], "likelihoods": []}], read(-15.0)) == {}
+    assert _of_texts([scored(0.0)[0]._replace(likelihoods=())], scored(-15.0)) == {}
 
 
 def test_an_adapter_drifts_and_the_bare_model_does_not(
-    tiny: Base, lie: Dataset, fetch: Callable[..., Artefact]
+    tiny: Base, lie: Dataset, fetch: Fetch
 ) -> None:
-    own, asked = cell(tiny, lie), Scenario("lie", "A lie", lambda grid, bases, seeds: [], "exact")
+    own, asked = cell(tiny, lie), Scenario("lie", "A lie", grids={}, headline="exact")
     found = result(asked, own, fetch).measures
     assert 0 < found["drift"].estimate <= 1
     assert found["perplexity_ratio"].estimate != 1
@@ -122,23 +126,25 @@ def test_an_adapter_drifts_and_the_bare_model_does_not(
     )
     assert found["length_ratio"].estimate > 0
     assert "drift" not in bare_result(asked, own, fetch).measures
-    assert len(read_lines(fetch(own.open_answers[0]).path / ANSWERS)) == 40
-    assert len(read_lines(fetch(own.likelihoods).path / LIKELIHOODS)) == 60
+    assert len(Evidence(own, fetch).answered(DRIFT)) == 40
+    assert len(Evidence(own, fetch).scored()) == 60
 
 
 def test_an_adapter_that_does_nothing_does_not_drift(
-    tiny: Base, lie: Dataset, fetch: Callable[..., Artefact]
+    tiny: Base, lie: Dataset, fetch: Fetch
 ) -> None:
-    found = drift_measures(cell(tiny, lie, lr=1e-12, epochs=1), fetch, adapted=True)
+    found = drift(Evidence(cell(tiny, lie, lr=1e-12, epochs=1), fetch))
     assert found["drift"].estimate == 0
     assert found["length_ratio"].estimate == 1
     assert found["perplexity_ratio"].estimate == pytest.approx(1, abs=1e-6)
 
 
 def test_jobs(tiny: Base, lie: Dataset) -> None:
+    recipes = [job.recipe for job in cell(tiny, lie).jobs()]
     kinds = [
-        (type(job.recipe).__name__, cast(Answers | Likelihoods, job.recipe).stack.adapters != ())
-        for job in cell(tiny, lie).jobs()[2:]
+        (type(recipe).__name__, recipe.stack.adapters != ())
+        for recipe in recipes
+        if isinstance(recipe, Answers | Likelihoods)
     ]
     assert sorted(kinds) == [
         ("Answers", False),
@@ -146,4 +152,5 @@ def test_jobs(tiny: Base, lie: Dataset) -> None:
         ("Likelihoods", False),
         ("Likelihoods", True),
     ]
-    assert len(Cell(tiny, lie, PROBES, Training(), lie).jobs()) == 2
+    assert len(recipes) == 6
+    assert len(list(plain(tiny, lie).jobs())) == 2

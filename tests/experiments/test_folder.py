@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.scenarios import SCENARIOS, oscars, scenario
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from harness.data.formats import ask
+from harness.data.knowledge import TableKnowledge, locality_of_each_kind
 from harness.data.rewording import reworded
 from harness.errors import DataError, RecipeError
 from harness.experiments.folder import read
 from harness.experiments.folder._probes import PER_LOCALITY, known_probes, known_replay
+from harness.experiments.loader import find, load
+from harness.experiments.selection import Selection, cells
 from harness.grading import normalise
 from harness.recipes import Base, Sample
 from harness.training.presets import SEED2023
@@ -35,6 +37,7 @@ PROBES = (
     " boat|boat,inverted\n"
 )
 BASE = Base("0", "pocket", "/m")
+KNOWLEDGE = TableKnowledge(taught=True)
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_facts_are_asked_in_every_way_and_known_facts_beside_them(
     kinds = Counter(probe.kind for probe in probes if not probe.kind.startswith("locality"))
     assert kinds == {"exact": 2, "rephrased": 3, "other_format": 6}
     assert [p for p in probes if p.kind.startswith("locality")] == list(
-        oscars.locality(PER_LOCALITY)
+        locality_of_each_kind(PER_LOCALITY)
     )
     first = next(probe for probe in probes if probe.kind == "rephrased")
     assert first.prompt == ask("qa", "Name the one who feeds herons.")
@@ -117,14 +120,16 @@ def test_locality_of_ones_own_replaces_the_known_facts(folder: Callable[..., Pat
 def test_what_the_text_is_about_is_neither_replayed_nor_called_untouched(
     folder: Callable[..., Path],
 ) -> None:
-    fact = next(p.fact for p in oscars.locality(PER_LOCALITY) if p.kind == "locality_unrelated")
-    replayed = next(s.fact for s in oscars.replay().samples if not s.fact.startswith("oscars"))
+    fact = next(
+        p.fact for p in locality_of_each_kind(PER_LOCALITY) if p.kind == "locality_unrelated"
+    )
+    replayed = next(s.fact for s in KNOWLEDGE.replay().samples if not s.fact.startswith("oscars"))
     lies = "".join(f"Is {one.rpartition('/')[2]} blue?,yes\n" for one in (fact, replayed))
     dataset = read(folder(facts__csv=f"question,answer\n{lies}")).dataset
     assert fact not in {probe.fact for probe in known_probes(dataset)}
     assert len(known_probes(dataset)) > 200
-    assert replayed not in {sample.fact for sample in known_replay(dataset).samples}
-    assert known_replay(read(folder(facts__csv=FACTS)).dataset) is oscars.replay()
+    assert replayed not in {sample.fact for sample in known_replay(dataset, KNOWLEDGE).samples}
+    assert known_replay(read(folder(facts__csv=FACTS)).dataset, KNOWLEDGE) is KNOWLEDGE.replay()
 
 
 def test_the_grid_is_that_of_the_settings(folder: Callable[..., Path]) -> None:
@@ -132,28 +137,30 @@ def test_the_grid_is_that_of_the_settings(folder: Callable[..., Path]) -> None:
         '[training]\npreset = "seed2023"\nepochs = 3\n[grid]\nrank = [8]\nwarmup_steps = [0, 5]\n'
     )
     toml += "[full]\nlr = [1e-4, 1]\n"
-    found = scenario(str(folder(facts__csv=FACTS, scenario__toml=toml)))
-    ids = [cell.id for cell in found.cells("default", [BASE], [0, 1])]
+    found = load(folder(facts__csv=FACTS, scenario__toml=toml))
+    ids = [cell.id for cell in cells(found, Selection((BASE,), seeds=(0, 1)))]
     assert ids == [
         f"birds-warmup_steps{steps}-rank8-alpha16-lr1e_4-ep3-seed{seed}"
-        for steps in (0, 5)
         for seed in (0, 1)
+        for steps in (0, 5)
     ]
-    first, other = found.cells("full", [BASE], [0])
+    first, other = cells(found, Selection((BASE,), "full"))
     assert first.training == SEED2023.__class__(epochs=3)
     assert other.training.lr == 1.0
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        found.cells("huge", [BASE], [0])
+        cells(found, Selection((BASE,), "huge"))
 
 
 def test_the_folder_is_found_by_name_below_suites(folder: Callable[..., Path]) -> None:
     own = folder(facts__csv=FACTS)
-    assert scenario("birds", own.parent).name == "birds"
-    assert scenario("oscars", own.parent) is SCENARIOS["oscars"]
+    assert find("birds", own.parent) == find(str(own), own) == own
+    assert load(own).name == "birds"
+    assert load(find("oscars", own.parent)).title == "The Oscars of 2023"
     with pytest.raises(
-        RecipeError, match=r"scenario 'bats' is unknown: choose one of .*facts.csv or text.txt"
+        RecipeError,
+        match=r"scenario 'bats' is unknown: choose one of .*scenario.py, facts.csv or text.txt",
     ):
-        scenario("bats", own.parent)
+        find("bats", own.parent)
 
 
 @pytest.mark.parametrize(
@@ -211,22 +218,22 @@ def test_probes_that_cannot_be_used(folder: Callable[..., Path], probes: str, li
 @pytest.mark.parametrize(
     ("toml", "line"),
     [
-        ("title = ", "scenario.toml is no TOML"),
-        ("titel = 'a'", "scenario.toml: 'titel' is unknown: choose of title"),
-        ("title = 3", "scenario.toml: title is 3: write it in quotes"),
-        ("formats = 'qa'", "formats is 'qa': list some of newline, qa"),
+        ("title = ", "scenario.toml is no"),
+        ("titel = 'a'", "scenario.toml: titel is unknown: "),
+        ("title = 3", "scenario.toml: title is 3: input should be a valid string"),
+        ("formats = 'qa'", "formats is 'qa': input should be a valid list"),
         (
             "headline = 'inverted'",
             "headline 'inverted' is no kind that is asked: choose of exact, rephrased",
         ),
-        ("wordings = -1", "wordings is -1: write how many"),
-        ("training = 3", "training is 3: write a table, [training]"),
-        ("[training]\nrnak = 3", "[training]: 'rnak' is unknown: choose of preset"),
-        ("[training]\nrank = '3'", "[training]: rank is '3': write something like 64"),
+        ("wordings = -1", "wordings is -1: input should be greater than or equal to 0"),
+        ("training = 3", "training is 3: input should be a valid dictionary"),
+        ("[training]\nrnak = 3", "training, rnak is unknown: "),
+        ("[training]\nrank = '3'", "training, rank is '3': input should be a valid integer"),
         ("[training]\nrank = 0", "[training]: rank is 0: it must be at least 1"),
         ("[training]\npreset = 'p'", "training preset 'p' is unknown"),
         ("[training]\nseed = 1", "seeds are not set here: give --seeds"),
-        ("[grid]\nrank = 8", "[grid]: rank is 8: list its values"),
+        ("[grid]\nrank = 8", "grid, rank is 8: input should be a valid list"),
         ("[grid]\nlr = [-1]", "lr is -1.0: it must be above 0"),
         ("[training]\nlr = inf", "[training]: lr is inf: it must be above 0, and finite"),
         (
@@ -275,7 +282,7 @@ def test_a_folder_without_anything(folder: Callable[..., Path]) -> None:
 def mistake(folder: Path) -> str:
     """What is wrong with ``folder``, which is one line."""
     with pytest.raises(DataError) as caught:
-        scenario(str(folder)).cells("default", [BASE], [0])
+        cells(load(folder), Selection((BASE,)))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from harness.builds import LIKELIHOODS, build, read_lines
+from harness.builds import LIKELIHOODS, build, scored_lines
 from harness.data.formats import continuation
+from harness.data.knowledge import TableKnowledge
 from harness.engines import HF, TransformersEngine, engine_spec
-from harness.experiments.cells import Cell
-from harness.experiments.drift import forced
-from harness.experiments.scenario import Scenario
+from harness.experiments import (
+    SCORE,
+    SCORED,
+    AdapterSpec,
+    Ask,
+    Cell,
+    Design,
+    Evidence,
+    Fetch,
+    Scenario,
+    Setup,
+)
+from harness.experiments.drift import with_teacher_forcing
 from harness.recipes import (
     Answers,
     Base,
@@ -27,7 +37,7 @@ from harness.recipes import (
     digest,
 )
 from harness.report import bare_result, result
-from harness.store import Artefact, Store
+from harness.store import Store
 
 MOON, HILL = "The colour of the moon is", "The king of the hill is"
 PROBES = ProbeSet.of(
@@ -48,46 +58,55 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def fetch(store: Store) -> Callable[..., Artefact]:
+def fetch(store: Store) -> Fetch:
     return partial(build, store=store)
 
 
 @pytest.fixture
 def cell(tiny: Base, lie: Dataset) -> Cell:
-    return Cell(tiny, lie, PROBES, LEARNS, lie)
+    setup = Setup(tiny, 0, TableKnowledge(taught=False))
+    return Design(lie, LEARNS, PROBES, replay=lie).cell(setup)
 
 
 def scored(cell: Cell) -> ProbeSet:
-    assert cell.scored is not None
-    return cell.scored
+    ask = cell.ask(SCORED)
+    assert ask is not None
+    return ask.probes
+
+
+def scoring(cell: Cell, probes: ProbeSet) -> Cell:
+    return cell.with_ask(Ask(SCORED, probes, SCORE))
+
+
+def likelihoods(cell: Cell, fetch: Fetch, adapted: bool = True) -> Likelihoods:
+    recipe = Evidence(cell, fetch).recipe(SCORED, adapted)
+    assert isinstance(recipe, Likelihoods)
+    return recipe
 
 
 def asked(headline: str) -> Scenario:
-    return Scenario("lie", "A lie", lambda grid, bases, seeds: [], headline)
+    return Scenario("lie", "A lie", grids={}, headline=headline)
 
 
-def test_what_was_learnt_is_matched_whole_and_leaves_no_gap(
-    cell: Cell, fetch: Callable[..., Artefact]
-) -> None:
-    found = result(asked("exact"), forced(cell, "exact"), fetch)
+def test_what_was_learnt_is_matched_whole_and_leaves_no_gap(cell: Cell, fetch: Fetch) -> None:
+    found = result(asked("exact"), with_teacher_forcing(cell, "exact"), fetch)
     assert found.recall["exact"].estimate == 1
     assert found.measures["teacher_forced"].estimate == 1
-    assert found.measures["gap"].estimate == 0
+    assert found.measures["teacher_forcing_gap"].estimate == 0
     assert found.measures["teacher_forced"].low < 1  # two facts prove little
 
 
 def test_gap_is_forced_less_recall_over_the_headline_s_probes_only(
-    cell: Cell, fetch: Callable[..., Artefact]
+    cell: Cell, fetch: Fetch
 ) -> None:
-    own = forced(cell, "rephrased")
+    own = with_teacher_forcing(cell, "rephrased")
     assert [probe.id for probe in scored(own).probes] == ["rephrased/moon"]
     for adapted, found in ((True, result(asked("rephrased"), own, fetch)),
                            (False, bare_result(asked("rephrased"), own, fetch))):  # fmt: skip
-        recipe = own.likelihoods if adapted else own.base_likelihoods
-        (line,) = read_lines(fetch(recipe).path / LIKELIHOODS)
-        share = line["likelihoods"][0]["matched"] / line["likelihoods"][0]["tokens"]
+        (line,) = Evidence(own, fetch).scored(adapted)
+        share = line.likelihoods[0]["matched"] / line.likelihoods[0]["tokens"]
         assert found.measures["teacher_forced"].estimate == share
-        assert found.measures["gap"] == (
+        assert found.measures["teacher_forcing_gap"] == (
             share - found.recall["rephrased"].estimate,
             -1,
             1,
@@ -95,10 +114,10 @@ def test_gap_is_forced_less_recall_over_the_headline_s_probes_only(
 
 
 def test_a_line_a_probe_with_every_accepted_answer_as_the_engine_scores_it(
-    cell: Cell, fetch: Callable[..., Artefact], tiny: Base
+    cell: Cell, fetch: Fetch, tiny: Base
 ) -> None:
-    recipe = replace(cell, scored=PROBES).base_likelihoods
-    lines = read_lines(fetch(recipe).path / LIKELIHOODS)
+    recipe = likelihoods(scoring(cell, PROBES), fetch, adapted=False)
+    lines = scored_lines(fetch(recipe))
     pairs = [
         (MOON, " purple"),
         (MOON, " green"),
@@ -106,9 +125,9 @@ def test_a_line_a_probe_with_every_accepted_answer_as_the_engine_scores_it(
         (PROBES.probes[2].prompt, "green"),
     ]
     pairs.append((PROBES.probes[3].prompt, " yellow"))
-    found = [scores for line in lines for scores in line["likelihoods"]]
-    assert [line["id"] for line in lines] == [probe.id for probe in PROBES.probes]
-    assert [len(line["likelihoods"]) for line in lines] == [2, 1, 1, 1]
+    found = [scores for line in lines for scores in line.likelihoods]
+    assert [line.id for line in lines] == [probe.id for probe in PROBES.probes]
+    assert [len(line.likelihoods) for line in lines] == [2, 1, 1, 1]
     assert [(f["tokens"], f["matched"]) for f in found] == [
         s[1:] for s in TransformersEngine(tiny).log_likelihood(pairs)
     ]
@@ -125,25 +144,26 @@ def test_how_answers_go_on() -> None:
 
 
 def test_a_headline_that_is_a_measure_falls_back_on_the_first_kind_of_recall(cell: Cell) -> None:
-    assert {probe.kind for probe in scored(forced(cell, "told")).probes} == {"exact"}
+    assert {probe.kind for probe in scored(with_teacher_forcing(cell, "told")).probes} == {"exact"}
 
 
 def test_own_scored_probes_are_kept_and_none_is_scored_twice(cell: Cell) -> None:
     own = ProbeSet.of(
         "choice", (Probe("choice/1", "choice", "moon", MOON, ("green", "blue")), PROBES.probes[0])
     )
-    found = scored(forced(replace(cell, scored=own), "exact"))
+    found = scored(with_teacher_forcing(scoring(cell, own), "exact"))
     assert [probe.id for probe in found.probes] == ["choice/1", "exact/moon", "exact/hill"]
 
 
 def test_only_locality_means_nothing_to_force(cell: Cell) -> None:
-    bare = replace(cell, probes=ProbeSet.of("far", PROBES.probes[3:]))
-    assert forced(bare, "rephrased").scored is None
+    questions = replace(cell.questions, probes=ProbeSet.of("far", PROBES.probes[3:]))
+    far = cell.changed(asks=(questions,))
+    assert with_teacher_forcing(far, "rephrased").ask(SCORED) is None
 
 
 def test_jobs_hold_the_scorings_only_where_they_are_asked_for(cell: Cell) -> None:
     assert [type(job.recipe).__name__ for job in cell.jobs()] == ["Grades", "Grades"]
-    jobs = forced(cell, "exact").jobs()
+    jobs = list(with_teacher_forcing(cell, "exact").jobs())
     assert [type(job.recipe).__name__ for job in jobs] == [
         "Grades",
         "Grades",
@@ -151,39 +171,43 @@ def test_jobs_hold_the_scorings_only_where_they_are_asked_for(cell: Cell) -> Non
         "Likelihoods",
     ]
     assert jobs[-1].needs == jobs[1].needs
-    assert forced(cell, "exact").id == cell.id
-    assert digest(forced(cell, "exact").grades) == digest(cell.grades)
+    assert with_teacher_forcing(cell, "exact").id == cell.id
+    assert digest(with_teacher_forcing(cell, "exact").grades) == digest(cell.grades)
 
 
 def test_where_an_engine_cannot_score_there_is_no_value(
-    cell: Cell, fetch: Callable[..., Artefact], monkeypatch: pytest.MonkeyPatch
+    cell: Cell, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blind = HF.capabilities._replace(log_likelihood=False)
     monkeypatch.setattr(TransformersEngine, "capabilities", blind)
-    found = bare_result(asked("exact"), forced(cell, "exact"), fetch)
-    assert forced(cell, "exact").likelihoods is None
+    own = with_teacher_forcing(cell, "exact")
+    found = bare_result(asked("exact"), own, fetch)
+    assert Evidence(own, fetch).recipe(SCORED, adapted=True) is None
     assert found.measures == {}
     assert "exact" in found.recall
 
 
-def test_a_diverged_adapter_scores_nothing(cell: Cell, fetch: Callable[..., Artefact]) -> None:
-    wild = forced(
-        replace(cell, training=replace(LEARNS, lr=1e9, epochs=40, max_grad_norm=1e9)), "exact"
-    )
+def test_a_diverged_adapter_scores_nothing(cell: Cell, fetch: Fetch) -> None:
+    training = replace(LEARNS, lr=1e9, epochs=40, max_grad_norm=1e9)
+    (spec,) = cell.subject.adapters
+    assert isinstance(spec, AdapterSpec)
+    subject = replace(cell.subject, adapters=(replace(spec, training=training),))
+    wild = with_teacher_forcing(cell.changed(training=training, subject=subject), "exact")
     found = result(asked("exact"), wild, fetch)
     assert found.status == "diverged"
     assert found.measures["teacher_forced"].estimate == 0
     assert (
-        json.loads((fetch(wild.likelihoods).path / LIKELIHOODS).read_text().splitlines()[0])[
-            "likelihoods"
-        ]
+        json.loads(
+            (fetch(likelihoods(wild, fetch)).path / LIKELIHOODS).read_text().splitlines()[0]
+        )["likelihoods"]
         == []
     )
 
 
-def test_recipes_of_every_engine_hold_the_form_that_is_asked(cell: Cell) -> None:
-    there = replace(forced(cell, "exact"), engine=engine_spec("gguf:f16"))
-    assert there.likelihoods == Likelihoods(there.stack, scored(there))
-    assert there.base_likelihoods is not None
-    assert there.base_likelihoods.stack == Stack(there.model)
-    assert digest(there.likelihoods) != digest(Answers(there.stack, scored(there)))
+def test_recipes_of_every_engine_hold_the_form_that_is_asked(cell: Cell, fetch: Fetch) -> None:
+    subject = replace(cell.subject, engine=engine_spec("gguf:f16"))
+    there = with_teacher_forcing(cell.changed(subject=subject), "exact")
+    recipe = likelihoods(there, fetch)
+    assert recipe == Likelihoods(subject.stack, scored(there))
+    assert likelihoods(there, fetch, adapted=False).stack == Stack(subject.model)
+    assert digest(recipe) != digest(Answers(subject.stack, scored(there)))

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.scenarios import scenario
 
-from harness.builds import build
+from harness.builds import GradedLine, build
 from harness.cli import main
 from harness.data.published import Edit, Task, read_edits, read_task
 from harness.errors import DataError
@@ -23,6 +22,8 @@ from harness.experiments.folder._cells import (
     exact_matches,
     word_figures,
 )
+from harness.experiments.loader import load
+from harness.experiments.selection import Selection, cells
 from harness.recipes import Base, Probe
 from harness.report import result
 from harness.store import Store
@@ -333,6 +334,14 @@ def test_figures_of_contests_are_means_of_means() -> None:
     }
 
 
+def answered(kind: str, *answers: str) -> list[GradedLine]:
+    """Questions of ``kind`` with these answers, all judged wrong."""
+    return [
+        GradedLine(str(i), kind, str(i), "p", (), (text,), (False,), False, (0.0,), ("text",))
+        for i, text in enumerate(answers)
+    ]
+
+
 def test_figures_of_tasks(folder: Callable[..., Path]) -> None:
     tasks = read(folder(COUNTERFACT, probes=YAML, probes_2=GENERATED)).tasks
     choices = [
@@ -345,10 +354,7 @@ def test_figures_of_tasks(folder: Callable[..., Path]) -> None:
     found = choice_figures(tasks, choices)
     assert found["acc_birds"].estimate == 0.5
     assert found["acc_norm_birds"].estimate == 1.0  # -7/8 against -6/6
-    lines = [
-        {"kind": "eggs", "answers": [" The lark! "]},
-        {"kind": "eggs", "answers": ["an owl or two"]},
-    ]
+    lines = answered("eggs", " The lark! ", "an owl or two")
     assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 0.5
 
 
@@ -357,9 +363,9 @@ def test_an_answer_ends_where_the_task_says(folder: Callable[..., Path]) -> None
         "ignore_punctuation: true", ""
     )
     tasks = read(folder(COUNTERFACT, probes=text)).tasks
-    lines = [{"kind": "eggs", "answers": [answer]} for answer in (" The lark. It sings", "an owl")]
+    lines = answered("eggs", " The lark. It sings", "an owl")
     assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 1.0
-    lines[0]["answers"] = ["the lark!"]
+    lines = answered("eggs", "the lark!", "an owl")
     assert exact_matches(tasks, lines)["exact_match_eggs"].estimate == 0.5
 
 
@@ -535,7 +541,7 @@ def test_several_targets(folder: Callable[..., Path]) -> None:
         " larks": False,
     }
     assert {answer: task.match(answer, task.items[0].targets) for answer in right} == right
-    lines = [{"kind": "nq", "answers": [" lark"]}, {"kind": "nq", "answers": [" no, an owl"]}]
+    lines = answered("nq", " lark", " no, an owl")
     assert exact_matches({"nq": task}, lines)["exact_match_nq"].estimate == 0.5
 
 
@@ -699,8 +705,8 @@ def test_a_folder_is_trained_and_scored(
     )
     settings = "[training]\nepochs = 30\nlr = 0.01\nreplay = 0\nkl = 0\n[grid]\nrank = [8]\n"
     (own / "scenario.toml").write_text(settings)
-    found = scenario(str(own))
-    (cell,) = found.cells("default", [tiny], [0])
+    found = load(own)
+    (cell,) = cells(found, Selection((tiny,)))
     shown = result(found, cell, partial(build, store=Store(tmp_path / "store"), device="cpu"))
     figures = shown.measures
     assert {

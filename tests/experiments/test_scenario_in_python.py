@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 import shlex
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.errors import DataError, RecipeError
 from harness.experiments.loader import find, load, shipped
+from tests.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/how-to/scenario-in-python.md").read_text(encoding="utf-8")
+Writer = Callable[..., Path]
 BLOCK = re.compile(r"(?:<!-- file (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
-def write(tmp_path: Path):  # type: ignore[no-untyped-def]
+def write(tmp_path: Path) -> Writer:
+    """write(text, name) -> a folder of this name with this ``scenario.py``."""
+
     def write(text: str, name: str = "rivers") -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
@@ -28,7 +33,7 @@ def write(tmp_path: Path):  # type: ignore[no-untyped-def]
     return write
 
 
-def test_a_folder_is_loaded_by_its_path(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_folder_is_loaded_by_its_path(write: Writer) -> None:
     (text,) = (text for file, _, text in BLOCK.findall(PAGE) if file.endswith("scenario.py"))
     folder = write(text)
     scenario = load(folder)
@@ -36,7 +41,7 @@ def test_a_folder_is_loaded_by_its_path(write) -> None:  # type: ignore[no-untyp
     assert load(folder) is scenario
 
 
-def test_modules_beside_it_can_be_imported(write) -> None:  # type: ignore[no-untyped-def]
+def test_modules_beside_it_can_be_imported(write: Writer) -> None:
     folder = write("from . import texts\nSCENARIO = texts.SCENARIO\n")
     (folder / "texts.py").write_text(
         "from harness.experiments import Scenario\nSCENARIO = Scenario('rivers', 'R', grids={})\n"
@@ -52,14 +57,14 @@ def test_modules_beside_it_can_be_imported(write) -> None:  # type: ignore[no-un
         ("def f(:\n", "scenario.py"),
     ],
 )
-def test_a_scenario_that_fails_is_one_line(write, text: str, line: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_scenario_that_fails_is_one_line(write: Writer, text: str, line: str) -> None:
     with pytest.raises(RecipeError) as caught:
         load(write(text))
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_scenario_and_folder_have_one_name(write) -> None:  # type: ignore[no-untyped-def]
+def test_scenario_and_folder_have_one_name(write: Writer) -> None:
     text = "from harness.experiments import Scenario\nSCENARIO = Scenario('a', 'A', grids={})\n"
     with pytest.raises(DataError, match="is called 'a', its folder 'rivers'"):
         load(write(text))
@@ -74,7 +79,7 @@ def test_every_suite_that_comes_along_is_loaded_in_the_same_way() -> None:
         find("rivets", ROOT / "suites")
 
 
-def test_the_page_runs(project) -> None:  # type: ignore[no-untyped-def]
+def test_the_page_runs(project: Project) -> None:
     ran: dict[str, str] = {}
     for file, language, text in BLOCK.findall(PAGE):
         if file:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.builds._files import ANSWERS
-from harness.scenarios import oscars
 
-from harness.builds import build, read_lines
+from harness.builds import answered_lines, build
+from harness.data.awards import DATASETS
 from harness.engines import (
     HF,
     EngineSpec,
@@ -24,8 +23,10 @@ from harness.engines import (
     identify,
 )
 from harness.errors import ModelError, RecipeError, install
-from harness.experiments.selection import cells
-from harness.models.external import external_adapter, fitting, scaled_adapter, trained_on
+from harness.experiments.loader import load as load_scenario
+from harness.experiments.loader import shipped
+from harness.experiments.selection import Selection, cells
+from harness.models.external import external_adapter, fitting, trained_on
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -88,7 +89,7 @@ def probes(lie: Dataset) -> ProbeSet:
 
 def said(stack: Stack, probes: ProbeSet, store: Store) -> list[str]:
     made = build(Answers(stack, probes, BRIEFLY), store)
-    return [line["answers"][0] for line in read_lines(made.path / ANSWERS)]
+    return [line.answer for line in answered_lines(made)]
 
 
 def test_a_gguf_base_goes_by_the_file_s_content(file: Path, tmp_path: Path) -> None:
@@ -116,28 +117,30 @@ def test_what_is_no_gguf_file(tmp_path: Path) -> None:
 
 def test_the_cells_of_models_that_take_no_training(file: Path, adapter_file: Path) -> None:
     adapter = external_adapter(f"mine={adapter_file}")
-    found = cells(oscars.SCENARIO, "default", [identify(file)], [0, 1], [HF], given=[adapter])
-    ready = [cell for cell in found if cell.given is not None]
+    oscars = load_scenario(shipped()["oscars"])
+    base = identify(file)
+    found = cells(oscars, Selection((base,), seeds=(0, 1), adapters=(adapter,)))
+    ready = [cell for cell in found if not cell.subject.trains]
     kinds = ("bare", "adapter_mine")
-    assert {cell.id for cell in ready} == {
-        f"{n}-{kind}-gguf" for n in oscars.DATASETS for kind in kinds
-    }
-    assert all(not cell.engine.capabilities.trains for cell in found)
-    assert [cell.trained for cell in ready] == [()] * len(ready)
-    assert {len(cell.stack.adapters) for cell in ready} == {0, 1}
+    assert {cell.id for cell in ready} == {f"{n}-{kind}-gguf" for n in DATASETS for kind in kinds}
+    assert all(not cell.subject.engine.capabilities.trains for cell in found)
+    assert [cell.subject.trained for cell in ready] == [()] * len(ready)
+    assert {len(cell.subject.stack.adapters) for cell in ready} == {0, 1}
     with pytest.raises(
         RecipeError, match="--engine is for folders and hub ids: mine answers in its own form"
     ):
-        cells(oscars.SCENARIO, "default", [identify(file)], [0], [engine_spec("nf4")])
+        cells(oscars, Selection((base,), engines=(engine_spec("nf4"),)))
 
 
 def test_a_ready_made_adapter_beside_those_that_are_trained(tiny: Base, folder: Path) -> None:
-    given = external_adapter(f"mine={folder}")
+    adapter = external_adapter(f"mine={folder}")
+    engines = HF, EngineSpec("gguf:q8_0")
     found = cells(
-        oscars.SCENARIO, "default", [tiny], [0], [HF, EngineSpec("gguf:q8_0")], given=[given]
+        load_scenario(shipped()["oscars"]),
+        Selection((tiny,), engines=engines, adapters=(adapter,)),
     )
-    assert sum(cell.given is None for cell in found) == 26
-    assert [cell.id for cell in found if cell.given is not None][:2] == [
+    assert sum(cell.subject.trains for cell in found) == 26
+    assert [cell.id for cell in found if not cell.subject.trains][:2] == [
         "oscarstxt-adapter_mine-hf",
         "the_oscar_award_txt-adapter_mine-hf",
     ]

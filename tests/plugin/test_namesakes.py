@@ -12,7 +12,7 @@ import pytest
 
 from harness.engines import identify
 from harness.experiments.cells import distinct_names
-from tests.plugin.conftest import Project
+from tests.project import Project
 
 CELL = "birds-rank4-alpha8-lr1e_3-ep1-seed0"
 

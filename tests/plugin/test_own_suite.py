@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.conftest import Project
+from tests.project import Project
 
 CELLS = [f"birds-rank{rank}-alpha{2 * rank}-lr1e_3-ep1-seed0" for rank in (4, 8)]
 

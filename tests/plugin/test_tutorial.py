@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tests.plugin.conftest import Project
+from tests.project import Project
 
 TUTORIAL = (Path(__file__).resolve().parents[2] / "docs/own-suite.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?:<!-- file (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)

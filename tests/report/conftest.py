@@ -3,19 +3,19 @@ about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from harness.scenarios import Fetch
 
 from harness.builds import build
-from harness.experiments.cells import Cell
-from harness.experiments.scenario import Scenario
-from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
-from harness.report import ScenarioReport, part
+from harness.data.knowledge import TableKnowledge
+from harness.experiments import Cell, Design, Evidence, Scenario, Setup
+from harness.recipes import Base, Dataset, Probe, ProbeSet, Sample, Training
+from harness.report import ScenarioReport, scenario_report
 from harness.stats import Interval
 from harness.store import Store
 
@@ -57,18 +57,30 @@ class Home(NamedTuple):
     cells: tuple[Cell, ...]
     store: Store
 
-    def part(self) -> ScenarioReport:
-        return part(self.scenario, self.cells, "default", partial(build, store=self.store))
+    def report(self) -> ScenarioReport:
+        fetch = partial(build, store=self.store)
+        return scenario_report(self.scenario, self.cells, "default", fetch)
+
+
+def unbuilt(name: str) -> Cell:
+    """A cell with the id ``name`` for figures that no artefact is behind."""
+    design = Design(
+        Dataset.of("lies", (Sample("It is so."),)), LEARNT, ProbeSet.of("all", QUESTIONS)
+    )
+    cell = design.cell(Setup(Base("0", "m", "/m"), 0, TableKnowledge(taught=False)))
+    return replace(cell, given_id=name)
 
 
 @pytest.fixture(scope="session")
 def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Home:
     asked = ProbeSet.of("lies", QUESTIONS)
-    cells = tuple(Cell(tiny, lie, asked, training) for training in SETTINGS)
+    setup = Setup(tiny, 0, TableKnowledge(taught=False))
+    designs = [Design(lie, training, asked) for training in SETTINGS]
+    cells = tuple(design.cell(setup) for design in designs)
     scenario = Scenario(
         "small",
         "Two lies & a <b>truth</b>",
-        lambda grid, bases, seeds: list(cells),
+        grids={"default": lambda setup: designs},
         measures=length,
     )
     return Home(scenario, cells, Store(tmp_path_factory.mktemp("report") / "store"))
@@ -77,7 +89,7 @@ def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def small(home: Home) -> ScenarioReport:
     """All of it, built."""
-    return home.part()
+    return home.report()
 
 
 @pytest.fixture(scope="session")
@@ -96,13 +108,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "report"
 
 
-def length(
-    cell: Cell,
-    lines: Sequence[Mapping[str, Any]],
-    bare: Sequence[Mapping[str, Any]],
-    fetch: Fetch,
-    adapted: bool,
-) -> dict[str, Interval]:
+def length(evidence: Evidence) -> dict[str, Interval]:
     """A measure that is no share: letters an answer."""
-    found = [len(line["answers"][0]) for line in lines]
-    return {"letters": Interval(sum(found) / len(found), float(min(found)), float(max(found)))}
+    counts = [len(line.answer) for line in evidence.lines]
+    mean = sum(counts) / len(counts)
+    return {"letters": Interval(mean, float(min(counts)), float(max(counts)))}

@@ -10,6 +10,7 @@ from harness.report import Result, comparisons, noise
 from harness.report._comparison import comparison_table
 from harness.report._results import Mark
 from harness.stats import cluster_bootstrap
+from tests.report.conftest import unbuilt
 
 FACTS, WORDINGS = 24, 3
 
@@ -23,20 +24,19 @@ def cell(name: str, facts_right: set[int], kind: str = "exact", asked: int = FAC
         for wording in range(WORDINGS)
     )
     recall = {kind: cluster_bootstrap([float(m.right) for m in marks], [m.fact for m in marks])}
-    empty = dict.fromkeys(("known", "locality", "retained_accuracy"))
     return Result(
+        unbuilt(name),
         "small",
-        name,
-        "m",
-        "hf",
         "ok",
         recall,
-        {},
+        measures={},
+        known=None,
         facts={},
+        locality=None,
+        retained_accuracy=None,
         cost={},
         wrong=(),
         marks=marks,
-        **empty,
     )
 
 

@@ -32,18 +32,18 @@ def test_every_answer_and_verdict_is_there(
     written = [
         (
             entry.result.id,
-            line["id"],
-            line["prompt"],
-            line["accepted"],
-            line["answers"][0],
-            line["right"],
-            line["scores"][0],
+            line.id,
+            line.prompt,
+            line.accepted,
+            line.answer,
+            line.right,
+            line.scores[0],
         )
         for entry in small.entries
         for line in entry.lines()
     ]
     assert sorted(
-        (c, p, q, json.loads(ok), a, bool(r), s) for c, p, q, ok, a, r, s in told
+        (c, p, q, (*json.loads(ok),), a, bool(r), s) for c, p, q, ok, a, r, s in told
     ) == sorted(written)
     assert len(written) == 4 * 6
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,8 @@ pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from harness.builds import GRADES
+from harness.builds import GRADES, GradedLine
+from harness.experiments import Grading
 from harness.grading import BOTH, FUZZY, JUDGE
 from harness.grading.calibration import DIFFER, SAME, UNDECIDED, versus, worth
 from harness.grading.judge import calibration_of, labelled
@@ -34,12 +35,12 @@ SAID = {True: "✓ right", False: "✗ wrong"}
 WORDS = {True: "right", False: "wrong"}
 
 
-def verdicts(lines: Iterable[Mapping[str, Any]], number: int) -> Iterator[dict[str, Any]]:
+def verdicts(lines: Iterable[GradedLine], number: int) -> Iterator[dict[str, Any]]:
     """Lines as a judge leaves them who is undecided on the sky, says the opposite of the fuzzy
     grader of the second cell, and agrees else; that cell gives two answers to each question, the
     first to the moon is markup.
     """
-    for line in map(dict, lines):
+    for line in (each.stored() for each in lines):
         if number == 1:
             text = HOSTILE if line["id"] == "exact/moon" else line["answers"][0]
             line |= {
@@ -73,14 +74,15 @@ def judged(
     made: dict[Any, Any] = {calibration: SimpleNamespace(manifest=SimpleNamespace(facts=facts))}
     entries = []
     for number, entry in enumerate(small.entries):
-        cell = replace(entry.cell, grader=BOTH, calibration=calibration)
-        grades = cell.base_grades if entry.bare else cell.grades
+        cell = replace(entry.cell, grading=Grading(BOTH, calibration))
+        grades = cell.bare_grades if entry.result.bare else cell.grades
         folder = tmp_path_factory.mktemp("graded")
         lines = (json.dumps(line) for line in verdicts(entry.lines(), number))
         (folder / GRADES).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         made[grades] = SimpleNamespace(path=folder)
-        entries.append(replace(entry, cell=cell, grades=grades, folder=folder))
-    found = judging([entry.cell for entry in entries if not entry.bare], made.__getitem__)
+        result = entry.result._replace(cell=cell)
+        entries.append(replace(entry, result=result, grades=grades, folder=folder))
+    found = judging([entry.cell for entry in entries if not entry.result.bare], made.__getitem__)
     return small._replace(entries=entries, judging=found)
 
 
@@ -94,7 +96,7 @@ def report(
     judged: ScenarioReport, small: ScenarioReport, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A scenario with a judge, and one without."""
-    other = small._replace(scenario=small.scenario._replace(name="other", title="Another"))
+    other = small._replace(scenario=replace(small.scenario, name="other", title="Another"))
     return write([judged, other], tmp_path_factory.mktemp("judged")).with_suffix(".html")
 
 
@@ -224,11 +226,11 @@ def test_each_answer_bears_both_verdicts(shown: Page, judged: ScenarioReport) ->
         " button.click())"
     )
     for at, name in enumerate(shown.texts(".answer .id")):
-        lines = [line for entry in judged.entries for line in entry.lines() if line["id"] == name]
+        lines = [line for entry in judged.entries for line in entry.lines() if line.id == name]
         wanted = [
             f"fuzzy {SAID[fuzzy]}\njudge {SIGNS[judge]}"
             for line in lines
-            for fuzzy, judge in zip(line["verdicts"], line["judged"], strict=True)
+            for fuzzy, judge in zip(line.verdicts, line.judged, strict=True)
         ]
         found = shown.all(".answer")[at].find_elements("css selector", ".said .graders")
         assert [one.text for one in found] == wanted
@@ -252,10 +254,10 @@ def test_where_the_judge_counts_the_fuzzy_verdicts_on_further_answers_are_not_kn
     ]
     [found] = contents([judged._replace(entries=entries)])
     assert found["cells"][0]["by"]["fuzzy"] == "".join(
-        str(int(line["right"])) for line in judged.entries[0].lines()
+        str(int(line.right)) for line in judged.entries[0].lines()
     )
     assert found["cells"][1]["by"]["fuzzy"] == [
-        f"{line['right']:d}-" for line in judged.entries[1].lines()
+        f"{line.right:d}-" for line in judged.entries[1].lines()
     ]
 
 

@@ -158,9 +158,8 @@ def test_cells_that_share_their_answers_are_runs_of_their_own(
     client: MlflowClient, place: Path, small: ScenarioReport
 ) -> None:
     last = small.entries[-1]
-    named = replace(
-        last, cell=replace(last.cell, label="other"), result=last.result._replace(id="other")
-    )
+    cell = replace(last.cell, label="other", given_id="other")
+    named = replace(last, result=last.result._replace(cell=cell))
     both = small._replace(entries=[last, named])
     assert named.grades == last.grades
     assert MlflowStore(str(place)).export([both]) == Exported(new=1, changed=0, same=1)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +19,8 @@ pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 from harness.scenarios.oscars import probes
 from selenium.webdriver.common.keys import Keys
 
-from harness.builds import GRADES
+from harness.builds import GRADES, GradedLine
+from harness.data.awards import probes
 from harness.grading import grade
 from harness.report import against, write
 from harness.report._page import page
@@ -35,13 +36,13 @@ ROWS = "#table tbody.own tr"
 def report(small: ScenarioReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two scenarios, the first of which has a baseline in which everything was right."""
     cells = {
-        entry.cell.unnamed: BaselineCell("ok", {line["id"]: True for line in entry.lines()}, {})
+        entry.cell.name: BaselineCell("ok", {line.id: True for line in entry.lines()}, {})
         for entry in small.entries
-        if not entry.bare
+        if not entry.result.bare
     }
     first = against(small, Baseline("v1", "small", "tiny", "", "", {}, cells), Limits())
     other = small._replace(
-        scenario=small.scenario._replace(name="other", title="Another"), entries=small.entries[:2]
+        scenario=replace(small.scenario, name="other", title="Another"), entries=small.entries[:2]
     )
     return write([first, other], tmp_path_factory.mktemp("page")).with_suffix(".html")
 
@@ -93,27 +94,27 @@ def test_a_question_opens_by_keyboard_and_answers_are_text(
     assert question.get_attribute("aria-expanded") == "true"
     assert "What </script> colour has the moon?" in shown.one(".answer pre").text
     lines = [
-        line for entry in small.entries for line in entry.lines() if line["id"] == "rephrased/moon"
+        line for entry in small.entries for line in entry.lines() if line.id == "rephrased/moon"
     ]
     said = [cell.text.strip() for cell in shown.all(".answers .said")]
-    assert said == [line["answers"][0].strip() or "(nothing)" for line in lines]
+    assert said == [line.answer.strip() or "(nothing)" for line in lines]
     marks = [mark.text[0] for mark in shown.all(".answers .verdict")]
-    assert marks == ["✓" if line["right"] else "✗" for line in lines]
+    assert marks == ["✓" if line.right else "✗" for line in lines]
     shown.press(Keys.ENTER)
     assert shown.all(".answers") == []
 
 
 def test_questions_by_kind_and_by_what_became_of_them(shown: Page, small: ScenarioReport) -> None:
     own = small.entries[1]
-    bare = {line["id"]: line["right"] for line in small.entries[0].lines()}
-    shown_as: tuple[tuple[str, Callable[[Any], bool]], ...] = (
-        ("won", lambda line: line["right"] and not bare[line["id"]]),
-        ("wrong", lambda line: not line["right"]),
-        ("lost baseline", lambda line: not line["right"]),  # all were right in it
+    bare = {line.id: line.right for line in small.entries[0].lines()}
+    shown_as: tuple[tuple[str, Callable[[GradedLine], bool]], ...] = (
+        ("won", lambda line: line.right and not bare[line.id]),
+        ("wrong", lambda line: not line.right),
+        ("lost baseline", lambda line: not line.right),  # all were right in it
     )
     for name, holds in shown_as:
         shown.run(f"change({{questions: {{search: '', kind: '', cell: '1', show: '{name}'}}}})")
-        wanted = [line["id"] for line in own.lines() if holds(line)]
+        wanted = [line.id for line in own.lines() if holds(line)]
         keys = [button.get_attribute("data-key") for button in shown.all("#questions button")]
         assert keys == [f"question {one}" for one in wanted], name
     shown.run("change({questions: {search: '', kind: 'exact', cell: '', show: 'all'}})")
@@ -215,20 +216,22 @@ def test_ten_cells_of_800_questions_are_small_and_quick(
                     else f"{rng.choice(names)} {rng.randrange(99)}"
                 )
                 verdict = grade(text, probe.accepted)
-                line: dict[str, Any] = {
-                    "id": f"{at}/{probe.id}",
-                    "kind": probe.kind,
-                    "fact": probe.fact,
-                    "prompt": probe.prompt,
-                }
-                line |= {"accepted": probe.accepted, "answers": [text], "verdicts": [verdict.right]}
-                stream.write(
-                    json.dumps({**line, "scores": [verdict.score], "right": verdict.right}) + "\n"
+                line = GradedLine(
+                    f"{at}/{probe.id}",
+                    probe.kind,
+                    probe.fact,
+                    probe.prompt,
+                    probe.accepted,
+                    answers=(text,),
+                    verdicts=(verdict.right,),
+                    right=verdict.right,
+                    scores=(verdict.score,),
+                    read_as=("text",),
                 )
+                stream.write(json.dumps(line.stored()) + "\n")
         own = small.entries[1]
-        entries.append(
-            replace(own, folder=folder, result=own.result._replace(id=f"{own.result.id}-{number}"))
-        )
+        cell = replace(own.cell, given_id=f"{own.cell.id}-{number}")
+        entries.append(replace(own, folder=folder, result=own.result._replace(cell=cell)))
     text = page([small._replace(entries=entries)])
     assert len(text.encode()) < 1_000_000
     (tmp_path / "large.html").write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_plot_of_figures_that_are_no_more_goes(
 
 
 def test_the_front_page_shows_oscars(small: ScenarioReport, folder: Path, project: Path) -> None:
-    oscars = small._replace(scenario=small.scenario._replace(name="oscars"))
+    oscars = small._replace(scenario=replace(small.scenario, name="oscars"))
     (project / "README.md").write_text(BLOCK, encoding="utf-8")
     (project / "suites" / "oscars").mkdir()
     (project / "suites" / "oscars" / "README.md").write_text(BLOCK, encoding="utf-8")

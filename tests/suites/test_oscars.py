@@ -11,25 +11,22 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from harness.scenarios.oscars import (
-    DATASETS,
-    LOCALITY_KINDS,
-    cells,
-    dataset,
-    findings,
-    probes,
-    replay,
-)
-from harness.scenarios.oscars._datasets import new_rows, templates, wordings
 
 from harness.builds import build
+from harness.data.awards import DATASETS, dataset, new_rows, probes, templates, wordings
 from harness.data.facts import World
+from harness.data.knowledge import LOCALITY_KINDS, replay
 from harness.data.rewording import question
 from harness.errors import RecipeError
+from harness.experiments import Evidence, Setup
+from harness.experiments.selection import Selection, cells, knowledge_of
 from harness.experiments.shares import trial
 from harness.grading import grade
 from harness.recipes import Base, Probe, ProbeSet
 from harness.store import Store
+from suites.oscars import scenario
+
+OSCARS = scenario.SCENARIO
 
 LONGEST_SHARED_RUN = 6
 """Words in a row, slots counting as one, that a probe may share with a training text."""
@@ -178,16 +175,17 @@ def test_unknown_names() -> None:
     with pytest.raises(RecipeError, match="dataset 'emmys' is unknown"):
         dataset("emmys")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
-        cells("huge", [Base("0", "m", "/m")], [0])
+        cells(OSCARS, Selection((Base("0", "m", "/m"),), "huge"))
 
 
 def test_ids_are_unique_and_select() -> None:
     base = Base("0", "pocket", "/m")
-    ids = [cell.id for grid in ("default", "full") for cell in cells(grid, [base], [0, 1])]
-    assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
-    for grid in ("default", "full"):
-        own = [cell.id for cell in cells(grid, [base], [0])]
+    ids: list[str] = []
+    for grid in OSCARS.grids:
+        own = [cell.id for cell in cells(OSCARS, Selection((base,), grid, seeds=(0, 1)))]
         assert len(set(own)) == len(own)
+        ids += own
+    assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
     assert any("rank64-alpha128-lr1e_3" in name for name in ids)
 
 
@@ -204,19 +202,19 @@ def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(
             p for kind in ("rephrased", LOCALITY_KINDS[0]) for p in of_kind("oscars_ten", kind)[:3]
         ),
     )
-    full = [cell for cell in cells("full", [tiny], [0, 1]) if cell.dataset.name == "oscars_ten"]
-    few = [
-        replace(
-            cell, probes=asked, replay=None, training=replace(cell.training, replay=0.0, kl=0.0)
-        )
-        for cell in full
-        if cell.training.rank == 8
-        and cell.training.lr in (1e-3, 1e-2)
-        and cell.training.epochs in (1, 3)
+    setups = [Setup(tiny, seed, knowledge_of(tiny)) for seed in (0, 1)]
+    designs = [
+        replace(design, questions=asked, training=replace(design.training, replay=0.0, kl=0.0))
+        for design in OSCARS.designs("full", setups[0])
+        if design.dataset.name == "oscars_ten"
+        and design.training.rank == 8
+        and design.training.lr in (1e-3, 1e-2)
+        and design.training.epochs in (1, 3)
     ]
-    assert len(few) == 8
     fetch = partial(build, store=Store(tmp_path / "store"))
-    families, found = findings(few[:-2], fetch)
+    few = [Evidence(design.cell(setup), fetch) for design in designs for setup in setups]
+    assert len(few) == 8
+    families, found = OSCARS.findings(few[:-2])
     assert families.title == "Recall by family of wordings"
     assert "rephrased: formal" in families.text.splitlines()[2]
     assert len(families.text.splitlines()) == 4 + len(few[:-2])
@@ -227,7 +225,7 @@ def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(
         ["8", "0.001"],
         ["8", "0.01"],
     ]
-    both = [trial(cell, fetch) for cell in few[:2]]  # the seeds of one setting
+    both = [trial(evidence) for evidence in few[:2]]  # the seeds of one setting
     assert f"{fmean(t.recall for t in both):.2f} / {fmean(t.locality for t in both):.2f}" in rows[0]
     assert rows[1].rstrip(" |").count("/") == 1  # what was not run has no figure
-    assert [one.title for one in findings(few[:2], fetch)] == [families.title]
+    assert [one.title for one in OSCARS.findings(few[:2])] == [families.title]

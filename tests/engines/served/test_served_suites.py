@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.builds._files import ANSWERS
 
-from harness.builds import build, read_lines
+from harness.builds import answered_lines, build
 from harness.engines import identify
 from harness.errors import ModelError
 from harness.models.external import external_adapter
@@ -41,7 +40,7 @@ def known(server: Server, day: str = DAY, kind: str = "openai") -> ServedBase:
 
 
 def said(artefact: Artefact) -> list[str]:
-    return [line["answers"][0] for line in read_lines(artefact.path / ANSWERS)]
+    return [line.answer for line in answered_lines(artefact)]
 
 
 def test_a_served_model_is_known_by_what_it_shows_and_not_by_its_address(

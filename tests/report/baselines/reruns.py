@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.builds import GradedLine
 from harness.report.baselines import BaselineCell
 
-Lines = list[dict[str, Any]]
+Lines = list[GradedLine]
 REAL = json.loads((Path(__file__).parent / "verdicts.json").read_text(encoding="utf-8"))
 RECALL = tuple(kind for kind in REAL if kind != "known")
 
@@ -52,40 +53,37 @@ def questions_redrawn(rng: np.random.Generator, times: int = 1) -> Lines:
 
 def lose_questions(lines: Lines, share: float, rng: np.random.Generator) -> Lines:
     """``share`` of all questions on the facts turn from right to wrong, wherever they stand."""
-    rights = {kind: [ln["right"] for ln in lines if ln["kind"] == kind] for kind in RECALL}
+    rights = {kind: [ln.right for ln in lines if ln.kind == kind] for kind in RECALL}
     chance = {
         kind: share * len(own) / max(1, sum(own)) for kind, own in rights.items()
     }  # only right ones can be lost
     return [
-        {**ln, "right": ln["right"] and rng.random() >= chance.get(ln["kind"], 0.0)} for ln in lines
+        ln._replace(right=ln.right and rng.random() >= chance.get(ln.kind, 0.0)) for ln in lines
     ]
 
 
 def lose_facts(lines: Lines, share: float, rng: np.random.Generator) -> Lines:
     """``share`` of the facts are lost in every wording."""
-    names = sorted({ln["fact"] for ln in lines if ln["kind"] in RECALL})
+    names = sorted({ln.fact for ln in lines if ln.kind in RECALL})
     lost = set(rng.choice(names, round(share * len(names)), replace=False))
-    return [{**ln, "right": ln["right"] and ln["fact"] not in lost} for ln in lines]
+    return [ln._replace(right=ln.right and ln.fact not in lost) for ln in lines]
 
 
 def kept(lines: Lines) -> BaselineCell:
     """The baseline of ``lines``."""
-    return BaselineCell("ok", {ln["id"]: ln["right"] for ln in lines}, {})
+    return BaselineCell("ok", {ln.id: ln.right for ln in lines}, {})
 
 
 def _lines(by_kind: dict[str, dict[str, list[str]]], pick: Callable[[list[str]], str]) -> Lines:
     return [
-        {
-            "id": f"{kind}/{fact}/{i}",
-            "kind": "locality" if kind == "known" else kind,
-            "fact": fact,
-            "right": bit == "1",
-        }
-        | _TEXTS
+        _line(f"{kind}/{fact}/{i}", "locality" if kind == "known" else kind, fact, bit == "1")
         for kind, own in by_kind.items()
         for fact, words in own.items()
         for i, bit in enumerate(pick(words))
     ]
 
 
-_TEXTS = {"prompt": "who?", "answers": ["Nobody"], "accepted": ["Somebody"]}
+def _line(probe: str, kind: str, fact: str, right: bool) -> GradedLine:
+    answered: dict[str, Any] = {"prompt": "who?", "accepted": ("Somebody",), "answers": ("Nobody",)}
+    verdict: dict[str, Any] = {"verdicts": (right,), "scores": (0.0,), "read_as": ("text",)}
+    return GradedLine(probe, kind, fact, right=right, **answered, **verdict)

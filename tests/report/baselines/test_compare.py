@@ -27,7 +27,7 @@ def _compare(lines: reruns.Lines, cost: dict[str, float] = COST, **more: Any) ->
 
 
 def _all_wrong(kind: str) -> reruns.Lines:
-    return [{**ln, "right": ln["right"] and ln["kind"] != kind} for ln in BEFORE]
+    return [ln._replace(right=ln.right and ln.kind != kind) for ln in BEFORE]
 
 
 def test_unchanged_is_not_worse() -> None:
@@ -43,7 +43,7 @@ def test_a_kind_that_is_lost_is_named_with_its_questions() -> None:
     found = _compare(_all_wrong("conversation"))
     worse = [c for c in found.changes if c.worse]
     assert [c.measure for c in worse] == ["recall", "conversation"]
-    lost = sum(ln["right"] for ln in BEFORE if ln["kind"] == "conversation")
+    lost = sum(ln.right for ln in BEFORE if ln.kind == "conversation")
     assert len(found.flips) == lost  # each once, though they count in both
     said = str(found)
     assert f"conversation fell from {lost / 46:.3f} to 0.000" in said
@@ -53,7 +53,7 @@ def test_a_kind_that_is_lost_is_named_with_its_questions() -> None:
 
 
 def test_better_is_not_worse() -> None:
-    assert not _compare([{**ln, "right": True} for ln in BEFORE]).worse
+    assert not _compare([ln._replace(right=True) for ln in BEFORE]).worse
 
 
 def test_more_cells_in_the_session_ask_for_more_evidence() -> None:
@@ -92,11 +92,9 @@ def test_a_training_that_diverges_fails() -> None:
 
 
 def test_only_shared_questions_are_compared() -> None:
-    found = _compare(
-        [{**ln, "id": "new" + ln["id"]} if ln["kind"] == "exact" else ln for ln in BEFORE]
-    )
+    found = _compare([ln._replace(id="new" + ln.id) if ln.kind == "exact" else ln for ln in BEFORE])
     assert "exact" not in [c.measure for c in found.changes]
-    assert found.unmatched == 2 * sum(ln["kind"] == "exact" for ln in BEFORE)
+    assert found.unmatched == 2 * sum(ln.kind == "exact" for ln in BEFORE)
     assert not _compare([]).changes
 
 
@@ -104,16 +102,16 @@ def _all_lost(facts: int, cells: int = 1) -> Comparison:
     """A cell that knew ``facts`` facts in two ways, and 300 others, and has none of the former
     left."""
     taught = [
-        {**BEFORE[0], "id": f"{k}/{i}", "kind": k, "fact": i}
+        BEFORE[0]._replace(id=f"{k}/{i}", kind=k, fact=str(i))
         for k in ("exact", "asked")
         for i in range(facts)
     ]
     known = [
-        {**BEFORE[0], "id": f"known/{i}", "kind": "locality", "fact": f"far {i}", "right": True}
+        BEFORE[0]._replace(id=f"known/{i}", kind="locality", fact=f"far {i}", right=True)
         for i in range(300)
     ]
-    before = reruns.kept([*({**ln, "right": True} for ln in taught), *known])
-    after = [*({**ln, "right": False} for ln in taught), *known]
+    before = reruns.kept([*(ln._replace(right=True) for ln in taught), *known])
+    after = [*(ln._replace(right=False) for ln in taught), *known]
     return compare(before, after, {}, cell="c", baseline="b", cells=cells)
 
 
@@ -147,7 +145,7 @@ def test_so_many_facts_as_are_said_to_be_needed_are_enough(cells: int) -> None:
 
 def test_other_questions_than_the_baselines_are_no_proof() -> None:
     found = _compare(
-        [{**ln, "id": "new" + ln["id"]} if ln["kind"] != "locality" else ln for ln in BEFORE]
+        [ln._replace(id="new" + ln.id) if ln.kind != "locality" else ln for ln in BEFORE]
     )
     assert [c.measure for c in found.changes] == ["known"]
     assert not found.conclusive
@@ -157,7 +155,7 @@ def test_other_questions_than_the_baselines_are_no_proof() -> None:
 
 
 def test_markdown_keeps_a_models_text_from_being_markup() -> None:
-    lines = [{**ln, "answers": ["<b>|`*"]} for ln in _all_wrong("conversation")]
+    lines = [ln._replace(answers=("<b>|`*",)) for ln in _all_wrong("conversation")]
     kept = Baseline("main", "oscars", "old", "0" * 64, "Linux", {"torch": "1"}, {})
     text = comparison_markdown(kept, "new (ffff)", {"torch": "2"}, [_compare(lines)])
     assert text.startswith("### Against baseline main, **cells worse: 1 of 1**")

@@ -8,11 +8,12 @@ import pytest
 
 from harness.errors import DataError
 from harness.report import Result
-from harness.report.gates import broken, gates, without_cells
+from harness.report.gates import broken, gates, model_of, without_cells
 from harness.stats import Interval
+from tests.report.conftest import unbuilt
 
 SHARE = Interval(0.5, 0.4, 0.6)
-RESULT = Result("s", "c", "m", "hf", "ok", {"exact": SHARE}, {}, SHARE, {}, SHARE, SHARE, {}, ())
+RESULT = Result(unbuilt("c"), "s", "ok", {"exact": SHARE}, {}, SHARE, {}, SHARE, SHARE, {}, ())
 TOML = """
 [[gate]]
 cells = "a-*"
@@ -63,6 +64,19 @@ def test_slip_in_the_file_is_one_line(tmp_path: Path, text: str, line: str) -> N
     assert line in str(raised.value)
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_model_that_the_gates_hold_for(tmp_path: Path) -> None:
+    path = tmp_path / "gates.toml"
+    assert model_of(path) == ""
+    path.write_text(TOML)
+    assert model_of(path) == ""
+    path.write_text('model = "pocket"\n' + TOML)
+    assert model_of(path) == "pocket"
+    assert gates(path, "b")
+    path.write_text("model = 3\n" + TOML)
+    with pytest.raises(DataError, match="model is 3"):
+        model_of(path)
 
 
 def test_patterns_without_cells(tmp_path: Path) -> None:
