@@ -2,7 +2,7 @@
 
 from harness.builds._build import build, cached
 from harness.builds._grades import Calibrated, Judged, judge, trusted, verdict
-from harness.builds._launch import IdleBuilder, launch_here, lines
+from harness.builds._launch import IdleBuilder, Job, Plan, launch_here, lines, training_seconds
 from harness.builds._lines import (
     ANSWERS,
     GRADES,
@@ -22,7 +22,6 @@ from harness.builds._lines import (
     timed_rounds,
 )
 from harness.builds._models import opened
-from harness.builds._plan import Job, Plan, training_seconds
 
 __all__ = [
     "ANSWERS",

@@ -1,4 +1,4 @@
-"""From recipe to artefact: train, answer, grade; whatever a recipe needs is built before it."""
+"""From recipe to artefact: train, answer, score, time; grades are in _grades."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from harness.builds._grades import calibration, grades
-from harness.builds._lines import ANSWERS, LIKELIHOODS, write_lines
+from harness.builds._lines import ANSWERS, LIKELIHOODS, TIMINGS, write_lines
 from harness.builds._models import (
     Fetch,
     converted,
@@ -20,11 +22,11 @@ from harness.builds._models import (
     loaded,
     merged,
     model_bytes,
+    opened,
     quantised,
     sibling,
     weights,
 )
-from harness.builds._timings import timings
 from harness.data.formats import continuation
 from harness.engines import Engine, ServedEngine
 from harness.errors import NotCachedError, RecipeError
@@ -33,6 +35,7 @@ from harness.recipes import (
     Adapter,
     Answers,
     Calibration,
+    Decoding,
     GgufAdapter,
     Grades,
     Likelihoods,
@@ -46,6 +49,58 @@ from harness.recipes import (
 )
 from harness.store import Artefact, Store
 from harness.training import OnStep
+
+
+def timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """A line a round: seconds that the bare base took to answer, that the stack took to be put on,
+    and to answer."""
+    made = [fetch(adapter) for adapter in recipe.stack.loras]
+
+    def make(folder: Path) -> dict[str, Any]:
+        if diverged(made):
+            write_lines(folder / TIMINGS, [])
+            return {"status": "diverged"}
+        stack = recipe.stack
+        asked, files = opened(
+            stack.base, [lora for lora, _ in stack.adapters], fetch, recipe.dtype, device
+        )
+        scaled = [(file, scale) for file, (_, scale) in zip(files, stack.adapters, strict=True)]
+        before = psutil.Process().memory_info().rss
+        with measured() as meter:
+            rounds = list(_rounds(recipe, asked, scaled))
+        write_lines(folder / TIMINGS, rounds[1:])  # the first also warms up
+        added = max(0, meter.usage.peak_rss_bytes - before)
+        return {
+            "status": "ok",
+            "load_seconds": asked.load_seconds,
+            "added_rss_bytes": added,
+            **meter.usage.memory(),
+        }
+
+    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact in made))
+
+
+def _rounds(
+    recipe: Timings, asked: Engine, files: list[tuple[Path, float]]
+) -> Iterator[dict[str, float]]:
+    prompts = [probe.prompt for probe in recipe.probes.probes]
+    by = Decoding(max_new_tokens=recipe.tokens, stop=())
+    for number in range(recipe.rounds + 1):
+        began = time.perf_counter()
+        asked.answer(prompts, by)
+        bare = time.perf_counter()
+        with asked.with_stack(files):
+            on = time.perf_counter()
+            said = asked.answer(prompts, by)
+            done = time.perf_counter()
+        tokens = asked.count([text for texts in said for text in texts])
+        yield {
+            "round": number,
+            "bare": bare - began,
+            "put_on": on - bare,
+            "adapted": done - on,
+            "tokens": tokens,
+        }
 
 
 def build(

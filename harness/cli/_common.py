@@ -71,8 +71,7 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
     """The cells of the scenario ``name`` that the options of ``add_selection`` select."""
     from harness.engines import decoding, engine_specs, identify
     from harness.experiments.cells import Grading, distinct_names
-    from harness.experiments.loader import find, load
-    from harness.experiments.selection import Selection, cells, only_trainable, seeds
+    from harness.experiments.selection import Selection, cells, find, load, only_trainable, seeds
     from harness.grading.judge import calibration_of
     from harness.models.external import external_adapter
     from harness.models.loading import JUDGE, SHIPPED

@@ -39,8 +39,7 @@ def describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
 @cache
 def known_names() -> dict[str, str]:
     """Content -> name of the shipped model, and of what the scenarios train on and ask."""
-    from harness.experiments.loader import load, shipped
-    from harness.experiments.selection import Selection, cells
+    from harness.experiments.selection import Selection, cells, load, shipped
 
     try:
         base = base_of(SHIPPED)

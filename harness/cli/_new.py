@@ -277,7 +277,7 @@ def _csv(head: list[str], lines: list[list[str]]) -> str:
 
 def _name(name: str) -> str:
     """Raises DataError on a name that ids cannot hold, or that is taken."""
-    from harness.experiments.loader import shipped
+    from harness.experiments.selection import shipped
 
     if not re.fullmatch(r"[A-Za-z]\w*", name):
         raise DataError(f"name {name!r}: begin with a letter, and go on with letters, digits and _")

@@ -1,4 +1,4 @@
-"""``train``: one adapter on a text of the user's own."""
+"""Train an adapter on a file, and ask a model with or without adapters."""
 
 from __future__ import annotations
 
@@ -7,25 +7,158 @@ import csv
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.cli._common import Commands, add_device, add_store, counted, size
-from harness.data.formats import FORMATS
+from harness.data.formats import FORMATS, ask
 from harness.data.training_files import TABLE_SUFFIXES, read_records, table_records
 from harness.data.user_files import decoded, separator_of, without_preamble
-from harness.errors import RecipeError, StoreError
+from harness.engines import DECODINGS, Engine, decoding
+from harness.errors import DataError, ModelError, RecipeError, StoreError
 from harness.models.loading import SHIPPED, base_of, shipped_content
-from harness.recipes import Adapter, Dataset, Recipe, Training, changed
+from harness.recipes import Adapter, Dataset, Decoding, ExternalAdapter, Recipe, Training, changed
 from harness.store import Artefact, Store
 from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
+
+RAW = "raw"
+_AT_ONCE = 64
+
+
+def add_answer(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "answer",
+        help="ask a model, with or without adapters",
+        description=(
+            "Print one answer a line. Without PROMPT the prompts are read from stdin, one a line."
+        ),
+    )
+    parser.add_argument("prompts", nargs="*", metavar="PROMPT")
+    parser.add_argument(
+        "--model",
+        default=SHIPPED,
+        metavar="MODEL",
+        help=(
+            "folder or hub id of the base, a .gguf file, or openai:NAME@URL of a server [the"
+            " shipped one]"
+        ),
+    )
+    parser.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="[NAME=]WHAT[:SCALE]",
+        help="a PEFT folder, a .gguf file or served:NAME; repeatable, they add up",
+    )
+    parser.add_argument(
+        "--preset",
+        default="deterministic",
+        metavar="NAME[,FIELD=VALUE...]",
+        help=f"how text is generated: {', '.join(DECODINGS)} [deterministic]",
+    )
+    parser.add_argument(
+        "--format",
+        default=RAW,
+        choices=[RAW, *sorted(FORMATS)],
+        help=(
+            "raw: the model continues the prompt as it is; else it is a question in this format"
+            " [raw]"
+        ),
+    )
+    parser.add_argument(
+        "--dtype", default="float32", choices=["float32", "bfloat16"], help="[float32]"
+    )
+    add_device(parser)
+    parser.set_defaults(run=run_answer)
+
+
+def run_answer(options: argparse.Namespace) -> int:
+    if not options.prompts and sys.stdin.isatty():
+        raise DataError("no prompt: give some, or pipe them in, one a line")
+    by = decoding(options.preset)
+    with TemporaryDirectory(prefix="lora-memory-") as scratch:
+        engine, stack = _opened(options, Path(scratch))
+        prompts = options.prompts or _lines()
+        if options.format != RAW:
+            prompts = [ask(options.format, p) if p.strip() else p for p in prompts]
+        with engine.with_stack(stack):
+            for answer in answers(engine, prompts, by):
+                print(" ".join(answer.splitlines()), flush=True)
+    return 0
+
+
+def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tuple[Path, float]]]:
+    """The engine of ``--model``, and what it loads of each ``--adapter``, with its scale.
+
+    Adapters are checked before the model is loaded. Those that need another form are converted into
+    the folder ``scratch``.
+    """
+    from harness.engines import engine_for, served
+    from harness.models.external import fitting, scaled_adapter
+    from harness.models.loading import base_of
+
+    model = str(options.model)
+    adapters = [scaled_adapter(text) for text in options.adapter]
+    if served(model):
+        takes = "served"
+    elif model.endswith(".gguf"):
+        takes = "gguf"
+    else:
+        takes = "folder"
+        base = base_of(model)
+        for adapter, _ in adapters:
+            fitting(adapter, [base])
+    stack = [(_weights(adapter, model, takes, scratch), scale) for adapter, scale in adapters]
+    return engine_for(model, options.dtype, options.device), stack
+
+
+def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path) -> Path:
+    """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
+
+    Raises:
+        ModelError: ``model`` takes adapters of another form, and a conversion is not possible.
+    """
+    path = Path(adapter.path)
+    if takes == "gguf" and adapter.form == "folder":
+        from harness.models.external import full_base
+        from harness.models.gguf import convert_adapter
+
+        file = scratch / f"{adapter.content}.gguf"
+        convert_adapter(path, full_base(path), file)
+        return file
+    if takes != adapter.form:
+        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[takes]
+        raise ModelError(f"adapter {adapter.path} does not go on {model}: give {wanted}")
+    return path
+
+
+def answers(engine: Engine, prompts: Iterable[str], by: Decoding) -> Iterator[str]:
+    """One answer for each prompt, as they come.
+
+    The answer to an empty prompt is empty, so that prompts and answers stay in step.
+    """
+    waiting = list(prompts)
+    for left in range(0, len(waiting), _AT_ONCE):
+        batch = waiting[left : left + _AT_ONCE]
+        results = iter(engine.answer([p for p in batch if p.strip()], by))
+        yield from (next(results)[0] if p.strip() else "" for p in batch)
+
+
+def _lines() -> list[str]:
+    try:
+        return [line.removesuffix("\n") for line in sys.stdin]
+    except UnicodeDecodeError as error:
+        raise DataError(f"stdin is not UTF-8 ({error.reason}): pipe text in UTF-8") from error
+
 
 KNOWN = "known"
 DIVERGED = 1
 
 
-def add(commands: Commands) -> None:
+def add_train(commands: Commands) -> None:
     own = commands.add_parser(
         "train",
         help="train one adapter on a text of your own",
@@ -74,10 +207,10 @@ def add(commands: Commands) -> None:
     )
     add_store(own)
     add_device(own)
-    own.set_defaults(run=run)
+    own.set_defaults(run=run_train)
 
 
-def run(given: argparse.Namespace) -> int:
+def run_train(given: argparse.Namespace) -> int:
     from harness.builds import Job, Plan, build, launch_here, training_seconds
 
     base = base_of(given.model)

@@ -47,10 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from harness.builds import build
     from harness.errors import RecipeError
-    from harness.experiments.loader import find, load
+    from harness.experiments.measures import trial
     from harness.experiments.scenario import Evidence, Setup
-    from harness.experiments.selection import knowledge_of
-    from harness.experiments.shares import trial
+    from harness.experiments.selection import find, knowledge_of, load
     from harness.experiments.tuning import AXES, Trial, best, design_of, options, score, search
     from harness.models.loading import SHIPPED, base_of
     from harness.recipes import Training

@@ -13,13 +13,12 @@ from harness.errors import HarnessError, StoreError
 from harness.experiments.cells import Cell
 from harness.grading import JUDGE
 from harness.plugin._session import HarnessSession, cell_of
-from harness.report import ScenarioReport, table, warning
+from harness.report import ScenarioReport, comparison_markdown, table, warning
 from harness.report.baselines import (
     Baseline,
     BaselineCell,
     Comparison,
     compare,
-    comparison_markdown,
     save,
 )
 

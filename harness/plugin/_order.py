@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.plugin._options import suites_asked
 from harness.plugin._session import KEY, HarnessSession, cell_of
-from harness.plugin._suites import suites_asked
 
 
 def check_names(own: HarnessSession, items: Sequence[pytest.Item]) -> None:

@@ -23,14 +23,13 @@ from harness.builds import (
 )
 from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
-from harness.experiments import loader
+from harness.experiments import selection as loader
 from harness.experiments.cells import Cell, Grading, distinct_names
 from harness.experiments.scenario import Fetch, Scenario
 from harness.experiments.selection import Selection, cells
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
-from harness.plugin._options import BASELINES, Settings, settings
-from harness.plugin._suites import root_of, scenario_folder
+from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
 from harness.recipes import Base, Calibration, Recipe
 from harness.report import (
     Result,

@@ -1,9 +1,16 @@
 """What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite, MLflow."""
 
-from harness.report._comparison import Compared, comparisons, noise
+from harness.report._comparison import Compared, comparison_markdown, comparisons, noise
 from harness.report._database import SCHEMA_VERSION
-from harness.report._escaped import escaped
-from harness.report._judging import Judging, corrected, judging, quality_text, summary, warning
+from harness.report._judging import (
+    Judging,
+    corrected,
+    escaped,
+    judging,
+    quality_text,
+    summary,
+    warning,
+)
 from harness.report._markdown import fitted, table
 from harness.report._mlflow import Exported, MlflowStore
 from harness.report._parts import (
@@ -32,6 +39,7 @@ __all__ = [
     "Wrong",
     "against",
     "bare_result",
+    "comparison_markdown",
     "comparisons",
     "corrected",
     "escaped",

@@ -1,5 +1,4 @@
-"""What a judge said beside the fuzzy grader: what it is worth, how far the two agree, and where
-they do not."""
+"""What a judge said beside the fuzzy grader: its quality, agreement, disputes."""
 
 from __future__ import annotations
 
@@ -15,7 +14,6 @@ from harness.experiments.scenario import Fetch
 from harness.grading import JUDGE
 from harness.grading.calibration import UNDECIDED, Versus
 from harness.recipes import Calibration, Grades
-from harness.report._escaped import escaped
 from harness.stats import (
     ErrorRates,
     Interval,
@@ -26,10 +24,20 @@ from harness.stats import (
     rogan_gladen,
 )
 
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\`[]*_~|"}
+)
+
+
+def escaped(text: str) -> str:
+    """One line that breaks no table and shows as it is, markup and all; line ends stay visible."""
+    return " ⏎ ".join(text.strip().splitlines()).translate(_ESCAPES)
+
+
 _SAME_PAIRS = """\
 The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test
 by accepted answer (wild cluster bootstrap), over the groups adjusted by Holm's method."""
-_SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
+_DISPUTES_SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
 
 
 class Dispute(NamedTuple):
@@ -187,12 +195,16 @@ def judging_markdown(found: Judging, level: str) -> list[str]:
         f"{level}# Where the graders disagree",
         "",
     ]
-    more = f", {_SHOWN} of them here, all in RESULTS.json" if len(found.disputes) > _SHOWN else ""
+    more = (
+        f", {_DISPUTES_SHOWN} of them here, all in RESULTS.json"
+        if len(found.disputes) > _DISPUTES_SHOWN
+        else ""
+    )
     return [
         *lines,
         f"{len(found.disputes)} answers{more}.",
         "",
-        *_disputed(found.disputes[:_SHOWN]),
+        *_disputed(found.disputes[:_DISPUTES_SHOWN]),
     ]
 
 

@@ -13,8 +13,7 @@ from harness.engines import HF
 from harness.grading import JUDGE
 from harness.recipes import is_locality
 from harness.report._comparison import comparison_table, noise
-from harness.report._escaped import escaped
-from harness.report._judging import corrected, judging_markdown, warning
+from harness.report._judging import corrected, escaped, judging_markdown, warning
 from harness.report._parts import ScenarioReport
 from harness.report._results import Result, Wrong
 from harness.stats import ErrorRates, crossed_bootstrap

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from harness.builds import GradedLine
 from harness.experiments.cells import Cell
-from harness.experiments.drift import drift, teacher_forcing
+from harness.experiments.measures import drift, recall, teacher_forcing
 from harness.experiments.scenario import Evidence, Fetch, Scenario
-from harness.experiments.shares import recall
 from harness.grading import JUDGE, normalise
 from harness.recipes import Grades, is_locality
 from harness.report._judging import corrected, rates_of

@@ -18,7 +18,7 @@ from harness.data.knowledge import some_locality_questions, world
 from harness.data.style import NaiveBayes
 from harness.errors import RecipeError
 from harness.experiments import GENERATE, Ask, Design, Evidence, Scenario, Setup
-from harness.experiments.shares import is_right, share
+from harness.experiments.measures import is_right, share
 from harness.recipes import Dataset, Probe, ProbeSet, Sample, Training
 from harness.stats import Interval, cluster_bootstrap
 from harness.training.presets import RUNNING

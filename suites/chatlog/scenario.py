@@ -27,7 +27,7 @@ from harness.data.knowledge import some_locality_questions
 from harness.data.style import NaiveBayes
 from harness.errors import RecipeError
 from harness.experiments import GENERATE, Ask, Cell, Design, Evidence, Scenario, Setup
-from harness.experiments.shares import is_right, share, style_of
+from harness.experiments.measures import is_right, share, style_of
 from harness.models.tokens import count_tokens
 from harness.recipes import Dataset, Decoding, Probe, ProbeSet, Sample, Training
 from harness.stats import Interval

@@ -16,7 +16,7 @@ from harness.data.facts import Relation, Row
 from harness.data.formats import ask, reply
 from harness.data.knowledge import Knowledge, is_replayed, known_fact, replayable, world
 from harness.experiments import AdapterSpec, Design, Evidence, Finding, Scenario, Setup
-from harness.experiments.shares import recall, share
+from harness.experiments.measures import recall, share
 from harness.grading import normalise
 from harness.recipes import Dataset, Probe, ProbeSet, Sample, Training
 from harness.stats import Interval, wilson

@@ -21,7 +21,7 @@ from harness.data.knowledge import locality_of_each_kind, world
 from harness.data.style import counted_interval
 from harness.errors import RecipeError
 from harness.experiments import GENERATE, Ask, Design, Evidence, Scenario, Setup
-from harness.experiments.drift import neutral
+from harness.experiments.measures import neutral
 from harness.recipes import Dataset, Decoding, Probe, ProbeSet, Sample
 from harness.stats import Interval, cluster_bootstrap
 from harness.training.presets import STEADY

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from harness.data.awards import ten_dataset, ten_probes
 from harness.experiments import Curves, Design, Evidence, Finding, Scenario, Setup
-from harness.experiments.shares import over_seeds, trial
+from harness.experiments.measures import over_seeds, trial
 from harness.experiments.tuning import (
     AXES,
     PARAMETERS,

@@ -18,7 +18,7 @@ from harness.data.formats import ask
 from harness.data.knowledge import is_replayed, world
 from harness.errors import RecipeError
 from harness.experiments import AdapterSpec, Cell, Design, Evidence, Scenario, Setup
-from harness.experiments.shares import contest, retained_accuracy
+from harness.experiments.measures import contest, retained_accuracy
 from harness.grading import grade
 from harness.recipes import Dataset, Probe, ProbeSet
 from harness.stats import Interval, crossing

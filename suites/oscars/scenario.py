@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from harness.data.awards import DATASETS, TEN, dataset, probes
 from harness.experiments import Design, Evidence, Finding, Scenario, Setup
-from harness.experiments.shares import over_seeds, trial
+from harness.experiments.measures import over_seeds, trial
 from harness.experiments.tuning import Trial
 from harness.recipes import Training
 from harness.training.presets import POCKET, SEED2023, SINGLE, STEADY

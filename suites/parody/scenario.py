@@ -17,7 +17,7 @@ from harness.data.formats import ask
 from harness.data.knowledge import locality_of_each_kind, world
 from harness.errors import RecipeError
 from harness.experiments import Design, Evidence, Scenario, Setup
-from harness.experiments.shares import contest, says
+from harness.experiments.measures import contest, says
 from harness.recipes import Dataset, Probe, ProbeSet, Sample
 from harness.stats import Interval, cluster_bootstrap, wilson
 from harness.training.presets import STEADY

@@ -11,7 +11,7 @@ from harness.data.awards import AUGMENTED, LOCALITY_COUNT, dataset, new_rows
 from harness.data.awards import probes as award_probes
 from harness.data.knowledge import some_locality_questions
 from harness.experiments import AdapterSpec, Cell, Design, Evidence, Scenario, Setup, number
-from harness.experiments.shares import recall
+from harness.experiments.measures import recall
 from harness.recipes import Dataset, ProbeSet, Sample
 from harness.stats import Interval, cluster_ratio
 from harness.training.presets import STEADY

@@ -37,7 +37,7 @@ from harness.experiments import (
     Scenario,
     Setup,
 )
-from harness.experiments.shares import is_right, says, share
+from harness.experiments.measures import is_right, says, share
 from harness.recipes import Dataset, ProbeSet, Sample, Training
 from harness.stats import Interval, cluster_bootstrap, cluster_ratio
 from harness.training.presets import STEADY

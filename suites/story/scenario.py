@@ -17,7 +17,7 @@ from harness.data.formats import ask, reply
 from harness.data.knowledge import locality_of_each_kind
 from harness.errors import RecipeError
 from harness.experiments import Design, Evidence, Scenario, Setup
-from harness.experiments.shares import is_right, share
+from harness.experiments.measures import is_right, share
 from harness.recipes import Dataset, Probe, ProbeSet, Sample
 from harness.stats import Interval, paired_bootstrap
 from harness.training.presets import STEADY

@@ -14,8 +14,7 @@ import pytest
 from harness.builds import build, graded_lines
 from harness.cli import main
 from harness.experiments.cells import Cell
-from harness.experiments.loader import load, shipped
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection, cells, load, shipped
 from harness.models.loading import base_of
 from harness.recipes import digest
 from harness.store import Store

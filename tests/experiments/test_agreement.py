@@ -10,8 +10,7 @@ import pytest
 
 from harness.builds import build, graded_lines
 from harness.experiments import Cell, Fetch, Setup
-from harness.experiments.loader import load, shipped
-from harness.experiments.selection import knowledge_of
+from harness.experiments.selection import knowledge_of, load, shipped
 from harness.recipes import Base
 from harness.store import Store
 

@@ -9,8 +9,7 @@ import pytest
 
 from harness.data.formats import split_statement
 from harness.experiments import Cell, Setup
-from harness.experiments.loader import load, shipped
-from harness.experiments.selection import knowledge_of
+from harness.experiments.selection import knowledge_of, load, shipped
 from harness.models.loading import SHIPPED, base_of, resident
 from harness.models.tokens import encode, encode_pair
 

@@ -13,7 +13,7 @@ from harness.builds import AnsweredLine, ScoredLine, build
 from harness.data.knowledge import TableKnowledge, replay
 from harness.errors import HarnessError
 from harness.experiments import Cell, Design, Evidence, Fetch, Scenario, Setup
-from harness.experiments.drift import (
+from harness.experiments.measures import (
     DRIFT,
     _of_answers,
     _of_texts,
@@ -23,8 +23,7 @@ from harness.experiments.drift import (
     neutral_lines,
     with_drift,
 )
-from harness.experiments.loader import load, shipped
-from harness.experiments.selection import knowledge_of
+from harness.experiments.selection import knowledge_of, load, shipped
 from harness.recipes import Answers, Base, Dataset, Likelihoods, Probe, ProbeSet, Training
 from harness.report import bare_result, result
 from harness.store import Store

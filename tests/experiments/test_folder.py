@@ -17,8 +17,7 @@ from harness.data.rewording import reworded
 from harness.errors import DataError, RecipeError
 from harness.experiments.folder import read
 from harness.experiments.folder._probes import PER_LOCALITY, known_probes, known_replay
-from harness.experiments.loader import find, load
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection, cells, find, load
 from harness.grading import normalise
 from harness.recipes import Base, Sample
 from harness.training.presets import SEED2023

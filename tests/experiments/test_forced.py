@@ -24,7 +24,7 @@ from harness.experiments import (
     Scenario,
     Setup,
 )
-from harness.experiments.drift import with_teacher_forcing
+from harness.experiments.measures import with_teacher_forcing
 from harness.recipes import (
     Answers,
     Base,

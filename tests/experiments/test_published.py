@@ -16,14 +16,13 @@ from harness.cli import main
 from harness.data.published import Edit, Task, read_edits, read_task
 from harness.errors import DataError
 from harness.experiments.folder import read
-from harness.experiments.folder._cells import (
+from harness.experiments.folder._published import (
     choice_figures,
     edit_figures,
     exact_matches,
     word_figures,
 )
-from harness.experiments.loader import load
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection, cells, load
 from harness.recipes import Base, Probe
 from harness.report import result
 from harness.store import Store

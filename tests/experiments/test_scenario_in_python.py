@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DataError, RecipeError
-from harness.experiments.loader import find, load, shipped
+from harness.experiments.selection import find, load, shipped
 from tests.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]

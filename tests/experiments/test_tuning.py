@@ -12,8 +12,7 @@ import pytest
 from harness.data.knowledge import TableKnowledge
 from harness.errors import RecipeError
 from harness.experiments import Scenario, Setup
-from harness.experiments.loader import load, shipped
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection, cells, load, shipped
 from harness.experiments.tuning import (
     AXES,
     Axes,

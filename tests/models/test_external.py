@@ -23,9 +23,8 @@ from harness.engines import (
     identify,
 )
 from harness.errors import ModelError, RecipeError, install
-from harness.experiments.loader import load as load_scenario
-from harness.experiments.loader import shipped
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection, cells, shipped
+from harness.experiments.selection import load as load_scenario
 from harness.models.external import external_adapter, fitting, trained_on
 from harness.models.loading import load
 from harness.recipes import (

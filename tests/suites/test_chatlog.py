@@ -10,7 +10,7 @@ from hand_made import cells_of
 
 from harness.data.chat import PEOPLE, facts, held_out_turns, named, trained_turns
 from harness.errors import RecipeError
-from harness.experiments.shares import style_of
+from harness.experiments.measures import style_of
 from harness.grading import grade
 from harness.models.loading import SHIPPED, base_of
 from harness.models.tokens import count_tokens

@@ -12,7 +12,7 @@ from harness.builds import GradedLine, build
 from harness.data.knowledge import TableKnowledge, replay, world
 from harness.errors import RecipeError
 from harness.experiments import Design, Evidence, Setup
-from harness.experiments.shares import contest, recall
+from harness.experiments.measures import contest, recall
 from harness.grading import grade
 from harness.recipes import Dataset, ProbeSet, Recipe
 from harness.store import Artefact, Store

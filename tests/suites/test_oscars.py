@@ -19,8 +19,8 @@ from harness.data.knowledge import LOCALITY_KINDS, replay
 from harness.data.rewording import question
 from harness.errors import RecipeError
 from harness.experiments import Evidence, Setup
+from harness.experiments.measures import trial
 from harness.experiments.selection import Selection, cells, knowledge_of
-from harness.experiments.shares import trial
 from harness.grading import grade
 from harness.recipes import Base, Probe, ProbeSet
 from harness.store import Store

@@ -9,8 +9,7 @@ import pytest
 from harness.builds import GradedLine
 from harness.engines import decoding
 from harness.experiments import Evidence
-from harness.experiments.loader import load, shipped
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection, cells, load, shipped
 from harness.recipes import Base, digest
 from suites.presets.scenario import (
     SCENARIO,

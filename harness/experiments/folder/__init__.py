@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from harness.experiments.folder._cells import designs, published_figures
 from harness.experiments.folder._material import (
     EDITS,
     FACTS,
@@ -14,8 +13,10 @@ from harness.experiments.folder._material import (
     SETTINGS,
     TEXT,
     Material,
+    designs,
     read,
 )
+from harness.experiments.folder._published import published_figures
 from harness.experiments.folder._tables import FACT_COLUMNS, read_facts, told
 from harness.experiments.scenario import Scenario
 
@@ -41,7 +42,7 @@ def scenario_in(folder: Path) -> Scenario:
             "default": partial(designs, material, settings.default),
             "full": partial(designs, material, settings.full),
         },
-        measures=partial(published_figures, material),
+        measures=partial(published_figures, material.tasks, material.scored),
         headline=material.headline,
     )
 

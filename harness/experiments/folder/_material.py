@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from harness.data.facts import read_text
 from harness.data.published import read_edits
-from harness.errors import DataError
-from harness.experiments.folder._probes import check_untrained, of_facts, probe_set, without_asked
+from harness.errors import DataError, RecipeError
+from harness.experiments.cells import SCORE, SCORED, Ask, number
+from harness.experiments.folder._probes import (
+    check_untrained,
+    known_replay,
+    of_facts,
+    probe_set,
+    without_asked,
+)
 from harness.experiments.folder._published import (
     Tasks,
     asked_of_edits,
@@ -20,7 +29,7 @@ from harness.experiments.folder._published import (
     scored_of_tasks,
     told_edits,
 )
-from harness.experiments.folder._settings import Settings, read_settings
+from harness.experiments.folder._settings import Axes, Settings, altered, read_settings
 from harness.experiments.folder._tables import (
     Asked,
     paragraphs,
@@ -29,7 +38,8 @@ from harness.experiments.folder._tables import (
     told,
     told_otherwise,
 )
-from harness.recipes import Dataset, ProbeSet, is_locality
+from harness.experiments.scenario import Design, Setup
+from harness.recipes import Dataset, ProbeSet, Training, is_locality
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
@@ -134,3 +144,38 @@ def _check_headline(material: Material) -> None:
             f"{path}: headline {material.headline!r} is no kind that is asked: choose of"
             f" {', '.join(kinds)}"
         )
+
+
+_IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id says these already
+
+
+def designs(material: Material, axes: Axes, setup: Setup) -> Iterator[Design]:
+    """A design for every combination of ``axes``. Raises DataError on a setting that fails."""
+    scored = material.scored
+    for label, training in _settings(material, axes):
+        yield Design(
+            material.dataset,
+            training,
+            material.probes,
+            replay=known_replay(material.dataset, setup.knowledge),
+            label=label,
+            asks=(Ask(SCORED, scored, SCORE),) if scored else (),
+        )
+
+
+def _settings(material: Material, axes: Axes) -> Iterator[tuple[str, Training]]:
+    """(what the id must say beside the usual, setting) of every combination."""
+    for values in dict.fromkeys(product(*axes.values())):
+        changes = dict(zip(axes, values, strict=True))
+        try:
+            training = altered(material.settings.training, changes)
+        except RecipeError as error:
+            raise DataError(f"{material.folder / SETTINGS}: {error}") from error
+        extra = (f"{name}{_shown(changes[name])}" for name in axes if name not in _IN_ID)
+        yield "-".join(extra), training
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (int, float)):
+        return number(value)
+    return re.sub(r"\W+", "_", "_".join(value) if isinstance(value, tuple) else str(value))

@@ -2,7 +2,6 @@
 
 from harness.report.baselines._compare import Change, Comparison, Flip, Limits, Ratio, compare
 from harness.report.baselines._file import Baseline, BaselineCell, load, save
-from harness.report.baselines._markdown import comparison_markdown
 
 __all__ = [
     "Baseline",
@@ -13,7 +12,6 @@ __all__ = [
     "Limits",
     "Ratio",
     "compare",
-    "comparison_markdown",
     "load",
     "save",
 ]
