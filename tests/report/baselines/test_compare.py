@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.report._comparison import comparison_markdown
-from harness.report.baselines import Baseline, Comparison, Limits, compare, 
+from harness.report.baselines import Baseline, Comparison, Limits, compare
 from tests.report.baselines import reruns
 
 MIB = 2**20
