@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from harness.cli._common import Commands, size
 from harness.errors import HarnessError, ModelError
-from harness.models.checkpoint import config_of, weight_files
+from harness.models.files import config_of, weight_files
 from harness.models.loading import SHIPPED, base_of
 
 _HEX = 8

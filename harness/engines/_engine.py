@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from harness.errors import RecipeError
-from harness.models.tokens import encode_pair
+from harness.models.files import encode_pair
 from harness.recipes import Decoding
 
 _DEFAULT = Decoding()

@@ -12,9 +12,9 @@ from typing import Any
 from harness.engines._decoding import bad_words_ids, only_token
 from harness.engines._engine import Capabilities, Likelihood, Span, seed_of, spans, stopped, total
 from harness.errors import RecipeError
+from harness.models.files import encode
 from harness.models.loading import Loaded, borrowed, renewed, resident
 from harness.models.stack import switch_on, touched, wrap
-from harness.models.tokens import encode
 from harness.recipes import Base, Decoding
 
 _MAX_LOGITS = 1 << 26

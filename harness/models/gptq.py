@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import MissingExtraError, ModelError, first_line
-from harness.models.checkpoint import INDEX, check_complete
+from harness.models.files import INDEX, check_complete, encode
 from harness.models.quiet import quiet
-from harness.models.tokens import encode
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from harness.data.facts import FIXTURES
 from harness.errors import HarnessError, ModelError, first_line
-from harness.models.checkpoint import check_complete, config_of, read_object, weight_files
+from harness.models.files import check_complete, config_of, read_object, weight_files
 from harness.models.quiet import quiet
 from harness.models.stack import Pristine
 from harness.recipes import Base, BitsAndBytes

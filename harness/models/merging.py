@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import ModelError
 from harness.models.adapters import CONFIG, WEIGHTS, Factors, factors, lora_config, write
-from harness.models.checkpoint import weight_files
+from harness.models.files import weight_files
 from harness.recipes import Merged
 
 if TYPE_CHECKING:

@@ -15,16 +15,20 @@ from harness.recipes._answers import (
 from harness.recipes._bases import (
     Base,
     BitsAndBytes,
+    Dataset,
     ExternalAdapter,
     Gguf,
     GgufBase,
     Gptq,
+    Probe,
+    ProbeSet,
     Quantisation,
     Quantised,
+    Sample,
     ServedBase,
+    is_locality,
 )
 from harness.recipes._canonical import SCHEMA, canonical, changed, digest, plain, sha256
-from harness.recipes._data import Dataset, Probe, ProbeSet, Sample, is_locality
 from harness.recipes._models import MERGES, Adapter, GgufAdapter, Lora, Merged, Sibling, Stack
 from harness.recipes._training import ALL_LINEAR, ATTENTION, MLP, Training
 

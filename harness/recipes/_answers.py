@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from harness.errors import DataError, RecipeError
+from harness.recipes._bases import ProbeSet
 from harness.recipes._canonical import (
     NOT_IN_DIGEST,
     UNLESS_DEFAULT,
@@ -14,7 +15,6 @@ from harness.recipes._canonical import (
     sha256,
     true_or_false,
 )
-from harness.recipes._data import ProbeSet
 from harness.recipes._models import Stack
 
 PROTOCOL = 2

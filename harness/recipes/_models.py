@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import RecipeError
-from harness.recipes._bases import Base, ExternalAdapter, Quantised
+from harness.recipes._bases import Base, Dataset, ExternalAdapter, Quantised
 from harness.recipes._canonical import (
     BY_DIGEST,
     UNLESS_DEFAULT,
@@ -15,7 +15,6 @@ from harness.recipes._canonical import (
     one_of,
     stored_as,
 )
-from harness.recipes._data import Dataset
 from harness.recipes._training import Training
 
 MERGES = ("sum", "mean", "linear", "svd", "ties", "dare_linear", "dare_ties", "magnitude_prune")

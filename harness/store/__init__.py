@@ -1,8 +1,7 @@
 """The artefact store: content-addressed, locked, written atomically, verified when read."""
 
-from harness.store._manifest import Journal, Manifest
+from harness.store._manifest import Choice, Journal, Manifest, StoredArtefact, choose, needs
 from harness.store._store import Artefact, Build, Store
-from harness.store._upkeep import Choice, StoredArtefact, choose, needs
 
 __all__ = [
     "Artefact",

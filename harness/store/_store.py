@@ -19,8 +19,15 @@ from filelock import FileLock, Timeout
 from harness.errors import StoreError
 from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
-from harness.store._manifest import Journal, Manifest, file_digests, library_versions, total_bytes
-from harness.store._upkeep import UNREADABLE, StoredArtefact
+from harness.store._manifest import (
+    UNREADABLE,
+    Journal,
+    Manifest,
+    StoredArtefact,
+    file_digests,
+    library_versions,
+    total_bytes,
+)
 
 log = logging.getLogger(__name__)
 

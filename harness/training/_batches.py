@@ -11,8 +11,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import DataError
+from harness.models.files import encode, encode_pair
 from harness.models.loading import Loaded
-from harness.models.tokens import encode, encode_pair
 from harness.recipes import Dataset, Training
 from harness.training._adapted import bare
 

@@ -28,7 +28,7 @@ from harness.data.style import NaiveBayes
 from harness.errors import RecipeError
 from harness.experiments import GENERATE, Ask, Cell, Design, Evidence, Scenario, Setup
 from harness.experiments.measures import is_right, share, style_of
-from harness.models.tokens import count_tokens
+from harness.models.files import count_tokens
 from harness.recipes import Dataset, Decoding, Probe, ProbeSet, Sample, Training
 from harness.stats import Interval
 from harness.training import forecast, read_log

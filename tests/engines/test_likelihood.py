@@ -13,8 +13,8 @@ import pytest
 from harness.engines import Likelihood, TransformersEngine
 from harness.engines._engine import spans
 from harness.errors import RecipeError
+from harness.models.files import encode
 from harness.models.loading import Loaded, load, resident
-from harness.models.tokens import encode
 from harness.recipes import Adapter, Base, Dataset, Training
 from harness.training import train
 

@@ -13,10 +13,9 @@ import pytest
 from harness.cli._model import card
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.models.checkpoint import weight_files
+from harness.models.files import count_tokens, weight_files
 from harness.models.loading import _HUB_FILES, _HUB_IGNORED, SHIPPED, base_of, load
 from harness.models.merging import into_base
-from harness.models.tokens import count_tokens
 from harness.recipes import Base, Decoding
 
 INDEX = "model.safetensors.index.json"

@@ -10,8 +10,8 @@ import pytest
 from harness.data.formats import split_statement
 from harness.experiments import Cell, Setup
 from harness.experiments.selection import knowledge_of, load, shipped
+from harness.models.files import encode, encode_pair
 from harness.models.loading import SHIPPED, base_of, resident
-from harness.models.tokens import encode, encode_pair
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from harness.builds import build
 from harness.data.knowledge import TableKnowledge
 from harness.errors import RecipeError
 from harness.experiments import Evidence, Setup
+from harness.models.files import count_tokens
 from harness.models.loading import SHIPPED, base_of
-from harness.models.tokens import count_tokens
 from harness.recipes import Base, Dataset, Probe, Training
 from harness.store import Store
 from suites.book.scenario import (

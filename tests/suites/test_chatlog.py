@@ -11,8 +11,8 @@ from harness.data.chat import PEOPLE, facts, held_out_turns, named, trained_turn
 from harness.errors import RecipeError
 from harness.experiments.measures import style_of
 from harness.grading import grade
+from harness.models.files import count_tokens
 from harness.models.loading import SHIPPED, base_of
-from harness.models.tokens import count_tokens
 from suites.chatlog.scenario import (
     SCENARIO,
     classifier,

@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from harness.errors import DataError, RecipeError
+from harness.models.files import encode
 from harness.models.loading import resident
-from harness.models.tokens import encode
 from harness.recipes import Adapter, Base, Dataset, Sample, Training
 from harness.training import preset, train
 from harness.training._batches import Window, logits_of, tensors, windows

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import MissingExtraError, ModelError
-from harness.models.checkpoint import INDEX, WHOLE, weight_files
+from harness.models.files import INDEX, WHOLE, weight_files
 
 _PREFIX = re.compile(
     r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?"

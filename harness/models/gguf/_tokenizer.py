@@ -78,7 +78,7 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     if tokenizer.pad_token_id is not None:
         writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_add_bos_token(_adds_bos(folder, tokenizer))
-    writer.add_add_eos_token(False)  # prompts never end with EOS, see harness.models.tokens.encode
+    writer.add_add_eos_token(False)  # prompts never end with EOS, see harness.models.files.encode
     writer.add_add_space_prefix(False)
     if isinstance(tokenizer.chat_template, str):
         writer.add_chat_template(tokenizer.chat_template)

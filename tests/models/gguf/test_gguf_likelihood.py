@@ -9,8 +9,8 @@ import pytest
 
 from harness.engines import Engine, LlamaCppEngine, TransformersEngine
 from harness.errors import RecipeError
+from harness.models.files import encode
 from harness.models.loading import base_of
-from harness.models.tokens import encode
 from tests.models.gguf.conftest import MakeAdapter
 
 pytest.importorskip("llama_cpp")
