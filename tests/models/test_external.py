@@ -25,7 +25,7 @@ from harness.engines import (
 from harness.errors import ModelError, RecipeError, install
 from harness.experiments.selection import Selection, cells, shipped
 from harness.experiments.selection import load as load_scenario
-from harness.models.external import external_adapter, fitting, trained_on
+from harness.models.external import external_adapter, fitting, scaled_adapter, trained_on
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -207,18 +207,20 @@ def test_mistakes_in_adapter(text: str, line: str) -> None:
         ("served:oscars:-2", "oscars", "oscars", -2.0),
     ],
 )
-def test_adapters_on_a_server(text, name, on_server, scale):
+def test_adapters_on_a_server(text: str, name: str, on_server: str, scale: float) -> None:
     wanted = ExternalAdapter(on_server, "served", name, on_server)
     assert scaled_adapter(text) == (wanted, scale)
 
 
-def test_names_and_scales_of_paths(folder, adapter_file, tmp_path, monkeypatch):
+def test_names_and_scales_of_paths(
+    folder: Path, adapter_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("plain", "odd:2", "lr=3", "v1.0-x"):
         shutil.copytree(folder, tmp_path / name)
     shutil.copy(adapter_file, tmp_path / "a-b.gguf")
 
-    def read(text):
+    def read(text: str) -> tuple[str, str, float]:
         adapter, scale = scaled_adapter(text)
         return adapter.name, Path(adapter.path).name, scale
 
