@@ -140,10 +140,13 @@ class HarnessSession:
     def idle_gates(self, key: str, path: Path) -> list[str]:
         """Patterns of the gates in ``path`` that match no cell of any grid in any form.
 
-        Such a gate holds nothing, mostly by a slip in its pattern. Raises DataError.
+        Such a gate holds nothing, mostly by a slip in its pattern. Where nothing can be trained
+        there are none: gates of trained cells match no cell then. Raises DataError.
         """
         if path not in self._idle_gates:
             idle = without_cells(path, self._ids(key, self.settings.engines))
+            if not any(base.trains for base in self.bases):
+                idle = []
             if idle:  # a gate of another form, perhaps; there are many, so they are looked at last
                 every_id = self._ids(key, tuple(engine_specs(",".join(FORMS))))
                 idle = [pattern for pattern in idle if pattern in without_cells(path, every_id)]
