@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data.style import NaiveBayes, divergence, divergence_interval, ngrams
@@ -24,6 +24,7 @@ def test_n_grams_of_a_text() -> None:
     assert ngrams("aba", 2) == {" a": 1, "ab": 1, "ba": 1, "a ": 1}
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(one=texts, two=texts)
 def test_divergence_is_symmetric_bounded_and_zero_on_itself(one: list[str], two: list[str]) -> None:
     assert divergence(one, two) == pytest.approx(divergence(two, one))
@@ -31,6 +32,7 @@ def test_divergence_is_symmetric_bounded_and_zero_on_itself(one: list[str], two:
     assert divergence(one, one) == pytest.approx(0, abs=1e-9)
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(one=texts, two=texts)
 def test_divergence_knows_no_order_and_no_repetition_of_the_whole(
     one: list[str], two: list[str]
@@ -45,6 +47,7 @@ def test_nothing_in_common_is_one_bit() -> None:
         divergence([], ["xyz"])
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(one=st.lists(text, min_size=2, max_size=6), two=texts)
 def test_the_interval_holds_its_estimate(one: list[str], two: list[str]) -> None:
     interval = divergence_interval(one, two)
