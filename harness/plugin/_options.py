@@ -15,11 +15,11 @@ import pytest
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.experiments import selection as loader
-from harness.experiments.selection import seeds
+from harness.experiments.adapter_specs import ExternalSpec
+from harness.experiments.selection import adapters, seeds
 from harness.grading import GRADERS, LEAST_KAPPA
-from harness.models.external import external_adapter
 from harness.models.loading import JUDGE, SHIPPED
-from harness.recipes import Decoding, ExternalAdapter
+from harness.recipes import Decoding
 from harness.report.baselines import Limits
 
 _NAMED = re.compile(r"""^SCENARIO = ["'](\w+)["']""", re.MULTILINE)
@@ -129,7 +129,7 @@ class Settings(NamedTuple):
     """What the user asked for."""
 
     models: tuple[str, ...]
-    adapters: tuple[ExternalAdapter, ...]
+    adapters: tuple[ExternalSpec, ...]
     """Ready-made adapters to be measured beside what is trained."""
     seeds: tuple[int, ...]
     grid: str
@@ -164,7 +164,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--model", action="append", metavar="PATH", help=f"{_MODEL}; repeatable")
     parser.addini("model", _MODEL, "linelist")
     group.addoption(
-        "--adapter", action="append", metavar="NAME=WHAT", help=f"{_ADAPTER}; repeatable"
+        "--adapter", action="append", metavar="[NAME=]WHAT[:SCALE]", help=f"{_ADAPTER}; repeatable"
     )
     parser.addini("adapter", _ADAPTER, "linelist")
     for name, (meta, default, text) in _OPTIONS.items():
@@ -202,10 +202,9 @@ def settings(config: pytest.Config) -> Settings:
     except RecipeError as error:
         raise pytest.UsageError(str(error)) from None
     engines, missing = _engines(given["engine"])
-    adapters = _adapters(config.getoption("adapter") or config.getini("adapter"))
     return Settings(
         models=tuple(config.getoption("model") or config.getini("model") or [str(SHIPPED)]),
-        adapters=adapters,
+        adapters=_adapters(config.getoption("adapter") or config.getini("adapter")),
         seeds=numbers,
         grid=given["grid"],
         engines=engines,
@@ -248,17 +247,11 @@ def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]
     return tuple(found), missing
 
 
-def _adapters(given: Sequence[str]) -> tuple[ExternalAdapter, ...]:
+def _adapters(texts: Sequence[str]) -> tuple[ExternalSpec, ...]:
     try:
-        found = tuple(external_adapter(text) for text in given)
+        return adapters(texts)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
-    names = [adapter.name for adapter in found]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise pytest.UsageError(
-            f"--adapter {twice[0]} is given twice: names become ids, give each its own"
-        )
-    return found
 
 
 def _grader(name: str) -> str:

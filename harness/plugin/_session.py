@@ -21,7 +21,7 @@ from harness.builds import (
     lines,
     trusted,
 )
-from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
+from harness.engines import FORMS, EngineSpec, engine_for, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
 from harness.experiments import selection as loader
 from harness.experiments.cells import Cell, Grading, distinct_names
@@ -30,7 +30,7 @@ from harness.experiments.selection import Selection, cells
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
 from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
-from harness.recipes import Base, Calibration, Recipe
+from harness.recipes import Base, Calibration, Recipe, ServedBase
 from harness.report import (
     Result,
     ScenarioReport,
@@ -183,8 +183,12 @@ class HarnessSession:
         if subject.trains and not subject.engine.capabilities.trains:
             return (
                 f"nothing can be trained on {subject.base.path}: give adapters that are ready, as"
-                " --adapter NAME=WHAT"
+                " --adapter [NAME=]WHAT[:SCALE]"
             )
+        if any(spec.scale != 1 for spec in subject.external) and not _scales(
+            subject.base, subject.engine
+        ):
+            return f"engine {subject.engine.name} cannot scale adapters: leave :SCALE out"
         refused = refusal(
             cell.questions.decoding,
             subject.engine.capabilities.refuses,
@@ -279,6 +283,14 @@ class HarnessSession:
 def _shipped() -> frozenset[Path]:
     """Folders of the suites that come along."""
     return frozenset(folder.resolve() for folder in loader.shipped().values())
+
+
+@cache
+def _scales(base: Base, engine: EngineSpec) -> bool:
+    """Whether adapters can be scaled: of the servers only llama-server can, so it is asked."""
+    if isinstance(base, ServedBase):
+        return engine_for(base.path).capabilities.scales
+    return engine.capabilities.scales
 
 
 @cache
