@@ -61,20 +61,6 @@ def scaled_adapter(text: str) -> ScaledAdapter:
     return ScaledAdapter(adapter, scale)
 
 
-def external_adapter(text: str) -> ExternalAdapter:
-    """The adapter of ``scaled_adapter`` where only scale 1 is possible, as in cells of a scenario.
-
-    Raises as ``scaled_adapter``, and RecipeError for another scale.
-    """
-    adapter, scale = scaled_adapter(text)
-    if scale != 1:
-        raise RecipeError(
-            f"--adapter {text}: suites measure an adapter at scale 1, not {scale:g}: leave the"
-            " scale out, or use `answer`"
-        )
-    return adapter
-
-
 def _split_name(text: str) -> tuple[str, str]:
     """NAME (empty without one) and the rest of ``text``."""
     name, equals, rest = text.partition("=")

@@ -217,8 +217,8 @@ def _settings(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[
     yield "probes", _each((len(cell.probes.probes) for cell in cells), " or ")
     if served := [base for base in bases if isinstance(base, ServedBase)]:
         yield "asked", _each(f"{base.path} on {base.asked}" for base in served)
-    if external := [adapter for cell in cells for adapter in cell.subject.external]:
-        yield "adapters", _each(f"{each.name} ({each.content[:12]})" for each in external)
+    if external := [spec for cell in cells for spec in cell.subject.external]:
+        yield "adapters", _each(f"{spec.name} ({spec.adapter.content[:12]})" for spec in external)
     by = {described(cell.questions.decoding): cell.label for cell in cells}
     labelled = (f"{label}: {text}" if len(by) > 1 else text for text, label in by.items())
     yield "decoding", "; ".join(labelled)
