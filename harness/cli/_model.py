@@ -156,10 +156,10 @@ class Tensor(NamedTuple):
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "model", help="the figures of a base model", description="A base model in figures."
     )
-    tasks = own.add_subparsers(title="tasks", metavar="TASK", required=True)
+    tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
     found = tasks.add_parser(
         "card",
         help="name, content, parameters, layers, ...",
@@ -170,9 +170,9 @@ def add(commands: Commands) -> None:
     found.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
-    found = card(given.folder)
-    if given.json:
+def run(options: argparse.Namespace) -> int:
+    found = card(options.folder)
+    if options.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     width = max(map(len, found))

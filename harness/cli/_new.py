@@ -40,8 +40,8 @@ def add_copy(commands: Commands) -> None:
     parser.set_defaults(run=run_copy)
 
 
-def run_copy(arguments: argparse.Namespace) -> int:
-    source, target = _shipped(arguments.name), arguments.parent / arguments.name
+def run_copy(options: argparse.Namespace) -> int:
+    source, target = _shipped(options.name), options.parent / options.name
     if target.exists():
         raise StoreError(f"{target} is there already: move it, or give another --in")
     try:
@@ -116,7 +116,7 @@ _MEANT = {
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "new-suite",
         help="start a suite of your own",
         description=(
@@ -124,8 +124,8 @@ def add(commands: Commands) -> None:
             " pytest."
         ),
     )
-    own.add_argument("name", metavar="NAME", help="letters, digits and _")
-    own.add_argument(
+    parser.add_argument("name", metavar="NAME", help="letters, digits and _")
+    parser.add_argument(
         "--from",
         dest="source",
         type=Path,
@@ -136,8 +136,8 @@ def add(commands: Commands) -> None:
             " JSON of CounterFact, zsRE or KnowEdit [three facts as an example]"
         ),
     )
-    own.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
-    own.add_argument(
+    parser.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
+    parser.add_argument(
         "--in",
         dest="parent",
         type=Path,
@@ -145,20 +145,20 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="parent [suites]",
     )
-    own.set_defaults(run=run)
+    parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
-    name, folder = _name(given.name), given.parent / given.name
+def run(options: argparse.Namespace) -> int:
+    name, folder = _name(options.name), options.parent / options.name
     if folder.exists():
         raise StoreError(f"{folder} is there already: give another name")
-    contents = files(name, given.title or name, given.source)
+    contents = files(name, options.title or name, options.source)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as beside:
             made = Path(beside) / name
             _write(made, contents)
-            _check(made, given.source)
+            _check(made, options.source)
             shutil.move(made, folder)
     except OSError as error:
         raise StoreError(

@@ -159,7 +159,7 @@ DIVERGED = 1
 
 
 def add_train(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "train",
         help="train one adapter on a text of your own",
         description=(
@@ -169,21 +169,21 @@ def add_train(commands: Commands) -> None:
             " from the store."
         ),
     )
-    own.add_argument(
+    parser.add_argument(
         "text", type=Path, metavar="FILE", help=".txt, .md, .csv, .tsv, .json, .jsonl or .parquet"
     )
-    own.add_argument(
+    parser.add_argument(
         "--model",
         default=SHIPPED,
         metavar="PATH",
         help="folder or hub id of the base [the shipped one]",
     )
-    own.add_argument(
+    parser.add_argument(
         "--preset",
         choices=sorted(PRESETS),
         help="training setting [single on the shipped model, seed2023 on others]",
     )
-    own.add_argument(
+    parser.add_argument(
         "--set",
         nargs="+",
         action="extend",
@@ -191,10 +191,10 @@ def add_train(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="change it: rank=8 alpha=16 lr=1e-3",
     )
-    own.add_argument(
+    parser.add_argument(
         "--format", default="qa", choices=sorted(FORMATS), help="how questions are put [qa]"
     )
-    own.add_argument(
+    parser.add_argument(
         "--replay",
         metavar="FILE",
         help=(
@@ -202,50 +202,50 @@ def add_train(commands: Commands) -> None:
             " shipped model]"
         ),
     )
-    own.add_argument(
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the adapter goes"
     )
-    add_store(own)
-    add_device(own)
-    own.set_defaults(run=run_train)
+    add_store(parser)
+    add_device(parser)
+    parser.set_defaults(run=run_train)
 
 
-def run_train(given: argparse.Namespace) -> int:
+def run_train(options: argparse.Namespace) -> int:
     from harness.builds import Job, Plan, build, launch_here, training_seconds
 
-    base = base_of(given.model)
+    base = base_of(options.model)
     shipped = base.content == shipped_content()
     training = changed(
-        preset(given.preset or ("single" if shipped else "seed2023")), given.set, "--set"
+        preset(options.preset or ("single" if shipped else "seed2023")), options.set, "--set"
     )
-    replay = _replay(given.replay, given.format, training, shipped)
-    dataset, what = read(given.text, given.format)
+    replay = _replay(options.replay, options.format, training, shipped)
+    dataset, what = read(options.text, options.format)
     recipe = Adapter(base, dataset, training, replay)
-    free(given.out)
-    print(f"{given.text}: {what}", file=sys.stderr)
-    store = Store(given.store)
+    free(options.out)
+    print(f"{options.text}: {what}", file=sys.stderr)
+    store = Store(options.store)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
-        return build(recipe, store, given.device, on_step)
+        return build(recipe, store, options.device, on_step)
 
     job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
     plan = Plan.of([job], store)
     if plan.todo:
-        print(f"computing with {given.threads}", file=sys.stderr)
+        print(f"computing with {options.threads}", file=sys.stderr)
     launch_here(plan, make)
     artefact = make(recipe)
     facts = artefact.manifest.facts
     if facts["status"] == "diverged":
         print(_diverged(facts, training))
         return DIVERGED
-    copy(artefact, given.out)
+    copy(artefact, options.out)
     if targets := _targets(facts, training):
         print(targets)
     print(
         f"{counted(facts['steps'], 'step')} in {facts['seconds']:.1f} s, loss"
         f" {facts['final_loss']:.3f} at the end"
     )
-    print(f"adapter of {size(facts['adapter_bytes'])}: {given.out}")
+    print(f"adapter of {size(facts['adapter_bytes'])}: {options.out}")
     return 0
 
 
