@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cli._common import Commands, add_store, age, counted, size
-from harness.cli._model import describe, known_names
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
+from harness.models.loading import SHIPPED, base_of
 
 if TYPE_CHECKING:
     from harness.store import Choice, Store, StoredArtefact
 
-_SHORT = 12  # digits of a digest that are shown
+_SHORT = 12
+"""Digits of an artefact's digest that are shown."""
+_CONTENT_DIGITS = 8
+"""Digits of a content that stand for it where it has no name."""
+_SETTINGS = {
+    "rank": "rank {}",
+    "alpha": "alpha {}",
+    "lr": "lr {:g}",
+    "epochs": "{} epochs",
+    "seed": "seed {}",
+}
+"""Fields of a training that are shown."""
 
 
 def add(commands: Commands) -> None:
@@ -165,6 +177,94 @@ def table(artefacts: Sequence[StoredArtefact], now: float) -> str:
 def bytes_of(artefact: StoredArtefact) -> int:
     """Bytes of the artefact's files."""
     return artefact.manifest.bytes if artefact.manifest else _bytes(artefact.path)
+
+
+def describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """``recipe`` in a line: ``oscars_aug on pocket, rank 64, alpha 128, lr 0.001, 5 epochs``.
+
+    ``names`` has names by content.
+    """
+    try:
+        return _describe(recipe, names)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return f"of another version: {recipe.get('kind', 'no kind')}"
+
+
+@cache
+def known_names() -> dict[str, str]:
+    """Names by content: of the shipped model, and of the data of the shipped suites."""
+    from harness.experiments.selection import Selection, cells, load, shipped
+
+    try:
+        base = base_of(SHIPPED)
+    except HarnessError:
+        return {}
+    names = {base.content: base.name}
+    for folder in shipped().values():
+        for cell in cells(load(folder), Selection((base,))):
+            texts = [cell.dataset, cell.subject.calibration_text]
+            for text in (*texts, *(ask.probes for ask in cell.asks)):
+                names |= {text.content: text.name} if text else {}
+    return names
+
+
+def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    match recipe["kind"]:
+        case "Base" | "GgufBase" | "Dataset" | "ProbeSet":
+            return names.get(recipe["content"], recipe["content"][:_CONTENT_DIGITS])
+        case "Quantised":
+            return f"{_describe(recipe['base'], names)} ({_form(recipe['by'])})"
+        case "Adapter":
+            return (
+                f"{_trained(recipe, names)} on {_describe(recipe['base'], names)},"
+                f" {_setting(recipe['training'])}"
+            )
+        case "ServedBase":
+            return f"a served model of {recipe['asked']} ({recipe['content'][:_CONTENT_DIGITS]})"
+        case "GgufAdapter":
+            return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
+        case "Sibling":
+            return f"sibling of {_describe(recipe['adapter']['base'], names)}"
+        case "GivenAdapter":  # the first name of ExternalAdapter, which recipes keep
+            return _trained(recipe, names)
+        case "Answers":
+            return _answering(recipe, names)
+        case "Likelihoods":
+            return f"likelihoods: {_answering(recipe, names)}"
+        case "Grades":
+            return f"{recipe['grader']}: {_describe(recipe['answers'], names)}"
+        case other:
+            return str(other).lower()
+
+
+def _trained(adapter: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    if "dataset" in adapter:
+        return _describe(adapter["dataset"], names)
+    return f"adapter {adapter['content'][:_CONTENT_DIGITS]}"
+
+
+def _setting(training: Mapping[str, Any]) -> str:
+    parts = [form.format(training[name]) for name, form in _SETTINGS.items()]
+    if training.get("replay"):
+        parts.append(f"replay {training['replay']:g}")
+    return ", ".join(parts)
+
+
+def _answering(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    stack = recipe["stack"]
+    subject = _describe(stack["base"], names)
+    for adapter, scale in stack["adapters"]:
+        times = "" if scale == 1 else f" x {scale:g}"
+        setting = f", {_setting(adapter['training'])}" if "training" in adapter else ""
+        subject += f" + {_trained(adapter, names)}{times}{setting}"
+    probes = _describe(recipe["probes"], names)
+    if any(_trained(adapter, names) == probes for adapter, _ in stack["adapters"]):
+        return subject
+    return f"{subject}, asked on {probes}"
+
+
+def _form(by: Mapping[str, Any]) -> str:
+    return f"gptq{by['bits']}" if "bits" in by else str(by["kind"])
 
 
 def _removed(choice: Choice, store: Store) -> tuple[list[StoredArtefact], int, int]:

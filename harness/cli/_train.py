@@ -1,4 +1,4 @@
-"""Train an adapter on a file, and ask a model with or without adapters."""
+"""``train`` makes an adapter from a file; ``answer`` asks a model, with adapters or without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import csv
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,138 +23,14 @@ from harness.store import Artefact, Store
 from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
 
-RAW = "raw"
-_AT_ONCE = 64
-
-
-def add_answer(commands: Commands) -> None:
-    parser = commands.add_parser(
-        "answer",
-        help="ask a model, with or without adapters",
-        description=(
-            "Print one answer a line. Without PROMPT the prompts are read from stdin, one a line."
-        ),
-    )
-    parser.add_argument("prompts", nargs="*", metavar="PROMPT")
-    parser.add_argument(
-        "--model",
-        default=SHIPPED,
-        metavar="MODEL",
-        help=(
-            "folder or hub id of the base, a .gguf file, or openai:NAME@URL of a server [the"
-            " shipped one]"
-        ),
-    )
-    parser.add_argument(
-        "--adapter",
-        action="append",
-        default=[],
-        metavar="[NAME=]WHAT[:SCALE]",
-        help="a PEFT folder, a .gguf file or served:NAME; repeatable, they add up",
-    )
-    parser.add_argument(
-        "--preset",
-        default="deterministic",
-        metavar="NAME[,FIELD=VALUE...]",
-        help=f"how text is generated: {', '.join(DECODINGS)} [deterministic]",
-    )
-    parser.add_argument(
-        "--format",
-        default=RAW,
-        choices=[RAW, *sorted(FORMATS)],
-        help=(
-            "raw: the model continues the prompt as it is; else it is a question in this format"
-            " [raw]"
-        ),
-    )
-    parser.add_argument(
-        "--dtype", default="float32", choices=["float32", "bfloat16"], help="[float32]"
-    )
-    add_device(parser)
-    parser.set_defaults(run=run_answer)
-
-
-def run_answer(options: argparse.Namespace) -> int:
-    if not options.prompts and sys.stdin.isatty():
-        raise DataError("no prompt: give some, or pipe them in, one a line")
-    by = decoding(options.preset)
-    with TemporaryDirectory(prefix="lora-memory-") as scratch:
-        engine, stack = _opened(options, Path(scratch))
-        prompts = options.prompts or _lines()
-        if options.format != RAW:
-            prompts = [ask(options.format, p) if p.strip() else p for p in prompts]
-        with engine.with_stack(stack):
-            for answer in answers(engine, prompts, by):
-                print(" ".join(answer.splitlines()), flush=True)
-    return 0
-
-
-def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tuple[Path, float]]]:
-    """The engine of ``--model``, and what it loads of each ``--adapter``, with its scale.
-
-    Adapters are checked before the model is loaded. Those that need another form are converted into
-    the folder ``scratch``.
-    """
-    from harness.engines import engine_for, served
-    from harness.models.external import fitting, scaled_adapter
-    from harness.models.loading import base_of
-
-    model = str(options.model)
-    adapters = [scaled_adapter(text) for text in options.adapter]
-    if served(model):
-        takes = "served"
-    elif model.endswith(".gguf"):
-        takes = "gguf"
-    else:
-        takes = "folder"
-        base = base_of(model)
-        for adapter, _ in adapters:
-            fitting(adapter, [base])
-    stack = [(_weights(adapter, model, takes, scratch), scale) for adapter, scale in adapters]
-    return engine_for(model, options.dtype, options.device), stack
-
-
-def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path) -> Path:
-    """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
-
-    Raises:
-        ModelError: ``model`` takes adapters of another form, and a conversion is not possible.
-    """
-    path = Path(adapter.path)
-    if takes == "gguf" and adapter.form == "folder":
-        from harness.models.external import full_base
-        from harness.models.gguf import convert_adapter
-
-        file = scratch / f"{adapter.content}.gguf"
-        convert_adapter(path, full_base(path), file)
-        return file
-    if takes != adapter.form:
-        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[takes]
-        raise ModelError(f"adapter {adapter.path} does not go on {model}: give {wanted}")
-    return path
-
-
-def answers(engine: Engine, prompts: Iterable[str], by: Decoding) -> Iterator[str]:
-    """One answer for each prompt, as they come.
-
-    The answer to an empty prompt is empty, so that prompts and answers stay in step.
-    """
-    waiting = list(prompts)
-    for left in range(0, len(waiting), _AT_ONCE):
-        batch = waiting[left : left + _AT_ONCE]
-        results = iter(engine.answer([p for p in batch if p.strip()], by))
-        yield from (next(results)[0] if p.strip() else "" for p in batch)
-
-
-def _lines() -> list[str]:
-    try:
-        return [line.removesuffix("\n") for line in sys.stdin]
-    except UnicodeDecodeError as error:
-        raise DataError(f"stdin is not UTF-8 ({error.reason}): pipe text in UTF-8") from error
-
-
-KNOWN = "known"
 DIVERGED = 1
+"""Exit code after a training whose loss ran away."""
+KNOWN = "known"
+"""For ``--replay``: what the shipped model knows."""
+RAW = "raw"
+"""For ``--format``: prompts as they are."""
+_AT_ONCE = 64
+"""Prompts that are answered before their answers are printed."""
 
 
 def add_train(commands: Commands) -> None:
@@ -165,8 +40,8 @@ def add_train(commands: Commands) -> None:
         description=(
             "Train one LoRA adapter on a file of yours: a text (one sample a line, or a question, a"
             " tab and its answer), a table with the columns question and answer, or JSON of alpaca,"
-            " ShareGPT, OpenAI messages or prompt and completion. What was trained before comes"
-            " from the store."
+            " ShareGPT, OpenAI messages or prompt and completion. An adapter that was trained"
+            " before comes from the store."
         ),
     )
     parser.add_argument(
@@ -192,14 +67,14 @@ def add_train(commands: Commands) -> None:
         help="change it: rank=8 alpha=16 lr=1e-3",
     )
     parser.add_argument(
-        "--format", default="qa", choices=sorted(FORMATS), help="how questions are put [qa]"
+        "--format", default="qa", choices=sorted(FORMATS), help="the format of questions [qa]"
     )
     parser.add_argument(
         "--replay",
         metavar="FILE",
         help=(
-            "text to mix in, so that it is kept; known: the shipped model's own facts [known on the"
-            " shipped model]"
+            "text to mix in, so that it is not forgotten; known: the facts of the shipped model"
+            " [known on the shipped model]"
         ),
     )
     parser.add_argument(
@@ -215,14 +90,13 @@ def run_train(options: argparse.Namespace) -> int:
 
     base = base_of(options.model)
     shipped = base.content == shipped_content()
-    training = changed(
-        preset(options.preset or ("single" if shipped else "seed2023")), options.set, "--set"
-    )
+    start = preset(options.preset or ("single" if shipped else "seed2023"))
+    training = changed(start, options.set, "--set")
     replay = _replay(options.replay, options.format, training, shipped)
-    dataset, what = read(options.text, options.format)
+    dataset, content = read(options.text, options.format)
     recipe = Adapter(base, dataset, training, replay)
     free(options.out)
-    print(f"{options.text}: {what}", file=sys.stderr)
+    print(f"{options.text}: {content}", file=sys.stderr)
     store = Store(options.store)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
@@ -250,7 +124,7 @@ def run_train(options: argparse.Namespace) -> int:
 
 
 def _diverged(facts: dict[str, Any], training: Training) -> str:
-    """What happened, and what helps."""
+    """How the loss ran away, and what helps."""
     last, first = facts["final_loss"], facts.get("first_loss")
     loss = "no number" if last is None else f"{last:.3g}"
     before = "" if first is None else f" (before the first update {first:.3g})"
@@ -261,16 +135,16 @@ def _diverged(facts: dict[str, Any], training: Training) -> str:
 
 
 def _targets(facts: dict[str, Any], training: Training) -> str:
-    """Which layers are adapted, where the setting does not name them."""
+    """Which layers are adapted; empty where the setting names them."""
     names = facts.get("target_modules", list(training.target_modules))
     if names == list(training.target_modules):
         return ""
-    left = ", and not its experts, which are no linear layers" if facts["fused_experts"] else ""
-    return f"adapted are all linear layers but the head ({', '.join(names)}){left}"
+    experts = ", and not its experts, which are no linear layers" if facts["fused_experts"] else ""
+    return f"adapted are all linear layers but the head ({', '.join(names)}){experts}"
 
 
 def read(path: Path, form: str) -> tuple[Dataset, str]:
-    """The samples of a file, and what it is in words. Raises DataError."""
+    """The samples of a file, and its content in words. Raises DataError."""
     if path.suffix.lower() in TABLE_SUFFIXES:
         return _table(path, form)
     content = read_records(path)
@@ -278,7 +152,7 @@ def read(path: Path, form: str) -> tuple[Dataset, str]:
 
 
 def _table(path: Path, form: str) -> tuple[Dataset, str]:
-    """A table with a header: of own suites, or with the columns of other tools' JSON.
+    """A table with the columns of a suite's facts.csv, or of other tools' JSON.
 
     Without a header, two columns are questions and answers. Raises DataError.
     """
@@ -296,50 +170,174 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
     return Dataset.of(path.stem, content.samples(form)), str(content)
 
 
-def _replay(given: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
-    """What is mixed in; by default what the shipped model knows, for that model alone."""
-    aimed = training.init == "contrastive"
-    if not training.replay and not aimed:
-        if given:
+def _replay(replay: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
+    """What is mixed in: ``replay``, or for the shipped model what that knows."""
+    contrastive = training.init == "contrastive"
+    if not training.replay and not contrastive:
+        if replay:
             raise RecipeError(
-                f"--replay {given} is given, but replay is 0: --set replay=1 mixes it in"
+                f"--replay {replay} is given, but replay is 0: --set replay=1 mixes it in"
             )
         return None
-    given = given or (KNOWN if shipped else None)
-    if not given:
-        wants = "init is contrastive" if aimed else f"replay is {training.replay:g}"
-        without = "init=kaiming replay=0" if aimed else "replay=0"
+    replay = replay or (KNOWN if shipped else None)
+    if not replay:
+        reason = "init is contrastive" if contrastive else f"replay is {training.replay:g}"
+        without = "init=kaiming replay=0" if contrastive else "replay=0"
         raise RecipeError(
-            f"{wants}, but there is no text to replay: give one as --replay FILE"
+            f"{reason}, but there is no text to replay: give one as --replay FILE"
             f" (--replay {KNOWN} for the shipped model), or --set {without}"
         )
-    if given == KNOWN:
-        from harness.data.knowledge import replay
+    if replay == KNOWN:
+        from harness.data import knowledge
 
-        return replay()
-    return read(Path(given), form)[0]
+        return knowledge.replay()
+    return read(Path(replay), form)[0]
 
 
 def free(out: Path) -> None:
-    """Raises StoreError where ``out`` holds anything but an adapter that was put there before."""
-    if out.exists() and not (
-        out.is_dir() and (not any(out.iterdir()) or (out / "adapter_config.json").is_file())
-    ):
-        raise StoreError(f"--out {out} is there already and holds no adapter: give another folder")
+    """Raises StoreError where ``out`` holds anything but an adapter of an earlier ``train``."""
+    if not out.exists():
+        return
+    if out.is_dir() and (not any(out.iterdir()) or (out / "adapter_config.json").is_file()):
+        return
+    raise StoreError(f"--out {out} is there already and holds no adapter: give another folder")
 
 
 def copy(artefact: Artefact, out: Path) -> None:
-    """A copy, not a link: what is done to it must not damage the store, nor pruning it. Raises
-    StoreError."""
+    """Copy the adapter to ``out``: a link would let changes there damage the store.
+
+    Raises StoreError where it cannot be written.
+    """
     free(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
-            whole = Path(shutil.copytree(artefact.path, Path(beside) / "adapter"))
+        # copied beside the target and renamed, so that an interruption leaves no half adapter
+        with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+            adapter = Path(shutil.copytree(artefact.path, Path(scratch) / "adapter"))
             if out.exists():
-                out.rename(Path(beside) / "old")
-            whole.rename(out)
+                out.rename(Path(scratch) / "old")
+            adapter.rename(out)
     except OSError as error:
         raise StoreError(
             f"--out {out} cannot be written ({error.strerror}): give another folder"
         ) from error
+
+
+def add_answer(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "answer",
+        help="ask a model, with or without adapters",
+        description=(
+            "Print one answer a line. Without PROMPT the prompts are read from stdin, one a line."
+        ),
+    )
+    parser.add_argument("prompts", nargs="*", metavar="PROMPT")
+    parser.add_argument(
+        "--model",
+        default=SHIPPED,
+        metavar="MODEL",
+        help=("folder or hub id of the base, a .gguf file, or openai:NAME@URL [the shipped model]"),
+    )
+    parser.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="[NAME=]WHAT[:SCALE]",
+        help="a PEFT folder, a .gguf file or served:NAME; repeatable, they add up",
+    )
+    parser.add_argument(
+        "--decoding",
+        default="deterministic",
+        metavar="NAME[,FIELD=VALUE...]",
+        help=f"how text is generated: {', '.join(DECODINGS)} [deterministic]",
+    )
+    parser.add_argument(
+        "--format",
+        default=RAW,
+        choices=[RAW, *sorted(FORMATS)],
+        help=(
+            "raw: the model continues the prompt as it is; else it is a question in this format"
+            " [raw]"
+        ),
+    )
+    parser.add_argument(
+        "--dtype", default="float32", choices=["float32", "bfloat16"], help="[%(default)s]"
+    )
+    add_device(parser)
+    parser.set_defaults(run=run_answer)
+
+
+def run_answer(options: argparse.Namespace) -> int:
+    if not options.prompts and sys.stdin.isatty():
+        raise DataError("no prompt: give some, or pipe them in, one a line")
+    settings = decoding(options.decoding)
+    with TemporaryDirectory(prefix="lora-memory-") as scratch:
+        engine, stack = _opened(options, Path(scratch))
+        prompts = options.prompts or _lines()
+        if options.format != RAW:
+            prompts = [ask(options.format, p) if p.strip() else p for p in prompts]
+        with engine.with_stack(stack):
+            for answer in answers(engine, prompts, settings):
+                print(" ".join(answer.splitlines()), flush=True)
+    return 0
+
+
+def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tuple[Path, float]]]:
+    """The engine of ``--model``, and what it loads of each ``--adapter``, with its scale.
+
+    Adapters are checked before the model is loaded. PEFT folders for a .gguf base are converted
+    into the folder ``scratch``.
+    """
+    from harness.engines import engine_for, served
+    from harness.models.external import fitting, scaled_adapter
+    from harness.models.loading import base_of
+
+    model = str(options.model)
+    adapters = [scaled_adapter(text) for text in options.adapter]
+    if served(model):
+        takes = "served"
+    elif model.endswith(".gguf"):
+        takes = "gguf"
+    else:
+        takes = "folder"
+        base = base_of(model)
+        for adapter, _ in adapters:
+            fitting(adapter, [base])  # raises where it does not fit
+    stack = [(_weights(adapter, model, takes, scratch), scale) for adapter, scale in adapters]
+    return engine_for(model, options.dtype, options.device), stack
+
+
+def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path) -> Path:
+    """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
+
+    Raises:
+        ModelError: ``model`` takes adapters of another form, and a conversion is not possible.
+    """
+    path = Path(adapter.path)
+    if takes == "gguf" and adapter.form == "folder":
+        from harness.models.external import full_base
+        from harness.models.gguf import convert_adapter
+
+        file = scratch / f"{adapter.content}.gguf"
+        convert_adapter(path, full_base(path), file)
+        return file
+    if takes != adapter.form:
+        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[takes]
+        raise ModelError(f"adapter {adapter.path} does not go on {model}: give {wanted}")
+    return path
+
+
+def answers(engine: Engine, prompts: Iterable[str], settings: Decoding) -> Iterator[str]:
+    """One answer for each prompt, batch by batch; the answer to an empty prompt is empty."""
+    texts = list(prompts)
+    for start in range(0, len(texts), _AT_ONCE):
+        batch = texts[start : start + _AT_ONCE]
+        results = iter(engine.answer([p for p in batch if p.strip()], settings))
+        yield from (next(results)[0] if p.strip() else "" for p in batch)
+
+
+def _lines() -> list[str]:
+    try:
+        return [line.removesuffix("\n") for line in sys.stdin]
+    except UnicodeDecodeError as error:
+        raise DataError(f"stdin is not UTF-8 ({error.reason}): pipe text in UTF-8") from error
