@@ -16,7 +16,6 @@ from tests.report.conftest import Home
 
 pytest.importorskip("selenium", reason="python -m pip install 'selenium>=4.20'")
 
-from harness.scenarios.oscars import probes
 from selenium.webdriver.common.keys import Keys
 
 from harness.builds import GRADES, GradedLine
