@@ -53,7 +53,7 @@ def run_compare(args: argparse.Namespace) -> int:
     print(table)
     if "*)" in table:
         print(
-            "\n*: they differ, by a paired test over facts, corrected for all shares of the table"
+            "\n*: differs, by a paired test over facts, corrected for all shares of the table"
         )
     lines = [""]
     for report, other in ((a, b), (b, a)):
