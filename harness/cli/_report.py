@@ -52,13 +52,11 @@ def run_compare(args: argparse.Namespace) -> int:
     table = report_table(pairs) if pairs else "no cell is in both"
     print(table)
     if "*)" in table:
-        print(
-            "\n*: differs, by a paired test over facts, corrected for all shares of the table"
-        )
+        print("\n*: differs, by a paired test over facts, corrected for all shares of the table")
     lines = [""]
     for report, other in ((a, b), (b, a)):
-        ids = [cell.id for key, cell in report.cells.items() if key not in other.cells]
-        lines += [f"only in {report.path}: {name}" for name in ids]
+        keys = [key for key in report.cells if key not in other.cells]
+        lines += [f"only in {report.path}: {report.name(key)}" for key in keys]
     print("\n".join(lines))
     if tolerance is None:
         if advice:
@@ -79,11 +77,12 @@ def _pairs(a: WrittenReport, b: WrittenReport) -> tuple[list[ReportPair], str]:
         pairs = report_pairs(a, b)
     except DataError as error:
         return report_pairs(a, b, tested=False), str(error)
-    untested = [pair.name for pair in pairs if not pair.groups]
+    untested = [f"{', '.join(pair.untested)} of {pair.name}" for pair in pairs if pair.untested]
     if not untested:
         return pairs, ""
+    more = f" (and of {len(untested) - 1} more cells)" if len(untested) > 1 else ""
     return pairs, (
-        f"{a.database} and {b.database} have no question in common on {', '.join(untested)}: write"
+        f"{a.database} and {b.database} have no verdicts in common on {untested[0]}{more}: write"
         " both reports again by `python -m harness report`"
     )
 

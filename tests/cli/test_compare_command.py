@@ -216,7 +216,10 @@ def test_a_cell_without_verdicts_is_named(
         database.execute("DELETE FROM cells WHERE id = 'y'")
         database.commit()
     assert main(["compare", a, b]) == 0
-    assert "have no question in common on y: write both" in capsys.readouterr().out
+    assert (
+        "have no verdicts in common on exact, rephrased, locality of y: write both"
+        in capsys.readouterr().out
+    )
     assert main(["compare", a, b, "--fail-below", "0.5"]) == 2
 
 
