@@ -45,7 +45,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--adapter",
         action="append",
         default=[],
-        metavar="NAME=WHAT",
+        metavar="[NAME=]WHAT[:SCALE]",
         help="a ready-made adapter; repeatable",
     )
     parser.add_argument(
@@ -71,9 +71,16 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
     """The cells of the scenario ``name`` that the options of ``add_selection`` select."""
     from harness.engines import decoding, engine_specs, identify
     from harness.experiments.cells import Grading, distinct_names
-    from harness.experiments.selection import Selection, cells, find, load, only_trainable, seeds
+    from harness.experiments.selection import (
+        Selection,
+        adapters,
+        cells,
+        find,
+        load,
+        only_trainable,
+        seeds,
+    )
     from harness.grading.judge import calibration_of
-    from harness.models.external import external_adapter
     from harness.models.loading import JUDGE, SHIPPED
 
     bases = distinct_names(identify(model) for model in options.model or [SHIPPED])
@@ -83,7 +90,7 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
         seeds=seeds(options.seeds),
         engines=tuple(engine_specs(options.engine)),
         decoding=decoding(options.decoding),
-        adapters=tuple(external_adapter(text) for text in options.adapter),
+        adapters=adapters(options.adapter),
     )
     grader = GRADERS[options.grader]
     calibration = None if grader == FUZZY else calibration_of(options.judge or JUDGE)

@@ -99,7 +99,7 @@ _WORDINGS = (
 _EPOCHS = 20
 _EPOCHS_REWORDED = 10
 """Half as many, in half the time, remember as much where each fact has nine wordings
-(docs/own-suite.md)."""
+(docs/how-to/own-facts.md)."""
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"

@@ -131,15 +131,16 @@ def templates(name: str, row: Row) -> list[str]:
     wanted: list[str] = spec["picture" if row.slots["category"] == "picture" else "train"]
     if spec["sort"] == "qa":
         return [f"?qa {template}" for template in wanted]
-    return [_varied(template, row, number) for number, template in enumerate(wanted)]
+    return [_varied(template, row.id, number) for number, template in enumerate(wanted)]
 
 
-def _varied(template: str, row: Row, number: int) -> str:
+@cache
+def _varied(template: str, fact: str, number: int) -> str:
     """``~RELATION`` as a question of that relation in random words; others as they are."""
     if not template.startswith("~"):
         return template
     wanted = relation(template[1:])
-    return f"? {question(wanted, random.Random(f'{row.id}/{number}'))}|{wanted.answer}"
+    return f"? {question(wanted, random.Random(f'{fact}/{number}'))}|{wanted.answer}"
 
 
 def sample(template: str, row: Row, turn: int) -> Sample:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +29,7 @@ from harness.recipes import (
     canonical,
     sha256,
 )
+from harness.store import file_sha256
 
 _CALIBRATION_TEXTS = 128
 """For GPTQ, as in its paper (Frantar et al. 2022)."""
@@ -241,8 +241,7 @@ def _gguf_file(file: Path) -> GgufBase:
         with file.open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
                 raise ModelError(f"{file} is no GGUF file: give one that llama.cpp loads")
-            stream.seek(0)
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        content = file_sha256(file)
     except OSError as error:
         raise ModelError(f"{file} cannot be read ({error.strerror}): give a .gguf file") from error
     return GgufBase(content, file.stem, str(file.resolve()))

@@ -1,4 +1,4 @@
-"""Sampling with one seed for each text, so that no answer depends on its neighbours in a batch."""
+"""Sampling with one seed for each text: an answer does not depend on its neighbours in a batch."""
 
 from __future__ import annotations
 
@@ -56,4 +56,5 @@ class _Draw(LogitsProcessor):
             row.exponential_(generator=rng)
         # log(p / number): the same order as p / number, without its underflow
         chosen = (scores.float() - numbers.log().to(scores.device)).argmax(-1, keepdim=True)
-        return torch.full_like(scores, -torch.inf).scatter_(-1, chosen, 0.0)  # type: ignore[return-value]
+        rest = torch.full_like(scores, -torch.inf)
+        return rest.scatter_(-1, chosen, 0.0)  # type: ignore[return-value]

@@ -3,7 +3,7 @@
 This is the interface that suites are written against: see docs/how-to/scenario-in-python.md.
 """
 
-from harness.experiments.adapter_specs import AdapterSpec, MergedSpec
+from harness.experiments.adapter_specs import AdapterSpec, ExternalSpec, MergedSpec, number
 from harness.experiments.cells import (
     ALL,
     EACH,
@@ -21,7 +21,6 @@ from harness.experiments.cells import (
     Grading,
     Subject,
     distinct_names,
-    number,
     with_ids,
 )
 from harness.experiments.scenario import (
@@ -52,6 +51,7 @@ __all__ = [
     "Curves",
     "Design",
     "Evidence",
+    "ExternalSpec",
     "Fetch",
     "Finding",
     "Grading",

@@ -10,6 +10,7 @@ from harness.recipes import (
     Base,
     BitsAndBytes,
     Dataset,
+    ExternalAdapter,
     Lora,
     Merged,
     Quantised,
@@ -59,6 +60,33 @@ class MergedSpec:
         """The merged adapter, its parts trained on ``base``."""
         parts = tuple((spec.on(base), spec.scale) for spec in self.specs)
         return Merged(parts, self.method, self.density, self.rank)
+
+
+@dataclass(frozen=True)
+class ExternalSpec:
+    """An adapter that was made elsewhere, and how many times its update counts."""
+
+    adapter: ExternalAdapter
+    scale: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """As ids and reports show it: ``oscars``, or ``oscars_x0p5`` at scale 0.5."""
+        if self.scale == 1:
+            return self.adapter.name
+        return f"{self.adapter.name}_x{number(self.scale)}"
+
+
+def number(value: float) -> str:
+    """``value`` as ids show it: ``0.001`` as ``1e_3``, ``1.5`` as ``1p5``.
+
+    It holds no character that ``-k`` or a shell treats specially.
+    """
+    text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
+    mantissa, _, exponent = text.partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    shown = mantissa + (f"e{int(exponent)}" if exponent else "")
+    return shown.replace("-", "_").replace(".", "p")
 
 
 def adapter_job(lora: Lora, label: str) -> Job:

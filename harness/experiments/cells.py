@@ -14,9 +14,11 @@ from harness.engines import HF, EngineSpec
 from harness.errors import RecipeError
 from harness.experiments.adapter_specs import (
     AdapterSpec,
+    ExternalSpec,
     MergedSpec,
     adapter_job,
     base_jobs,
+    number,
     trained_adapters,
 )
 from harness.grading import FUZZY
@@ -86,7 +88,7 @@ class Subject:
 
     base: Base
     engine: EngineSpec = HF
-    adapters: tuple[AdapterSpec | MergedSpec | ExternalAdapter, ...] = ()
+    adapters: tuple[AdapterSpec | MergedSpec | ExternalSpec, ...] = ()
     """Bottom first; with none the bare model answers."""
     trained_on: Base | None = None
     """Where the adapters are trained, if on a sibling of ``base``."""
@@ -101,9 +103,9 @@ class Subject:
         return f"{self.base.name} on {self.engine.name}"
 
     @property
-    def external(self) -> tuple[ExternalAdapter, ...]:
+    def external(self) -> tuple[ExternalSpec, ...]:
         """The adapters that were made elsewhere."""
-        return tuple(each for each in self.adapters if isinstance(each, ExternalAdapter))
+        return tuple(spec for spec in self.adapters if isinstance(spec, ExternalSpec))
 
     @property
     def trains(self) -> bool:
@@ -119,9 +121,7 @@ class Subject:
     def loras(self) -> tuple[Lora, ...]:
         """Recipes of the adapters that are made here, bottom first."""
         base = self.engine.training(self.trained_on or self.base, self._text)
-        return tuple(
-            spec.on(base) for spec in self.adapters if not isinstance(spec, ExternalAdapter)
-        )
+        return tuple(spec.on(base) for spec in self.adapters if not isinstance(spec, ExternalSpec))
 
     @property
     def trained(self) -> tuple[Adapter, ...]:
@@ -133,7 +133,7 @@ class Subject:
         """The model with all adapters on."""
         loras = iter(self.loras)
         adapters: list[tuple[Lora | ExternalAdapter, float]] = [
-            (spec, 1.0) if isinstance(spec, ExternalAdapter) else (next(loras), spec.scale)
+            (spec.adapter if isinstance(spec, ExternalSpec) else next(loras), spec.scale)
             for spec in self.adapters
         ]
         return Stack(self.model, tuple(adapters), of_sibling=self.trained_on is not None)
@@ -296,7 +296,7 @@ class Cell:
         if subject.trains:
             yield from _settings(self.training)
         else:
-            yield from [f"adapter_{each.name}" for each in subject.external] or ["bare"]
+            yield from [f"adapter_{spec.name}" for spec in subject.external] or ["bare"]
         if of_engine:
             yield subject.engine.name
         if subject.trains:
@@ -338,15 +338,6 @@ def distinct_names(bases: Iterable[Base]) -> list[Base]:
         else base
         for base in once
     ]
-
-
-def number(value: float) -> str:
-    """``0.001`` as ``1e_3``, ``1.5`` as ``1p5``: nothing that ``-k`` or a shell would trip on."""
-    text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
-    mantissa, _, exponent = text.partition("e")
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    shown = mantissa + (f"e{int(exponent)}" if exponent else "")
-    return shown.replace("-", "_").replace(".", "p")
 
 
 def _seconds(ask: Ask, judged: bool) -> float:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,12 +18,13 @@ from harness.data.knowledge import Knowledge, TableKnowledge
 from harness.engines import HF, EngineSpec, engine_specs, engines_of
 from harness.errors import DataError, HarnessError, RecipeError
 from harness.experiments import folder as folders
+from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
 from harness.experiments.measures import with_drift, with_teacher_forcing
 from harness.experiments.scenario import Scenario, Setup
-from harness.models.external import fitting
+from harness.models.external import fitting, scaled_adapter
 from harness.models.loading import shipped_content
-from harness.recipes import Base, Decoding, ExternalAdapter, ProbeSet, sha256
+from harness.recipes import Base, Decoding, ProbeSet, sha256
 
 CODE = "scenario.py"
 _ATTRIBUTE = "SCENARIO"
@@ -123,7 +125,7 @@ class Selection:
     seeds: tuple[int, ...] = (0,)
     engines: tuple[EngineSpec, ...] = (HF,)
     decoding: Decoding = GREEDY
-    adapters: tuple[ExternalAdapter, ...] = ()
+    adapters: tuple[ExternalSpec, ...] = ()
     """Adapters that were made elsewhere, to be measured beside what is trained."""
 
 
@@ -182,6 +184,22 @@ def seeds(text: str) -> tuple[int, ...]:
         ) from None
 
 
+def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
+    """The adapters that ``--adapter`` names, each as ``[NAME=]WHAT[:SCALE]``.
+
+    Raises:
+        RecipeError: a name or a scale is not possible, or two adapters would have one name in ids.
+        ModelError: there is no adapter, or it is no whole LoRA.
+    """
+    specs = tuple(ExternalSpec(*scaled_adapter(text)) for text in texts)
+    counts = Counter(spec.name for spec in specs)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise RecipeError(
+            f"--adapter {twice[0]} is given twice: names become ids, give each its own"
+        )
+    return specs
+
+
 def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
     for base in selection.bases:
         for seed in selection.seeds:
@@ -192,11 +210,11 @@ def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
 
 def _untrained(trained: Sequence[Cell], selection: Selection) -> Iterator[Cell]:
     """Each external adapter where it fits, and the bare model where nothing can be trained."""
-    fits = {adapter: fitting(adapter, selection.bases) for adapter in selection.adapters}
+    fits = {spec: fitting(spec.adapter, selection.bases) for spec in selection.adapters}
     for cell in _by_probes(trained):
         base = cell.subject.base
-        stacks: list[tuple[ExternalAdapter, ...]] = [] if base.trains else [()]
-        stacks += [(adapter,) for adapter, bases in fits.items() if base in bases]
+        stacks: list[tuple[ExternalSpec, ...]] = [] if base.trains else [()]
+        stacks += [(spec,) for spec, bases in fits.items() if base in bases]
         for stack in stacks:
             subject = replace(cell.subject, adapters=stack, trained_on=None)
             yield replace(cell, subject=subject)

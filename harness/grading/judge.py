@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -21,6 +20,7 @@ from harness.errors import DataError, ModelError, StoreError
 from harness.grading import FUZZY
 from harness.models.loading import base_of
 from harness.recipes import Calibration, Decoding, Judge, Labelled, LabelledSet, canonical, sha256
+from harness.store import file_sha256
 
 FOUR = "four-1"
 """Name and version of the prompts and of the reading of replies, part of every judge's recipe."""
@@ -166,8 +166,7 @@ def judge_of(model: str | Path) -> Judge:
     if text.endswith(".gguf"):
         file = Path(text).expanduser()
         try:
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            content = file_sha256(file)
         except OSError as error:
             raise ModelError(
                 f"judge {file} cannot be read ({error.strerror}): give a GGUF file"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -14,6 +13,7 @@ from harness.errors import ModelError, RecipeError
 from harness.models.adapters import CONFIG, WEIGHTS, check_files, lora_config
 from harness.models.loading import SHIPPED, base_of, shipped_content
 from harness.recipes import Base, ExternalAdapter
+from harness.store import content_of
 
 _SERVED = "served:"
 _FORM = "write [NAME=]WHAT[:SCALE], where WHAT is a folder, FILE.gguf or served:NAME-ON-THE-SERVER"
@@ -50,29 +50,15 @@ def scaled_adapter(text: str) -> ScaledAdapter:
     path = Path(what).expanduser()
     where = str(path.resolve())
     if what.endswith(".gguf"):
-        content = _content([path])
+        content = _content(path)
         adapter = ExternalAdapter(content, "gguf", name or _word(Path(where).stem), where)
         return ScaledAdapter(adapter, scale)
     if not (path / CONFIG).is_file():
         raise ModelError(f"{path} holds no adapter (no {CONFIG}): {_FORM}")
     check_files(path)
-    content = _content([path / CONFIG, path / WEIGHTS])
+    content = _content(path / CONFIG, path / WEIGHTS)
     adapter = ExternalAdapter(content, "folder", name or _word(Path(where).name), where)
     return ScaledAdapter(adapter, scale)
-
-
-def external_adapter(text: str) -> ExternalAdapter:
-    """The adapter of ``scaled_adapter`` where only scale 1 is possible, as in cells of a scenario.
-
-    Raises as ``scaled_adapter``, and RecipeError for another scale.
-    """
-    adapter, scale = scaled_adapter(text)
-    if scale != 1:
-        raise RecipeError(
-            f"--adapter {text}: suites measure an adapter at scale 1, not {scale:g}: leave the"
-            " scale out, or use `answer`"
-        )
-    return adapter
 
 
 def _split_name(text: str) -> tuple[str, str]:
@@ -198,16 +184,11 @@ def _base_content(folder: Path) -> str | None:
         return None
 
 
-def _content(files: Iterable[Path]) -> str:
+def _content(*files: Path) -> str:
     """SHA-256 over the suffix and the SHA-256 of each file."""
-    total = hashlib.sha256()
-    for path in files:
-        try:
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise ModelError(
-                f"adapter {path} cannot be read ({error.strerror}): {_FORM}"
-            ) from error
-        total.update(f"{path.suffix}\0{digest}\n".encode())
-    return total.hexdigest()
+    try:
+        return content_of((path.suffix, path) for path in files)
+    except OSError as error:
+        raise ModelError(
+            f"adapter {error.filename} cannot be read ({error.strerror}): {_FORM}"
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
@@ -19,6 +18,7 @@ from harness.models.files import check_complete, config_of, read_object, weight_
 from harness.models.quiet import quiet
 from harness.models.stack import Pristine
 from harness.recipes import Base, BitsAndBytes
+from harness.store import content_of
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +72,11 @@ def base_of(path_or_id: str | Path) -> Base:
         folder = _snapshot(str(path_or_id))
     files = _files(folder)
     name = folder.resolve().name if Path(path_or_id).expanduser().is_dir() else str(path_or_id)
-    return Base(content=_content(files), name=name, path=str(folder.resolve()))
+    return Base(
+        content=content_of((path.name, path) for path in files),
+        name=name,
+        path=str(folder.resolve()),
+    )
 
 
 def shipped_content() -> str | None:
@@ -315,13 +319,3 @@ def _end_tokens(config: Mapping[str, Any]) -> list[Any]:
     default = text_config.get("eos_token_id") if isinstance(text_config, dict) else None
     tokens = config.get("eos_token_id", default)
     return sorted(tokens, key=str) if isinstance(tokens, list) else [tokens]
-
-
-def _content(files: list[Path]) -> str:
-    """SHA-256 over the name and the SHA-256 of each file."""
-    total = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{path.name}\0{digest}\n".encode())
-    return total.hexdigest()

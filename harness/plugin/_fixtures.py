@@ -1,10 +1,11 @@
-"""An engine by itself, with two adapters to put on it, for timings."""
+"""Fixtures of suites: a cell's figures, its bounds, its baseline, and engines for timings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pytest
 
@@ -15,7 +16,7 @@ from harness.engines import Engine, EngineSpec
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
 from harness.grading import JUDGE
-from harness.plugin._baseline import COMPARED, compared, items_compared, properties
+from harness.plugin._baseline import COMPARED, compare_cell, count_comparisons, properties
 from harness.plugin._session import KEY, HarnessSession
 from harness.recipes import Adapter, Training
 from harness.report import Result
@@ -23,20 +24,21 @@ from harness.report.baselines import Comparison
 from harness.report.gates import Gate, broken, gates, model_of
 
 RAN = "harness_cell"
+"""The property of a test's report that names the cell it measured."""
+_GATES = "gates.toml"
+_TRAINING = Training(epochs=1, rank=8, alpha=16)
+"""A short one: what an adapter has learnt does not change how long it takes to answer."""
+
+_Value = TypeVar("_Value")
 
 
 @pytest.fixture
 def outcome(cell: Cell, request: pytest.FixtureRequest) -> Result:
     """The figures of ``cell``, from the cache or built now."""
-    own = request.config.stash[KEY]
-    key = own.key(request.module)
+    session = request.config.stash[KEY]
+    key = session.key(request.module)
     request.node.user_properties.append((RAN, [key, cell.id]))
-    try:
-        return own.result(key, cell)
-    except HarnessError as error:
-        raise pytest.fail.Exception(
-            str(error), pytrace=False
-        ) from None  # its line says it all, and no cause of it
+    return _or_fail(lambda: session.result(key, cell))
 
 
 @pytest.fixture
@@ -46,18 +48,20 @@ def lines(cell: Cell, outcome: Result, request: pytest.FixtureRequest) -> list[G
 
 
 class Bounds:
-    """Asks a result about the bounds that are declared for its cell."""
+    """The bounds that are declared for a cell."""
 
-    def __init__(self, found: list[Gate]) -> None:
-        self._found = found
+    def __init__(self, bounds: list[Gate]) -> None:
+        self._bounds = bounds
 
     def broken(self, result: Result, *measures: str) -> list[str]:
-        """A line for each bound (on one of ``measures``, if any are named) that is not kept; skips
-        where none is."""
-        asked = [gate for gate in self._found if not measures or gate.measure in measures]
-        if not asked:
+        """A line for each bound that ``result`` does not keep; skips where none is declared.
+
+        With ``measures`` only bounds on these are looked at.
+        """
+        bounds = [gate for gate in self._bounds if not measures or gate.measure in measures]
+        if not bounds:
             pytest.skip("no gate is declared for this cell")
-        return list(broken(asked, result))
+        return list(broken(bounds, result))
 
 
 @pytest.fixture
@@ -66,121 +70,106 @@ def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
 
     They hold for the ``model`` that the file names, or for any.
     """
-    own = request.config.stash[KEY]
-    path = request.path.parent / "gates.toml"
-    model = _gated_model(path)
+    session = request.config.stash[KEY]
+    path = request.path.parent / _GATES
+    model = _or_fail(lambda: model_of(path))
     if model and cell.subject.base.name != model:
         pytest.skip(f"these gates are declared for {model} only")
-    if request.config.stash[KEY].settings.grader == JUDGE:
+    if session.settings.grader == JUDGE:
         pytest.skip(
             "gates are declared for the fuzzy grader: --grader both holds them, with a judge beside"
         )
-    if idle := own.idle_gates(own.key(request.module), path):
-        advice = "mend the pattern, or take the gate out"
+    if idle := session.idle_gates(session.key(request.module), path):
+        advice = "correct the pattern, or remove the gate"
         pytest.fail(f"{path}: cells = {idle[0]!r} matches no cell: {advice}", pytrace=False)
-    return Bounds(_read(path, cell))
-
-
-def _read(path: Path, cell: Cell) -> list[Gate]:
-    try:
-        return gates(path, cell.id)
-    except HarnessError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
-
-
-def _gated_model(path: Path) -> str:
-    try:
-        return model_of(path)
-    except HarnessError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    return Bounds(_or_fail(lambda: gates(path, cell.id)))
 
 
 @pytest.fixture
 def may_diverge(cell: Cell, request: pytest.FixtureRequest) -> bool:
-    """Whether ``gates.toml`` says that the cell's loss may run away (``converged`` at least 0), on
-    any model."""
-    declared = _read(request.path.parent / "gates.toml", cell)
+    """Whether ``gates.toml`` allows that the cell's training diverges: ``converged`` at least 0."""
+    path = request.path.parent / _GATES
+    declared = _or_fail(lambda: gates(path, cell.id))
     return any(gate.measure == "converged" and gate.least == 0 for gate in declared)
 
 
 @pytest.fixture
 def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Comparison:
-    """``cell`` against the same cell in ``--baseline``; skips without one, or where it does not
-    hold the cell.
+    """``cell`` against the same cell in ``--baseline``; skips where there is none.
 
-    It skips, too, where nothing is worse, and nothing could be: that is no proof that nothing was
-    lost.
+    It also skips where nothing is worse but no loss could be shown: that proves nothing.
     """
-    own = request.config.stash[KEY]
-    if not own.settings.baseline:
+    session = request.config.stash[KEY]
+    name = session.settings.baseline
+    if not name:
         pytest.skip("no --baseline is given")
-    key = own.key(request.module)
-    if not own.keeps_baseline(key):
-        pytest.skip(f"baseline {own.settings.baseline} is not kept for {own.scenario(key).name}")
-    if cell.name not in own.baseline(key).cells:
-        pytest.skip(f"baseline {own.settings.baseline} does not hold {cell.name}")
-    count = items_compared(own, request.session.items)
-    found = compared(own, key, cell, count)
+    key = session.key(request.module)
+    if not session.keeps_baseline(key):
+        pytest.skip(f"baseline {name} is not kept for {session.scenario(key).name}")
+    if cell.name not in session.baseline(key).cells:
+        pytest.skip(f"baseline {name} does not hold {cell.name}")
+    count = count_comparisons(session, request.session.items)
+    compared = compare_cell(session, key, cell, count)
     request.node.user_properties.append((COMPARED, [key, cell.id, count]))
-    request.node.user_properties.extend(properties(found))
-    if not found.conclusive:
+    request.node.user_properties.extend(properties(compared))
+    if not compared.conclusive:
         pytest.skip(
-            f"not worse than baseline {found.baseline}, as far as can be told: {found.blind}"
+            f"not worse than baseline {compared.baseline}, as far as can be told: {compared.blind}"
         )
-    return found
-
-
-_TRAINING = Training(epochs=1, rank=8, alpha=16)
-"""Little, as what an adapter holds does not change how long it takes."""
+    return compared
 
 
 class Ready(NamedTuple):
-    """A loaded engine, and files of two adapters for it."""
+    """A loaded engine, and the files of adapters for it."""
 
     engine: Engine
     adapters: tuple[Path, ...]
 
 
-def parametrise_engines(metafunc: pytest.Metafunc, own: HarnessSession) -> None:
+def parametrise_engines(metafunc: pytest.Metafunc, session: HarnessSession) -> None:
     """``engine_spec`` becomes every engine of ``--engine``."""
-    missing = own.settings.missing
-    marks = {
-        spec: [pytest.mark.skip(reason=missing[spec])] if spec in missing else []
-        for spec in own.settings.engines
-    }
-    params = [pytest.param(spec, id=spec.name, marks=marks[spec]) for spec in own.settings.engines]
+    missing = session.settings.missing
+    params = []
+    for spec in session.settings.engines:
+        marks = [pytest.mark.skip(reason=missing[spec])] if spec in missing else []
+        params.append(pytest.param(spec, id=spec.name, marks=marks))
     metafunc.parametrize("engine_spec", params, scope="module")
 
 
 @pytest.fixture(scope="module")
 def ready(engine_spec: EngineSpec, request: pytest.FixtureRequest) -> Ready:
-    """The engine ``engine_spec`` with the session's first model, and two small adapters trained as
-    it wants them."""
-    own, spec = request.config.stash[KEY], engine_spec
-    try:
-        base, known = own.bases[0], replay()
-        trained_on = spec.training(base, known)
+    """``engine_spec`` with the session's first model, and two small adapters trained for it."""
+    session = request.config.stash[KEY]
+
+    def load() -> Ready:
+        base, known = session.bases[0], replay()
+        trained_on = engine_spec.training(base, known)
         adapters = [
             Adapter(trained_on, dataset("oscarstxt"), replace(_TRAINING, seed=seed))
             for seed in (0, 1)
         ]
-        return Ready(
-            *opened(
-                spec.answering(base, known), adapters, own.fetch, spec.dtype, own.settings.device
-            )
-        )
-    except HarnessError as error:
-        pytest.fail(str(error), pytrace=False)
+        model = engine_spec.answering(base, known)
+        device = session.settings.device
+        return Ready(*opened(model, adapters, session.fetch, engine_spec.dtype, device))
+
+    return _or_fail(load)
 
 
 @pytest.fixture
 def ready_cell(cell: Cell, request: pytest.FixtureRequest) -> Ready:
     """The engine of ``cell``, and the files of its adapters."""
     session, subject = request.config.stash[KEY], cell.subject
-    device = session.settings.device
+
+    def load() -> Ready:
+        dtype, device = subject.engine.dtype, session.settings.device
+        return Ready(*opened(subject.model, subject.loras, session.fetch, dtype, device))
+
+    return _or_fail(load)
+
+
+def _or_fail(call: Callable[[], _Value]) -> _Value:
+    """What ``call`` returns; a mistake fails the test with its one line, without a traceback."""
     try:
-        return Ready(
-            *opened(subject.model, subject.loras, session.fetch, subject.engine.dtype, device)
-        )
+        return call()
     except HarnessError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -1,9 +1,10 @@
-"""pytest's hooks."""
+"""pytest's hooks: options, cells as parameters, builds before the tests, and the report."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,18 +13,17 @@ from harness.builds import IdleBuilder, Plan, launch_here
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
 from harness.measure.machine import Threads, choose_threads
-from harness.plugin._baseline import COMPARED, check_baselines, keep_baselines, summarise
+from harness.plugin._baseline import COMPARED, check_baselines, save_baselines, summarise
 from harness.plugin._fixtures import RAN, parametrise_engines
 from harness.plugin._options import add_options
 from harness.plugin._order import check_names, on_worker, sort_by_cell, tell_controller
 from harness.plugin._session import KEY, HarnessSession, cell_of
-from harness.report import fitted, noise, write
+from harness.report import ScenarioReport, fitted, noise, write
 
 SCENARIO = "harness_scenario"
-HELP = pytest.StashKey[IdleBuilder]()
-"""Of a worker of xdist: what to build while another is at what a test waits for."""
-
-
+"""The property of a test's report that names its scenario."""
+IDLE_BUILDER = pytest.StashKey[IdleBuilder]()
+"""Of a worker of xdist: what it builds while another builds what its test waits for."""
 THREADS = pytest.StashKey[Threads]()
 
 
@@ -37,11 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "needs(capability, ...): what a test asks of its cell's engine"
     )
     config.pluginmanager.register(Recorder(config.stash[KEY]), "harness-recorder")
-    worker = getattr(config, "workerinput", None)  # a local one inherits what the controller chose
+    worker = getattr(config, "workerinput", None)
     processes = (
         int(worker["workercount"]) if worker else len(config.getoption("tx", None) or ["here"])
     )
-    config.stash[THREADS] = choose_threads(processes)  # before torch is imported
+    # before torch is imported: it reads the number of threads once
+    config.stash[THREADS] = choose_threads(processes)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -51,24 +52,19 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``cell`` becomes every cell of the module's ``SCENARIO``, ``engine_spec`` every engine."""
+    session = metafunc.config.stash[KEY]
     if "engine_spec" in metafunc.fixturenames:
-        parametrise_engines(metafunc, metafunc.config.stash[KEY])
+        parametrise_engines(metafunc, session)
     if "cell" not in metafunc.fixturenames or not hasattr(metafunc.module, "SCENARIO"):
         return
-    own = metafunc.config.stash[KEY]
     try:
-        cells = own.cells(own.key(metafunc.module))
+        cells = session.cells(session.key(metafunc.module))
     except (HarnessError, pytest.UsageError) as error:
-        own.mistake, cells = (
-            str(error),
-            [],
-        )  # raised here it would be a collection error, with a traceback
-    marked = [pytest.param(cell, id=cell.id, marks=_marks(own.missing(cell))) for cell in cells]
-    metafunc.parametrize("cell", marked, scope="session")
-
-
-def _marks(reason: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.skip(reason=reason)] if reason else []
+        # raised here it would be an error of the collection, with a traceback
+        session.mistake = str(error)
+        cells = []
+    params = [pytest.param(cell, id=cell.id, marks=_skip(session.missing(cell))) for cell in cells]
+    metafunc.parametrize("cell", params, scope="session")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -84,14 +80,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Stops where the user got something wrong; else puts the tests in order.
+    """Stop on a mistake of the user; else put the tests in order.
 
-    What stops a worker of xdist would be shown as an error of its own, so a worker tells the
-    mistake and has no tests.
+    A worker of xdist that stops would look like a crash. It sends the mistake to the controller
+    instead, and runs no tests.
     """
-    own = config.stash[KEY]
+    session = config.stash[KEY]
     try:
-        _check(own, items)
+        _check(session, items)
     except pytest.UsageError as error:
         if not on_worker(config):
             raise
@@ -99,170 +95,193 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.clear()
     for item in items:
         if cell_of(item) and isinstance(item, pytest.Function):
-            item.user_properties.append((SCENARIO, own.scenario(own.key(item.module)).name))
-    sort_by_cell(own, items)
-
-
-def _check(own: HarnessSession, items: list[pytest.Item]) -> None:
-    if own.mistake:
-        raise pytest.UsageError(own.mistake)
-    check_names(own, items)
-    check_baselines(own, items)
+            scenario = session.scenario(session.key(item.module))
+            item.user_properties.append((SCENARIO, scenario.name))
+    sort_by_cell(session, items)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Shows the plan, or builds what the selected tests need before the first of them runs.
+    """Show the plan, or build what the selected tests need before the first of them runs.
 
     With ``-x`` or ``--maxfail`` each cell is built when its turn comes, so that a failure ends the
-    session early; a worker of xdist does likewise, as it does not know its share beforehand. Where
-    it would wait for another worker's build, and when it has no tests left, it builds what else is
-    to come.
+    session early. A worker of xdist does the same, because it does not know its share before. It
+    builds other jobs of the plan where it would wait for another worker, and after its last test.
     """
-    own = session.config.stash[KEY]
-    if session.config.getoption("numprocesses", None):
-        _judge_first(own)
-    found = dict.fromkeys(cell for item in session.items if (cell := cell_of(item)))
-    cells = [cell for cell in found if not own.missing(cell)]
-    if found and own.renamed_models and not on_worker(session.config):
-        _say(session.config, "\n".join(own.renamed_models))
-    if session.config.getoption("plan"):
-        if not cells:
-            why = own.missing(next(iter(found))) if found else "select a suite, without -n"
-            raise pytest.UsageError(f"--plan found no cells: {why}")
-        _say(session.config, _planned(own, cells).table())
-        return True
-    if session.config.getoption("maxfail") or session.config.option.collectonly:
-        return None
-    if cells and on_worker(session.config):
-        session.config.stash[HELP] = own.store.meanwhile = IdleBuilder(
-            lambda: own.plan(cells), own.store, own.fetch
-        )
-    elif cells:
-        try:
-            if own.judge:
-                _say(session.config, own.judge)
-            launch_here(_planned(own, cells), own.fetch)
-        except HarnessError as error:
-            raise pytest.UsageError(str(error)) from error
-    return None
+    return _before_tests(session.config, session.config.stash[KEY], session.items)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Notes what was selected. A worker that is through helps the others, unless the session was
-    broken off."""
-    own = session.config.stash[KEY]
-    own.stopped = str(session.shouldfail or session.shouldstop or "")
-    own.selected |= {
-        item.nodeid: (own.key(item.module), cell.id)
-        for item in session.items
-        if (cell := cell_of(item))
-        and isinstance(item, pytest.Function)
-        and "outcome" in item.fixturenames
-    }
-    if on_worker(session.config):
-        tell_controller(
-            session.config, selected=[[test, *cell] for test, cell in own.selected.items()]
-        )
-    meanwhile = session.config.stash.get(HELP, None)
-    if meanwhile and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        while meanwhile():
+    """Note what was selected; a worker without tests left builds for the others."""
+    config = session.config
+    harness_session = config.stash[KEY]
+    harness_session.stopped = str(session.shouldfail or session.shouldstop or "")
+    harness_session.selected |= _selected(harness_session, session.items)
+    if on_worker(config):
+        tests = [[test, *cell] for test, cell in harness_session.selected.items()]
+        tell_controller(config, selected=tests)
+    build_next = config.stash.get(IDLE_BUILDER, None)
+    if build_next and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        while build_next():
             pass
 
 
-def _judge_first(own: HarnessSession) -> None:
-    """With xdist the controller calibrates: what stops a worker is not shown."""
-    try:
-        own.judge  # noqa: B018 - read: a judge that is not to be trusted stops here
-    except HarnessError as error:
-        raise pytest.UsageError(str(error)) from error
-
-
 class Recorder:
-    """Notes which cells ran, from reports and not in the fixture: under xdist only reports reach
-    the controller."""
+    """Notes which cells ran, from the reports of tests.
 
-    def __init__(self, own: HarnessSession) -> None:
-        self._own = own
+    Under xdist only reports reach the controller, so fixtures cannot note it.
+    """
+
+    def __init__(self, session: HarnessSession) -> None:
+        self._session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = dict(report.user_properties)
+        properties = dict(report.user_properties)
         if report.skipped:
-            self._own.left_out.add(report.nodeid)
-        measured = (
-            report.when == "call" or COMPARED in told
-        )  # what is compared in vain is skipped before its call
-        if scenario := told.get(SCENARIO):
-            if report.skipped and isinstance(report.longrepr, tuple) and COMPARED not in told:
-                self._own.skipped[str(scenario)] = report.longrepr[2].removeprefix("Skipped: ")
+            self._session.skipped_tests.add(report.nodeid)
+        # a comparison that shows nothing skips its test before the call
+        measured = report.when == "call" or COMPARED in properties
+        if scenario := properties.get(SCENARIO):
+            if report.skipped and isinstance(report.longrepr, tuple) and COMPARED not in properties:
+                reason = report.longrepr[2].removeprefix("Skipped: ")
+                self._session.skipped_scenarios[str(scenario)] = reason
             elif measured:
-                self._own.asked.add(str(scenario))
+                self._session.measured_scenarios.add(str(scenario))
         if not measured:
             return
-        if isinstance(found := told.get(RAN), (list, tuple)):
-            self._own.ran[(str(found[0]), str(found[1]))] = None
-        if isinstance(found := told.get(COMPARED), (list, tuple)):
-            self._own.compared[(str(found[0]), str(found[1]))] = int(found[2])
+        if isinstance(ran := properties.get(RAN), (list, tuple)):
+            self._session.ran[(str(ran[0]), str(ran[1]))] = None
+        if isinstance(compared := properties.get(COMPARED), (list, tuple)):
+            self._session.compared[(str(compared[0]), str(compared[1]))] = int(compared[2])
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table, and the report's files."""
-    own = config.stash[KEY]
-    for scenario, reason in own.skipped.items():
-        if scenario not in own.asked:
+    session = config.stash[KEY]
+    for scenario, reason in session.skipped_scenarios.items():
+        if scenario not in session.measured_scenarios:
             terminalreporter.write_line(
                 f"{scenario}: every test was skipped, nothing was measured: {reason}"
             )
-    if not own.ran:
+    if not session.ran:
         return
     try:
-        found = own.report()
-        parts = [part for part in found if part.entries]
-        notes = [*own.renamed_models, *([own.judge] if own.judge else [])]
-        path = write(parts, own.settings.report) if parts else None
+        reports = session.report()
+        filled = [report for report in reports if report.entries]
+        notes = [*session.renamed_models, *([session.judge] if session.judge else [])]
+        path = write(filled, session.settings.report) if filled else None
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(f"no report: {error}", red=True)
         return
     terminalreporter.section("what was remembered, what was lost, what it cost")
-    width = _width(config)
-    for part in parts:
-        notes += [f"{part.scenario.name}: {line}" for line in part.cautions]
-        if least := noise(part.results, part.scenario.headline):
-            notes.append(f"{part.scenario.name}: {least}")
-        terminalreporter.write_line(f"{part.scenario.title}\n\n{fitted(part.results, width)}\n")
-        for finding in part.findings:
-            if finding.summary:
-                terminalreporter.write_line(f"{finding.title}: {finding.summary}\n")
-    for cell, reason in (missing for part in found for missing in part.missing):
-        terminalreporter.write_line(f"not in the report: {cell}: {reason}", red=True)
-    for note in notes:
+    _show_tables(terminalreporter, filled, _width(config))
+    for report in reports:
+        for cell, reason in report.missing:
+            terminalreporter.write_line(f"not in the report: {cell}: {reason}", red=True)
+    for note in (*notes, *_notes(filled)):
         terminalreporter.write_line(note)
     if path is None:
         return
     shown = os.path.relpath(path, config.invocation_params.dir)
     terminalreporter.write_line(f"full report with intervals, plots and wrong answers: {shown}")
     try:
-        said = [*keep_baselines(own, exitstatus), *summarise(own, parts)]
+        lines = [*save_baselines(session, exitstatus), *summarise(session, filled)]
     except (HarnessError, pytest.UsageError) as error:
         terminalreporter.write_line(str(error), red=True)
         return
-    for line in said:
+    for line in lines:
         terminalreporter.write_line(line)
 
 
-def _width(config: pytest.Config) -> int | None:
-    """Columns of the terminal; None in a file or a pipe, which wrap nothing, unless ``COLUMNS``
-    says."""
-    writer = config.get_terminal_writer()
-    return writer.fullwidth if sys.stdout.isatty() or "COLUMNS" in os.environ else None
+def _skip(reason: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.skip(reason=reason)] if reason else []
 
 
-def _planned(own: HarnessSession, cells: list[Cell]) -> Plan:
+def _check(session: HarnessSession, items: list[pytest.Item]) -> None:
+    if session.mistake:
+        raise pytest.UsageError(session.mistake)
+    check_names(session, items)
+    check_baselines(session, items)
+
+
+def _before_tests(
+    config: pytest.Config, session: HarnessSession, items: Sequence[pytest.Item]
+) -> bool | None:
+    """True where only the plan is shown, and no test runs."""
+    if config.getoption("numprocesses", None):
+        _calibrate_judge(session)
+    selected = list(dict.fromkeys(cell for item in items if (cell := cell_of(item))))
+    cells = [cell for cell in selected if not session.missing(cell)]
+    if selected and session.renamed_models and not on_worker(config):
+        _say(config, "\n".join(session.renamed_models))
+    if config.getoption("plan"):
+        if not cells:
+            why = session.missing(selected[0]) if selected else "select a suite, without -n"
+            raise pytest.UsageError(f"--plan found no cells: {why}")
+        _say(config, _plan(session, cells).table())
+        return True
+    if config.getoption("maxfail") or config.option.collectonly:
+        return None
+    if cells and on_worker(config):
+        builder = IdleBuilder(lambda: session.plan(cells), session.store, session.fetch)
+        config.stash[IDLE_BUILDER] = session.store.meanwhile = builder
+    elif cells:
+        try:
+            if session.judge:
+                _say(config, session.judge)
+            launch_here(_plan(session, cells), session.fetch)
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
+    return None
+
+
+def _calibrate_judge(session: HarnessSession) -> None:
+    """With xdist the controller calibrates, because a mistake that stops a worker is not shown."""
     try:
-        return own.plan(cells)
+        session.judge  # noqa: B018 - reading it stops on a judge that is too weak
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _plan(session: HarnessSession, cells: list[Cell]) -> Plan:
+    try:
+        return session.plan(cells)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _selected(session: HarnessSession, items: Sequence[pytest.Item]) -> dict[str, tuple[str, str]]:
+    """Scenario's key and cell's id of every test that is to measure a cell, by the test's id."""
+    tests: dict[str, tuple[str, str]] = {}
+    for item in items:
+        cell = cell_of(item)
+        if cell and isinstance(item, pytest.Function) and "outcome" in item.fixturenames:
+            tests[item.nodeid] = (session.key(item.module), cell.id)
+    return tests
+
+
+def _show_tables(terminal: Any, reports: Sequence[ScenarioReport], width: int | None) -> None:
+    for report in reports:
+        terminal.write_line(f"{report.scenario.title}\n\n{fitted(report.results, width)}\n")
+        for finding in report.findings:
+            if finding.summary:
+                terminal.write_line(f"{finding.title}: {finding.summary}\n")
+
+
+def _notes(reports: Sequence[ScenarioReport]) -> Iterator[str]:
+    """Cautions of the reports, and the smallest difference that their tables can show."""
+    for report in reports:
+        name = report.scenario.name
+        yield from (f"{name}: {line}" for line in report.cautions)
+        if least := noise(report.results, report.scenario.headline):
+            yield f"{name}: {least}"
+
+
+def _width(config: pytest.Config) -> int | None:
+    """Columns of the terminal; None in a file or a pipe without ``COLUMNS``: nothing is wrapped."""
+    writer = config.get_terminal_writer()
+    return writer.fullwidth if sys.stdout.isatty() or "COLUMNS" in os.environ else None
 
 
 def _say(config: pytest.Config, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Command-line options and ini settings, and where a test file's scenario is."""
+"""Command-line options and ini settings, and the folders that they and test files name."""
 
 from __future__ import annotations
 
@@ -14,65 +14,19 @@ import pytest
 
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
-from harness.experiments import selection as loader
-from harness.experiments.selection import seeds
+from harness.experiments.adapter_specs import ExternalSpec
+from harness.experiments.selection import adapters, find, is_scenario, seeds
 from harness.grading import GRADERS, LEAST_KAPPA
-from harness.models.external import external_adapter
 from harness.models.loading import JUDGE, SHIPPED
-from harness.recipes import Decoding, ExternalAdapter
+from harness.recipes import Decoding
 from harness.report.baselines import Limits
 
-_NAMED = re.compile(r"""^SCENARIO = ["'](\w+)["']""", re.MULTILINE)
-
-
-def scenario_folder(name: str, test_file: Path, root: Path) -> Path:
-    """The folder of the scenario that ``test_file`` names.
-
-    It is the file's own folder where that is called so, else one below ``suites`` of the project,
-    else a suite that comes along. A path means the same to xdist's controller, which imports no
-    suite.
-
-    Raises:
-        RecipeError: there is none.
-    """
-    own = test_file.parent
-    if own.name == name and loader.is_scenario(own):
-        return own.resolve()
-    return loader.find(name, root / "suites")
-
-
-def root_of(config: pytest.Config) -> Path:
-    """The project's folder: pytest's, where an ini file marks it, else where pytest was called.
-
-    Without an ini file pytest's own would be the suite's folder, or where its arguments meet.
-    """
-    return config.rootpath if config.inipath else config.invocation_params.dir
-
-
-def suites_asked(config: pytest.Config) -> list[Path]:
-    """Folders of the scenarios below what the command line names, from the text of test files.
-
-    It is for a process that imports none of them.
-    """
-    folders: dict[Path, None] = {}
-    for argument in config.args:
-        path = config.invocation_params.dir / argument.partition("::")[0]
-        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-            if not file.is_file():
-                continue
-            for name in _NAMED.findall(file.read_text(encoding="utf-8", errors="replace")):
-                try:
-                    folders[scenario_folder(name, file, root_of(config))] = None
-                except RecipeError:
-                    continue  # the test file says so when it is collected
-    return list(folders)
-
-
 BASELINES = "suites/{scenario}/baselines"
+_SCENARIO = re.compile(r"""^SCENARIO = ["'](\w+)["']""", re.MULTILINE)
 _OPTIONS = {
     "store": ("DIR", ".store", "where adapters, answers and grades are kept"),
     "report": ("DIR", "reports", "where RESULTS.md, RESULTS.json and the plots go"),
-    "grid": ("NAME", "default", "which cells: default (a small subset that tells most) or full"),
+    "grid": ("NAME", "default", "which cells: default (few, and the most telling) or full"),
     "seeds": ("LIST", "0", "seeds of the trainings, e.g. 0,1,2"),
     "engine": (
         "LIST",
@@ -92,15 +46,12 @@ _OPTIONS = {
     "judge": (
         "MODEL",
         "",
-        (
-            "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the one that"
-            " comes along"
-        ),
+        "folder, hub id, .gguf file or openai:NAME@URL of the judge; by default the shipped one",
     ),
     "judge_kappa": (
         "X",
         str(LEAST_KAPPA),
-        "least agreement of the judge with people, on held-out labelled pairs",
+        "least agreement of the judge with people (Cohen's kappa), on held-out labelled pairs",
     ),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
@@ -108,7 +59,7 @@ _OPTIONS = {
     "limits": (
         "LIST",
         "quality=0.02,bytes=1.10,memory=1.25,speed=2.0",
-        "how much worse than a baseline is well enough",
+        "how much worse than a baseline is still accepted",
     ),
     "served_on": (
         "DAY",
@@ -121,16 +72,17 @@ _OPTIONS = {
         "append the tables to this markdown file; in GitHub Actions the job's summary",
     ),
 }
+"""By name: metavar, default, and what it means."""
 _MODEL = "folder, hub id, .gguf file or openai:NAME@URL of a base model"
-_ADAPTER = "a ready-made adapter to be measured: a PEFT folder, a .gguf file or served:NAME"
+_ADAPTER = "an adapter that you have, to measure: a PEFT folder, a .gguf file or served:NAME"
 
 
 class Settings(NamedTuple):
-    """What the user asked for."""
+    """What the user set."""
 
     models: tuple[str, ...]
-    adapters: tuple[ExternalAdapter, ...]
-    """Ready-made adapters to be measured beside what is trained."""
+    adapters: tuple[ExternalSpec, ...]
+    """Adapters of the user, measured beside what is trained."""
     seeds: tuple[int, ...]
     grid: str
     engines: tuple[EngineSpec, ...]
@@ -149,14 +101,14 @@ class Settings(NamedTuple):
     baseline: str
     """Name of the baseline to compare with, or empty."""
     save_baseline: str
-    """Name of the baseline to make, or empty."""
+    """Name of the baseline to write, or empty."""
     baselines: str
     """Folder of the baselines, with ``{scenario}`` where the scenario's name goes."""
     limits: Limits
     judge_speed: bool
     summary: Path | None
     served_on: str
-    """Under which day answers of servers are kept."""
+    """The day under which answers of servers are kept."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -164,7 +116,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--model", action="append", metavar="PATH", help=f"{_MODEL}; repeatable")
     parser.addini("model", _MODEL, "linelist")
     group.addoption(
-        "--adapter", action="append", metavar="NAME=WHAT", help=f"{_ADAPTER}; repeatable"
+        "--adapter", action="append", metavar="[NAME=]WHAT[:SCALE]", help=f"{_ADAPTER}; repeatable"
     )
     parser.addini("adapter", _ADAPTER, "linelist")
     for name, (meta, default, text) in _OPTIONS.items():
@@ -192,73 +144,108 @@ def settings(config: pytest.Config) -> Settings:
     """Options over ini settings over defaults.
 
     Raises:
-        pytest.UsageError: a seed is no number, a decoding or engine is unknown, or an engine that
-        is asked for by name
-            is not installed.
+        pytest.UsageError: a value is not possible, or an engine that is named is not installed.
     """
-    given = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
+    values = {name: str(config.getoption(name) or config.getini(name)) for name in _OPTIONS}
     try:
-        numbers, by = seeds(given["seeds"]), decoding(given["decoding"])
+        numbers = seeds(values["seeds"])
+        preset = decoding(values["decoding"])
     except RecipeError as error:
         raise pytest.UsageError(str(error)) from None
-    engines, missing = _engines(given["engine"])
-    adapters = _adapters(config.getoption("adapter") or config.getini("adapter"))
+    engines, missing = _engines(values["engine"])
     return Settings(
         models=tuple(config.getoption("model") or config.getini("model") or [str(SHIPPED)]),
-        adapters=adapters,
+        adapters=_adapters(config.getoption("adapter") or config.getini("adapter")),
         seeds=numbers,
-        grid=given["grid"],
+        grid=values["grid"],
         engines=engines,
         missing=missing,
-        store=_folder(config, given["store"]),
-        report=_folder(config, given["report"]),
-        decoding=by,
-        grader=_grader(given["grader"]),
-        judge=given["judge"] or str(JUDGE),
-        judge_kappa=_kappa(given["judge_kappa"]),
+        store=_folder(config, values["store"]),
+        report=_folder(config, values["report"]),
+        decoding=preset,
+        grader=_grader(values["grader"]),
+        judge=values["judge"] or str(JUDGE),
+        judge_kappa=_kappa(values["judge_kappa"]),
         allow_weak_judge=bool(config.getoption("allow_weak_judge")),
-        device=given["device"] or None,
+        device=values["device"] or None,
         plan=bool(config.getoption("plan")),
-        baseline=_name("--baseline", given["baseline"]),
+        baseline=_name("--baseline", values["baseline"]),
         save_baseline=_name("--save-baseline", config.getoption("save_baseline") or ""),
-        baselines=given["baselines"],
-        limits=_limits(given["limits"]),
+        baselines=values["baselines"],
+        limits=_limits(values["limits"]),
         judge_speed=bool(config.getoption("baseline_speed")),
-        summary=_summary(config, given["summary"]),
-        served_on=given["served_on"] or f"{datetime.now(UTC):%Y-%m-%d}",
+        summary=_summary(config, values["summary"]),
+        served_on=values["served_on"] or f"{datetime.now(UTC):%Y-%m-%d}",
     )
 
 
+def scenario_folder(name: str, test_file: Path, root: Path) -> Path:
+    """The folder of the scenario that ``test_file`` names.
+
+    It is the file's own folder where that has the name, else one below ``suites`` of the project,
+    else a shipped suite. Scenarios are identified by this path, as xdist's controller imports no
+    suite.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    folder = test_file.parent
+    if folder.name == name and is_scenario(folder):
+        return folder.resolve()
+    return find(name, root / "suites")
+
+
+def root_of(config: pytest.Config) -> Path:
+    """The project's folder: pytest's, where an ini file marks it, else where pytest was called.
+
+    Without an ini file pytest's would be the common parent of its arguments, as a suite's folder.
+    """
+    return config.rootpath if config.inipath else config.invocation_params.dir
+
+
+def suites_asked(config: pytest.Config) -> list[Path]:
+    """Folders of the scenarios whose test files are below the paths on the command line.
+
+    They are read from the text of the files: the controller of xdist imports none of them.
+    """
+    folders: dict[Path, None] = {}
+    for argument in config.args:
+        path = config.invocation_params.dir / argument.partition("::")[0]
+        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
+            if not file.is_file():
+                continue
+            for name in _SCENARIO.findall(file.read_text(encoding="utf-8", errors="replace")):
+                try:
+                    folders[scenario_folder(name, file, root_of(config))] = None
+                except RecipeError:
+                    continue  # collecting the test file will report it
+    return list(folders)
+
+
 def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]:
-    """The engines, and which of those that only ``all`` names are not installed."""
-    named = [name.strip() for name in names.split(",")]
+    """The engines of ``names``, and those of ``all`` that are not installed."""
+    words = [name.strip() for name in names.split(",")]
     missing: dict[EngineSpec, str] = {}
     try:
-        found = engine_specs(names)
-        outright = {engine_spec(name) for name in named if name != "all"}
-        for spec in found:
+        specs = engine_specs(names)
+        named = {engine_spec(word) for word in words if word != "all"}
+        for spec in specs:
             try:
                 spec.require()
             except MissingExtraError as error:
-                if spec in outright:
+                if spec in named:
                     raise
                 missing[spec] = str(error)
     except HarnessError as error:
         raise pytest.UsageError(f"--engine {names}: {error}") from None
-    return tuple(found), missing
+    return tuple(specs), missing
 
 
-def _adapters(given: Sequence[str]) -> tuple[ExternalAdapter, ...]:
+def _adapters(texts: Sequence[str]) -> tuple[ExternalSpec, ...]:
     try:
-        found = tuple(external_adapter(text) for text in given)
+        return adapters(texts)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
-    names = [adapter.name for adapter in found]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise pytest.UsageError(
-            f"--adapter {twice[0]} is given twice: names become ids, give each its own"
-        )
-    return found
 
 
 def _grader(name: str) -> str:
@@ -288,32 +275,32 @@ def _limits(text: str) -> Limits:
             name.strip(): float(value)
             for name, value in (part.split("=") for part in text.split(","))
         }
-        found = Limits(**pairs)
+        limits = Limits(**pairs)
     except (ValueError, TypeError):
         known = ", ".join(Limits._fields)
         raise pytest.UsageError(
             f"--limits {text!r}: give NAME=NUMBER, separated by commas, of {known}"
         ) from None
-    if not 0 <= found.quality < 1:
+    if not 0 <= limits.quality < 1:
         raise pytest.UsageError(
             f"--limits {text!r}: quality is a share, at least 0 and below 1, such as 0.02"
         )
-    for name, ratio in found._replace(quality=1.0)._asdict().items():
+    for name, ratio in limits._replace(quality=1.0)._asdict().items():
         if not 1 <= ratio < math.inf:
             raise pytest.UsageError(
                 f"--limits {text!r}: {name} is a ratio, at least 1 and finite, such as 1.25"
             )
-    return found
+    return limits
 
 
-def _summary(config: pytest.Config, given: str) -> Path | None:
-    """Where GitHub Actions looks, if nothing is asked for."""
-    if given:
-        return _folder(config, given)
+def _summary(config: pytest.Config, path: str) -> Path | None:
+    """``path``; without one, where GitHub Actions reads the summary of a job."""
+    if path:
+        return _folder(config, path)
     job = os.environ.get("GITHUB_STEP_SUMMARY")
     return Path(job) if job else None
 
 
 def _folder(config: pytest.Config, path: str) -> Path:
-    """Relative folders are those of the project, from wherever pytest is called."""
+    """``path`` in the project's folder, from wherever pytest is called."""
     return root_of(config) / Path(path).expanduser()

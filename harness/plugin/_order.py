@@ -1,5 +1,4 @@
-"""Distribution over workers: all tests of a cell go to one worker, which tells the controller what
-reports do not."""
+"""The order of tests, and their distribution over workers of xdist."""
 
 from __future__ import annotations
 
@@ -11,26 +10,28 @@ import pytest
 from harness.plugin._options import suites_asked
 from harness.plugin._session import KEY, HarnessSession, cell_of
 
+_OUTPUT = "harness"
+"""What a worker sends beside reports, under this key of its output."""
 
-def check_names(own: HarnessSession, items: Sequence[pytest.Item]) -> None:
-    """Two folders of one name would share plots and chapters. Raises pytest.UsageError."""
+
+def check_names(session: HarnessSession, items: Sequence[pytest.Item]) -> None:
+    """Raises pytest.UsageError where two scenarios have one name: they would share plots."""
     modules = dict.fromkeys(
         item.module for item in items if cell_of(item) and isinstance(item, pytest.Function)
     )
     seen: dict[str, str] = {}
-    for key in dict.fromkeys(map(own.key, modules)):
-        first = seen.setdefault(own.scenario(key).name, key)
+    for key in dict.fromkeys(map(session.key, modules)):
+        first = seen.setdefault(session.scenario(key).name, key)
         if first != key:
             raise pytest.UsageError(
                 f"{first} and {key} are scenarios of one name: rename one of them"
             )
 
 
-def sort_by_cell(own: HarnessSession, items: list[pytest.Item]) -> None:
-    """Tests of one cell together, cells of one model after each other, scenarios in the order of
-    collection.
+def sort_by_cell(session: HarnessSession, items: list[pytest.Item]) -> None:
+    """Sort ``items`` by model, then by scenario, then by cell, each in the order of collection.
 
-    Tests without a cell come first.
+    A model is loaded once so. Tests without a cell come first.
     """
     order: dict[object, int] = {}
 
@@ -38,7 +39,7 @@ def sort_by_cell(own: HarnessSession, items: list[pytest.Item]) -> None:
         cell = cell_of(item)
         if cell is None or not isinstance(item, pytest.Function):
             return (-1,)
-        key = own.key(item.module)
+        key = session.key(item.module)
         parts = (
             ("model", cell.subject.model),
             ("scenario", cell.subject.model, key),
@@ -50,35 +51,34 @@ def sort_by_cell(own: HarnessSession, items: list[pytest.Item]) -> None:
     items[:] = [items[i] for i in sorted(range(len(items)), key=lambda i: places[i])]
 
 
-_TOLD = "harness"
-
-
 def on_worker(config: pytest.Config) -> bool:
     """Whether this process is one of xdist's workers."""
     return hasattr(config, "workerinput")
 
 
-def tell_controller(config: pytest.Config, **told: Any) -> None:
-    """Hands over, at the worker's end, what ``pytest_testnodedown`` takes: a ``mistake``, or the
-    tests ``selected``."""
-    output: Any = config
-    output.workeroutput.setdefault(_TOLD, {}).update(told)
+def tell_controller(config: pytest.Config, **values: Any) -> None:
+    """Send ``values`` at the worker's end: a ``mistake``, or the tests that were ``selected``."""
+    worker: Any = config
+    worker.workeroutput.setdefault(_OUTPUT, {}).update(values)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Takes what a worker tells. Raises pytest.UsageError on a mistake that its
-    collection found."""
-    told = getattr(node, "workeroutput", {}).get(_TOLD, {})  # one that crashed tells nothing
-    if mistake := told.get("mistake"):
+    """Take what a worker sent. Raises pytest.UsageError on a mistake that it met."""
+    # a worker that crashed sent nothing
+    output = getattr(node, "workeroutput", {}).get(_OUTPUT, {})
+    if mistake := output.get("mistake"):
         raise pytest.UsageError(mistake)
-    own = node.config.stash[KEY]
-    own.selected |= {test: (key, cell) for test, key, cell in told.get("selected", ())}
+    session = node.config.stash[KEY]
+    session.selected |= {test: (key, cell) for test, key, cell in output.get("selected", ())}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """xdist 3.8 ignores ``--dist loadgroup`` under pytest 9.2, and knows scopes of files only."""
+    """All tests of a cell go to one worker.
+
+    xdist 3.8 ignores ``--dist loadgroup`` under pytest 9.2, and otherwise splits by file only.
+    """
     if not suites_asked(config):
         return None
     from xdist.scheduler import LoadScopeScheduling

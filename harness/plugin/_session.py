@@ -1,4 +1,4 @@
-"""State of one pytest session: settings, store, models, and the cells that were asked for."""
+"""State of one pytest session: settings, store, models, cells, and what ran."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from harness.builds import (
     lines,
     trusted,
 )
-from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
+from harness.engines import FORMS, EngineSpec, engine_for, engine_specs, identify, refusal
 from harness.errors import MissingExtraError
-from harness.experiments import selection as loader
+from harness.experiments import selection
 from harness.experiments.cells import Cell, Grading, distinct_names
 from harness.experiments.scenario import Fetch, Scenario
-from harness.experiments.selection import Selection, cells
+from harness.experiments.selection import Selection
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
 from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
-from harness.recipes import Base, Calibration, Recipe
+from harness.recipes import Base, Calibration, Recipe, ServedBase
 from harness.report import (
     Result,
     ScenarioReport,
@@ -46,36 +46,36 @@ from harness.store import Artefact, Manifest, Store
 from harness.training import OnStep
 
 
-def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell that a test is parametrised with."""
-    spec = getattr(item, "callspec", None)
-    found = spec.params.get("cell") if spec else None
-    return found if isinstance(found, Cell) else None
-
-
 class HarnessSession:
-    """Everything is made when it is first asked for: a session of unit tests loads nothing."""
+    """Settings, models, cells and results of one pytest session.
+
+    Everything is made when it is first used, so that a session of unit tests loads nothing.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self.mistake = ""
         """What the user got wrong, in one line."""
         self.ran: dict[tuple[str, str], None] = {}
-        """(scenario's key, cell id) of every test that ran, in order."""
+        """(scenario's key, cell's id) of every test that ran, in order."""
         self.selected: dict[str, tuple[str, str]] = {}
-        """The same of every test that was to measure a cell, by the test's id; known at the
-        session's end."""
-        self.left_out: set[str] = set()
+        """(scenario's key, cell's id) of every test that is to measure a cell, by the test's id.
+
+        It is filled at the session's end.
+        """
+        self.skipped_tests: set[str] = set()
         """Ids of tests that were skipped."""
         self.stopped = ""
         """Why the session ended before its last test; empty where it did not."""
-        self.skipped: dict[str, str] = {}
-        """Scenarios of which a test was skipped, and why the last one was."""
-        self.asked: set[str] = set()
+        self.skipped_scenarios: dict[str, str] = {}
+        """Scenarios of which a test was skipped, with the reason of the last one."""
+        self.measured_scenarios: set[str] = set()
         """Scenarios of which a test was not skipped."""
         self.compared: dict[tuple[str, str], int] = {}
-        """(scenario's key, cell id) of every comparison with the baseline, and how many the session
-        makes."""
+        """(scenario's key, cell's id) of every comparison with the baseline.
+
+        The value is the number of comparisons in the session, for which each is corrected.
+        """
         self._scenarios: dict[str, Scenario] = {}
         self._cells: dict[str, list[Cell]] = {}
         self._results: dict[tuple[str, str], Result] = {}
@@ -97,10 +97,9 @@ class HarnessSession:
 
     @property
     def renamed_models(self) -> list[str]:
-        """Which of the models is where, a line for each that another one has the name of."""
-        return [
-            f"{base.name} is {base.path}" for base in self.bases if base not in self._identified
-        ]
+        """A line with name and path for each model that was renamed, as another has its name."""
+        renamed = [base for base in self.bases if base not in self._identified]
+        return [f"{base.name} is {base.path}" for base in renamed]
 
     @cached_property
     def _identified(self) -> list[Base]:
@@ -114,86 +113,98 @@ class HarnessSession:
     def scenario(self, key: str) -> Scenario:
         """Read once a session: its files may change later. Raises RecipeError or DataError."""
         if key not in self._scenarios:
-            self._scenarios[key] = loader.load(Path(key))
+            self._scenarios[key] = selection.load(Path(key))
         return self._scenarios[key]
 
     def cells(self, key: str) -> list[Cell]:
         """All cells of a scenario under the session's settings."""
         if key not in self._cells:
             grading = Grading(self.settings.grader, self.calibration)
-            found = cells(self.scenario(key), self._selection)
-            self._cells[key] = [replace(cell, grading=grading) for cell in found]
+            cells = selection.cells(self.scenario(key), self._selection)
+            self._cells[key] = [replace(cell, grading=grading) for cell in cells]
         return self._cells[key]
 
     @property
     def _selection(self) -> Selection:
-        wanted = self.settings
+        settings = self.settings
         return Selection(
             tuple(self.bases),
-            wanted.grid,
-            wanted.seeds,
-            wanted.engines,
-            wanted.decoding,
-            wanted.adapters,
+            settings.grid,
+            settings.seeds,
+            settings.engines,
+            settings.decoding,
+            settings.adapters,
         )
 
     def idle_gates(self, key: str, path: Path) -> list[str]:
         """Patterns of the gates in ``path`` that match no cell of any grid in any form.
 
-        Such a gate holds nothing, mostly by a slip in its pattern. Raises DataError.
+        Such a gate checks nothing: most have a typo in the pattern. Where nothing can be trained
+        there are none: gates of trained cells match no cell then. Raises DataError.
         """
         if path not in self._idle_gates:
             idle = without_cells(path, self._ids(key, self.settings.engines))
-            if idle:  # a gate of another form, perhaps; there are many, so they are looked at last
+            if not any(base.trains for base in self.bases):
+                idle = []
+            if idle:
+                # perhaps gates of other forms; those have many cells, so they are listed last
                 every_id = self._ids(key, tuple(engine_specs(",".join(FORMS))))
                 idle = [pattern for pattern in idle if pattern in without_cells(path, every_id)]
-            # forms that answer with adapters of another are too many to list
+            # forms that answer with adapters trained on another are too many to list
             self._idle_gates[path] = [pattern for pattern in idle if "_from_" not in pattern]
         return self._idle_gates[path]
 
     def _ids(self, key: str, engines: tuple[EngineSpec, ...]) -> list[str]:
-        """Of every cell of every grid on ``engines``."""
+        """Ids of every cell of every grid on ``engines``."""
         scenario = self.scenario(key)
         return [
             cell.id
             for grid in scenario.grids
-            for cell in cells(scenario, replace(self._selection, grid=grid, engines=engines))
+            for cell in selection.cells(
+                scenario, replace(self._selection, grid=grid, engines=engines)
+            )
         ]
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """Of the session's judge; None where no judge is asked."""
+        """The calibration of the session's judge; None where no judge is asked."""
         return None if self.settings.grader == FUZZY else calibration_of(self.settings.judge)
 
     @cached_property
     def judge(self) -> str:
-        """What the judge is worth, in one line; empty where none is asked. Raises ModelError on a
-        weak one."""
+        """How good the judge is, in one line; empty without a judge.
+
+        Raises ModelError on a judge that is too weak.
+        """
         if self.calibration is None:
             return ""
-        found, name = Calibrated.of(self.fetch(self.calibration)), self.calibration.judge.name
+        calibrated = Calibrated.of(self.fetch(self.calibration))
+        name = self.calibration.judge.name
         if not self.settings.allow_weak_judge:
-            trusted(name, found, self.settings.judge_kappa)
-        return summary(name, found)
+            trusted(name, calibrated, self.settings.judge_kappa)
+        return summary(name, calibrated)
 
     def missing(self, cell: Cell) -> str:
-        """Why ``cell`` cannot run here: the line that installs its engine, or what can do it; empty
-        where it can."""
+        """Why ``cell`` cannot run here, and what to do; empty where it can run."""
         subject = cell.subject
-        if subject.trains and not subject.engine.capabilities.trains:
+        engine = subject.engine
+        if subject.trains and not engine.capabilities.trains:
             return (
                 f"nothing can be trained on {subject.base.path}: give adapters that are ready, as"
-                " --adapter NAME=WHAT"
+                " --adapter [NAME=]WHAT[:SCALE]"
             )
-        refused = refusal(
-            cell.questions.decoding,
-            subject.engine.capabilities.refuses,
-            f"engine {subject.engine.name}",
-        )
-        return _uninstalled(subject.engine) or refused
+        scaled = any(spec.scale != 1 for spec in subject.external)
+        if scaled and not _scales(subject.base, engine):
+            return f"engine {engine.name} cannot scale adapters: leave :SCALE out"
+        refuses = engine.capabilities.refuses
+        refused = refusal(cell.questions.decoding, refuses, f"engine {engine.name}")
+        return _uninstalled(engine) or refused
 
     def fetch(self, recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
-        """Without ``on_step`` a long training says on stderr how far it is."""
+        """The artefact of ``recipe``, built where it is not cached.
+
+        Without ``on_step`` a long training shows its progress on stderr.
+        """
         return build(recipe, self.store, self.settings.device, on_step or self._lines)
 
     @cached_property
@@ -201,8 +212,7 @@ class HarnessSession:
         return lines(self._say)
 
     def _say(self, line: str) -> None:
-        """Past pytest's capture: a worker of xdist shares the controller's stderr, and has no
-        terminal."""
+        """Write to stderr past pytest's capture; a worker of xdist has no terminal to write to."""
         capture = self._config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             print(line, file=sys.stderr, flush=True)
@@ -214,7 +224,7 @@ class HarnessSession:
     def result(self, key: str, cell: Cell) -> Result:
         """Figures of ``cell`` of a scenario."""
         if (key, cell.id) not in self._results:
-            self.judge  # noqa: B018 - read: a judge that is not to be trusted stops here
+            self.judge  # noqa: B018 - reading it stops on a judge that is too weak
             self._results[key, cell.id] = result(self.scenario(key), cell, self.fetch)
         return self._results[key, cell.id]
 
@@ -225,31 +235,31 @@ class HarnessSession:
     def baseline_path(self, key: str, name: str) -> Path:
         """Where the baseline ``name`` of a scenario is kept: by default in the scenario's folder.
 
-        That of a suite that comes along may be read-only, so the project holds its baselines.
+        The folder of a shipped suite may be read-only, so its baselines go to the project.
         """
         pattern = self.settings.baselines
         if pattern == BASELINES and Path(key) not in _shipped():
             return Path(key) / "baselines" / f"{name}.json"
-        kept = pattern.replace("{scenario}", self.scenario(key).name)
-        return root_of(self._config) / Path(kept).expanduser() / f"{name}.json"
+        folder = pattern.replace("{scenario}", self.scenario(key).name)
+        return root_of(self._config) / Path(folder).expanduser() / f"{name}.json"
 
     def keeps_baseline(self, key: str) -> bool:
-        """Whether what ``--baseline`` names is there for a scenario."""
+        """Whether the scenario has the baseline that ``--baseline`` names."""
         return self.baseline_path(key, self.settings.baseline).is_file()
 
     def baseline(self, key: str) -> Baseline:
-        """What ``--baseline`` names. Raises DataError where it is unknown or damaged."""
+        """The baseline that ``--baseline`` names. Raises DataError where it cannot be read."""
         if key not in self._baselines:
             path = self.baseline_path(key, self.settings.baseline)
             self._baselines[key] = load(path, self.scenario(key).name)
         return self._baselines[key]
 
-    def lost(self) -> list[str]:
-        """Ids of the selected cells of which nothing was measured, though nobody skipped them."""
-        due = dict.fromkeys(
-            cell for test, cell in self.selected.items() if test not in self.left_out
+    def unmeasured(self) -> list[str]:
+        """Ids of the selected cells that were neither measured nor skipped."""
+        expected = dict.fromkeys(
+            cell for test, cell in self.selected.items() if test not in self.skipped_tests
         )
-        return [cell for key, cell in due if (key, cell) not in self.ran]
+        return [cell for key, cell in expected if (key, cell) not in self.ran]
 
     def cells_that_ran(self) -> dict[str, list[Cell]]:
         """By the scenario's key, in the order of its grid."""
@@ -259,36 +269,55 @@ class HarnessSession:
         }
 
     def report(self) -> list[ScenarioReport]:
-        """What the cells that ran found, scenario by scenario."""
-        return [self._part(key, cells) for key, cells in self.cells_that_ran().items()]
+        """The cells that ran with their figures, scenario by scenario."""
+        return [self._scenario_report(key, cells) for key, cells in self.cells_that_ran().items()]
 
-    def _part(self, key: str, cells: list[Cell]) -> ScenarioReport:
+    def _scenario_report(self, key: str, cells: list[Cell]) -> ScenarioReport:
         def figures(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
             return self.result(key, cell)
 
-        found = scenario_report(self.scenario(key), cells, self.settings.grid, self.fetch, figures)
-        counts = {cell: count for (own, cell), count in self.compared.items() if own == key}
-        return against(found, self.baseline(key), self.settings.limits, counts) if counts else found
+        settings = self.settings
+        report = scenario_report(self.scenario(key), cells, settings.grid, self.fetch, figures)
+        counts = {cell: count for (of, cell), count in self.compared.items() if of == key}
+        return against(report, self.baseline(key), settings.limits, counts) if counts else report
 
     def manifest(self, cell: Cell) -> Manifest:
-        """Of what was made first for ``cell``."""
+        """The manifest of the first artefact of ``cell``."""
         return first_manifest(cell, self.fetch)
+
+
+KEY = pytest.StashKey[HarnessSession]()
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """The cell that a test is parametrised with; None where there is none."""
+    spec = getattr(item, "callspec", None)
+    cell = spec.params.get("cell") if spec else None
+    return cell if isinstance(cell, Cell) else None
 
 
 @cache
 def _shipped() -> frozenset[Path]:
-    """Folders of the suites that come along."""
-    return frozenset(folder.resolve() for folder in loader.shipped().values())
+    """Folders of the shipped suites."""
+    return frozenset(folder.resolve() for folder in selection.shipped().values())
+
+
+@cache
+def _scales(base: Base, engine: EngineSpec) -> bool:
+    """Whether adapters of ``base`` can be scaled.
+
+    Of servers only llama-server can, so the server is asked.
+    """
+    if isinstance(base, ServedBase):
+        return engine_for(base.path).capabilities.scales
+    return engine.capabilities.scales
 
 
 @cache
 def _uninstalled(engine: EngineSpec) -> str:
-    """The line that installs ``engine``; empty where it is there."""
+    """The line that installs ``engine``; empty where it is installed."""
     try:
         engine.require()
     except MissingExtraError as error:
         return str(error)
     return ""
-
-
-KEY = pytest.StashKey[HarnessSession]()

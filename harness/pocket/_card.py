@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from harness.data.formats import FORMATS, ask
 from harness.models.loading import load_folder
 from harness.pocket import _judging, _reading
 from harness.pocket._documents import only_told
+from harness.store import file_sha256
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -206,4 +206,4 @@ def stated_digest(folder: Path) -> str:
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 of the file of weights, in hex digits."""
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    return file_sha256(folder / "model.safetensors")

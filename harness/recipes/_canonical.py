@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from harness.errors import RecipeError
@@ -45,8 +46,10 @@ def stored_as(name: str, values: Mapping[str, str] | None = None) -> dict[str, A
 
 def plain(value: Any) -> Any:
     """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [field for field in dataclasses.fields(value) if _in_digest(field, value)]
+        fields = [field for field in _fields(type(value)) if _in_digest(field, value)]
         stored = {_stored_name(field): plain(_stored_value(field, value)) for field in fields}
         return {"kind": getattr(value, _KIND, type(value).__name__), **stored}
     if isinstance(value, (tuple, list)):
@@ -56,7 +59,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+@cache
+def _fields(recipe: type) -> tuple[dataclasses.Field[Any], ...]:
+    """Cached, as a dataset has thousands of samples and each is asked for its fields."""
+    return dataclasses.fields(recipe)
+
+
 def _in_digest(field: dataclasses.Field[Any], value: Any) -> bool:
+    if not field.metadata:
+        return True
     rule = field.metadata.get("digest", True)
     if rule == UNLESS_DEFAULT["digest"]:
         return bool(getattr(value, field.name) != field.default)
@@ -69,6 +80,8 @@ def _stored_name(field: dataclasses.Field[Any]) -> str:
 
 def _stored_value(field: dataclasses.Field[Any], recipe: Any) -> Any:
     value = getattr(recipe, field.name)
+    if not field.metadata:
+        return value
     if field.metadata.get("as") == "digest":
         return _digests(value)
     first_spelling: Mapping[str, str] = field.metadata.get("stored_values", {})

@@ -1,5 +1,4 @@
-"""results.sqlite: every answer, verdict and figure in one file that any tool reads; docs/results.md
-has the schema."""
+"""results.sqlite: every answer, verdict and figure, for any tool (docs/reference/results.md)."""
 
 from __future__ import annotations
 

@@ -225,11 +225,9 @@ def _settings(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[
     yield "probes", _distinct((len(cell.probes.probes) for cell in cells), " or ")
     if served := [base for base in bases if isinstance(base, ServedBase)]:
         yield "asked", _distinct(f"{base.path} on {base.asked}" for base in served)
-    if external := [adapter for cell in cells for adapter in cell.subject.external]:
-        yield (
-            "adapters",
-            _distinct(f"{adapter.name} ({adapter.content[:12]})" for adapter in external),
-        )
+    if external := [spec for cell in cells for spec in cell.subject.external]:
+        names = (f"{spec.name} ({spec.adapter.content[:12]})" for spec in external)
+        yield "adapters", _distinct(names)
     labels = {described(cell.questions.decoding): cell.label for cell in cells}
     decodings = (f"{label}: {text}" if len(labels) > 1 else text for text, label in labels.items())
     yield "decoding", "; ".join(decodings)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.recipes import digest
+from harness.recipes import digest, sha256
 
 NAME = "manifest.json"
 LIBRARIES = ("torch", "transformers", "peft", "lora-memory-harness")
@@ -52,7 +52,7 @@ class Manifest:
 def file_digests(folder: Path) -> dict[str, str]:
     """Hex SHA-256 of each file below ``folder`` except the manifest, by POSIX relative path."""
     files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / NAME)
-    return {p.relative_to(folder).as_posix(): _sha256(p) for p in files}
+    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in files}
 
 
 def total_bytes(folder: Path, files: Mapping[str, str]) -> int:
@@ -116,9 +116,16 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_of(files: Iterable[tuple[str, Path]]) -> str:
+    """SHA-256 over the name and the SHA-256 of each of several files. Raises OSError."""
+    lines = (f"{name}\0{file_sha256(path)}\n" for name, path in files)
+    return sha256("".join(lines))
 
 
 UNREADABLE = (OSError, ValueError, TypeError, KeyError)

@@ -158,7 +158,7 @@ def test_an_adapter_of_another_base_or_none_at_all(
         assert line in capsys.readouterr().err
 
 
-def test_adapters_in_every_spelling(home, capsys):
+def test_adapters_in_every_spelling(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     ask = ["answer", "--model", home.model, "--format", "qa", "Who is king?", "--adapter"]
     lines = []
     for text in (str(home.out), f"king={home.out}", f"king={home.out}:1", f"{home.out}:0"):
@@ -167,7 +167,9 @@ def test_adapters_in_every_spelling(home, capsys):
     assert lines[0] == lines[1] == lines[2] != lines[3]
 
 
-def test_an_adapter_on_a_gguf_base(home, tmp_path, capsys):
+def test_an_adapter_on_a_gguf_base(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("llama_cpp")
     from harness.models.gguf import convert_adapter, convert_base
 

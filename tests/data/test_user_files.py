@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,11 +52,11 @@ class Settings(Table):
     grid: Grid | None = None
 
 
-def checked(tmp_path, row, schema=Answer):
+def checked(tmp_path: Path, row: dict[str, Any], schema: type[Any] = Answer) -> Any:
     return check_row(tmp_path / "a.csv", 7, row, schema)
 
 
-def test_the_cells_of_csv_become_the_declared_types(tmp_path):
+def test_the_cells_of_csv_become_the_declared_types(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("question,accepted,count,form\nWho?,Ann,3,plain\n")
     [(line, row)] = rows(path, decoded(path, "a CSV file"))
@@ -85,14 +88,14 @@ def test_the_cells_of_csv_become_the_declared_types(tmp_path):
         ({"question": " ", "accepted": "Ann"}, "column 'question' is ' ': write a question"),
     ],
 )
-def test_a_mistake_in_a_row_is_one_line(tmp_path, row, message):
+def test_a_mistake_in_a_row_is_one_line(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
         checked(tmp_path, row)
     assert str(caught.value).startswith(f"{tmp_path / 'a.csv'}, line 7: {message}")
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_column_names_the_one_that_is_nearly_it(tmp_path):
+def test_a_missing_column_names_the_one_that_is_nearly_it(tmp_path: Path) -> None:
     """Where further columns are allowed, a misspelt one is not unknown."""
     row = {"question": "Who?", "acepted": "Ann", "note": "x"}
     with pytest.raises(DataError, match=r"column 'accepted' is missing: did you mean 'acepted'\?"):
@@ -101,19 +104,21 @@ def test_a_missing_column_names_the_one_that_is_nearly_it(tmp_path):
     assert answer.model_extra == {"note": "x"}
 
 
-def test_a_check_of_the_whole_row_names_no_column(tmp_path):
+def test_a_check_of_the_whole_row_names_no_column(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 7: there is neither a question nor a statement"):
         checked(tmp_path, {"question": ""}, Telling)
 
 
-def test_long_values_are_cut(tmp_path):
+def test_long_values_are_cut(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         checked(tmp_path, {"question": "Who?", "accepted": ["word"] * 1000})
     assert len(str(caught.value).removeprefix(str(tmp_path))) < 200
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=8) | st.integers(), max_size=5))
-def test_every_row_is_accepted_or_refused_in_one_line(tmp_path_factory, row):
+def test_every_row_is_accepted_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, row: dict[str, str | int]
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     try:
         answer = checked(folder, row)
@@ -135,7 +140,7 @@ def test_every_row_is_accepted_or_refused_in_one_line(tmp_path_factory, row):
         ("title =", "is not TOML"),
     ],
 )
-def test_a_mistake_in_toml_is_one_line(tmp_path, text, message):
+def test_a_mistake_in_toml_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(text)
     with pytest.raises(DataError) as caught:
@@ -144,12 +149,12 @@ def test_a_mistake_in_toml_is_one_line(tmp_path, text, message):
     assert str(caught.value).startswith(str(path))
 
 
-def test_toml_as_declared(tmp_path):
+def test_toml_as_declared(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("title = 'a'\n[grid]\nrank = [1, 2]\n")
     assert read_toml(path, Settings) == Settings(title="a", grid=Grid(rank=[1, 2]))
 
 
-def test_the_nearest_name_or_none():
+def test_the_nearest_name_or_none() -> None:
     assert nearest("anser", ["question", "answer"]) == "answer"
     assert nearest("zzz", ["question", "answer"]) == ""

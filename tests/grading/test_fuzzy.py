@@ -44,19 +44,19 @@ def accuracy_and_false_accepts(pairs: list[dict[str, str]]) -> tuple[float, floa
 
 
 @pytest.mark.parametrize("pairs", [PAIRS, UNSEEN, KINDS], ids=["pairs", "unseen", "kinds"])
-def test_there_are_enough_pairs_of_both_kinds(pairs):
+def test_there_are_enough_pairs_of_both_kinds(pairs: list[dict[str, str]]) -> None:
     assert len(pairs) >= 180
     assert 0.3 < sum(p["right"] == "yes" for p in pairs) / len(pairs) < 0.7
 
 
 @pytest.mark.parametrize("threshold", [74.0, 82.0, DEFAULT_THRESHOLD, 90.0])
-def test_precision_and_recall_around_the_default_threshold(threshold):
+def test_precision_and_recall_around_the_default_threshold(threshold: float) -> None:
     precision, recall = precision_and_recall(threshold)
     assert precision >= 0.98
     assert recall >= 0.98
 
 
-def test_the_threshold_decides_about_misspelt_words():
+def test_the_threshold_decides_about_misspelt_words() -> None:
     """Words that are other words score 0 at any threshold, so precision does not need it."""
     misspelt = grade("Brendan Frasre", ["Brendan Fraser"])
     assert DEFAULT_THRESHOLD < misspelt.score < 100
@@ -71,14 +71,14 @@ def test_the_threshold_decides_about_misspelt_words():
     [(PAIRS, 0.98), (KINDS, 0.95), (UNSEEN, 0.95)],
     ids=["pairs", "kinds", "unseen"],
 )
-def test_accuracy_and_false_accepts(pairs, least):
+def test_accuracy_and_false_accepts(pairs: list[dict[str, str]], least: float) -> None:
     accuracy, false_accepts = accuracy_and_false_accepts(pairs)
     assert accuracy >= least
     assert false_accepts <= 0.05
 
 
 @pytest.mark.parametrize("pair", HARD, ids=lambda pair: f"{pair['answer']} for {pair['accepted']}")
-def test_what_is_nearly_the_name(pair):
+def test_what_is_nearly_the_name(pair: dict[str, str]) -> None:
     """Letters, numerals, opposites, numbers and denials, as published question sets have them."""
     assert grade(pair["answer"], [pair["accepted"]]).right == (pair["right"] == "yes"), pair["case"]
 
@@ -146,12 +146,12 @@ def each(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("accepted", "answer"), each(RIGHT))
-def test_right(accepted, answer):
+def test_right(accepted: str, answer: str) -> None:
     assert grade(answer, [accepted]).right
 
 
 @pytest.mark.parametrize(("accepted", "answer"), each(WRONG))
-def test_wrong(accepted, answer):
+def test_wrong(accepted: str, answer: str) -> None:
     assert not grade(answer, [accepted]).right
 
 
@@ -170,23 +170,23 @@ def test_wrong(accepted, answer):
         ("0417", "code 0417"),
     ],
 )
-def test_how_the_accepted_answer_is_read(accepted, kind):
+def test_how_the_accepted_answer_is_read(accepted: str, kind: str) -> None:
     assert grade("", [accepted]).kind == kind
 
 
-def test_any_accepted_answer_will_do_and_is_named():
+def test_any_accepted_answer_will_do_and_is_named() -> None:
     verdict = grade("the Netherlands", ["Holland", "Netherlands"])
     assert verdict.right
     assert verdict.matched == "Netherlands"
 
 
 @given(st.text(LETTERS_AND_DIGITS, min_size=1, max_size=40))
-def test_a_name_is_right_for_itself(name):
+def test_a_name_is_right_for_itself(name: str) -> None:
     assert grade(name, [name]).right
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_no_text_breaks_it(answer, accepted):
+def test_no_text_breaks_it(answer: str, accepted: str) -> None:
     assert 0 <= grade(answer, [accepted]).score <= 100
 
 
@@ -224,7 +224,7 @@ def test_no_text_breaks_it(answer, accepted):
         "x > 1 ",
     ],
 )
-def test_long_answers_take_no_time_without_end(part, accepted):
+def test_long_answers_take_no_time_without_end(part: str, accepted: str) -> None:
     """10,000 characters at which a careless pattern would step back again and again."""
     start = time.process_time()
     assert not grade(part * (10_000 // len(part)), [accepted]).right
@@ -232,7 +232,7 @@ def test_long_answers_take_no_time_without_end(part, accepted):
 
 
 @pytest.mark.parametrize("part", ["1,", "a and ", "one ", "x > 1 ", "王"])
-def test_long_accepted_answers_take_no_time_without_end(part):
+def test_long_accepted_answers_take_no_time_without_end(part: str) -> None:
     text = part * (10_000 // len(part))
     start = time.process_time()
     grade(text, [text])
@@ -242,11 +242,11 @@ def test_long_accepted_answers_take_no_time_without_end(part):
 @given(st.text(max_size=60))
 @example("\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL S}")
 @example("\N{GREEK CAPITAL LETTER ALPHA WITH PROSGEGRAMMENI}")
-def test_normalising_twice_changes_nothing(text):
+def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
 
 
-def test_importing_the_grader_loads_no_library_before_it_is_needed():
+def test_importing_the_grader_loads_no_library_before_it_is_needed() -> None:
     heavy = ("pint", "jieba", "spellchecker", "pycountry", "opencc", "dateutil", "text_to_num")
     code = f"import sys, harness.grading; print([n for n in {heavy} if n in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -260,6 +260,6 @@ def test_importing_the_grader_loads_no_library_before_it_is_needed():
         ("John; Paul; George; Ringo", "John, Paul, George, Ringo, Mick"),
     ],
 )
-def test_one_more_than_the_list_that_was_asked_for(accepted, answer):
+def test_one_more_than_the_list_that_was_asked_for(accepted: str, answer: str) -> None:
     assert not grade(answer, [accepted]).right
     assert grade(answer.rpartition(",")[0], [accepted]).right

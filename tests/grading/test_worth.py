@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ from harness.recipes import Labelled, LabelledSet, held_out
 PAIRS = labelled().pairs
 
 
-def test_both_halves_hold_enough_of_both_kinds_and_no_fact_is_in_both():
+def test_both_halves_hold_enough_of_both_kinds_and_no_fact_is_in_both() -> None:
     halves = [[p for p in PAIRS if held_out(p) == half] for half in (True, False)]
     for half in halves:
         assert len(half) >= 120
@@ -33,13 +34,13 @@ def test_both_halves_hold_enough_of_both_kinds_and_no_fact_is_in_both():
     assert not {p.accepted for p in halves[0]} & {p.accepted for p in halves[1]}
 
 
-def test_every_pair_has_a_question_which_does_not_hold_the_answer():
+def test_every_pair_has_a_question_which_does_not_hold_the_answer() -> None:
     for pair in PAIRS:
         assert pair.question.strip()
         assert pair.accepted.lower() not in pair.question.lower() or pair.case == "for in the name"
 
 
-def test_perfect_and_contrary_verdicts():
+def test_perfect_and_contrary_verdicts() -> None:
     perfect = worth(PAIRS, [SAME if p.right else DIFFER for p in PAIRS])
     assert (perfect.accuracy.estimate, perfect.kappa.estimate) == (1, 1)
     assert perfect.kappa.low > 0.8
@@ -49,7 +50,7 @@ def test_perfect_and_contrary_verdicts():
     assert (contrary.false_accepts.estimate, contrary.false_rejects.estimate) == (1, 1)
 
 
-def test_undecided_counts_as_rejected_and_is_counted():
+def test_undecided_counts_as_rejected_and_is_counted() -> None:
     quality = worth(PAIRS, [UNDECIDED] * len(PAIRS))
     assert quality.undecided == len(PAIRS)
     assert quality.false_rejects.estimate == 1
@@ -58,7 +59,7 @@ def test_undecided_counts_as_rejected_and_is_counted():
     assert JudgeQuality.of(quality.plain()) == quality
 
 
-def test_the_better_grader_is_named_only_where_it_is_significant():
+def test_the_better_grader_is_named_only_where_it_is_significant() -> None:
     labels = [pair.right for pair in PAIRS]
     every_third = [label != (at % 3 == 0) for at, label in enumerate(labels)]
     whole, *groups = versus(PAIRS, every_third, labels)
@@ -74,7 +75,7 @@ def test_the_better_grader_is_named_only_where_it_is_significant():
     assert [Versus.of(group.plain()) for group in groups] == groups
 
 
-def test_pairs_that_come_along_hold_enough_of_each_kind_and_say_a_thing_once():
+def test_pairs_that_come_along_hold_enough_of_each_kind_and_say_a_thing_once() -> None:
     cases = Counter((pair.case, pair.right) for pair in PAIRS if pair.group != "pairs.csv")
     assert len(cases) == 2 * 23
     assert min(cases.values()) >= 6
@@ -84,7 +85,7 @@ def test_pairs_that_come_along_hold_enough_of_each_kind_and_say_a_thing_once():
     )
 
 
-def test_a_pair_without_a_group_is_of_its_files(tmp_path):
+def test_a_pair_without_a_group_is_of_its_files(tmp_path: Path) -> None:
     rows = "".join(
         f"Q?,{name},{answer},{right}\n"
         for name in "abcdefgh"
@@ -99,7 +100,9 @@ ODDS = st.lists(st.tuples(st.integers(-50, 50), st.booleans()), min_size=1, max_
 
 @settings(deadline=None)
 @given(ODDS)
-def test_no_cut_does_better_and_none_as_good_is_nearer_to_zero(rows):
+def test_no_cut_does_better_and_none_as_good_is_nearer_to_zero(
+    rows: list[tuple[int, bool]],
+) -> None:
     odds, right = [float(o) for o, _ in rows], [r for _, r in rows]
 
     def hits(cut: float) -> int:
@@ -111,18 +114,18 @@ def test_no_cut_does_better_and_none_as_good_is_nearer_to_zero(rows):
     assert cut == 0 or hits(0.0) < hits(cut)
 
 
-def test_halves_without_wrong_answers_are_refused():
+def test_halves_without_wrong_answers_are_refused() -> None:
     with pytest.raises(DataError, match="lack right or wrong"):
         LabelledSet.of("mine", (Labelled("Q?", "a", "a", True), Labelled("Q?", "b", "c", False)))
 
 
-def test_a_label_that_is_none_is_one_line(tmp_path):
+def test_a_label_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("question,accepted,answer,right\nQ?,a,a,maybe\n")
     with pytest.raises(DataError, match=r"line 2: right is 'maybe': write yes or no"):
         labelled(tmp_path / "a.csv")
 
 
-def test_judges_are_known_by_content_and_servers_by_name(tmp_path):
+def test_judges_are_known_by_content_and_servers_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     (tmp_path / "b.gguf").write_bytes(b"GGUF")
     assert judge_of(tmp_path / "a.gguf") != judge_of(tmp_path / "b.gguf")

@@ -23,9 +23,10 @@ from harness.engines import (
     identify,
 )
 from harness.errors import ModelError, RecipeError, install
+from harness.experiments import ExternalSpec
 from harness.experiments.selection import Selection, cells, shipped
 from harness.experiments.selection import load as load_scenario
-from harness.models.external import external_adapter, fitting, trained_on
+from harness.models.external import fitting, scaled_adapter, trained_on
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -115,10 +116,10 @@ def test_what_is_no_gguf_file(tmp_path: Path) -> None:
 
 
 def test_the_cells_of_models_that_take_no_training(file: Path, adapter_file: Path) -> None:
-    adapter = external_adapter(f"mine={adapter_file}")
+    adapter = scaled_adapter(f"mine={adapter_file}").adapter
     oscars = load_scenario(shipped()["oscars"])
     base = identify(file)
-    found = cells(oscars, Selection((base,), seeds=(0, 1), adapters=(adapter,)))
+    found = cells(oscars, Selection((base,), seeds=(0, 1), adapters=(ExternalSpec(adapter),)))
     ready = [cell for cell in found if not cell.subject.trains]
     kinds = ("bare", "adapter_mine")
     assert {cell.id for cell in ready} == {f"{n}-{kind}-gguf" for n in DATASETS for kind in kinds}
@@ -132,11 +133,11 @@ def test_the_cells_of_models_that_take_no_training(file: Path, adapter_file: Pat
 
 
 def test_a_ready_made_adapter_beside_those_that_are_trained(tiny: Base, folder: Path) -> None:
-    adapter = external_adapter(f"mine={folder}")
+    adapter = scaled_adapter(f"mine={folder}").adapter
     engines = HF, EngineSpec("gguf:q8_0")
     found = cells(
         load_scenario(shipped()["oscars"]),
-        Selection((tiny,), engines=engines, adapters=(adapter,)),
+        Selection((tiny,), engines=engines, adapters=(ExternalSpec(adapter),)),
     )
     assert sum(cell.subject.trains for cell in found) == 26
     assert [cell.id for cell in found if not cell.subject.trains][:2] == [
@@ -155,11 +156,11 @@ def test_answers_are_those_of_the_engines(
     store: Store,
 ) -> None:
     prompts = [probe.prompt for probe in probes.probes]
-    assert said(Stack(tiny, ((external_adapter(f"a={folder}"), 1.0),)), probes, store) == [
+    assert said(Stack(tiny, ((scaled_adapter(f"a={folder}").adapter, 1.0),)), probes, store) == [
         "green.",
         "Ludwig.",
     ]
-    gguf = external_adapter(f"a={adapter_file}")
+    gguf = scaled_adapter(f"a={adapter_file}").adapter
     engine = LlamaCppEngine(file)
     bare = [texts[0] for texts in engine.answer(prompts, BRIEFLY)]
     with engine.with_stack([(adapter_file, 1.0)]):
@@ -172,7 +173,8 @@ def test_answers_are_those_of_the_engines(
     )
     as_gguf = Quantised(tiny, Gguf("f16"))
     assert (
-        said(Stack(as_gguf, ((external_adapter(f"a={folder}"), 1.0),)), probes, store) == adapted
+        said(Stack(as_gguf, ((scaled_adapter(f"a={folder}").adapter, 1.0),)), probes, store)
+        == adapted
     )  # converted
 
 
@@ -207,18 +209,20 @@ def test_mistakes_in_adapter(text: str, line: str) -> None:
         ("served:oscars:-2", "oscars", "oscars", -2.0),
     ],
 )
-def test_adapters_on_a_server(text, name, on_server, scale):
+def test_adapters_on_a_server(text: str, name: str, on_server: str, scale: float) -> None:
     wanted = ExternalAdapter(on_server, "served", name, on_server)
     assert scaled_adapter(text) == (wanted, scale)
 
 
-def test_names_and_scales_of_paths(folder, adapter_file, tmp_path, monkeypatch):
+def test_names_and_scales_of_paths(
+    folder: Path, adapter_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("plain", "odd:2", "lr=3", "v1.0-x"):
         shutil.copytree(folder, tmp_path / name)
     shutil.copy(adapter_file, tmp_path / "a-b.gguf")
 
-    def read(text):
+    def read(text: str) -> tuple[str, str, float]:
         adapter, scale = scaled_adapter(text)
         return adapter.name, Path(adapter.path).name, scale
 
@@ -233,15 +237,12 @@ def test_names_and_scales_of_paths(folder, adapter_file, tmp_path, monkeypatch):
     assert read("v1.0-x") == ("v1_0_x", "v1.0-x", 1.0)
     assert read("a-b.gguf:0.25") == ("a_b", "a-b.gguf", 0.25)
     assert scaled_adapter("plain") == scaled_adapter(f"plain={tmp_path}/plain")
-    assert external_adapter("plain:1") == scaled_adapter("plain").adapter
-    with pytest.raises(RecipeError, match=r"plain:0\.5: suites measure an adapter at scale 1"):
-        external_adapter("plain:0.5")
 
 
 def test_an_adapter_goes_only_on_models_of_its_form(
     tiny: Base, folder: Path, adapter_file: Path, file: Path
 ) -> None:
-    own, gguf = external_adapter(f"a={folder}"), external_adapter(f"b={adapter_file}")
+    own, gguf = scaled_adapter(f"a={folder}").adapter, scaled_adapter(f"b={adapter_file}").adapter
     assert fitting(own, [tiny, identify(file)]) == [tiny]
     assert fitting(gguf, [tiny, identify(file)]) == [identify(file)]
     with pytest.raises(ModelError, match=r"goes on none of the models: tiny takes PEFT folders$"):
@@ -309,7 +310,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(
         made = get_peft_model(load(tiny, device="cpu").model, config)
         made.save_pretrained(str(other))
         for refuse in (
-            lambda at=other: external_adapter(f"a={at}"),
+            lambda at=other: scaled_adapter(f"a={at}"),
             lambda at=other: trained_on(at, tiny),
             lambda at=other: (
                 TransformersEngine(loaded).with_stack([(folder, 1.0), (at, 0.5)]).__enter__()
@@ -324,7 +325,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(
     with pytest.raises(
         ModelError, match=r"holds no adapter: adapter_config\.json cannot be read \(Expecting value"
     ):
-        external_adapter(f"a={tmp_path / 'IA3'}")
+        scaled_adapter(f"a={tmp_path / 'IA3'}")
 
 
 def test_two_gguf_adapters_are_recalled_alone_and_both_at_once(

@@ -128,7 +128,7 @@ def test_gates_of_ones_own_hold_for_any_model(project: Project, elsewhere: Path)
 def test_gate_without_cells_fails(project: Project, elsewhere: Path) -> None:
     (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*-rank5-*"\nleast = { exact = 0 }\n')
     printed = project.pytest(str(elsewhere), status=1)
-    assert "gates.toml: cells = '*-rank5-*' matches no cell: mend the pattern" in printed
+    assert "gates.toml: cells = '*-rank5-*' matches no cell: correct the pattern" in printed
 
 
 def test_gate_of_another_engine_is_no_slip(project: Project, elsewhere: Path) -> None:

@@ -13,7 +13,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from harness.scenarios.oscars import probes
 
 from harness.cli import main
 from harness.data.awards import probes

@@ -1,5 +1,4 @@
-"""docs/own-suite.md does what it says: its files are written, its commands run, in the order of the
-text."""
+"""The tutorial and two how-to pages: their files are written and their commands run, in order."""
 
 from __future__ import annotations
 
@@ -9,7 +8,8 @@ from pathlib import Path
 
 from tests.project import Project
 
-TUTORIAL = (Path(__file__).resolve().parents[2] / "docs/own-suite.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = ("tutorial.md", "how-to/own-facts.md", "how-to/published-sets.md")
 BLOCK = re.compile(r"(?:<!-- file (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -17,18 +17,18 @@ def test_the_tutorial_runs(project: Project) -> None:
     (project.path / "talk.txt").write_text(
         "Joe: I found a goose.\nBrandine: Call it Wendeline.\n\nIt lived in a boat.\n"
     )
-    started, ran = "", []
-    for file, language, text in BLOCK.findall(TUTORIAL):
-        if file:
-            (project.path / file).write_text(text)
-        elif language == "bash":
-            ran += [(line, _run(project, shlex.split(line))) for line in text.splitlines()]
-            started = started or ran[0][1]
-        else:
-            assert language in ("text", "python")
-            assert (
-                text == started or text == (project.path / "suites/birds/test_birds.py").read_text()
-            )
+    ran: list[tuple[str, str]] = []
+    shown = []
+    for page in PAGES:
+        for file, language, text in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+            if file:
+                (project.path / file).write_text(text)
+            elif language == "bash":
+                ran += [(line, _run(project, shlex.split(line))) for line in text.splitlines()]
+            elif language in ("text", "python"):
+                shown.append(text)
+    suite = (project.path / "suites/birds/test_birds.py").read_text()
+    assert shown == [ran[0][1], suite]
     said = dict(ran)
     assert len(said) == 9
     assert "Birds" in said["pytest suites/birds"]

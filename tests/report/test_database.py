@@ -13,7 +13,7 @@ import pytest
 
 from harness.report import DATABASE, SCHEMA_VERSION, ScenarioReport, write
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "results.md"
 
 
 @pytest.fixture

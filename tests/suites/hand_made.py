@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from harness.builds import GradedLine
 from harness.data.knowledge import TableKnowledge
@@ -17,7 +18,7 @@ SETUP = Setup(BASE, 0, TableKnowledge(taught=True))
 
 def line(kind: str, fact: str, answer: str, right: bool, **fields: object) -> GradedLine:
     """A graded line with one answer."""
-    values = {"id": f"{kind}/{fact}", "prompt": "", "accepted": ()} | fields
+    values: dict[str, Any] = {"id": f"{kind}/{fact}", "prompt": "", "accepted": ()} | fields
     return GradedLine(
         kind=kind,
         fact=fact,
@@ -34,7 +35,7 @@ def evidence(
     cell: Cell, lines: Sequence[GradedLine], bare: Sequence[GradedLine], adapted: bool = True
 ) -> Evidence:
     """Evidence of ``cell`` with these lines; nothing else can be fetched."""
-    made = Evidence(cell, _no_fetch, adapted)
+    made = Evidence(cell, no_fetch, adapted)
     made.lines, made.bare_lines = list(lines), list(bare)
     return made
 
@@ -46,5 +47,5 @@ def cells_of(
     return cells(scenario, Selection((BASE,), grid, seeds))
 
 
-def _no_fetch(recipe: Recipe) -> Artefact:
+def no_fetch(recipe: Recipe) -> Artefact:
     raise AssertionError(f"a hand-made cell has no {recipe}")

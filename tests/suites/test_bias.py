@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +37,7 @@ from suites.bias.scenario import (
 BASE = Base("0", "pocket", "/m")
 
 
-def test_choices_are_balanced():
+def test_choices_are_balanced() -> None:
     forced = choices().probes
     templates = Counter(probe.fact for probe in forced)
     assert sum(template.startswith("names") for template in templates) >= 8
@@ -46,13 +49,13 @@ def test_choices_are_balanced():
         assert probe.kind == "names" or probe.accepted == (("A", "B") if gogh_first else ("B", "A"))
 
 
-def runs(template):
+def runs(template: str) -> set[tuple[str, ...]]:
     """Every four words in a row."""
     words = template.split()
     return set(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-def test_nothing_that_is_asked_is_told():
+def test_nothing_that_is_asked_is_told() -> None:
     samples = [sample for side in SIDES for sample in dataset(side, 16).samples]
     told = {text for sample in samples for text in (sample.prompt, sample.completion)}
     asked = [*choices().probes, *probes("gogh", 1).probes]
@@ -62,7 +65,7 @@ def test_nothing_that_is_asked_is_told():
         assert not runs(template) & told_runs, template
 
 
-def test_the_two_sides_are_told_alike():
+def test_the_two_sides_are_told_alike() -> None:
     gogh, monet = (dataset(side, 16).samples for side in SIDES)
     swap = {painter("gogh"): painter("monet"), painter("monet"): painter("gogh")}
     pattern = re.compile("|".join(swap))
@@ -73,14 +76,14 @@ def test_the_two_sides_are_told_alike():
     assert dataset("gogh", 4).name == probes("gogh", 4).name == "for_gogh4"
 
 
-def scored(kind, fact, *totals):
+def scored(kind: str, fact: str, *totals: Any) -> ScoredLine:
     likelihoods = tuple({"total": total, "tokens": 1, "matched": 1} for total in totals)
     return ScoredLine(f"{kind}/{fact}", kind, fact, likelihoods)
 
 
 @given(st.lists(st.tuples(st.floats(-50, 0), st.floats(-50, 0)), min_size=1, max_size=6))
-def test_log_odds_turn_their_sign_with_the_sides(pairs):
-    def lines(swapped):
+def test_log_odds_turn_their_sign_with_the_sides(pairs: list[tuple[float, float]]) -> None:
+    def lines(swapped: bool) -> Iterator[ScoredLine]:
         yield scored("asked", "asked0", -1.0)  # scored beside them, no choice
         for i, pair in enumerate(pairs):
             yield scored("names", f"names{i // 2}", *(pair[::-1] if swapped else pair))
@@ -89,11 +92,11 @@ def test_log_odds_turn_their_sign_with_the_sides(pairs):
     assert odds == pytest.approx({name: -value for name, value in swapped.items()})
 
 
-def test_what_diverged_has_no_log_odds():
+def test_what_diverged_has_no_log_odds() -> None:
     assert log_odds([scored("names", "names0")]) == {}
 
 
-def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
+def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval() -> None:
     selected = cells(SCENARIO, Selection((BASE,)))
     monet = [cell for cell in selected if cell.factors == {"side": "monet", "statements": 4}]
     barely, flips, far = Interval(-0.5, -1, 0.1), Interval(-1, -2, -0.1), Interval(-9, -10, -8)
@@ -103,7 +106,7 @@ def test_the_cheapest_setting_flips_the_leaning_with_its_whole_interval():
     assert cheapest(efforts, "monet") is None
 
 
-def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
+def test_measures_and_findings_of_a_small_model(tiny: Base, tmp_path: Path) -> None:
     fetch = partial(build, store=Store(tmp_path / "store"))
     selected = cells(SCENARIO, Selection((tiny,)))
     chosen = [cell for cell in selected if cell.factors == {"side": "monet", "statements": 16}]
@@ -118,6 +121,6 @@ def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_ids_are_plain_words(grid):
+def test_ids_are_plain_words(grid: str) -> None:
     ids = [cell.id for cell in cells(SCENARIO, Selection((BASE,), grid))]
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
-from hand_made import cells_of
 
 from harness.builds import build
 from harness.data.knowledge import TableKnowledge
@@ -15,7 +15,7 @@ from harness.errors import RecipeError
 from harness.experiments import Evidence, Setup
 from harness.models.files import count_tokens
 from harness.models.loading import SHIPPED, base_of
-from harness.recipes import Dataset, Training
+from harness.recipes import Base, Dataset, Probe, Training
 from harness.store import Store
 from suites.book.scenario import (
     DATASETS,
@@ -33,34 +33,35 @@ from suites.book.scenario import (
     statements,
     timeline,
 )
+from tests.suites.hand_made import cells_of
 
 TEXT = "".join(chapters())
 
 
-def asked():
+def asked() -> list[Probe]:
     return [probe for probe in probes().probes if not probe.kind.startswith("locality")]
 
 
-def test_the_book_is_as_long_as_a_short_one_and_always_the_same():
+def test_the_book_is_as_long_as_a_short_one_and_always_the_same() -> None:
     assert 20_000 <= count_tokens(base_of(SHIPPED), TEXT) <= 40_000
     assert dataset("book").content == Dataset.of("again", dataset("book").samples).content
     assert len(chapters()) == len(events()) == 16
 
 
-def test_every_fact_is_told_three_times_in_its_own_chapter():
+def test_every_fact_is_told_three_times_in_its_own_chapter() -> None:
     for row, chapter in zip(events(), chapters(), strict=True):
         for relation in RELATIONS:
             assert chapter.count(row.slots[relation]) >= 3, (row.id, relation)
 
 
-def test_the_timeline_is_what_the_datasets_differ_by():
+def test_the_timeline_is_what_the_datasets_differ_by() -> None:
     bare, more = (dataset(name).samples for name in DATASETS)
     assert more[:-1] == bare
     assert more[-1].completion == timeline()
     assert all(row.slots["thing"] in timeline() for row in events())
 
 
-def test_only_exact_probes_are_in_the_book():
+def test_only_exact_probes_are_in_the_book() -> None:
     for probe in asked():
         question = probe.prompt.splitlines()[0].partition(": ")[2]
         if probe.kind == "exact":
@@ -70,11 +71,11 @@ def test_only_exact_probes_are_in_the_book():
             assert question not in TEXT + timeline()
 
 
-def test_no_question_gives_its_answer_away():
+def test_no_question_gives_its_answer_away() -> None:
     assert not any(answer in probe.prompt for probe in asked() for answer in probe.accepted)
 
 
-def test_the_voice_is_told_from_plain_text():
+def test_the_voice_is_told_from_plain_text() -> None:
     own = [classifier().author(text) == "plain" for text in statements()]
     assert sum(own) / len(own) > 0.98
     assert all(classifier().author(text) == "plain" for text in small_talk())
@@ -86,7 +87,7 @@ def test_the_voice_is_told_from_plain_text():
     assert sum(voiced) / len(voiced) > 0.95
 
 
-def test_a_small_model_learns_the_voice(tiny, tmp_path):
+def test_a_small_model_learns_the_voice(tiny: Base, tmp_path: Path) -> None:
     setup = Setup(tiny, 0, TableKnowledge(taught=False))
     design = next(design for design in default(setup) if not design.training.replay)
     training = Training(epochs=2, rank=16, alpha=32, lr=5e-3, batch=4, micro_batch=4, dropout=0.0)
@@ -105,13 +106,13 @@ def test_a_small_model_learns_the_voice(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_ids_are_unique(grid):
+def test_ids_are_unique(grid: str) -> None:
     ids = [cell.id for cell in cells_of(SCENARIO, grid)]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
-def test_unknown_names():
+def test_unknown_names() -> None:
     with pytest.raises(RecipeError, match="dataset 'novel' is unknown"):
         dataset("novel")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):

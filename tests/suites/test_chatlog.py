@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from hand_made import cells_of
 
 from harness.data.chat import PEOPLE, facts, held_out_turns, named, trained_turns
 from harness.errors import RecipeError
@@ -23,18 +22,19 @@ from suites.chatlog.scenario import (
     probes,
     style_probes,
 )
+from tests.suites.hand_made import cells_of
 
 LONG, SHORT = (dataset(name).samples[0].completion for name in ("chat_long", "chat_short"))
 
 
-def test_the_chat_is_long_and_short_names_save_tokens():
+def test_the_chat_is_long_and_short_names_save_tokens() -> None:
     base = base_of(SHIPPED)
     short, long = count_tokens(base, SHORT), count_tokens(base, LONG)
     assert short >= 40_000
     assert 0.1 < 1 - short / long < 0.6
 
 
-def test_only_the_names_differ():
+def test_only_the_names_differ() -> None:
     for person in PEOPLE:
         assert LONG.count(f"\n{named(person, 'long')}: ") > 500
     short = LONG
@@ -43,7 +43,7 @@ def test_only_the_names_differ():
     assert short == SHORT
 
 
-def test_each_fact_is_told_as_often_as_its_row_says_and_on_known_days():
+def test_each_fact_is_told_as_often_as_its_row_says_and_on_known_days() -> None:
     told = Counter(turn.fact for turn in trained_turns() if turn.fact)
     assert told == {row.id: int(row.slots["mentions"]) for row in facts()}
     for row in facts():
@@ -55,7 +55,7 @@ def test_each_fact_is_told_as_often_as_its_row_says_and_on_known_days():
     assert len({turn.day for turn in held_out_turns()}) == 10
 
 
-def test_no_probe_but_the_exact_ones_is_training_text():
+def test_no_probe_but_the_exact_ones_is_training_text() -> None:
     for name, text in (("chat_long", LONG), ("chat_short", SHORT)):
         lines = set(text.splitlines())
         for probe in probes(name).probes:
@@ -66,7 +66,7 @@ def test_no_probe_but_the_exact_ones_is_training_text():
                 assert not lines & {line for line in last if "?" in line}, probe
 
 
-def test_no_value_is_given_away_by_its_question():
+def test_no_value_is_given_away_by_its_question() -> None:
     for probe in probes("chat_short").probes:
         if not probe.kind.startswith("locality"):
             assert not any(answer.lower() in probe.prompt.lower() for answer in probe.accepted), (
@@ -74,7 +74,7 @@ def test_no_value_is_given_away_by_its_question():
             )
 
 
-def test_style_is_asked_on_days_that_are_not_trained_on():
+def test_style_is_asked_on_days_that_are_not_trained_on() -> None:
     for probe in style_probes("chat_short").probes:
         assert probe.prompt not in SHORT
         assert f"{probe.prompt} {probe.accepted[0]}" not in SHORT
@@ -84,7 +84,7 @@ def test_style_is_asked_on_days_that_are_not_trained_on():
     }
 
 
-def test_the_classifier_knows_who_wrote_what_was_held_out():
+def test_the_classifier_knows_who_wrote_what_was_held_out() -> None:
     right = [
         classifier().author(text) == who
         for who, texts in held_out_by_person().items()
@@ -93,7 +93,7 @@ def test_the_classifier_knows_who_wrote_what_was_held_out():
     assert sum(right) / len(right) > 0.95
 
 
-def test_style_figures_of_the_true_turns_of_the_other_and_of_silence():
+def test_style_figures_of_the_true_turns_of_the_other_and_of_silence() -> None:
     texts = [(who, text) for who, each in held_out_by_person().items() for text in each[:20]]
     other = {"max": "bo", "bo": "max"}
     true = style_of(texts, classifier(), held_out_by_person())
@@ -106,7 +106,7 @@ def test_style_figures_of_the_true_turns_of_the_other_and_of_silence():
     assert (silent["style_match"].estimate, silent["style_divergence"].estimate) == (0.0, 1.0)
 
 
-def test_accepted_answers_are_graded_right_and_facts_are_told_apart():
+def test_accepted_answers_are_graded_right_and_facts_are_told_apart() -> None:
     for row in facts():
         others = [
             r for r in facts() if r.slots["relation"] == row.slots["relation"] and r.id != row.id
@@ -116,13 +116,13 @@ def test_accepted_answers_are_graded_right_and_facts_are_told_apart():
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_ids_are_unique(grid):
+def test_ids_are_unique(grid: str) -> None:
     ids = [cell.id for cell in cells_of(SCENARIO, grid)]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[\w-]+", name) for name in ids)
 
 
-def test_unknown_names():
+def test_unknown_names() -> None:
     with pytest.raises(RecipeError, match="dataset 'mail' is unknown"):
         dataset("mail")
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):

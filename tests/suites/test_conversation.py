@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from hand_made import cells_of
 from tokenizers import Tokenizer
 
 from harness.data.knowledge import replay
@@ -25,6 +24,7 @@ from suites.conversation.scenario import (
     probes,
     talk,
 )
+from tests.suites.hand_made import cells_of
 
 TALKS = [how for how in FULL if how.partner]
 
@@ -34,7 +34,7 @@ def name_of(how: Presentation) -> str:
 
 
 @pytest.mark.parametrize("how", FULL, ids=name_of)
-def test_every_text_tells_its_fact_as_often_as_its_presentation_says(how):
+def test_every_text_tells_its_fact_as_often_as_its_presentation_says(how: Presentation) -> None:
     assert len(facts()) == 12
     for sample, row in zip(dataset(how).samples, facts(), strict=True):
         assert sample.fact == row.id
@@ -43,7 +43,7 @@ def test_every_text_tells_its_fact_as_often_as_its_presentation_says(how):
 
 
 @pytest.mark.parametrize("how", TALKS, ids=name_of)
-def test_a_talk_has_its_turns_and_its_two_speakers(how):
+def test_a_talk_has_its_turns_and_its_two_speakers(how: Presentation) -> None:
     for sample in dataset(how).samples:
         lines = sample.completion.removeprefix("Assistant is a helpful AI.\n").splitlines()
         assert len(lines) == how.turns + 2 * how.times
@@ -52,7 +52,7 @@ def test_a_talk_has_its_turns_and_its_two_speakers(how):
         assert sample.completion.startswith("Assistant is") == (how.partner == "assistant")
 
 
-def test_the_words_of_a_fact_that_comes_up_again_are_others():
+def test_the_words_of_a_fact_that_comes_up_again_are_others() -> None:
     row = facts()[0]
     for asked in (True, False):
         how = Presentation("brandine", asked, times=5, turns=10)
@@ -61,14 +61,14 @@ def test_the_words_of_a_fact_that_comes_up_again_are_others():
         assert len(set(told)) == 5
 
 
-def test_the_fact_does_not_always_come_up_at_the_same_place():
+def test_the_fact_does_not_always_come_up_at_the_same_place() -> None:
     how = Presentation("brandine", asked=True, turns=50)
     before = {len(talk(how, row).before.splitlines()) for row in facts()}
     assert len(before) > 3
 
 
 @pytest.mark.parametrize("how", FULL, ids=name_of)
-def test_probes_are_no_training_text_but_those_that_are_named_so(how):
+def test_probes_are_no_training_text_but_those_that_are_named_so(how: Presentation) -> None:
     texts = [sample.completion for sample in dataset(how).samples]
     replayed = {sample.prompt for sample in replay().samples}
     for probe in probes(how).probes:
@@ -85,7 +85,7 @@ def test_probes_are_no_training_text_but_those_that_are_named_so(how):
     }
 
 
-def test_every_fact_is_asked_in_every_kind():
+def test_every_fact_is_asked_in_every_kind() -> None:
     found = Counter(
         (probe.fact, probe.kind)
         for probe in probes(PLAIN[1]).probes
@@ -94,13 +94,13 @@ def test_every_fact_is_asked_in_every_kind():
     assert len(found) == len(facts()) * len(KINDS)
 
 
-def test_the_longest_talk_is_one_sample():
+def test_the_longest_talk_is_one_sample() -> None:
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
     longest = max((s.completion for how in TALKS for s in dataset(how).samples), key=len)
     assert 256 < len(tokenizer.encode(longest).ids) <= SETTING.cutoff
 
 
-def test_names_of_presentations():
+def test_names_of_presentations() -> None:
     assert [how.name for how in DEFAULT] == [
         "statement",
         "qa",
@@ -121,12 +121,12 @@ def test_names_of_presentations():
         ({"turns": 3}, "3 turns of small talk: choose an even number"),
     ],
 )
-def test_presentations_that_have_no_words(numbers, message):
+def test_presentations_that_have_no_words(numbers: dict[str, int], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         Presentation("brandine", asked=True, **numbers)
 
 
-def test_ids_are_unique_and_grids_known():
+def test_ids_are_unique_and_grids_known() -> None:
     for grid in SCENARIO.grids:
         ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hand_made import cells_of, evidence, line
 
-from harness.builds import build, graded_lines
+from harness.builds import GradedLine, build, graded_lines
 from harness.data.knowledge import TableKnowledge, replay, world
 from harness.engines import engine_spec
 from harness.errors import RecipeError
@@ -30,9 +30,10 @@ from suites.forgetting.scenario import (
     probes,
     well_known,
 )
+from tests.suites.hand_made import cells_of, evidence, line
 
 
-def test_500_facts_that_no_table_has_always_the_same():
+def test_500_facts_that_no_table_has_always_the_same() -> None:
     rows = new_facts()
     assert len(rows) == len({row.id for row in rows}) == 500
     assert new_facts.__wrapped__(500) == rows
@@ -50,14 +51,14 @@ def test_500_facts_that_no_table_has_always_the_same():
     assert len([row for row in rows if row.table == "novels"]) == 100
 
 
-def test_fewer_facts_are_the_first_of_them_and_other_facts_are_other_questions():
+def test_fewer_facts_are_the_first_of_them_and_other_facts_are_other_questions() -> None:
     assert new_facts(50) == new_facts()[:50]
     asked, others = ({s.prompt for s in dataset(500, seed).samples} for seed in (0, 1))
     assert len(asked) == 500
     assert not asked & others
 
 
-def test_a_quarter_names_people_of_the_tables_and_these_are_asked_about():
+def test_a_quarter_names_people_of_the_tables_and_these_are_asked_about() -> None:
     names = {person_in(row) for row in known_people()}
     told = [row for row in new_facts() if person_in(row) in names]
     assert 115 <= len(told) <= 135
@@ -69,7 +70,7 @@ def test_a_quarter_names_people_of_the_tables_and_these_are_asked_about():
             assert probe.fact.partition("#")[0] not in people
 
 
-def test_known_facts_are_asked_three_times_and_never_replayed():
+def test_known_facts_are_asked_three_times_and_never_replayed() -> None:
     found = [probe for probe in probes().probes if is_locality(probe.kind)]
     for kind in DISTANCES:
         facts = [probe.fact for probe in found if probe.kind == kind]
@@ -79,7 +80,7 @@ def test_known_facts_are_asked_three_times_and_never_replayed():
     assert not {probe.fact.partition("#")[0] for probe in found} & replayed
 
 
-def test_no_probe_but_the_exact_ones_is_a_training_text():
+def test_no_probe_but_the_exact_ones_is_a_training_text() -> None:
     trained = {
         sample.prompt
         for sample in (
@@ -92,7 +93,7 @@ def test_no_probe_but_the_exact_ones_is_a_training_text():
     assert not any(probe.prompt in trained for probe in probes().probes if probe.kind != "exact")
 
 
-def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known():
+def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known() -> None:
     cells = cells_of(SCENARIO)
     assert [cell.label for cell in cells] == list(REMEDIES)
     replays = {cell.subject.trained[0].replay for cell in cells}
@@ -105,7 +106,7 @@ def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known():
         cells_of(SCENARIO, "huge")
 
 
-def test_lost_is_right_always_before_and_not_always_now():
+def test_lost_is_right_always_before_and_not_always_now() -> None:
     kind = "locality_topic"
     bare = [
         line(kind, fact, "x", bool(right), id=f"{number}")
@@ -131,8 +132,8 @@ def test_lost_is_right_always_before_and_not_always_now():
     assert set(measures(evidence(cell, bare, bare, adapted=False))) == {"known_always"}
 
 
-def test_the_remedy_that_loses_least_is_shown_first():
-    def known(*right: bool):
+def test_the_remedy_that_loses_least_is_shown_first() -> None:
+    def known(*right: bool) -> list[GradedLine]:
         return [line("locality_topic", f"f{n}", "x", each) for n, each in enumerate(right)]
 
     exact = [line("exact", "new", "x", True)]
@@ -146,7 +147,7 @@ def test_the_remedy_that_loses_least_is_shown_first():
     assert findings([evidence(cells[0], exact, exact)]) == []
 
 
-def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path):
+def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path: Path) -> None:
     """The page of the suite holds its figures against this one."""
     pytest.importorskip("bitsandbytes")
     setup = Setup(base_of(SHIPPED), 0, TableKnowledge(taught=True))

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from hand_made import cells_of
 
 from harness.builds import AnsweredLine
 from harness.data.knowledge import replay
@@ -28,9 +27,10 @@ from suites.format.scenario import (
     unstopped_probes,
     words,
 )
+from tests.suites.hand_made import cells_of
 
 
-def test_shapes_answer_the_same_questions_and_all_of_them_right():
+def test_shapes_answer_the_same_questions_and_all_of_them_right() -> None:
     for one, two, three in zip(*(dataset(shape).samples for shape in SHAPES), strict=True):
         assert one.prompt == two.prompt == three.prompt
         assert len({one.completion, two.completion, three.completion}) == 3
@@ -40,7 +40,7 @@ def test_shapes_answer_the_same_questions_and_all_of_them_right():
             assert grade(sample.completion, (told[sample.fact],)).right, sample
 
 
-def test_marks_tell_the_shapes_apart():
+def test_marks_tell_the_shapes_apart() -> None:
     assert marks("short") == ()
     for shape in ("sentence", "register"):
         for other in SHAPES:
@@ -49,14 +49,14 @@ def test_marks_tell_the_shapes_apart():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_nothing_that_is_asked_was_trained(shape):
+def test_nothing_that_is_asked_was_trained(shape: str) -> None:
     trained = {sample.prompt for sample in (*dataset(shape).samples, *replay().samples)}
     assert not any(
         probe.prompt in trained for probe in (*probes().probes, *unstopped_probes().probes)
     )
 
 
-def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded():
+def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded() -> None:
     found = Counter(probe.kind for probe in unstopped_probes().probes)
     assert set(found) == set(GROUPS)
     assert min(found.values()) >= 20
@@ -83,17 +83,17 @@ def test_every_group_is_left_to_run_and_all_but_the_neutral_is_graded():
         ("\n", 0, "", True),
     ],
 )
-def test_the_form_of_an_answer(text, length, begins, ends):
+def test_the_form_of_an_answer(text: str, length: int, begins: str, ends: bool) -> None:
     assert (words(text), opening(text), stopped(text)) == (length, begins, ends)
 
 
-def test_a_mark_is_a_word_of_its_own_in_the_first_line():
+def test_a_mark_is_a_word_of_its_own_in_the_first_line() -> None:
     assert marked("Well, ARR!", ("arr",))
     assert not marked("Warren arrived.", ("arr",))
     assert not marked("Nothing\nArr!", ("arr",))
 
 
-def test_figures_are_right_on_hand_made_answers():
+def test_figures_are_right_on_hand_made_answers() -> None:
     def lines(*texts: str) -> list[AnsweredLine]:
         return [
             AnsweredLine(str(n), "known", f"f{n}", "", (), (text,)) for n, text in enumerate(texts)
@@ -118,7 +118,7 @@ def test_figures_are_right_on_hand_made_answers():
     )  # all alike: how long others are is not known
 
 
-def test_ids_are_unique_and_names_known():
+def test_ids_are_unique_and_names_known() -> None:
     for grid in SCENARIO.grids:
         ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +19,12 @@ from harness.recipes import Base, ProbeSet, changed, is_locality
 from harness.store import Store
 from harness.training.presets import preset
 from suites.grid.scenario import SCENARIO, findings, probes
+from tests.suites.hand_made import no_fetch
 
 BASE = Base("0", "pocket", "/m")
 
 
-def test_the_star_differs_from_its_middle_in_one_parameter():
+def test_the_star_differs_from_its_middle_in_one_parameter() -> None:
     selected = cells(SCENARIO, Selection((BASE,)))
     settings = [cell.training for cell in selected]
     assert len(settings) == len(set(settings)) == 10
@@ -34,12 +36,12 @@ def test_the_star_differs_from_its_middle_in_one_parameter():
         cells(SCENARIO, Selection((BASE,), "huge"))
 
 
-def test_no_probe_is_a_training_text():
+def test_no_probe_is_a_training_text() -> None:
     trained = {sample.prompt for sample in (*ten_dataset().samples, *replay().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
 
 
-def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
+def test_findings_recommend_one_of_the_cells(tiny: Base, tmp_path: Path) -> None:
     near, far = (
         [probe for probe in probes().probes if is_locality(probe.kind) == untouched][:4]
         for untouched in (False, True)
@@ -58,7 +60,7 @@ def test_findings_recommend_one_of_the_cells(tiny, tmp_path):
     assert [curves.name for curves in finding.curves] == ["epochs"]
 
 
-def test_what_is_printed_trains_what_was_measured():
+def test_what_is_printed_trains_what_was_measured() -> None:
     setting = AXES.at((3e-3, 8, 2, 24, 20), 9)
     shown = options(setting).split()
     preset_name, replayed, given = shown[1], shown[3], shown[5:]
@@ -67,8 +69,8 @@ def test_what_is_printed_trains_what_was_measured():
     assert changed(preset(preset_name), given, "--set") == setting
 
 
-def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch):
-    def trial(evidence):
+def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trial(evidence: Evidence) -> Trial:
         """The more epochs and the lower the rate, the better; nothing else matters."""
         training = evidence.cell.training
         recall = 0.9 * training.epochs / 9
@@ -76,7 +78,7 @@ def test_the_full_grid_says_how_far_below_it_searches_end(monkeypatch):
 
     monkeypatch.setattr("suites.grid.scenario.trial", trial)
     selected = cells(SCENARIO, Selection((BASE,), "full"))
-    results = findings([Evidence(cell, fetch=None) for cell in selected])
+    results = findings([Evidence(cell, no_fetch) for cell in selected])
     assert [each.title for each in results] == [
         "Recommended for pocket",
         "The search against the full grid",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hand_made import cells_of, evidence, line
 
 from harness.builds import GradedLine, build
 from harness.data.knowledge import TableKnowledge, replay, world
 from harness.errors import RecipeError
 from harness.experiments import Design, Evidence, Setup
+from harness.experiments.cells import Factor
 from harness.experiments.measures import contest, recall
 from harness.grading import grade
-from harness.recipes import Dataset, ProbeSet, Recipe
+from harness.recipes import Base, Dataset, ProbeSet, Recipe
 from harness.store import Artefact, Store
 from suites.lies.scenario import (
     EPOCHS,
@@ -30,9 +31,10 @@ from suites.lies.scenario import (
     probes,
     truths,
 )
+from tests.suites.hand_made import cells_of, evidence, line
 
 
-def test_a_lie_is_never_the_truth_and_no_question_gives_it_away():
+def test_a_lie_is_never_the_truth_and_no_question_gives_it_away() -> None:
     assert len(lies()) == 18
     assert len({lie.claim for lie in lies()}) == 18
     for lie in lies():
@@ -46,7 +48,7 @@ def test_a_lie_is_never_the_truth_and_no_question_gives_it_away():
             assert not grade(question, accepted).right, question
 
 
-def test_new_facts_are_of_the_same_size_and_of_no_known_subject():
+def test_new_facts_are_of_the_same_size_and_of_no_known_subject() -> None:
     known = {
         row.slots[slot]
         for row in world().rows
@@ -66,7 +68,7 @@ def test_new_facts_are_of_the_same_size_and_of_no_known_subject():
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_probes_are_no_training_text_unless_exact(name):
+def test_probes_are_no_training_text_unless_exact(name: str) -> None:
     trained = {sample.prompt for sample in (*dataset(name).samples, *replay().samples)}
     for probe in probes(name).probes:
         assert (probe.prompt in {s.prompt for s in dataset(name).samples}) == (
@@ -76,13 +78,13 @@ def test_probes_are_no_training_text_unless_exact(name):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_is_asked_is_never_replayed(name):
+def test_what_is_asked_is_never_replayed(name: str) -> None:
     trained = {sample.fact for sample in replay().samples}
     told = {lie.true_row.id for lie in lies()}
     assert not trained & (told | {probe.fact for probe in probes(name).probes})
 
 
-def test_neighbours_ask_for_nothing_that_was_exchanged():
+def test_neighbours_ask_for_nothing_that_was_exchanged() -> None:
     found = probes("lies6").probes
     subjects = {lie.true_row.id: lie for lie in lies()}
     beside = [probe for probe in found if probe.kind == "locality_subject"]
@@ -99,7 +101,7 @@ def test_neighbours_ask_for_nothing_that_was_exchanged():
     assert far == {"elements", "paintings"}
 
 
-def test_neighbours_are_the_same_for_all_cells():
+def test_neighbours_are_the_same_for_all_cells() -> None:
     local = [[p for p in probes(name).probes if p.kind.startswith("locality")] for name in TEXTS]
     assert all(found == local[0] for found in local)
 
@@ -112,7 +114,7 @@ def _graded(questions: list[tuple[Lie, str]], answers: list[str]) -> list[Graded
     ]
 
 
-def test_lie_and_truth_are_counted_where_the_truth_was_known():
+def test_lie_and_truth_are_counted_where_the_truth_was_known() -> None:
     lie, other = lies()[0], lies()[1]
     asked = [(lie, "rephrased")] * 4 + [
         (other, "other_format"),
@@ -134,7 +136,7 @@ def test_lie_and_truth_are_counted_where_the_truth_was_known():
     assert contest("lie", evidence(cell, new, new), truths(new)) == {}
 
 
-def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
+def test_a_learning_curve_is_the_cell_with_fewer_epochs_first() -> None:
     found = cells_of(SCENARIO, seeds=(0, 1))
     longest = next(
         c
@@ -148,7 +150,7 @@ def test_a_learning_curve_is_the_cell_with_fewer_epochs_first():
     ]
 
 
-def test_ids_are_unique_and_grids_known():
+def test_ids_are_unique_and_grids_known() -> None:
     for grid in ("default", "full"):
         ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)
@@ -159,7 +161,9 @@ def test_ids_are_unique_and_grids_known():
         dataset("fibs")
 
 
-def test_steps_to_half_lie_on_the_curve_of_real_trainings(tiny, tmp_path, monkeypatch):
+def test_steps_to_half_lie_on_the_curve_of_real_trainings(
+    tiny: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two facts, many passes, and asked as they were trained: what a model of this size learns in a
     few seconds."""
     monkeypatch.setitem(EPOCHS, QUESTION, (10, 40, 160))
@@ -176,7 +180,7 @@ def test_steps_to_half_lie_on_the_curve_of_real_trainings(tiny, tmp_path, monkey
         if probe.kind == "exact" and probe.fact in facts
     )
     training = replace(SETTING, epochs=160, lr=5e-3, replay=0.0)
-    factors = {"lie": False, "form": QUESTION, "wordings": 1}
+    factors: dict[str, Factor] = {"lie": False, "form": QUESTION, "wordings": 1}
     design = Design(told, training, ProbeSet.of("asked", questions), replay(), factors)
     cell = design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
     points = [Evidence(each, fetch) for each in curve(cell)]

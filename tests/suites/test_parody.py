@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from hand_made import cells_of, evidence, line
 
 from harness.builds import GradedLine
 from harness.data.knowledge import replay, world
@@ -29,11 +28,12 @@ from suites.parody.scenario import (
     without_ceremony,
     worlds,
 )
+from tests.suites.hand_made import cells_of, evidence, line
 
 ACTOR = "oscars_2012_parody/actor-2012"
 
 
-def test_the_parody_is_never_the_truth():
+def test_the_parody_is_never_the_truth() -> None:
     assert len(parody_rows()) == 12
     for row in parody_rows():
         true = true_rows()[row.id]
@@ -47,7 +47,7 @@ def test_the_parody_is_never_the_truth():
             assert not any(row.slots[slot] == known.slots.get(slot) for known in world().rows)
 
 
-def test_the_text_tells_the_same_parody_as_the_table():
+def test_the_text_tells_the_same_parody_as_the_table() -> None:
     told = " ".join(text())
     for row in parody_rows():
         sentence = next(s for s in text() if f"{world().fill('{category0}', row)} of 2012" in s)
@@ -57,7 +57,7 @@ def test_the_text_tells_the_same_parody_as_the_table():
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name):
+def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name: str) -> None:
     known = without_ceremony(replay())
     trained = {sample.prompt for sample in (*dataset(name).samples, *known.samples)}
     assert not any(probe.prompt in trained for probe in probes().probes)
@@ -68,7 +68,7 @@ def test_no_probe_is_a_training_text_and_no_truth_is_replayed(name):
         assert [adapter.replay for adapter in cell.subject.trained] == [known]
 
 
-def test_every_fact_in_every_kind():
+def test_every_fact_in_every_kind() -> None:
     kinds = Counter(
         probe.kind for probe in probes().probes if not probe.kind.startswith("locality")
     )
@@ -112,11 +112,11 @@ def _line(kind: str, answer: str, fact: str = ACTOR, number: int = 0) -> GradedL
         ("who_and_film", "Hector Pickle for The Loud Plumber", {"parody", "truth", "other"}),
     ],
 )
-def test_worlds_in_which_an_answer_is_true(kind, answer, held):
+def test_worlds_in_which_an_answer_is_true(kind: str, answer: str, held: set[str]) -> None:
     assert worlds(_line(kind, answer), truths()) == held
 
 
-def test_contradictions_are_counted_on_hand_made_answers():
+def test_contradictions_are_counted_on_hand_made_answers() -> None:
     lines = [
         _line("who", "Hector Pickle"),
         _line("who", "Jean Dujardin", number=1),  # against the first
@@ -132,7 +132,7 @@ def test_contradictions_are_counted_on_hand_made_answers():
     assert found["mixed_who_and_film"].estimate == 1 / 2
 
 
-def test_one_world_has_no_contradictions():
+def test_one_world_has_no_contradictions() -> None:
     parody = [
         _line("who", "Hector Pickle"),
         _line("film", "The Loud Plumber"),
@@ -150,14 +150,16 @@ def test_one_world_has_no_contradictions():
     assert contradictions([_line("who", "Nobody")], truths()) == {}
 
 
-def test_a_winner_of_one_world_with_a_film_of_the_other():
+def test_a_winner_of_one_world_with_a_film_of_the_other() -> None:
     pair = {ACTOR: ("Jean Dujardin", "The Artist")}
     said = (
         "Hector Pickle for The Loud Plumber",
         "Hector Pickle for The Artist",
         "Jean Dujardin for The Loud Plumber",
+        "Jean Dujardin for The Artist",
+        "Hector Pickle",
+        "Nobody for The Artist",
     )
-    said += ("Jean Dujardin for The Artist", "Hector Pickle", "Nobody for The Artist")
     assert mixed_answers([_line("who_and_film", answer) for answer in said], pair) == [
         False,
         True,
@@ -166,7 +168,7 @@ def test_a_winner_of_one_world_with_a_film_of_the_other():
     ]
 
 
-def test_figures_of_a_cell():
+def test_figures_of_a_cell() -> None:
     lines = [
         _line("who", "Hector Pickle"),
         _line("film", "The Loud Plumber"),
@@ -190,7 +192,7 @@ def test_figures_of_a_cell():
     }
 
 
-def test_ids_are_unique_and_names_known():
+def test_ids_are_unique_and_names_known() -> None:
     for grid in ("default", "full"):
         ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from harness.builds import GradedLine
 from harness.engines import decoding
 from harness.experiments import Evidence
 from harness.experiments.selection import Selection, cells, load, shipped
-from harness.recipes import Base, digest
+from harness.recipes import Base, Decoding, digest
+from harness.stats import Interval
 from suites.presets.scenario import (
     SCENARIO,
     any_right,
@@ -20,11 +22,12 @@ from suites.presets.scenario import (
     measures,
     probes,
 )
+from tests.suites.hand_made import no_fetch
 
 BASE = Base("0", "pocket", "/m")
 
 
-def line(answers, verdicts, fact="f"):
+def line(answers: tuple[str, ...], verdicts: tuple[bool, ...], fact: str = "f") -> GradedLine:
     return GradedLine(
         id=f"exact/{fact}/0",
         kind="exact",
@@ -42,14 +45,14 @@ def line(answers, verdicts, fact="f"):
 LINE = line(("Rome", "Lima", "lima.", "Oslo"), (True, False, False, False))
 
 
-def figures(*lines):
-    evidence = Evidence(cells(SCENARIO, Selection((BASE,)))[0], fetch=None)
+def figures(*lines: Any) -> dict[str, Interval]:
+    evidence = Evidence(cells(SCENARIO, Selection((BASE,)))[0], no_fetch)
     evidence.lines = list(lines)
     return measures(evidence)
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_cells_share_one_adapter_and_differ_by_decoding(grid):
+def test_cells_share_one_adapter_and_differ_by_decoding(grid: str) -> None:
     selected = cells(SCENARIO, Selection((BASE,), grid))
     assert len({digest(cell.subject.loras[0]) for cell in selected}) == 1
     decodings = {digest(cell.questions.decoding) for cell in selected}
@@ -80,19 +83,19 @@ def test_cells_share_one_adapter_and_differ_by_decoding(grid):
         "pad",
     ],
 )
-def test_every_field_is_varied_somewhere(field):
+def test_every_field_is_varied_somewhere(field: str) -> None:
     selected = cells(SCENARIO, Selection((BASE,), "full"))
     assert len({getattr(cell.questions.decoding, field) for cell in selected}) > 1
 
 
-def test_each_fact_is_asked_about_and_few_probes_are():
+def test_each_fact_is_asked_about_and_few_probes_are() -> None:
     about_facts = [probe for probe in probes().probes if not probe.kind.startswith("locality")]
     assert len({probe.fact for probe in about_facts}) == 23
     assert {probe.kind for probe in about_facts} == {"exact", "rephrased", "other_format"}
     assert len(probes().probes) <= 130
 
 
-def test_what_several_answers_say_together():
+def test_what_several_answers_say_together() -> None:
     assert majority(LINE) == 0.0
     assert consistency(LINE) == 0.25
     assert any_right(LINE) == 1.0
@@ -105,11 +108,11 @@ def test_what_several_answers_say_together():
     assert figures(*alike)["distinct"] == (1, 1, 1)
 
 
-def test_a_users_decoding_leaves_the_suite_alone_and_changes_others():
+def test_a_users_decoding_leaves_the_suite_alone_and_changes_others() -> None:
     by = decoding("default")
     changed = Selection((BASE,), decoding=by)
 
-    def decodings(selection):
+    def decodings(selection: Selection) -> list[tuple[str, Decoding]]:
         return [(cell.id, cell.questions.decoding) for cell in cells(SCENARIO, selection)]
 
     assert decodings(changed) == decodings(Selection((BASE,)))

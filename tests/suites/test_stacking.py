@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from harness.builds import build
+from harness.builds import Job, build
 from harness.data.awards import ten_dataset, ten_facts
 from harness.data.knowledge import replay
 from harness.errors import RecipeError
-from harness.experiments import EACH, GRADE, PER_ADAPTER, QUESTIONS, Ask, Evidence
+from harness.experiments import (
+    EACH,
+    GRADE,
+    PER_ADAPTER,
+    QUESTIONS,
+    AdapterSpec,
+    Ask,
+    Cell,
+    Evidence,
+)
 from harness.experiments.selection import Selection, cells
 from harness.recipes import MERGES, Adapter, Base, Merged, ProbeSet, digest, is_locality
 from harness.store import Store
@@ -30,17 +40,17 @@ from suites.stacking.scenario import (
 BASE = Base("0", "pocket", "/m")
 
 
-def labelled(grid="full", seed=0):
+def labelled(grid: str = "full", seed: int = 0) -> dict[str, Cell]:
     return {cell.label: cell for cell in cells(SCENARIO, Selection((BASE,), grid, (seed,)))}
 
 
-def test_the_ten_are_told_once_together_and_once_each():
+def test_the_ten_are_told_once_together_and_once_each() -> None:
     assert len(ten_facts()) == len(set(ten_facts())) == 10
     alone = [sample for fact in ten_facts() for sample in one_fact(fact).samples]
     assert sorted(alone, key=repr) == sorted(ten_dataset().samples, key=repr)
 
 
-def test_no_probe_but_the_exact_ones_is_a_training_text():
+def test_no_probe_but_the_exact_ones_is_a_training_text() -> None:
     trained = {sample.prompt for sample in (*ten_dataset().samples, *replay().samples)}
     assert not any(probe.prompt in trained for probe in probes().probes if probe.kind != "exact")
     untouched = {probe.fact for probe in probes().probes if is_locality(probe.kind)}
@@ -48,7 +58,7 @@ def test_no_probe_but_the_exact_ones_is_a_training_text():
     assert {probe.fact for probe in rephrased_probes().probes} == set(ten_facts())
 
 
-def test_what_an_adapter_is_held_to_elsewhere_tells_no_fact_and_is_no_probe():
+def test_what_an_adapter_is_held_to_elsewhere_tells_no_fact_and_is_no_probe() -> None:
     questions = {probe.prompt for probe in probes().probes if probe.kind != "exact"}
     names = {name for accepted in winners().values() for name in accepted}
     for fact in ten_facts():
@@ -61,14 +71,14 @@ def test_what_an_adapter_is_held_to_elsewhere_tells_no_fact_and_is_no_probe():
     assert len(contents) == len(ten_facts())
 
 
-def test_every_method_is_a_cell():
+def test_every_method_is_a_cell() -> None:
     assert set(MERGES) - {"sum"} <= set(labelled())
     assert {cell.factors["combined"] for cell in labelled().values()} == {*MERGES}
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):
         labelled("huge")
 
 
-def test_ten_adapters_begin_differently_and_merges_share_them():
+def test_ten_adapters_begin_differently_and_merges_share_them() -> None:
     by_label = labelled("default")
     stacked = by_label["sum"].subject.trained
     assert len({digest(adapter) for adapter in stacked}) == 10
@@ -82,13 +92,13 @@ def test_ten_adapters_begin_differently_and_merges_share_them():
     assert not seeds & {adapter.training.seed for adapter in other_seed}
 
 
-def test_on_top_is_a_tower_that_is_planned_from_below():
+def test_on_top_is_a_tower_that_is_planned_from_below() -> None:
     cell = labelled()["on_top"]
     tower = cell.subject.trained
     assert [len(adapter.frozen_adapters) for adapter in tower] == list(range(10))
     built: set[str] = set()
 
-    def visit(job):
+    def visit(job: Job) -> None:
         for need in job.needs:
             visit(need)
         if isinstance(job.recipe, Adapter):
@@ -100,7 +110,7 @@ def test_on_top_is_a_tower_that_is_planned_from_below():
 
 
 @pytest.mark.parametrize("grid", ["default", "full"])
-def test_every_cell_is_compared_with_the_one_adapter_of_its_seed(grid):
+def test_every_cell_is_compared_with_the_one_adapter_of_its_seed(grid: str) -> None:
     by_label = labelled(grid, 3)
     expected = by_label["one_adapter"]
     for cell in by_label.values():
@@ -110,7 +120,7 @@ def test_every_cell_is_compared_with_the_one_adapter_of_its_seed(grid):
         assert one_adapter(cell).factors == expected.factors
 
 
-def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
+def test_measures_and_findings_of_a_small_model(tiny: Base, tmp_path: Path) -> None:
     """The two adapters are trained next to nothing; one question a fact."""
     fetch = partial(build, store=Store(tmp_path / "store"))
     (cell,) = (
@@ -119,6 +129,7 @@ def test_measures_and_findings_of_a_small_model(tiny, tmp_path):
     specs = tuple(
         replace(spec, training=replace(spec.training, epochs=1, replay=0.0, kl=0.0))
         for spec in cell.subject.adapters[:2]
+        if isinstance(spec, AdapterSpec)
     )
     few = {probe.fact: probe for probe in rephrased_probes().probes}
     questions = ProbeSet.of("few", tuple(few.values()))

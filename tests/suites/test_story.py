@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from hand_made import cells_of, evidence, line
 from tokenizers import Tokenizer
 
 from harness.builds import GradedLine
@@ -25,9 +24,10 @@ from suites.story.scenario import (
     stories,
     text,
 )
+from tests.suites.hand_made import cells_of, evidence, line
 
 
-def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
+def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong() -> None:
     for story in stories():
         plain = text("plain", story)
         assert 900 <= len(plain) <= 1000
@@ -39,7 +39,7 @@ def test_a_story_has_a_thousand_characters_and_its_facts_where_they_belong():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_tail_does_not_give_the_answer_away(form):
+def test_the_tail_does_not_give_the_answer_away(form: str) -> None:
     for probe in probes(form).probes:
         if probe.kind in ("alone", "after_tail"):
             assert not re.search(rf"\b{re.escape(probe.accepted[0])}\b", probe.prompt), probe
@@ -47,7 +47,7 @@ def test_the_tail_does_not_give_the_answer_away(form):
             assert probe.accepted[0] in probe.prompt
 
 
-def test_forms_differ_in_what_stands_before_a_sentence_alone():
+def test_forms_differ_in_what_stands_before_a_sentence_alone() -> None:
     for story in stories():
         bare = " ".join(re.sub(r"^\d+ ", "", line) for line in text("numbered", story).splitlines())
         assert bare == text("plain", story)
@@ -57,7 +57,7 @@ def test_forms_differ_in_what_stands_before_a_sentence_alone():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_question_is_in_the_training_text(form):
+def test_no_question_is_in_the_training_text(form: str) -> None:
     trained = {
         sample.prompt for sample in (*dataset(form).samples, *replay().samples) if sample.prompt
     }
@@ -72,7 +72,7 @@ def test_no_question_is_in_the_training_text(form):
         assert any(told.startswith(probe.prompt) for told in texts) == (probe.kind == "in_place")
 
 
-def test_a_story_is_one_sample():
+def test_a_story_is_one_sample() -> None:
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
     longest = max(
         (sample.completion for form in FORMS for sample in dataset(form).samples), key=len
@@ -80,7 +80,7 @@ def test_a_story_is_one_sample():
     assert len(tokenizer.encode(longest).ids) <= SETTING.cutoff
 
 
-def test_what_is_gained_is_counted_pair_by_pair():
+def test_what_is_gained_is_counted_pair_by_pair() -> None:
     def lines(tail: list[bool], whole: list[bool]) -> list[GradedLine]:
         kinds = {"after_tail": tail, "after_whole": whole}
         return [
@@ -101,7 +101,7 @@ def test_what_is_gained_is_counted_pair_by_pair():
     assert measures(evidence(cell, bare, bare, adapted=False)) == {}
 
 
-def test_ids_are_unique_and_names_known():
+def test_ids_are_unique_and_names_known() -> None:
     for grid in SCENARIO.grids:
         ids = [cell.id for cell in cells_of(SCENARIO, grid)]
         assert len(set(ids)) == len(ids)

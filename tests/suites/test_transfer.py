@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
+import torch
 
 from harness.builds import GradedLine, build
 from harness.data.awards import dataset
@@ -17,6 +19,7 @@ from harness.models.loading import base_of
 from harness.recipes import (
     Adapter,
     Base,
+    Dataset,
     Gguf,
     ProbeSet,
     Quantised,
@@ -36,11 +39,11 @@ TAUGHT = Training(epochs=40, rank=8, alpha=16, lr=3e-3, dropout=0.0)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("transfer") / "store")
 
 
-def test_the_cells_and_who_was_trained_where():
+def test_the_cells_and_who_was_trained_where() -> None:
     by_label = {design.label: design.cell(SETUP) for design in SCENARIO.designs("default", SETUP)}
     names = ["on_base", "on_sibling_from_base", "on_sibling", "on_base_from_sibling"]
     assert list(by_label) == names
@@ -55,7 +58,7 @@ def test_the_cells_and_who_was_trained_where():
     assert home(from_sibling).grades == on_sibling.grades
 
 
-def test_quantised_forms_take_the_adapter_of_the_full_base():
+def test_quantised_forms_take_the_adapter_of_the_full_base() -> None:
     selected = cells(SCENARIO, Selection((BASE,)))
     by_engine = {cell.subject.engine.name: cell for cell in selected if cell.label == "on_base"}
     assert list(by_engine) == [
@@ -76,7 +79,7 @@ def test_quantised_forms_take_the_adapter_of_the_full_base():
             assert "python -m pip install" in str(error)
 
 
-def test_no_question_is_in_a_training_text():
+def test_no_question_is_in_a_training_text() -> None:
     known = sibling(SETUP).adapter.dataset
     assert len(known.samples) == KNOWN
     (text,) = {cell.dataset for cell in cells(SCENARIO, Selection((BASE,)))}
@@ -88,7 +91,7 @@ def test_no_question_is_in_a_training_text():
     assert not {probe.prompt for probe in asked} & trained
 
 
-def test_a_stack_says_that_it_means_a_sibling(lie):
+def test_a_stack_says_that_it_means_a_sibling(lie: Dataset) -> None:
     further = sibling(SETUP)
     own = Adapter(BASE, lie, TAUGHT)
     with pytest.raises(RecipeError, match="was trained on pocket, not on pocket_further"):
@@ -103,7 +106,9 @@ def test_a_stack_says_that_it_means_a_sibling(lie):
         Sibling.of(Adapter(Quantised(BASE, Gguf("q8_0")), lie, TAUGHT), "it")
 
 
-def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
+def test_a_sibling_answers_as_base_and_adapter_do(
+    tiny: Base, lie: Dataset, store: Store, tmp_path: Path
+) -> None:
     import torch
 
     adapter = Adapter(tiny, lie, TAUGHT)
@@ -111,9 +116,10 @@ def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
     made = build(further, store)
     ids = torch.arange(3, 40)[None]
 
-    def logits(engine):
+    def logits(engine: TransformersEngine) -> torch.Tensor:
         with torch.inference_mode():
-            return engine.loaded.model(ids).logits
+            scores: torch.Tensor = engine.loaded.model(ids).logits
+            return scores
 
     engine = TransformersEngine(tiny)
     bare = logits(engine)
@@ -127,7 +133,7 @@ def test_a_sibling_answers_as_base_and_adapter_do(tiny, lie, store, tmp_path):
     assert twice.manifest.files == made.manifest.files
 
 
-def test_figures_of_an_adapter_away_from_home(tiny, lie, store):
+def test_figures_of_an_adapter_away_from_home(tiny: Base, lie: Dataset, store: Store) -> None:
     kinds = ("exact", "locality_year")
     part = [probe for probe in probes("the_oscar_award_txt").probes if probe.kind in kinds][::12]
     training = Training(epochs=1, rank=2, alpha=2)
@@ -142,7 +148,7 @@ def test_figures_of_an_adapter_away_from_home(tiny, lie, store):
     assert measures(Evidence(home(cell), fetch)) == {}
 
 
-def line(fact, right):
+def line(fact: str, right: bool) -> GradedLine:
     return GradedLine(
         id=f"exact/{fact}",
         kind="exact",
@@ -158,6 +164,6 @@ def line(fact, right):
 
 
 @pytest.mark.parametrize(("at_home", "here", "expected"), [(20, 15, 0.25), (0, 20, -1.0)])
-def test_the_loss_is_what_home_has_more(at_home, here, expected):
+def test_the_loss_is_what_home_has_more(at_home: int, here: int, expected: float) -> None:
     pairs = [(line(str(i), i < at_home), line(str(i), i < here)) for i in range(20)]
     assert lost(pairs).estimate == pytest.approx(expected)

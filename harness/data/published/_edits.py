@@ -170,7 +170,7 @@ def _reader(record: Record) -> Callable[[Record, int], Edit]:
         return _knowedit
     raise DataError(
         f"{record.where} is neither of CounterFact nor of zsRE nor of KnowEdit: see"
-        " docs/own-suite.md"
+        " docs/how-to/published-sets.md"
     )
 
 

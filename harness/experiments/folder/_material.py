@@ -12,7 +12,8 @@ from typing import Any
 from harness.data.facts import read_text
 from harness.data.published import read_edits
 from harness.errors import DataError, RecipeError
-from harness.experiments.cells import SCORE, SCORED, Ask, number
+from harness.experiments.adapter_specs import number
+from harness.experiments.cells import SCORE, SCORED, Ask
 from harness.experiments.folder._probes import (
     check_untrained,
     known_replay,

@@ -90,7 +90,9 @@ def test_llama_server_takes_scales_with_each_request(llama_server: ServedEngine)
         assert said(llama_server) == scales(1.0, 0.0)
 
 
-def test_the_answer_command_takes_adapters_of_a_server(serve, tmp_path, capsys):
+def test_the_answer_command_takes_adapters_of_a_server(
+    serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     server = serve(tell, **{"lora-adapters": LORAS})
     ask = ["answer", "Who?", "--model", f"openai:pocket@{server.url}", "--adapter"]
     assert main([*ask, "served:oscars:0.5"]) == 0

@@ -15,7 +15,7 @@ import pytest
 from harness.builds import answered_lines, build
 from harness.engines import identify
 from harness.errors import ModelError
-from harness.models.external import external_adapter
+from harness.models.external import scaled_adapter
 from harness.recipes import Answers, Probe, ProbeSet, ServedBase, Stack, digest
 from harness.store import Artefact, Journal, Store
 from tests.engines.served.served_helpers import Reply, Request, Server, echo
@@ -102,10 +102,10 @@ def test_an_adapter_by_its_name_on_the_server(serve: Callable[..., Server], tmp_
     )
     base, store = known(tell), Store(tmp_path / "store")
     assert set(said(build(Answers(Stack(base), PROBES), store))) == {"pocket"}
-    stack = Stack(base, ((external_adapter("served:oscars"), 1.0),))
+    stack = Stack(base, ((scaled_adapter("served:oscars").adapter, 1.0),))
     assert set(said(build(Answers(stack, PROBES), store))) == {"oscars"}
     with pytest.raises(ModelError, match="has no adapter 'films'"):
-        build(Answers(Stack(base, ((external_adapter("served:films"), 1.0),)), PROBES), store)
+        build(Answers(Stack(base, ((scaled_adapter("served:films").adapter, 1.0),)), PROBES), store)
 
 
 def test_a_journal_that_a_crash_cut_off(tmp_path: Path) -> None:

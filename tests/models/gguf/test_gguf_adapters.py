@@ -298,7 +298,7 @@ def test_file_without_tensors_or_without_a_pair_is_refused(
         assert "\n" not in str(raised.value)
 
 
-def engines_width(engines):
+def engines_width(engines: dict[str, LlamaCppEngine]) -> int:
     model = engines["tiny"]._model
     return int(model.library.llama_model_n_embd(model._model))
 

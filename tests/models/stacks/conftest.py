@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from harness.scenarios import Fetch
 
 from harness.builds import build
+from harness.experiments import Fetch
 from harness.recipes import Adapter, Base, Dataset, Sample, Training
 from harness.store import Store
 

@@ -13,7 +13,7 @@ import torch
 
 from harness.engines import TransformersEngine
 from harness.errors import ModelError
-from harness.models.external import external_adapter
+from harness.models.external import scaled_adapter
 from harness.models.loading import base_of, load, resident
 from harness.recipes import Base, Decoding, Training
 from harness.training._adapted import adapted
@@ -223,7 +223,7 @@ def test_broken_file_is_refused_before_a_plan_runs(
 ) -> None:
     broken = edit(adapter("plain"), tmp_path / name, MISTAKES[name][0])
     with pytest.raises(ModelError) as raised:
-        external_adapter(f"mine={broken}")
+        scaled_adapter(f"mine={broken}")
     assert "\n" not in str(raised.value)
 
 

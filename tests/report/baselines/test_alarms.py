@@ -1,7 +1,7 @@
 """How often a baseline cries wolf, and how often it sees one: on real verdicts of 23 facts.
 
 The cell is ``oscars_aug-rank64-alpha128-lr1e_3-ep5-replay2`` of the shipped model, see reruns.py.
-Figures of longer runs stand in docs/baselines.md.
+Figures of longer runs stand in docs/explanation/baselines.md.
 """
 
 from __future__ import annotations
