@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -114,7 +115,7 @@ Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Table(BaseModel):
-    """A table of a TOML file: only the declared keys, only values of the declared types."""
+    """A table of a TOML file, or an object in JSON: only declared keys and types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -139,6 +140,17 @@ def read_toml(path: Path, schema: type[Checked]) -> Checked:
         values = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not TOML: {error}") from error
+    return _checked(f"{path}:", values, schema, "{}")
+
+
+def read_json(path: Path, schema: type[Checked]) -> Checked:
+    """The object in the JSON file ``path`` as the model ``schema``. Raises as ``read_toml``."""
+    try:
+        values = json.loads(read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path} is not a JSON object")
     return _checked(f"{path}:", values, schema, "{}")
 
 
@@ -221,9 +233,13 @@ def _name(location: tuple[int | str, ...]) -> str:
 def _keys(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The declared keys of the table that holds the key at ``location``."""
     table: Any = schema
-    for part in location[:-1]:
+    parts = iter(location[:-1])
+    for part in parts:
         if isinstance(part, str):
-            table = _model_in(_field(table, part).annotation)
+            annotation = _field(table, part).annotation
+            table = _model_in(annotation)
+            if get_origin(annotation) is dict:
+                next(parts, None)  # a key of the user's
     return [field.alias or name for name, field in table.model_fields.items()]
 
 
@@ -233,6 +249,8 @@ def _field(table: type[BaseModel], key: str) -> Any:
 
 
 def _model_in(annotation: Any) -> Any:
-    """The model in ``list[Model]``, ``tuple[Model, ...]``, ``Model | None`` or ``Model``."""
+    """The model in ``list[Model]``, ``dict[str, Model]``, ``Model | None`` or ``Model``."""
     inside = getattr(annotation, "__args__", ())
-    return inside[0] if inside else annotation
+    if not inside:
+        return annotation
+    return inside[-1] if get_origin(annotation) is dict else inside[0]

@@ -1,11 +1,16 @@
-"""What came out, to look at and to read by other tools: markdown, plots, JSON, SQLite, MLflow."""
+"""Reports on cells: figures and comparisons, as Markdown, plots, a page, JSON, SQLite, MLflow."""
 
-from harness.report._comparison import Compared, comparison_markdown, comparisons, noise
+from harness.report._comparison import (
+    WrittenReport,
+    comparison_markdown,
+    report_changes,
+    report_pairs,
+    report_table,
+)
 from harness.report._database import SCHEMA_VERSION
 from harness.report._judging import (
     Judging,
     corrected,
-    escaped,
     judging,
     quality_text,
     summary,
@@ -13,7 +18,10 @@ from harness.report._judging import (
 )
 from harness.report._markdown import fitted, table
 from harness.report._mlflow import Exported, MlflowStore
-from harness.report._parts import (
+from harness.report._paired import Compared, comparisons, noise
+from harness.report._readme import rewrite_card, rewrite_readmes
+from harness.report._results import DATABASE, Result, Wrong, bare_result, result
+from harness.report._scenario_report import (
     Entry,
     Missing,
     ScenarioReport,
@@ -21,9 +29,8 @@ from harness.report._parts import (
     first_manifest,
     scenario_report,
 )
-from harness.report._readme import rewrite_card, rewrite_readmes
-from harness.report._results import Result, Wrong, bare_result, result
-from harness.report._write import DATABASE, write
+from harness.report._tables import escaped, markdown_table
+from harness.report._write import write
 
 __all__ = [
     "DATABASE",
@@ -36,6 +43,7 @@ __all__ = [
     "MlflowStore",
     "Result",
     "ScenarioReport",
+    "WrittenReport",
     "Wrong",
     "against",
     "bare_result",
@@ -46,8 +54,12 @@ __all__ = [
     "first_manifest",
     "fitted",
     "judging",
+    "markdown_table",
     "noise",
     "quality_text",
+    "report_changes",
+    "report_pairs",
+    "report_table",
     "result",
     "rewrite_card",
     "rewrite_readmes",

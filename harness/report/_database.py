@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.builds import GradedLine
 from harness.recipes import digest
-from harness.report._parts import Entry, ScenarioReport
+from harness.report._scenario_report import Entry, ScenarioReport
 
 SCHEMA_VERSION = 2
 """Raised when a column changes its meaning or goes; new columns and tables do not raise it."""

@@ -1,4 +1,4 @@
-"""What a judge said beside the fuzzy grader: its quality, agreement, disputes."""
+"""A judge beside the fuzzy grader: its quality, how far the two agree, and their disputes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from tabulate import tabulate
-
 from harness.builds import ByGrader, Calibrated, GradedLine, graded_lines
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Fetch
 from harness.grading import JUDGE
 from harness.grading.calibration import UNDECIDED, Versus
 from harness.recipes import Calibration, Grades
+from harness.report._tables import escaped, markdown_table, signed, words
 from harness.stats import (
     ErrorRates,
     Interval,
@@ -24,25 +23,20 @@ from harness.stats import (
     rogan_gladen,
 )
 
-_ESCAPES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {mark: f"\\{mark}" for mark in "\\`[]*_~|"}
-)
-
-
-def escaped(text: str) -> str:
-    """One line that breaks no table and shows as it is, markup and all; line ends stay visible."""
-    return " ⏎ ".join(text.strip().splitlines()).translate(_ESCAPES)
-
-
+_CUT = """\
+The cut between *same* and *differ* was chosen on one half of the labelled pairs. The quality of the
+judge was measured on the other half. Cut: {cut:.2f}."""
 _SAME_PAIRS = """\
-The fuzzy grader was held against the same held-out pairs. The p-values are those of a paired test
-by accepted answer (wild cluster bootstrap), over the groups adjusted by Holm's method."""
+The fuzzy grader was measured on the same held-out pairs. The p-values are those of a paired test
+by accepted answer (wild cluster bootstrap), adjusted over the groups by Holm's method."""
 _DISPUTES_SHOWN = 40  # disputes in RESULTS.md; RESULTS.json has all
 
 
 class Dispute(NamedTuple):
-    """An answer on which the graders disagree, or the judge is undecided; told once, however many
-    cells gave it."""
+    """An answer on which the graders disagree, or the judge is undecided.
+
+    It is listed once, also where several cells gave it.
+    """
 
     kind: str
     prompt: str
@@ -52,12 +46,12 @@ class Dispute(NamedTuple):
     judge: str
     """``same``, ``differ`` or ``undecided``."""
     odds: float | None
-    """How sure the judge is: nats (or votes) above its cut; None where that is no finite number."""
+    """How sure the judge is: nats (or votes) above its cut; None where that is not finite."""
     cells: tuple[str, ...]
 
 
 class Seen(NamedTuple):
-    """One kind of recall of one cell, as each grader has it."""
+    """One kind of recall of one cell, by the verdicts of each grader."""
 
     cell: str
     kind: str
@@ -68,13 +62,13 @@ class Seen(NamedTuple):
 
 
 class Judging(NamedTuple):
-    """All about the judge of one scenario's cells."""
+    """The judge of one scenario's cells."""
 
     name: str
     grader: str
     calibrated: Calibrated
     answers: int
-    """Distinct answers that were judged; answers to one question that are alike count once."""
+    """Distinct answers that were judged: equal answers to one question count once."""
     kappa: Interval
     """Of the judge with the fuzzy grader."""
     mcnemar: McNemar
@@ -85,8 +79,10 @@ class Judging(NamedTuple):
 
 
 def corrected(share: Interval, rates: ErrorRates) -> Interval:
-    """Rogan and Gladen's share; of a judge that knows nothing, only that it lies
-    between 0 and 1."""
+    """``share`` corrected for the judge's error rates (Rogan & Gladen 1978).
+
+    Of a judge that is no better than chance, it is only known to lie between 0 and 1.
+    """
     if rates.sensitivity + rates.specificity <= 1:
         return Interval(share.estimate, 0.0, 1.0)
     return rogan_gladen(share, rates)
@@ -97,142 +93,178 @@ def judging(cells: Sequence[Cell], fetch: Fetch) -> Judging | None:
     calibration = cells[0].grading.calibration
     if calibration is None:
         return None
-    found = Calibrated.of(fetch(calibration))
+    calibrated = Calibrated.of(fetch(calibration))
     answers = list(_answers(cells, fetch))
-    once = {(line.prompt, *line.accepted, line.answer): line for _, line in answers}
-    pairs = [_by(line) for line in once.values()]
-    fuzzy = [by.fuzzy for by in pairs]
-    judge = [by.judge for by in pairs]
+    distinct = {(line.prompt, *line.accepted, line.answer): line for _, line in answers}
+    lines = list(distinct.values())
+    fuzzy = [_by(line).fuzzy for line in lines]
+    judge = [_by(line).judge for line in lines]
     return Judging(
         name=calibration.judge.name,
         grader=cells[0].grading.grader,
-        calibrated=found,
-        answers=len(once),
-        kappa=kappa(fuzzy, judge, [line.fact for line in once.values()]),
+        calibrated=calibrated,
+        answers=len(lines),
+        kappa=kappa(fuzzy, judge, [line.fact for line in lines]),
         mcnemar=mcnemar(fuzzy, judge),
-        undecided=sum(line.judged[0] == UNDECIDED for line in once.values()),
-        seen=tuple(_seen(answers, found.held_out.rates)),
+        undecided=sum(line.judged[0] == UNDECIDED for line in lines),
+        seen=tuple(_seen(answers, calibrated.held_out.rates)),
         disputes=tuple(_disputes(answers)),
     )
-
-
-def summary(name: str, found: Calibrated) -> str:
-    """The calibration, for terminals: a line each for what the judge is worth, which grader is
-    better, and doubts."""
-    lines = [
-        f"judge {name} (by {found.by}) on held-out labelled pairs: {found.held_out}",
-        contest(found),
-    ]
-    return "\n".join([*lines, *warning(found)])
-
-
-def contest(found: Calibrated) -> str:
-    """The judge beside the fuzzy grader on all held-out pairs, in one line."""
-    one = found.versus[0]
-    shares = f"accuracy of the judge {one.judge}, of the fuzzy grader {one.fuzzy}"
-    return (
-        f"on the same {one.pairs} pairs: {shares}, difference {_difference(one)}, p {one.p:.2g}:"
-        f" {one.conclusion}"
-    )
-
-
-def warning(found: Calibrated) -> list[str]:
-    """One line where the judge's verdicts are not to be relied on; else none."""
-    if not found.doubts:
-        return []
-    return [f"WARNING: verdicts of this judge are not to be relied on: {'; '.join(found.doubts)}"]
-
-
-def counting(found: Judging) -> str:
-    """Who judges, and whose verdicts count."""
-    counts = "the judge's" if found.grader == JUDGE else "the fuzzy grader's"
-    right = "; recall is corrected for the judge's error rates" if found.grader == JUDGE else ""
-    return (
-        f"Judge: {found.name}, by {found.calibrated.by}. The tables show {counts} verdicts{right}."
-    )
-
-
-def agreement(found: Judging) -> str:
-    """How far the two graders agree, in three lines."""
-    lines = [
-        f"On {found.answers} distinct answers the judge agrees with the fuzzy grader with kappa"
-        f" {found.kappa}:"
-    ]
-    lines += [
-        f"{found.mcnemar.gained} are right for the judge only, {found.mcnemar.lost} for the fuzzy"
-        " grader only"
-    ]
-    lines += [
-        f"(McNemar's exact p {found.mcnemar.p:.2g}); undecided, and so not right:"
-        f" {found.undecided}."
-    ]
-    return "\n".join(lines)
-
-
-def judging_markdown(found: Judging, level: str) -> list[str]:
-    """The chapter of RESULTS.md."""
-    lines = [f"{level} The judge", "", counting(found)]
-    lines += [
-        "The cut between *same* and *differ* was chosen on one half of the labelled pairs; what it"
-        " is worth was"
-    ]
-    lines += [
-        f"measured on the other. Cut: {found.calibrated.cut:.2f}.",
-        "",
-        worth_table(found.calibrated),
-        "",
-    ]
-    lines += [_SAME_PAIRS, "", versus_table(found.calibrated), ""]
-    lines += [
-        f"{sentence}." for sentence in (contest(found.calibrated), *warning(found.calibrated))
-    ]
-    lines += [
-        "",
-        agreement(found),
-        "",
-        _seen_table(found.seen),
-        "",
-        f"{level}# Where the graders disagree",
-        "",
-    ]
-    more = (
-        f", {_DISPUTES_SHOWN} of them here, all in RESULTS.json"
-        if len(found.disputes) > _DISPUTES_SHOWN
-        else ""
-    )
-    return [
-        *lines,
-        f"{len(found.disputes)} answers{more}.",
-        "",
-        *_disputed(found.disputes[:_DISPUTES_SHOWN]),
-    ]
-
-
-def judging_plain(found: Judging) -> dict[str, Any]:
-    """JSON-ready."""
-    held = found.calibrated
-    return {
-        **found._asdict(),
-        "by": held.by,
-        "calibrated": {
-            "cut": held.cut,
-            **{name: getattr(held, name).plain() for name in ("tuned", "held_out", "fuzzy")},
-            "versus": [one.plain() for one in held.versus],
-            "doubts": list(held.doubts),
-        },
-        "kappa": found.kappa._asdict(),
-        "mcnemar": found.mcnemar._asdict(),
-        "seen": [
-            {k: v._asdict() if isinstance(v, Interval) else v for k, v in one._asdict().items()}
-            for one in found.seen
-        ],
-        "disputes": [dispute._asdict() for dispute in found.disputes],
-    }
 
 
 def rates_of(calibration: Calibration, fetch: Fetch) -> ErrorRates:
     """Error rates of a judge, from the held-out half."""
     return Calibrated.of(fetch(calibration)).held_out.rates
+
+
+def summary(name: str, calibrated: Calibrated) -> str:
+    """A calibration for terminals: the judge's quality, which grader is better, and warnings."""
+    return "\n".join(
+        [
+            f"judge {name} (by {calibrated.by}) on held-out labelled pairs: {calibrated.held_out}",
+            contest(calibrated),
+            *warning(calibrated),
+        ]
+    )
+
+
+def contest(calibrated: Calibrated) -> str:
+    """The judge beside the fuzzy grader on all held-out pairs, in one line."""
+    versus = calibrated.versus[0]
+    return (
+        f"on the same {versus.pairs} pairs: accuracy of the judge {versus.judge}, of the fuzzy"
+        f" grader {versus.fuzzy}, difference {signed(versus.difference, 2)}, p {versus.p:.2g}:"
+        f" {versus.conclusion}"
+    )
+
+
+def warning(calibrated: Calibrated) -> list[str]:
+    """One line where the judge's verdicts are not to be relied on; else none."""
+    if not calibrated.doubts:
+        return []
+    doubts = "; ".join(calibrated.doubts)
+    return [f"WARNING: verdicts of this judge are not to be relied on: {doubts}"]
+
+
+def counting(judging: Judging) -> str:
+    """Who judges, and whose verdicts count."""
+    judge = f"Judge: {judging.name}, by {judging.calibrated.by}."
+    if judging.grader == JUDGE:
+        return (
+            f"{judge} The tables show the judge's verdicts; recall is corrected for the judge's"
+            " error rates."
+        )
+    return f"{judge} The tables show the fuzzy grader's verdicts."
+
+
+def agreement(judging: Judging) -> str:
+    """How far the two graders agree, in three lines."""
+    changed = judging.mcnemar
+    return "\n".join(
+        [
+            f"On {judging.answers} distinct answers the judge agrees with the fuzzy grader with"
+            f" kappa {judging.kappa}:",
+            f"{changed.gained} are right for the judge only, {changed.lost} for the fuzzy grader"
+            " only",
+            f"(McNemar's exact p {changed.p:.2g}); undecided, which counts as not right:"
+            f" {judging.undecided}.",
+        ]
+    )
+
+
+def judging_markdown(judging: Judging, level: str) -> list[str]:
+    """Lines of the judge's chapter in RESULTS.md; ``level`` is its heading's ``#`` marks."""
+    calibrated, disputes = judging.calibrated, judging.disputes
+    shown = disputes[:_DISPUTES_SHOWN]
+    more = f", {len(shown)} of them here, all in RESULTS.json" if len(shown) < len(disputes) else ""
+    return [
+        f"{level} The judge",
+        "",
+        counting(judging),
+        _CUT.format(cut=calibrated.cut),
+        "",
+        quality_table(calibrated),
+        "",
+        _SAME_PAIRS,
+        "",
+        versus_table(calibrated),
+        "",
+        *(f"{sentence}." for sentence in (contest(calibrated), *warning(calibrated))),
+        "",
+        agreement(judging),
+        "",
+        _seen_table(judging.seen),
+        "",
+        f"{level}# Where the graders disagree",
+        "",
+        f"{len(disputes)} answers{more}.",
+        "",
+        *([_disputes_table(shown), ""] if shown else []),
+    ]
+
+
+def judging_plain(judging: Judging) -> dict[str, Any]:
+    """``judging`` as JSON has it."""
+    calibrated = judging.calibrated
+    halves = {name: getattr(calibrated, name).plain() for name in ("tuned", "held_out", "fuzzy")}
+    return {
+        **judging._asdict(),
+        "by": calibrated.by,
+        "calibrated": {
+            "cut": calibrated.cut,
+            **halves,
+            "versus": [versus.plain() for versus in calibrated.versus],
+            "doubts": list(calibrated.doubts),
+        },
+        "kappa": judging.kappa._asdict(),
+        "mcnemar": judging.mcnemar._asdict(),
+        "seen": [_seen_plain(seen) for seen in judging.seen],
+        "disputes": [dispute._asdict() for dispute in judging.disputes],
+    }
+
+
+def quality_text(calibrated: Calibrated) -> str:
+    """What the labelled pairs say about a judge: on each half, and beside the fuzzy grader."""
+    sentences = (contest(calibrated), *warning(calibrated))
+    lines = [
+        quality_table(calibrated),
+        "",
+        f"Beside the fuzzy grader ({calibrated.beside}):",
+        "",
+        versus_table(calibrated),
+        "",
+        *(f"{sentence}  " for sentence in sentences),
+    ]
+    return "\n".join(lines).rstrip()
+
+
+def quality_table(calibrated: Calibrated) -> str:
+    """The judge on each half of the labelled pairs, and the fuzzy grader on the reported half."""
+    head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
+    halves = (
+        ("held out: reported", calibrated.held_out),
+        ("calibration: the cut", calibrated.tuned),
+        ("held out, by the fuzzy grader", calibrated.fuzzy),
+    )
+    rows = []
+    for name, half in halves:
+        shares = (half.accuracy, half.kappa, half.false_accepts, half.false_rejects)
+        rows.append([name, half.pairs, *shares, half.undecided])
+    return markdown_table(head, rows)
+
+
+def versus_table(calibrated: Calibrated) -> str:
+    """Judge and fuzzy grader on the held-out pairs, all of them and by group."""
+    head = (
+        "held-out pairs",
+        "pairs",
+        "accuracy of the judge",
+        "of the fuzzy grader",
+        "difference",
+        "p",
+        "which",
+    )
+    return markdown_table(head, [_versus_row(versus) for versus in calibrated.versus])
 
 
 def _answers(cells: Iterable[Cell], fetch: Fetch) -> Iterator[tuple[str, GradedLine]]:
@@ -265,110 +297,65 @@ def _seen(answers: Sequence[tuple[str, GradedLine]], rates: ErrorRates) -> Itera
 
 def _disputes(answers: Sequence[tuple[str, GradedLine]]) -> list[Dispute]:
     """Those of which the judge is surest first."""
-    found: dict[tuple[str, ...], Dispute] = {}
+    disputes: dict[tuple[str, ...], Dispute] = {}
     for name, line in answers:
-        by, said = _by(line), line.judged[0]
-        if by.fuzzy == by.judge and said != UNDECIDED:
+        by, verdict = _by(line), line.judged[0]
+        if by.fuzzy == by.judge and verdict != UNDECIDED:
             continue
         key = (line.prompt, *line.accepted, line.answer)
-        if key in found:
-            found[key] = found[key]._replace(cells=(*found[key].cells, name))
+        if key in disputes:
+            disputes[key] = disputes[key]._replace(cells=(*disputes[key].cells, name))
             continue
-        words = line.prompt, line.answer, " or ".join(line.accepted)
-        odds = line.odds[0] if math.isfinite(line.odds[0]) else None
-        found[key] = Dispute(line.kind, *words, by.fuzzy, said, odds, (name,))
-    return sorted(found.values(), key=lambda one: -abs(one.odds or 0))
+        disputes[key] = Dispute(
+            kind=line.kind,
+            prompt=line.prompt,
+            answer=line.answer,
+            accepted=" or ".join(line.accepted),
+            fuzzy=by.fuzzy,
+            judge=verdict,
+            odds=line.odds[0] if math.isfinite(line.odds[0]) else None,
+            cells=(name,),
+        )
+    return sorted(disputes.values(), key=lambda dispute: -abs(dispute.odds or 0))
 
 
-def quality_text(found: Calibrated) -> str:
-    """All that the labelled pairs tell of a judge: on each half, and beside the fuzzy grader."""
-    lines = [
-        worth_table(found),
-        "",
-        f"Beside the fuzzy grader ({found.beside}):",
-        "",
-        versus_table(found),
-        "",
+def _seen_plain(seen: Seen) -> dict[str, Any]:
+    values = seen._asdict()
+    return {
+        name: value._asdict() if isinstance(value, Interval) else value
+        for name, value in values.items()
+    }
+
+
+def _versus_row(versus: Versus) -> list[object]:
+    return [
+        versus.group or "all",
+        versus.pairs,
+        versus.judge,
+        versus.fuzzy,
+        signed(versus.difference, 2),
+        f"{versus.p:.2g}",
+        versus.conclusion,
     ]
-    return "\n".join(
-        [*lines, *(f"{line}  " for line in (contest(found), *warning(found)))]
-    ).rstrip()
-
-
-def worth_table(found: Calibrated) -> str:
-    """What a judge is worth on each half of the labelled pairs, and the fuzzy grader on the half
-    that is reported."""
-    head = ("half", "pairs", "accuracy", "kappa", "false accepts", "false rejects", "undecided")
-    halves = (
-        ("held out: reported", found.held_out),
-        ("calibration: the cut", found.tuned),
-        ("held out, by the fuzzy grader", found.fuzzy),
-    )
-    rows = [
-        [
-            name,
-            w.pairs,
-            *map(str, (w.accuracy, w.kappa, w.false_accepts, w.false_rejects)),
-            w.undecided,
-        ]
-        for name, w in halves
-    ]
-    return str(tabulate(rows, head, "github", disable_numparse=True))
-
-
-def versus_table(found: Calibrated) -> str:
-    """Judge and fuzzy grader on the held-out pairs, all of them and by group."""
-    head = (
-        "held-out pairs",
-        "pairs",
-        "accuracy of the judge",
-        "of the fuzzy grader",
-        "difference",
-        "p",
-        "which",
-    )
-    rows = [
-        [
-            one.group or "all",
-            one.pairs,
-            *map(str, (one.judge, one.fuzzy)),
-            _difference(one),
-            f"{one.p:.2g}",
-            which,
-        ]
-        for one in found.versus
-        for which in [one.conclusion]
-    ]
-    return str(tabulate(rows, head, "github", disable_numparse=True))
-
-
-def _difference(one: Versus) -> str:
-    low, high = one.difference.low, one.difference.high
-    return f"{one.difference.estimate:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def _seen_table(seen: Sequence[Seen]) -> str:
     head = ("cell", "kind", "fuzzy", "judge", "judge, corrected")
-    rows = [
-        [s.cell, s.kind.replace("_", " "), str(s.fuzzy), str(s.judge), str(s.corrected)]
-        for s in seen
-    ]
-    return str(tabulate(rows, head, "github", disable_numparse=True))
+    rows = [[row.cell, words(row.kind), row.fuzzy, row.judge, row.corrected] for row in seen]
+    return markdown_table(head, rows)
 
 
-def _disputed(disputes: Sequence[Dispute]) -> list[str]:
-    words = {True: "right", False: "wrong"}
-    head = ("kind", "question", "answer", "right would be", "fuzzy", "judge", "odds", "cells")
+def _disputes_table(disputes: Sequence[Dispute]) -> str:
+    head = ("kind", "question", "answer", "right answer", "fuzzy", "judge", "odds", "cells")
     rows = [
         [
-            d.kind,
-            *told,
-            words[d.fuzzy],
-            d.judge,
-            "" if d.odds is None else f"{d.odds:+.1f}",
-            len(d.cells),
+            dispute.kind,
+            *map(escaped, (dispute.prompt, dispute.answer, dispute.accepted)),
+            "right" if dispute.fuzzy else "wrong",
+            dispute.judge,
+            "" if dispute.odds is None else f"{dispute.odds:+.1f}",
+            len(dispute.cells),
         ]
-        for d in disputes
-        for told in [map(escaped, (d.prompt, d.answer, d.accepted))]
+        for dispute in disputes
     ]
-    return [tabulate(rows, head, "github", disable_numparse=True), ""] if rows else []
+    return markdown_table(head, rows)

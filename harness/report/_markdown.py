@@ -12,13 +12,13 @@ from tabulate import tabulate
 from harness.engines import HF
 from harness.grading import JUDGE
 from harness.recipes import is_locality
-from harness.report._comparison import comparison_table, noise
-from harness.report._judging import corrected, escaped, judging_markdown, warning
-from harness.report._parts import ScenarioReport
+from harness.report._judging import corrected, judging_markdown, warning
+from harness.report._paired import comparison_table, noise
 from harness.report._results import Result, Wrong
+from harness.report._scenario_report import ScenarioReport
+from harness.report._tables import MIB, escaped, words
 from harness.stats import ErrorRates, crossed_bootstrap
 
-MIB = 2**20
 _SHOWN_WRONG = 12  # wrong answers listed per cell
 _TRAINING = (
     ("train s", "seconds", 1.0, 1),
@@ -172,11 +172,6 @@ def _chapter(part: ScenarioReport, drawn: Sequence[str], level: str) -> str:
     for result in trained:
         found += [*_wrong(result, level), ""]
     return "\n".join(found).rstrip() + "\n"
-
-
-def words(name: str) -> str:
-    """A measure's name as a heading has it."""
-    return name.replace("_", " ")
 
 
 def _over_seeds(results: Sequence[Result], name: str, rates: ErrorRates | None) -> str:

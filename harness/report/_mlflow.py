@@ -19,7 +19,7 @@ from harness.errors import MissingExtraError, StoreError
 from harness.models.quiet import quiet
 from harness.recipes import sha256
 from harness.report._database import about, figures, ids
-from harness.report._parts import Entry, ScenarioReport
+from harness.report._scenario_report import Entry, ScenarioReport
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

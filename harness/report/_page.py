@@ -18,7 +18,7 @@ from harness.grading.calibration import DIFFER, SAME, UNDECIDED
 from harness.recipes import digest
 from harness.report._database import ids
 from harness.report._judging import Dispute, Judging, agreement, contest, counting, warning
-from harness.report._parts import Entry, ScenarioReport
+from harness.report._scenario_report import Entry, ScenarioReport
 from harness.report.baselines import Change
 from harness.stats import Interval
 

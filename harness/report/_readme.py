@@ -11,9 +11,10 @@ from tabulate import tabulate
 from harness.builds import Calibrated
 from harness.errors import DataError, StoreError
 from harness.report._judging import quality_text
-from harness.report._markdown import MIB, columns, words
-from harness.report._parts import ScenarioReport
+from harness.report._markdown import columns
 from harness.report._results import Result
+from harness.report._scenario_report import ScenarioReport
+from harness.report._tables import MIB, words
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 IMAGES = Path("docs", "img")

@@ -15,6 +15,8 @@ from harness.report._judging import corrected, rates_of
 from harness.stats import Interval, cluster_bootstrap
 
 OK, DIVERGED, BASE = "ok", "diverged", "base"
+DATABASE = "results.sqlite"
+"""The file of all answers and verdicts, beside the other files of a report."""
 
 
 class Wrong(NamedTuple):

@@ -17,8 +17,8 @@ from harness.report._database import write_database
 from harness.report._judging import judging_plain
 from harness.report._markdown import document
 from harness.report._page import page
-from harness.report._parts import ScenarioReport
-from harness.report._results import Result
+from harness.report._results import DATABASE, Result
+from harness.report._scenario_report import ScenarioReport
 from harness.stats import Interval
 
 
@@ -101,7 +101,6 @@ def _group(result: Result) -> str:
     return "-".join(filter(None, (f"{before}{dataset}", cell.label)))
 
 
-DATABASE = "results.sqlite"
 _NOT_PLAIN = ("cell", "marks", "bare")
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from harness.data.user_files import Table, read_toml
-from harness.report import Result
+from harness.report._results import Result
 
 
 class Gate(NamedTuple):

@@ -113,7 +113,7 @@ def full(setup: Setup) -> Iterator[Design]:
     usual = _usual(setup)
     yield _stack(setup, "same_seed", tuple(_seeded(spec, setup.seed) for spec in usual))
     yield _stack(setup, "on_top", on_top(usual), ask_alone=True)
-    yield _stack(setup, "keys_on_top", on_top(contrastive), ask_alone=True)
+    yield _stack(setup, "contrastive_on_top", on_top(contrastive), ask_alone=True)
 
 
 def measures(evidence: Evidence) -> dict[str, Interval]:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from harness.report import Result, comparisons, noise
-from harness.report._comparison import comparison_table
+from harness.report._paired import comparison_table
 from harness.report._results import Mark
 from harness.stats import cluster_bootstrap
 from tests.report.conftest import unbuilt

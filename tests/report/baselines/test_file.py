@@ -46,10 +46,25 @@ def test_another_scenario_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (lambda v: v["cells"]["a"].update(right="1"), "a has 1 verdicts on 2 probes"),
-        (lambda v: v["cells"]["a"].update(right="1x"), "each to be 0 or 1"),
-        (lambda v: v.pop("probes"), "no 'probes'"),
-        (lambda v: v["cells"].update(a=[]), "damaged"),
+        (lambda v: v["cells"]["a"].update(right="1"), "cells, a, right has 1 verdicts on 2 probes"),
+        (
+            lambda v: v["cells"]["a"].update(right="1x"),
+            "cells, a, right is '1x': string should match",
+        ),
+        (lambda v: v["cells"]["a"].update(right=11), "cells, a, right is 11: input should be a "),
+        (lambda v: v["cells"]["a"].update(probes="no"), "cells, a, probes is 'no': it is none of "),
+        (lambda v: v["cells"]["a"].update(state="ok"), "cells, a, state is unknown: .* status?"),
+        (
+            lambda v: v["cells"]["a"].update(status="fine"),
+            "cells, a, status is 'fine': input should",
+        ),
+        (
+            lambda v: v["cells"]["a"].update(cost={"seconds": "1"}),
+            "cells, a, cost, seconds is '1': ",
+        ),
+        (lambda v: v["model"].pop("content"), "model, content is missing: add it"),
+        (lambda v: v.pop("probes"), "probes is missing"),
+        (lambda v: v["cells"].update(a=[]), r"cells, a is \[\]: input should be"),
         (lambda v: v.update(format=9), "has format 9, known is 1"),
     ],
 )
@@ -60,10 +75,12 @@ def test_damage_is_one_line(path: Path, damage: Callable[..., Any], line: str) -
     with pytest.raises(DataError, match=line) as found:
         load(path, "oscars")
     assert "\n" not in str(found.value)
+    assert str(path) in str(found.value)
 
 
-def test_half_a_file_is_damaged(path: Path) -> None:
-    path.write_text(path.read_text()[:200])
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", '{"format": 1, "scenario": "osc'])
+def test_half_a_file_is_damaged(path: Path, text: str) -> None:
+    path.write_text(text)
     with pytest.raises(DataError, match="is damaged"):
         load(path, "oscars")
 

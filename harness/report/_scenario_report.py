@@ -15,8 +15,8 @@ from harness.experiments.cells import Cell
 from harness.experiments.scenario import Evidence, Fetch, Finding, Scenario
 from harness.experiments.selection import knowledge_of
 from harness.recipes import Grades, ServedBase, digest
-from harness.report._comparison import Compared, comparisons
 from harness.report._judging import Judging, judging
+from harness.report._paired import Compared, comparisons
 from harness.report._results import Result, bare_result, result
 from harness.report.baselines import Baseline, BaselineCell, Comparison, Limits, compare
 from harness.store import Manifest
@@ -36,13 +36,13 @@ class Entry:
 
     @property
     def cell(self) -> Cell:
-        """Whose result it is, or whose bare model's."""
+        """The cell of the result; for a bare model, a cell that it is compared with."""
         return self.result.cell
 
     def lines(self) -> list[GradedLine]:
         """Every probe with its answers and verdicts.
 
-        They are read anew each time: those of a full grid do not fit in memory together.
+        Each call reads them again: those of a full grid do not fit in memory together.
         """
         return [graded(line) for line in read_lines(self.folder / GRADES)]
 
@@ -55,7 +55,7 @@ class Missing(NamedTuple):
 
 
 class ScenarioReport(NamedTuple):
-    """What one scenario found."""
+    """What one scenario showed."""
 
     scenario: Scenario
     entries: Sequence[Entry]
@@ -68,20 +68,22 @@ class ScenarioReport(NamedTuple):
     baseline: str = ""
     """Name of the baseline that its entries are compared with."""
     judging: Judging | None = None
-    """What the judge is worth and said; None where none was asked."""
+    """The quality of the judge, and its verdicts; None where none was asked."""
     compared: Sequence[Compared] = ()
     """Its cells against the bare model and the best of them."""
 
     @property
     def results(self) -> list[Result]:
-        """A row a cell for tables.
+        """One row for each cell, for tables.
 
         A bare model that was asked several sets of probes has one row, on the last of them.
         """
         cells = [entry.result for entry in self.entries if not entry.result.bare]
-        rows = {_model(each) for each in cells if not each.adapted}  # those have one as cells
-        bare = {_model(each.result): each.result for each in self.entries if each.result.bare}
-        return [*(each for key, each in bare.items() if key not in rows), *cells]
+        bare = {_model(entry.result): entry.result for entry in self.entries if entry.result.bare}
+        for cell in cells:
+            if not cell.adapted:  # a cell without adapters is the row of its bare model
+                bare.pop(_model(cell), None)
+        return [*bare.values(), *cells]
 
     @property
     def cautions(self) -> list[str]:
@@ -97,7 +99,7 @@ class ScenarioReport(NamedTuple):
 
 
 class Figures(Protocol):
-    """As ``result``, or what remembers its results."""
+    """As ``result``, or a function that remembers its results."""
 
     def __call__(self, scenario: Scenario, cell: Cell, fetch: Fetch) -> Result: ...
 
@@ -105,20 +107,20 @@ class Figures(Protocol):
 def scenario_report(
     scenario: Scenario, cells: Iterable[Cell], grid: str, fetch: Fetch, figures: Figures = result
 ) -> ScenarioReport:
-    """All that ``fetch`` gives of ``cells``.
+    """The report on those of ``cells`` whose artefacts ``fetch`` gives.
 
-    A cell whose artefacts it refuses is missing, and costs no other.
+    A cell whose artefacts it refuses is listed as missing; the others are reported all the same.
     """
     entries: list[Entry] = []
     missing: list[Missing] = []
     for cell in cells:
         with _listed(cell.id, missing):
-            found = figures(scenario, cell, fetch)
-            entries.append(Entry(found, cell.grades, fetch(cell.grades).path))
-    whole = [entry.cell for entry in entries]
-    bare = _bare(scenario, whole, fetch, missing)
-    settings = [*_settings(whole, grid, fetch)] if whole else []
-    trained = [Evidence(cell, fetch) for cell in whole if cell.subject.trains]
+            measured = figures(scenario, cell, fetch)
+            entries.append(Entry(measured, cell.grades, fetch(cell.grades).path))
+    complete = [entry.cell for entry in entries]
+    bare = _bare_entries(scenario, complete, fetch, missing)
+    settings = [*_settings(complete, grid, fetch)] if complete else []
+    trained = [Evidence(cell, fetch) for cell in complete if cell.subject.trains]
     findings: Sequence[Finding] = ()
     with _listed("what the cells show together", missing):
         findings = scenario.findings(trained) if trained else []
@@ -128,13 +130,13 @@ def scenario_report(
         settings,
         list(dict.fromkeys(missing)),
         findings,
-        judging=judging(whole, fetch) if whole else None,
+        judging=judging(complete, fetch) if complete else None,
     )
     return report._replace(compared=comparisons(report.results, scenario.headline))
 
 
 def first_manifest(cell: Cell, fetch: Fetch) -> Manifest:
-    """Of what was made first for ``cell``: it tells machine and versions."""
+    """The manifest of what was built first for ``cell``, with machine and versions."""
     trained = cell.subject.trained
     return fetch(trained[0] if trained else cell.grades.answers).manifest
 
@@ -145,30 +147,35 @@ def against(
     limits: Limits,
     counts: Mapping[str, int] | None = None,
 ) -> ScenarioReport:
-    """``report`` with each cell that ``baseline`` holds compared with it.
+    """``report`` with its cells compared with ``baseline``.
 
-    ``counts`` names the cells to compare, and says as one of how many comparisons each counts;
-    without it all that the baseline holds are compared.
+    Args:
+        report: left as it is.
+        baseline: cells that it does not hold are not compared.
+        limits: how much worse is still good enough.
+        counts: the ids of the cells to compare, and as one of how many comparisons each counts.
+            Without it all cells that the baseline holds are compared.
     """
-    held = [
-        entry
+    comparable = {
+        entry.cell.id
         for entry in report.entries
         if not entry.result.bare and entry.cell.name in baseline.cells
-    ]
-    wanted = counts if counts is not None else {entry.cell.id: len(held) for entry in held}
+    }
+    wanted = counts if counts is not None else dict.fromkeys(comparable, len(comparable))
 
     def compared(entry: Entry) -> Entry:
-        if entry not in held or entry.cell.id not in wanted:
+        cell = entry.cell
+        if entry.result.bare or cell.id not in comparable or cell.id not in wanted:
             return entry
-        before = baseline.cells[entry.cell.name]
+        before = baseline.cells[cell.name]
         comparison = compare(
             before,
             entry.lines(),
             entry.result.cost,
-            cell=entry.cell.id,
+            cell=cell.id,
             baseline=baseline.name,
             status=entry.result.status,
-            cells=wanted[entry.cell.id],
+            cells=wanted[cell.id],
             limits=limits,
         )
         return replace(entry, before=before, comparison=comparison)
@@ -181,23 +188,24 @@ def _model(result: Result) -> tuple[object, object]:
     return result.cell.subject.base, result.cell.subject.engine
 
 
-def _bare(
+def _bare_entries(
     scenario: Scenario, cells: Sequence[Cell], fetch: Fetch, missing: list[Missing]
 ) -> list[Entry]:
     """The models without adapters, on everything that their cells were asked."""
     by_grades = {digest(cell.bare_grades): cell for cell in cells}
-    there = {digest(cell.grades) for cell in cells if not cell.subject.adapters}
+    # A cell without adapters is an entry already.
+    present = {digest(cell.grades) for cell in cells if not cell.subject.adapters}
     entries: list[Entry] = []
-    for cell in (cell for name, cell in by_grades.items() if name not in there):
+    for cell in (cell for name, cell in by_grades.items() if name not in present):
         with _listed(f"{cell.subject.name} (no adapter)", missing):
-            figures = bare_result(scenario, cell, fetch)
-            entries.append(Entry(figures, cell.bare_grades, fetch(cell.bare_grades).path))
+            measured = bare_result(scenario, cell, fetch)
+            entries.append(Entry(measured, cell.bare_grades, fetch(cell.bare_grades).path))
     return entries
 
 
 @contextmanager
 def _listed(name: str, missing: list[Missing]) -> Iterator[None]:
-    """What is refused within is missing, and costs nothing else."""
+    """An error of the harness is listed in ``missing`` under ``name``, and ends here."""
     try:
         yield
     except HarnessError as error:
@@ -205,27 +213,28 @@ def _listed(name: str, missing: list[Missing]) -> Iterator[None]:
 
 
 def _settings(cells: Sequence[Cell], grid: str, fetch: Fetch) -> Iterator[tuple[str, str]]:
-    """Machine and versions are from the first adapter's manifest.
+    """Machine and versions are from the manifest of the first adapter.
 
-    So writing the report again changes nothing.
+    So the report stays the same when it is written again on another machine.
     """
     manifest = first_manifest(cells[0], fetch)
     bases = [cell.subject.base for cell in cells]
-    yield "model", _each(f"{base.name} ({base.content[:12]})" for base in bases)
-    yield "engines", _each(cell.subject.engine.name for cell in cells)
-    yield "grid, seeds", f"{grid}, {_each(sorted(cell.training.seed for cell in cells), ',')}"
-    yield "probes", _each((len(cell.probes.probes) for cell in cells), " or ")
+    yield "model", _distinct(f"{base.name} ({base.content[:12]})" for base in bases)
+    yield "engines", _distinct(cell.subject.engine.name for cell in cells)
+    yield "grid, seeds", f"{grid}, {_distinct(sorted(cell.training.seed for cell in cells), ',')}"
+    yield "probes", _distinct((len(cell.probes.probes) for cell in cells), " or ")
     if served := [base for base in bases if isinstance(base, ServedBase)]:
-        yield "asked", _each(f"{base.path} on {base.asked}" for base in served)
+        yield "asked", _distinct(f"{base.path} on {base.asked}" for base in served)
     if external := [spec for cell in cells for spec in cell.subject.external]:
-        yield "adapters", _each(f"{spec.name} ({spec.adapter.content[:12]})" for spec in external)
-    by = {described(cell.questions.decoding): cell.label for cell in cells}
-    labelled = (f"{label}: {text}" if len(by) > 1 else text for text, label in by.items())
-    yield "decoding", "; ".join(labelled)
-    yield "grading", _each(cell.grading.grader for cell in cells)
+        names = (f"{spec.name} ({spec.adapter.content[:12]})" for spec in external)
+        yield "adapters", _distinct(names)
+    labels = {described(cell.questions.decoding): cell.label for cell in cells}
+    decodings = (f"{label}: {text}" if len(labels) > 1 else text for text, label in labels.items())
+    yield "decoding", "; ".join(decodings)
+    yield "grading", _distinct(cell.grading.grader for cell in cells)
     yield "machine", manifest.machine
     yield from sorted(manifest.versions.items())
 
 
-def _each(values: Iterable[object], between: str = ", ") -> str:
+def _distinct(values: Iterable[object], between: str = ", ") -> str:
     return between.join(dict.fromkeys(map(str, values)))
