@@ -52,7 +52,7 @@ _WORDINGS = (
 )
 _EPOCHS = 20
 _EPOCHS_REWORDED = 10
-"""Where each fact has nine wordings, half the epochs reach the same recall (docs/how-to/own-facts.md)."""
+"""With nine wordings a fact, half the epochs reach the same recall (docs/how-to/own-facts.md)."""
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"

@@ -1,23 +1,17 @@
-"""``plan``, ``report`` and ``compare``: what a suite would build, what it found, what changed."""
+"""Write a report from what is cached, plan a suite, compare two reports."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from harness.cli._common import SUITES, Commands, add_selection, add_store, counted, selected
 from harness.errors import DataError
-from harness.stats import Interval
 
 if TYPE_CHECKING:
-    from harness.report import ScenarioReport
-
-LOCALITY = "locality"
-_SLACK = 1e-9  # in binary, 0.80 - 0.70 is more than 0.1
+    from harness.report import ReportPair, ScenarioReport, WrittenReport
 
 
 def add_plan(commands: Commands) -> None:
@@ -156,39 +150,15 @@ def _lines(report: ScenarioReport) -> Sequence[str]:
     ]
 
 
-class Figures(NamedTuple):
-    """One cell of a report."""
-
-    status: str
-    shares: dict[str, Interval]
-    """Recall by kind, and locality in a cell with an adapter."""
-    seconds: float | None
-    """Of training; None for a bare model."""
-
-
-class Fall(NamedTuple):
-    """A share that is lower in the second report."""
-
-    cell: str
-    measure: str
-    was: float
-    now: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.cell}: {self.measure} fell by {self.was - self.now:.3f}, from {self.was:.3f} to"
-            f" {self.now:.3f}"
-        )
-
-
 def add_compare(commands: Commands) -> None:
     parser = commands.add_parser(
         "compare",
         help="compare two reports, cell by cell",
         description=(
-            "Compare two RESULTS.json that suites wrote: for each cell in both, the shares of B,"
-            " and in brackets the difference from A. A star marks shares whose 95% intervals do"
-            " not overlap."
+            "Compare two reports, as the suites write them: for each cell in both, what B has and"
+            " by how much that is more than A. A star marks shares that differ by a paired test"
+            " over facts, corrected for all shares of the table (Holm). The tests read"
+            " results.sqlite beside each RESULTS.json."
         ),
     )
     parser.add_argument(
@@ -199,104 +169,75 @@ def add_compare(commands: Commands) -> None:
         "--fail-below",
         type=float,
         metavar="X",
-        help="exit with 1 where a recall or locality fell by more than X",
+        help=(
+            "exit with 1 where a recall or locality fell by more than X: by the paired test of"
+            " baselines, so that chance alone is not taken for a fall"
+        ),
     )
     parser.set_defaults(run=run_compare)
 
 
 def run_compare(options: argparse.Namespace) -> int:
-    a, b = read(options.a), read(options.b)
-    both = [cell for cell in a if cell in b]
-    print(table(a, b) if both else "no cell is in both")
-    for path, cells, others in ((options.a, a, b), (options.b, b, a)):
-        only = [cell for cell in cells if cell not in others]
-        print("".join(f"\nonly in {path}: {cell}" for cell in only), end="")
-    print()
-    if options.fail_below is None:
+    from harness.report import WrittenReport, report_table
+
+    tolerance: float | None = options.fail_below
+    if tolerance is not None and not tolerance >= 0:
+        raise DataError(f"--fail-below is {tolerance:g}: it must be at least 0")
+    a, b = WrittenReport(options.a), WrittenReport(options.b)
+    pairs, advice = _pairs(a, b)
+    table = report_table(pairs) if pairs else "no cell is in both"
+    print(table)
+    if "*)" in table:
+        print("\n*: differs, by a paired test over facts, corrected for all shares of the table")
+    lines = [""]
+    for report, other in ((a, b), (b, a)):
+        keys = [key for key in report.cells if key not in other.cells]
+        lines += [f"only in {report.path}: {report.name(key)}" for key in keys]
+    print("\n".join(lines))
+    if tolerance is None:
+        if advice:
+            print(f"not tested: {advice}")
         return 0
-    if not options.fail_below >= 0:
-        raise DataError(f"--fail-below is {options.fail_below:g}: it must be at least 0")
-    if not both:
+    if advice or not pairs:
         raise DataError(
-            f"{options.a} and {options.b} have no cell in common: nothing can be said to have held"
+            advice
+            or f"{options.a} and {options.b} have no cell in common: there is nothing to compare"
         )
-    fallen = [fall for fall in falls(a, b) if fall.was - fall.now > options.fail_below + _SLACK]
-    print(
-        "\n".join(map(str, fallen))
-        or f"no recall or locality fell by more than {options.fail_below:g}"
-    )
-    return 1 if fallen else 0
+    return _print_falls(pairs, a, tolerance)
 
 
-def read(path: Path) -> dict[str, Figures]:
-    """The cells of a RESULTS.json, in its order. Raises DataError where it is none."""
-    file = path / "RESULTS.json" if path.is_dir() else path
+def _pairs(a: WrittenReport, b: WrittenReport) -> tuple[list[ReportPair], str]:
+    """The cells of both, and a line on what to do where some of them cannot be tested."""
+    from harness.report import report_pairs
+
     try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["results"]
-        return {str(cell["id"]): _figures(cell) for cell in cells}
-    except OSError as error:
-        raise DataError(
-            f"{file} cannot be read ({error.strerror}): give a RESULTS.json of a report"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{file} is no RESULTS.json ({error}): give one that pytest suites/... wrote"
-        ) from error
+        pairs = report_pairs(a, b)
+    except DataError as error:
+        return report_pairs(a, b, tested=False), str(error)
+    untested = [f"{', '.join(pair.untested)} of {pair.name}" for pair in pairs if pair.untested]
+    if not untested:
+        return pairs, ""
+    more = f" (and of {len(untested) - 1} more cells)" if len(untested) > 1 else ""
+    return pairs, (
+        f"{a.database} and {b.database} have no verdicts in common on {untested[0]}{more}: write"
+        " both reports again by `python -m harness report`"
+    )
 
 
-def table(a: Mapping[str, Figures], b: Mapping[str, Figures], form: str = "github") -> str:
-    """A row for each cell that is in both: B, and in brackets B - A."""
-    from tabulate import tabulate
+def _print_falls(pairs: Sequence[ReportPair], a: WrittenReport, tolerance: float) -> int:
+    """Print what is worse in B. Returns the exit code; raises DataError if no test can say it."""
+    from harness.report import report_changes
 
-    both = [cell for cell in a if cell in b]
-    recall = [m for c in both for m in (*a[c].shares, *b[c].shares) if m != LOCALITY]
-    measures = [*dict.fromkeys(recall), LOCALITY]
-    rows = []
-    for cell in both:
-        shares = [_change(a[cell].shares.get(m), b[cell].shares.get(m)) for m in measures]
-        rows.append(
-            [cell, *shares, _spent(a[cell].seconds, b[cell].seconds), _status(a[cell], b[cell])]
-        )
-    head = ["cell", *(m.replace("_", " ") for m in measures), "train s", "status"]
-    return str(tabulate(rows, head, form, disable_numparse=True))
-
-
-def falls(a: Mapping[str, Figures], b: Mapping[str, Figures]) -> Iterator[Fall]:
-    """Every share that is lower in ``b``; a share that ``b`` does not have counts as 0."""
-    for cell in (cell for cell in a if cell in b):
-        for measure, was in a[cell].shares.items():
-            now = b[cell].shares[measure].estimate if measure in b[cell].shares else 0.0
-            if now < was.estimate:
-                yield Fall(cell, measure, was.estimate, now)
-
-
-def _figures(cell: Mapping[str, Any]) -> Figures:
-    shares = {str(kind): _interval(value) for kind, value in cell["recall"].items()}
-    # the locality of a bare model is 1 by definition
-    if cell["status"] != "base" and cell["locality"]:
-        shares[LOCALITY] = _interval(cell["locality"])
-    return Figures(cell["status"], shares, cell["cost"].get("seconds"))
-
-
-def _interval(value: Mapping[str, float]) -> Interval:
-    interval = Interval(float(value["estimate"]), float(value["low"]), float(value["high"]))
-    if not all(map(math.isfinite, interval)):
-        raise ValueError(f"a share is {interval.estimate}, not a number")
-    return interval
-
-
-def _change(was: Interval | None, now: Interval | None) -> str:
-    if now is None:
-        return "" if was is None else "gone"
-    if was is None:
-        return f"{now.estimate:.2f} (new)"
-    star = "*" if now.low > was.high or was.low > now.high else ""
-    return f"{now.estimate:.2f} ({now.estimate - was.estimate:+.2f}{star})"
-
-
-def _spent(was: float | None, now: float | None) -> str:
-    return "" if was is None or now is None else f"{now:.1f} ({now - was:+.1f})"
-
-
-def _status(was: Figures, now: Figures) -> str:
-    return now.status if was.status == now.status else f"{now.status} (was {was.status})"
+    comparisons = report_changes(pairs, a, tolerance)
+    lines = []
+    for pair, comparison in zip(pairs, comparisons, strict=True):
+        lines += [f"{pair.name}: {line}" for line in comparison.worse]
+        lines += [f"{pair.name}: {name} is gone" for name in pair.gone]
+        if comparison.blind:
+            print(f"{pair.name}: {comparison.blind}")
+        if pair.unmatched:
+            print(f"{pair.name}: {pair.unmatched} questions are in one report only, and left out")
+    if not lines and not any(comparison.conclusive for comparison in comparisons):
+        raise DataError("no cell has enough facts to show a loss: ask about more facts")
+    print("\n".join(lines) or f"no recall or locality is shown to fall by more than {tolerance:g}")
+    return 1 if lines else 0
