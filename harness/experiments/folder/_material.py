@@ -44,8 +44,10 @@ from harness.recipes import Dataset, ProbeSet, Training, is_locality
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
-"""CounterFact, zsRE or KnowEdit; question sets of lm-evaluation-harness are ``probes*.yaml`` and
-``locality*.yaml``."""
+"""Edits of CounterFact, zsRE or KnowEdit.
+
+Question sets of lm-evaluation-harness are in ``probes*.yaml`` and ``locality*.yaml``.
+"""
 SETTINGS = "scenario.toml"
 HEADLINE = "rephrased"
 _IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id names these already

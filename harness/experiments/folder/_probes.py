@@ -65,8 +65,10 @@ def known_replay(dataset: Dataset, knowledge: Knowledge) -> Dataset:
     """Questions on known facts that ``dataset`` does not touch, with their answers, for replay."""
     replay = knowledge.replay()
     touched = _touched(dataset)
-    kept = tuple(sample for sample in replay.samples if not touched(sample.fact))
-    return replay if len(kept) == len(replay.samples) else Dataset.of(replay.name, kept)
+    untouched = tuple(sample for sample in replay.samples if not touched(sample.fact))
+    if len(untouched) == len(replay.samples):
+        return replay
+    return Dataset.of(replay.name, untouched)
 
 
 def check_untrained(questions: Sequence[AskedQuestion], dataset: Dataset) -> None:
