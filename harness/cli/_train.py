@@ -156,7 +156,7 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
 
     Without a header, two columns are questions and answers. Raises DataError.
     """
-    from harness.experiments.folder import FACT_COLUMNS, read_facts, told
+    from harness.experiments.folder import FACT_COLUMNS, read_facts, samples_of_facts
 
     text = without_preamble(decoded(path, "a table"))
     separator = separator_of(path, text)
@@ -164,7 +164,7 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
     header = {name.strip().lower() for name in first}
     if header & set(FACT_COLUMNS):
         facts = read_facts(path)
-        dataset = Dataset.of(path.stem, tuple(told(facts, (form,))))
+        dataset = Dataset.of(path.stem, tuple(samples_of_facts(facts, (form,))))
         return dataset, f"{counted(len(facts), 'fact')} from a table"
     content = table_records(path, text, separator)
     return Dataset.of(path.stem, content.samples(form)), str(content)
