@@ -77,11 +77,10 @@ class MlflowStore:
         return Exported(*(counts[name] for name in Exported._fields))
 
     def _uri(self) -> str:
-        """The tracking URI, of a file that can be written: MLflow itself would try to open it for
-        minutes.
+        """The tracking URI; of a file, it is made sure that it can be written.
 
-        Its older store of plain files (``file:``) is refused by MLflow, unless its own variable
-        allows it.
+        MLflow itself would try to open it for minutes. It refuses its older store of plain files
+        (``file:``), unless its own variable allows it.
         """
         from sqlalchemy import URL, make_url
 
@@ -211,10 +210,9 @@ def _mlflow(where: str) -> Iterator[Any]:
             ImportError,
             ValueError,
         ) as error:
-            text = f"MLflow cannot write to {where} ({_reason(error)})"
+            text = _PASSWORD.sub(r"\1:***@", f"MLflow cannot write to {where} ({_reason(error)})")
             raise StoreError(
-                f"{_PASSWORD.sub(r'\1:***@', text)}: give --mlflow a folder, sqlite:///FILE or the"
-                " address of a server"
+                f"{text}: give --mlflow a folder, sqlite:///FILE or the address of a server"
             ) from error
 
 
