@@ -119,7 +119,7 @@ function renderJudge(state, cells, change) {
 function openJudge({ judge }, state, change) {
   byId("judge").hidden = !judge;
   if (!judge) return;
-  byId("told").replaceChildren(...judge.told.map((text) => make("p", {}, text)));
+  byId("judge-text").replaceChildren(...judge.sentences.map((text) => make("p", {}, text)));
   const kinds = (rows) => [["", "all kinds"], ...[...new Set(rows.map(({ kind }) => kind))].map((kind) => [kind, words(kind)])];
   const set = setJudge("disputes", state, change), listed = PAGE;
   const search = make("input", { id: "dispute-search", type: "search", placeholder: "in questions and answers", autocomplete: "off",
