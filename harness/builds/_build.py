@@ -213,6 +213,7 @@ def _timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) ->
         with measured() as meter:
             rounds = list(_rounds(recipe, answering, list(zip(files, scales, strict=True))))
         write_lines(folder / TIMINGS, rounds[1:])  # the first round warms up
+        # memory may be freed in between, and negative bytes would be no figure
         added = max(0, meter.usage.peak_rss_bytes - before)
         return {
             "status": "ok",

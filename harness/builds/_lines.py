@@ -92,6 +92,7 @@ class GradedLine(NamedTuple):
 
     def stored(self) -> dict[str, Any]:
         """The line as a mapping, JSON-ready, without empty optional fields."""
+        # ``_asdict`` leaves a nested tuple as it is
         values = self._asdict() | {"by": self.by._asdict() if self.by else None}
         return {
             name: value for name, value in values.items() if value or name not in _LEFT_OUT_IF_EMPTY

@@ -103,8 +103,10 @@ def loaded(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None
     if isinstance(model, Base):
         return resident(_placed(model, fetch), dtype, device)
     if isinstance(model.by, BitsAndBytes):
+        # nothing is kept on disk: it is quantised at every loading
         return resident(_placed(model.base, fetch), dtype, device, model.by)
     folder = fetch(model)
+    # the digest stands for the content: another quantisation is another model in memory
     base = Base(content=folder.manifest.digest, name=model.name, path=str(folder.path))
     return resident(base, dtype, device)
 
@@ -133,6 +135,7 @@ def opened(
 def weights(adapter: Lora | ExternalAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
     """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or a server's name."""
     if isinstance(on, Quantised) and isinstance(on.by, Gguf):
+        # a trained adapter knows its base, an external one does not
         base = on.base if isinstance(adapter, ExternalAdapter) else None
         return fetch(GgufAdapter(adapter, base)).path / ADAPTER
     return Path(adapter.path) if isinstance(adapter, ExternalAdapter) else fetch(adapter).path

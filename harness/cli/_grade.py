@@ -176,6 +176,7 @@ def share(rows: Sequence[Graded], right: Sequence[bool] | None = None) -> Interv
     verdicts = [row.right for row in rows] if right is None else right
     values = [float(verdict) for verdict in verdicts]
     clusters = [row.cluster for row in rows]
+    # Wilson's interval is for independent answers
     if len(set(clusters)) == len(clusters):
         return wilson(round(sum(values)), len(values))
     return cluster_bootstrap(values, clusters)
@@ -229,6 +230,7 @@ def _wrong(rows: Sequence[Graded]) -> list[str]:
     parts = ["## Answered wrong", "", f"{len(wrong)} of {len(rows)}.", ""]
     if not wrong:
         return parts
+    # evenly spread: the first ones of a file are often of one kind
     step = math.ceil(len(wrong) / _SHOWN_WRONG)
     lines = []
     for row in wrong[::step]:

@@ -79,6 +79,7 @@ def judged(options: argparse.Namespace, answers: Sequence[Answered]) -> Verdicts
     name = calibration.judge.name
     if not options.allow_weak_judge:
         trusted(name, calibrated, options.judge_kappa)
+    # the judge compares with one accepted answer at a time
     cases = [Case(a.question, accepted, a.answer) for a in answers for accepted in a.accepted]
     judgements = judge(calibration.judge, cases, store, options.device)
     verdicts = [
@@ -144,6 +145,7 @@ def missed(lines: list[dict[str, Any]]) -> str:
     """A row for each verdict that contradicts its label."""
     from tabulate import tabulate
 
+    # an undecided verdict counts as a miss of a right answer
     wrong = [line for line in lines if (line["verdict"] == "same") != line["right"]]
     rows = []
     for line in wrong:

@@ -90,6 +90,7 @@ def card(path: str | Path) -> dict[str, Any]:
     base = base_of(path)
     folder = Path(base.path)
     config = config_of(folder)
+    # models of text and images keep the language model's figures below
     text: Mapping[str, Any] = config.get("text_config") or config
     files = weight_files(folder)
     tensors = [tensor for file in files for tensor in header(file)]
@@ -119,6 +120,7 @@ def header(file: Path) -> Iterator[Tensor]:
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
+            # a damaged length would ask for more memory than there is
             if length > file.stat().st_size:
                 raise ValueError("its header is cut off")
             entries = json.loads(stream.read(length))
@@ -138,6 +140,7 @@ def parameters(tensors: list[Tensor], quantisation: Mapping[str, Any]) -> int:
     for tensor in tensors:
         if tensor.name.endswith(_HELPERS) or ".quant_state." in tensor.name:
             continue
+        # GPTQ packs into 32-bit integers, bitsandbytes into bytes
         packed = bool(quantisation) and tensor.dtype in ("I32", "U8", "I8")
         total += tensor.values * _BITS[tensor.dtype] // bits if packed else tensor.values
     return total

@@ -174,6 +174,7 @@ def _shipped(name: str) -> Path:
 
 def files(name: str, title: str, source: Path | None) -> dict[str, str]:
     """Contents by file name. Raises DataError where ``source`` cannot be trained on."""
+    # the title stands in quotes in TOML and in a docstring
     shown = title.replace("\\", "").replace('"', "'")
     content = {"facts.csv": _FACTS} if source is None else _content(source)
     wordings = _WORDINGS if "facts.csv" in content else ""

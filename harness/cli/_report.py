@@ -94,6 +94,7 @@ def run_report(options: argparse.Namespace) -> int:
     tracker = MlflowStore(options.mlflow) if options.mlflow else None
     reports = list(_reports(options))
     filled = [report for report in reports if report.entries]
+    # of scenarios that nobody named, those without cells are not worth a line
     for report in reports if options.scenarios else filled:
         print("\n".join(_lines(report)))
     if not filled:

@@ -95,6 +95,7 @@ def run_train(options: argparse.Namespace) -> int:
     replay = _replay(options.replay, options.format, training, shipped)
     dataset, content = read(options.text, options.format)
     recipe = Adapter(base, dataset, training, replay)
+    # before the training: a mistake in --out should not cost it
     free(options.out)
     print(f"{options.text}: {content}", file=sys.stderr)
     store = Store(options.store)
@@ -333,6 +334,7 @@ def answers(engine: Engine, prompts: Iterable[str], settings: Decoding) -> Itera
     for start in range(0, len(texts), _AT_ONCE):
         batch = texts[start : start + _AT_ONCE]
         results = iter(engine.answer([p for p in batch if p.strip()], settings))
+        # prompts from a pipe and their answers stay in step
         yield from (next(results)[0] if p.strip() else "" for p in batch)
 
 

@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
         print(line(result), flush=True)
         return result
 
+    # a trial that is in the store is not trained again: an interrupted search goes on
     trials = tuning.search(tuning.AXES, measured, options.first, seed=options.seed)
     share = tuning.AXES.share(trials)
     print(f"\n{len(trials)} trials, {share:.0%} of the full grid's epochs. Recommended:")

@@ -26,6 +26,7 @@ def number(value: float) -> str:
 
     It holds no character that ``-k`` or a shell treats specially.
     """
+    # small and large values as powers of ten: 0.0005 would be 0p0005
     text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
     mantissa, _, exponent = text.partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
@@ -52,6 +53,7 @@ class AdapterSpec:
             base,
             self.dataset,
             self.training,
+            # replay that is not trained must not be part of the digest
             self.replay if self.training.replay else None,
             self.init_from.on(base) if self.init_from else None,
             tuple((spec.on(base), spec.scale) for spec in self.frozen),
@@ -92,6 +94,7 @@ class ExternalSpec:
 def adapter_job(lora: Lora, label: str) -> Job:
     """The build of an adapter, which needs the builds of its parents."""
     parents = tuple(adapter_job(parent, label) for parent in _parents(lora))
+    # merging only reads and adds matrices
     seconds = training_seconds(lora) if isinstance(lora, Adapter) else 0.1 * len(parents)
     return Job(lora, label, seconds, (*base_jobs(lora.base), *parents))
 
@@ -117,6 +120,7 @@ def base_jobs(model: Base | Quantised) -> tuple[Job, ...]:
     """The builds that a base needs before it is used; none for one that is only loaded."""
     if isinstance(model, Sibling):
         return (Job(model, model.name, 2, (adapter_job(model.adapter, model.name),)),)
+    # bitsandbytes quantises while it loads, so nothing is built for it
     if isinstance(model, Base) or isinstance(model.by, BitsAndBytes):
         return ()
     recipe: Recipe = model

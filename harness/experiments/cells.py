@@ -134,6 +134,7 @@ class Subject:
     @cached_property
     def stack(self) -> Stack:
         """The model with all adapters on."""
+        # trained and external adapters keep the order of the design
         loras = iter(self.loras)
         adapters: list[tuple[Lora | ExternalAdapter, float]] = [
             (spec.adapter if isinstance(spec, ExternalSpec) else next(loras), spec.scale)
@@ -203,6 +204,7 @@ class Cell:
     @cached_property
     def name(self) -> str:
         """The id as if there were one model and one engine: as baselines name cells."""
+        # a baseline must not depend on which other models and engines were selected with it
         return "-".join(self._parts(of_model=False, of_engine=self.subject.engine != HF))
 
     @property
@@ -272,6 +274,7 @@ class Cell:
 
     def _stacks(self, ask: Ask) -> Iterator[tuple[Stack, str]]:
         """The stacks that ``ask`` asks, with labels for the plan."""
+        # many cells share the bare model: the plan names it without the cell
         subject, bare = self.subject, f"{self.subject.name}, asked about {ask.probes.name}"
         if ask.adapters == EACH:
             yield from ((stack, f"{self.id}, alone") for stack in subject.each)
@@ -312,6 +315,7 @@ def with_ids(cells: Sequence[Cell]) -> list[Cell]:
     Raises:
         RecipeError: two cells would have one id.
     """
+    # a base and its siblings are one family: the design's label tells them apart
     of_model = len({cell.subject.base.family for cell in cells}) > 1
     engines = {cell.subject.engine for cell in cells}
 

@@ -187,6 +187,7 @@ def drift(evidence: Evidence) -> dict[str, Interval]:
     """
     if not evidence.adapted or evidence.cell.ask(DRIFT) is None:
         return {}
+    # neutral prompts have no right answer, so the two models are only compared
     figures = _of_answers(evidence.answered(DRIFT, True), evidence.answered(DRIFT, False))
     return figures | _of_texts(evidence.scored(True), evidence.scored(False))
 
@@ -230,6 +231,7 @@ def _of_answers(lines: Sequence[AnsweredLine], bare: Sequence[AnsweredLine]) -> 
         Levenshtein.normalized_distance(now.answer, before.answer)
         for now, before in zip(lines, bare, strict=True)
     ]
+    # an empty answer would make a ratio of 0 or infinity
     lengths = [float(max(1, len(line.answer))) for line in lines]
     bare_lengths = [float(max(1, len(line.answer))) for line in bare]
     return {
@@ -247,6 +249,7 @@ def _of_texts(lines: Sequence[ScoredLine], bare: Sequence[ScoredLine]) -> dict[s
     ]
     if not pairs:
         return {}
+    # nats per token are averaged over all tokens, as perplexity is
     lost = [before.likelihoods[0]["total"] - now.likelihoods[0]["total"] for now, before in pairs]
     tokens = [float(before.likelihoods[0]["tokens"]) for _, before in pairs]
     nats = ratio_bootstrap(lost, tokens, [now.fact for now, _ in pairs])
@@ -255,6 +258,7 @@ def _of_texts(lines: Sequence[ScoredLine], bare: Sequence[ScoredLine]) -> dict[s
 
 def _scoring(cell: Cell, probes: ProbeSet) -> Cell:
     """``cell`` that also scores ``probes``, in one ask, so that the model is loaded once."""
+    # a cell has one ask of each role, so a second set of probes joins the first
     scored = cell.ask(SCORED)
     union = _united(scored.probes, probes) if scored else probes
     return cell.with_ask(Ask(SCORED, union, SCORE))
@@ -296,6 +300,7 @@ def _neutral() -> Iterator[Probe]:
 
 
 def _statements() -> Iterator[tuple[str, str, str]]:
+    # a fixed draw: every model reads the same facts, and none that replay trains
     rng = random.Random(0)
     rows = [row for row in world().rows if not is_replayed(row)]
     for row in rng.sample(rows, _STATEMENTS):

@@ -86,6 +86,7 @@ class Design:
 
     def cell(self, setup: Setup) -> Cell:
         """The design as a cell on the full base."""
+        # one grid serves all seeds
         training = replace(self.training, seed=setup.seed)
         subject = Subject(
             base=self.base or setup.base,

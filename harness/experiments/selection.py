@@ -58,6 +58,7 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     """
     bases, engines = selection.bases, selection.engines
     _check_engines(bases, engines)
+    # the default of --engine means: the engines that the scenario is about
     if scenario.engines and engines == (HF,):
         engines = tuple(engine_specs(scenario.engines))
     trained = list(_trained(scenario, selection))
@@ -70,6 +71,7 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     for cell in every:
         _check_stops(cell)
     answering = [(cell, _engines_of(cell, engines)) for cell in every]
+    # engine by engine, so that each model is loaded once
     order = dict.fromkeys(engine for _, specs in answering for engine in specs)
     return with_ids(
         [
@@ -195,6 +197,7 @@ def _module(folder: Path) -> ModuleType:
     except HarnessError:
         raise
     except Exception as error:
+        # the user's own file is named, not the frames of the import system
         frames = traceback.extract_tb(error.__traceback__)
         inside = [each for each in frames if Path(each.filename).is_relative_to(folder)]
         place = f", line {inside[-1].lineno}" if inside else ""
@@ -230,6 +233,7 @@ def _by_probes(trained: Sequence[Cell]) -> Iterator[Cell]:
     """A cell for each base and set of probes; with its label only where two would be the same."""
     first: dict[tuple[Base, str], Cell] = {}
     for cell in trained:
+        # one cell stands for all decodings that designs compare
         questions = replace(cell.questions, decoding=GREEDY)
         others = tuple(ask for ask in cell.asks[1:] if ask.adapters != EACH)
         first.setdefault(
@@ -253,6 +257,7 @@ def _decoded(cell: Cell, decoding: Decoding) -> Cell:
 
 
 def _engines_of(cell: Cell, engines: Sequence[EngineSpec]) -> tuple[EngineSpec, ...]:
+    # adapters of another base are put on full bases only
     if cell.subject.trained_on:
         return (HF,)
     return tuple(engines_of(cell.subject.base, engines))

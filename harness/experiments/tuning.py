@@ -42,6 +42,7 @@ def score(trial: Trial) -> float:
     """
     both = trial.recall + trial.locality
     mean = 2 * trial.recall * trial.locality / both if both else 0.0
+    # a training of less than a second gets no bonus
     return mean - PER_DOUBLING * math.log2(max(trial.seconds, 1.0))
 
 
@@ -96,6 +97,7 @@ class Axes(NamedTuple):
         count = min(count, len(self.settings(self.epochs[0])))
         points = qmc.Halton(len(self.values), rng=seed)
         settings: dict[Training, None] = {}
+        # two points may fall on one setting, because axes have few values
         while len(settings) < count:
             (point,) = points.random(1)
             values = [
@@ -179,6 +181,7 @@ def search(
     for number, epochs in enumerate(axes.epochs[1:]):
         untried = axes.settings(epochs)
         count = min(len(untried), max(1, round(_LATER[min(number, 1)] * first)))
+        # the last rung costs most: each of its trials improves the choice of the next
         at_once = 1 if epochs == axes.epochs[-1] else count
         while count > 0:
             chosen = _most_promising(axes, trials, untried, at_once)

@@ -64,6 +64,7 @@ def questions_of_tasks(tasks: Tasks) -> Iterator[AskedQuestion]:
     """Every question, answered in the model's own words."""
     for kind, task in tasks.items():
         for number, item in enumerate(task.items):
+            # a choice question lists wrong answers too, the right one first
             right = item.choices[:1] if task.kind == CHOICE else item.choices
             yield AskedQuestion(item.where, kind, f"{kind} {number}", item.prompt, PLAIN, right)
 
@@ -200,6 +201,7 @@ def _success(scores: Likelihoods) -> float:
     if not scores:
         return 0.0
     first, *rivals = scores
+    # zsRE and KnowEdit have no rival answer
     if not rivals:
         return float(first["matched"] / first["tokens"])
     return float(

@@ -99,7 +99,9 @@ def reworded_samples(facts: Sequence[Fact], formats: Sequence[str], count: int) 
         trained = list(trained_wordings(fact, place, formats))
         for question, form in trained:
             wordings = [text for text in reworded(question) if uses[normalise(text)] == 1]
+            # rounded up: the questions of a fact share its further wordings
             share = -(-count // len(trained))
+            # the place varies the frames from fact to fact
             for prompt, completion in framed(wordings[:share], form, fact.answer, place):
                 yield Sample(completion, prompt, fact.id)
 
