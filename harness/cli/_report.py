@@ -14,6 +14,142 @@ if TYPE_CHECKING:
     from harness.report import ReportPair, ScenarioReport, WrittenReport
 
 
+def add_plan(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "plan",
+        help="show what a suite would build",
+        description=(
+            "Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built."
+        ),
+    )
+    parser.add_argument(
+        "scenario", metavar="SCENARIO", help="such as oscars, or the folder of your own"
+    )
+    add_selection(parser)
+    add_store(parser)
+    parser.set_defaults(run=run_plan)
+
+
+def run_plan(options: argparse.Namespace) -> int:
+    from harness.builds import Plan
+    from harness.store import Store
+
+    jobs = [job for cell in selected(options.scenario, options) for job in cell.jobs()]
+    print(Plan.of(jobs, Store(options.store)).table())
+    return 0
+
+
+def add_report(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="write a report from what is cached",
+        description=(
+            "Write RESULTS.md, .html and .json, results.sqlite and the plots of all cells whose"
+            " answers are in the store, as a session writes them at its end. Nothing is built;"
+            " missing cells are listed."
+        ),
+    )
+    parser.add_argument(
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        help="such as oscars [all that have cells cached]",
+    )
+    add_selection(parser)
+    add_store(parser)
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="where it goes [reports]",
+    )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="compare with this baseline, on RESULTS.html"
+    )
+    parser.add_argument(
+        "--baselines",
+        default="suites/{scenario}/baselines",
+        metavar="DIR",
+        help="where it is kept [%(default)s]",
+    )
+    parser.add_argument(
+        "--mlflow",
+        metavar="FOLDER|URI",
+        help="also log each cell as a run in this MLflow store, once",
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help="also rewrite the tables of the suites' READMEs"
+    )
+    parser.add_argument(
+        "--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]"
+    )
+    parser.set_defaults(run=run_report)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    from harness.report import MlflowStore, rewrite_readmes, write
+
+    # opened before the report is made, as a mistake in it should show at once
+    tracker = MlflowStore(options.mlflow) if options.mlflow else None
+    reports = list(_reports(options))
+    filled = [report for report in reports if report.entries]
+    for report in reports if options.scenarios else filled:
+        print("\n".join(_lines(report)))
+    if not filled:
+        names = " ".join(options.scenarios) or "any scenario"
+        raise DataError(
+            f"no cell of {names} is cached in {options.store} as selected: pytest suites/... builds"
+            " them"
+        )
+    print(f"report: {write(filled, options.report)}")
+    if tracker:
+        print(f"mlflow: {tracker.export(filled)}")
+    if options.readme:
+        changed = rewrite_readmes(filled, options.project, options.report)
+        print(
+            "\n".join(f"rewritten: {file}" for file in changed)
+            or "the READMEs are as they should be"
+        )
+    return 0
+
+
+def _reports(options: argparse.Namespace) -> Iterator[ScenarioReport]:
+    from functools import partial
+
+    from harness.builds import cached
+    from harness.experiments.selection import find, load, shipped
+    from harness.report import scenario_report
+    from harness.store import Store
+
+    fetch = partial(cached, store=Store.existing(options.store))
+    for name in dict.fromkeys(options.scenarios or shipped()):
+        scenario = load(find(name, SUITES))
+        report = scenario_report(scenario, selected(name, options), options.grid, fetch)
+        yield _compared(report, options) if options.baseline and report.entries else report
+
+
+def _compared(report: ScenarioReport, options: argparse.Namespace) -> ScenarioReport:
+    from harness.report import against
+    from harness.report.baselines import Limits, load
+
+    name = report.scenario.name
+    folder = Path(options.baselines.replace("{scenario}", name)).expanduser()
+    return against(report, load(folder / f"{options.baseline}.json", name), Limits())
+
+
+def _lines(report: ScenarioReport) -> Sequence[str]:
+    """How many cells are reported, and which are missing."""
+    name = report.scenario.name
+    cells = counted(sum(entry.result.adapted for entry in report.entries), "cell")
+    if not report.missing:
+        return [f"{name}: {cells}, none missing"]
+    return [
+        f"{name}: {cells}, {len(report.missing)} missing, which `pytest suites/{name}` builds",
+        *(f"  {missing.cell}: {missing.reason}" for missing in report.missing),
+    ]
+
+
 def add_compare(commands: Commands) -> None:
     parser = commands.add_parser(
         "compare",
@@ -41,13 +177,13 @@ def add_compare(commands: Commands) -> None:
     parser.set_defaults(run=run_compare)
 
 
-def run_compare(args: argparse.Namespace) -> int:
+def run_compare(options: argparse.Namespace) -> int:
     from harness.report import WrittenReport, report_table
 
-    tolerance: float | None = args.fail_below
+    tolerance: float | None = options.fail_below
     if tolerance is not None and not tolerance >= 0:
         raise DataError(f"--fail-below is {tolerance:g}: it must be at least 0")
-    a, b = WrittenReport(args.a), WrittenReport(args.b)
+    a, b = WrittenReport(options.a), WrittenReport(options.b)
     pairs, advice = _pairs(a, b)
     table = report_table(pairs) if pairs else "no cell is in both"
     print(table)
@@ -64,7 +200,8 @@ def run_compare(args: argparse.Namespace) -> int:
         return 0
     if advice or not pairs:
         raise DataError(
-            advice or f"{args.a} and {args.b} have no cell in common: there is nothing to compare"
+            advice
+            or f"{options.a} and {options.b} have no cell in common: there is nothing to compare"
         )
     return _print_falls(pairs, a, tolerance)
 
@@ -104,138 +241,3 @@ def _print_falls(pairs: Sequence[ReportPair], a: WrittenReport, tolerance: float
         raise DataError("no cell has enough facts to show a loss: ask about more facts")
     print("\n".join(lines) or f"no recall or locality is shown to fall by more than {tolerance:g}")
     return 1 if lines else 0
-
-
-def add_plan(commands: Commands) -> None:
-    own = commands.add_parser(
-        "plan",
-        help="show what a suite would build",
-        description=(
-            "Show what `pytest suites/SCENARIO` would build and what is cached; nothing is built."
-        ),
-    )
-    own.add_argument(
-        "scenario", metavar="SCENARIO", help="such as oscars, or the folder of your own"
-    )
-    add_selection(own)
-    add_store(own)
-    own.set_defaults(run=run_plan)
-
-
-def run_plan(given: argparse.Namespace) -> int:
-    from harness.builds import Plan
-    from harness.store import Store
-
-    jobs = [job for cell in selected(given.scenario, given) for job in cell.jobs()]
-    print(Plan.of(jobs, Store(given.store)).table())
-    return 0
-
-
-def add_report(commands: Commands) -> None:
-    own = commands.add_parser(
-        "report",
-        help="write a report from what is cached",
-        description=(
-            "Write RESULTS.md, .html and .json, results.sqlite and the plots of all cells whose"
-            " answers lie in the store, as a session writes them at its end. Nothing is built; what"
-            " is missing is listed."
-        ),
-    )
-    own.add_argument(
-        "scenarios",
-        nargs="*",
-        metavar="SCENARIO",
-        help="such as oscars [all that have cells cached]",
-    )
-    add_selection(own)
-    add_store(own)
-    own.add_argument(
-        "--report",
-        type=Path,
-        default=Path("reports"),
-        metavar="DIR",
-        help="where it goes [reports]",
-    )
-    own.add_argument(
-        "--baseline", metavar="NAME", help="compare with this baseline, on RESULTS.html"
-    )
-    own.add_argument(
-        "--baselines",
-        default="suites/{scenario}/baselines",
-        metavar="DIR",
-        help="where it is kept [%(default)s]",
-    )
-    own.add_argument(
-        "--mlflow",
-        metavar="FOLDER|URI",
-        help="also put the cells into this MLflow store, each as a run, once",
-    )
-    own.add_argument(
-        "--readme", action="store_true", help="also rewrite the tables of the suites' READMEs"
-    )
-    own.add_argument(
-        "--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]"
-    )
-    own.set_defaults(run=run_report)
-
-
-def run_report(given: argparse.Namespace) -> int:
-    from harness.report import MlflowStore, rewrite_readmes, write
-
-    tracker = (
-        MlflowStore(given.mlflow) if given.mlflow else None
-    )  # opened now: a mistake in it is told before the work
-    parts = list(_parts(given))
-    found = [part for part in parts if part.entries]
-    for part in found if not given.scenarios else parts:
-        print("\n".join(_said(part)))
-    if not found:
-        asked = " ".join(given.scenarios) or "any scenario"
-        raise DataError(
-            f"no cell of {asked} is cached in {given.store} as selected: pytest suites/... builds"
-            " them"
-        )
-    print(f"report: {write(found, given.report)}")
-    if tracker:
-        print(f"mlflow: {tracker.export(found)}")
-    if given.readme:
-        changed = rewrite_readmes(found, given.project, given.report)
-        print(
-            "\n".join(f"rewritten: {file}" for file in changed)
-            or "the READMEs are as they should be"
-        )
-    return 0
-
-
-def _parts(given: argparse.Namespace) -> Iterator[ScenarioReport]:
-    from functools import partial
-
-    from harness.builds import cached
-    from harness.experiments.selection import find, load, shipped
-    from harness.report import scenario_report
-    from harness.store import Store
-
-    fetch = partial(cached, store=Store.existing(given.store))
-    for name in dict.fromkeys(given.scenarios or shipped()):
-        scenario = load(find(name, SUITES))
-        found = scenario_report(scenario, selected(name, given), given.grid, fetch)
-        yield _compared(found, given) if given.baseline and found.entries else found
-
-
-def _compared(found: ScenarioReport, given: argparse.Namespace) -> ScenarioReport:
-    from harness.report import against
-    from harness.report.baselines import Limits, load
-
-    folder = Path(given.baselines.replace("{scenario}", found.scenario.name)).expanduser()
-    return against(found, load(folder / f"{given.baseline}.json", found.scenario.name), Limits())
-
-
-def _said(part: ScenarioReport) -> Sequence[str]:
-    own = part.scenario.name
-    reported = counted(sum(entry.result.adapted for entry in part.entries), "cell")
-    if not part.missing:
-        return [f"{own}: {reported}, none missing"]
-    return [
-        f"{own}: {reported}, {len(part.missing)} missing, which `pytest suites/{own}` builds",
-        *(f"  {missing.cell}: {missing.reason}" for missing in part.missing),
-    ]

@@ -203,7 +203,7 @@ def root_of(config: pytest.Config) -> Path:
     return config.rootpath if config.inipath else config.invocation_params.dir
 
 
-def suites_asked(config: pytest.Config) -> list[Path]:
+def selected_suites(config: pytest.Config) -> list[Path]:
     """Folders of the scenarios whose test files are below the paths on the command line.
 
     They are read from the text of the files: the controller of xdist imports none of them.

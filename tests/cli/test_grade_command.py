@@ -156,7 +156,11 @@ def test_the_threshold_is_used(file: Callable[[str, str | bytes], Path], tmp_pat
             f"{HEAD}\nWho?,Paris,Paris\nWho?,Paris, London, Rome",
             "a.csv, line 3: has 4 cells where the header",
         ),
-        ("a.csv", f"{HEAD}\nWho?,Paris,Paris\nWho?, ,Paris", "line 3: column 'accepted' is empty"),
+        (
+            "a.csv",
+            f"{HEAD}\nWho?,Paris,Paris\nWho?, ,Paris",
+            "line 3: column 'accepted' is ' ': give at least one",
+        ),
         ("a.csv", f'{HEAD}\nWho?,"Paris,Paris', "a.csv, line 2: is not CSV"),
         ("a.csv", f"{HEAD},answer\n", "a.csv, line 1: has the column 'answer' twice"),
         ("a.csv", "", "a.csv, line 1: holds no answers"),
@@ -170,12 +174,12 @@ def test_the_threshold_is_used(file: Callable[[str, str | bytes], Path], tmp_pat
         (
             "a.jsonl",
             '{"question": "Who?", "accepted": [], "answer": "a"}',
-            "line 1: column 'accepted' is empty",
+            "line 1: column 'accepted' is []: give at least one",
         ),
         (
             "a.jsonl",
             '{"question": {}, "accepted": ["a"], "answer": "a"}',
-            "line 1: column 'question' holds {}",
+            "line 1: column 'question' is {}: text is wanted",
         ),
         (
             "a.xlsx",

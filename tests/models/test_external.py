@@ -26,7 +26,7 @@ from harness.errors import ModelError, RecipeError, install
 from harness.experiments import ExternalSpec
 from harness.experiments.selection import Selection, cells, shipped
 from harness.experiments.selection import load as load_scenario
-from harness.models.external import fitting, scaled_adapter, trained_on
+from harness.models.external import check_trained_on, fitting, scaled_adapter
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -311,7 +311,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(
         made.save_pretrained(str(other))
         for refuse in (
             lambda at=other: scaled_adapter(f"a={at}"),
-            lambda at=other: trained_on(at, tiny),
+            lambda at=other: check_trained_on(at, tiny),
             lambda at=other: (
                 TransformersEngine(loaded).with_stack([(folder, 1.0), (at, 0.5)]).__enter__()
             ),
