@@ -188,7 +188,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 f"{path}, line {number}: is not JSON ({error}): write one object a line"
             ) from error
         if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: is no JSON object: write one object a line")
+            raise DataError(f"{path}, line {number}: is not a JSON object: write one object a line")
         yield number, row
 
 

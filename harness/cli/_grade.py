@@ -111,7 +111,8 @@ def columns(text: str) -> dict[str, str]:
         name, _, column = (piece.strip() for piece in part.partition("="))
         if name not in _NAMES or not column:
             raise DataError(
-                f"--columns {part!r} is no pair: write NAME=COLUMN with NAME of {', '.join(_NAMES)}"
+                f"--columns {part!r} is not a pair: write NAME=COLUMN with NAME of"
+                f" {', '.join(_NAMES)}"
             )
         names[name] = column
     return names

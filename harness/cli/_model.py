@@ -129,7 +129,7 @@ def header(file: Path) -> Iterator[Tensor]:
                 yield Tensor(name, entry["dtype"], math.prod(entry["shape"]))
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         raise ModelError(
-            f"{file} is no safetensors file ({error}): save the model again"
+            f"{file} is not a safetensors file ({error}): save the model again"
         ) from error
 
 

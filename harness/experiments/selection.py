@@ -88,7 +88,7 @@ def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
 
     Raises:
         RecipeError: a name or a scale is not possible, or two adapters would have one name in ids.
-        ModelError: there is no adapter, or it is no whole LoRA.
+        ModelError: there is no adapter, or it is not a whole LoRA.
     """
     specs = tuple(ExternalSpec(*scaled_adapter(text)) for text in texts)
     counts = Counter(spec.name for spec in specs)

@@ -37,8 +37,8 @@ def scaled_adapter(text: str) -> ScaledAdapter:
     it.
 
     Raises:
-        RecipeError: NAME is no word (it becomes part of ids), or SCALE is no number.
-        ModelError: there is no adapter at WHAT, or it is no whole LoRA.
+        RecipeError: NAME is not a word (it becomes part of ids), or SCALE is not a number.
+        ModelError: there is no adapter at WHAT, or it is not a whole LoRA.
     """
     name, rest = _split_name(text)
     what, scale = _split_scale(text, rest)
@@ -86,7 +86,9 @@ def _split_scale(text: str, rest: str) -> tuple[str, float]:
             return rest, 1.0
         scale = math.nan
     if not math.isfinite(scale):
-        raise RecipeError(f"--adapter {text}: {number!r} is no scale, write a number such as 0.5")
+        raise RecipeError(
+            f"--adapter {text}: {number!r} is not a scale, write a number such as 0.5"
+        )
     return rest[:start] + what, scale
 
 

@@ -225,14 +225,16 @@ def put_on(wrapped: Any, model: Any, name: str, folder: Path, base: str, pristin
     result = call_peft(folder, base, set_peft_model_state_dict, wrapped, named, name)
     if result.unexpected_keys:
         key = sorted(result.unexpected_keys)[0].replace(f".{name}", "")
-        raise ModelError(f"{folder} is no adapter for {base}: nothing there takes its tensor {key}")
+        raise ModelError(
+            f"{folder} is not an adapter for {base}: nothing there takes its tensor {key}"
+        )
     missing = sorted(
         key for key in result.missing_keys if f".{name}." in key or key.endswith(f".{name}")
     )
     if missing:
         key = missing[0].replace(f".{name}", "")
         line = f"its config adapts a layer whose tensor {key} its file lacks"
-        raise ModelError(f"{folder} is no whole adapter for {base}: {line}, save it again")
+        raise ModelError(f"{folder} is not a whole adapter for {base}: {line}, save it again")
     return wrapped
 
 
@@ -249,13 +251,13 @@ def _check_shapes(folder: Path, named: Mapping[str, torch.Tensor], model: Any, b
             layer = model.get_submodule(module)
         except AttributeError:
             line = f"that has no {module}, give its own base"
-            raise ModelError(f"{folder} is no adapter for {base}: {line}") from None
+            raise ModelError(f"{folder} is not an adapter for {base}: {line}") from None
         width = getattr(layer, {"A": "in_features", "B": "out_features"}[side], None)
         adapted = shape[-1 if side == "A" else 0]
         if width is not None and adapted != width:
             name = {"A": "inputs", "B": "outputs"}[side]
             line = f"{module} has {width} {name} there and {adapted} here, give its own base"
-            raise ModelError(f"{folder} is no adapter for {base}: {line}")
+            raise ModelError(f"{folder} is not an adapter for {base}: {line}")
 
 
 def _check_base_tensors(
@@ -295,14 +297,14 @@ def _check_base_tensors(
             del named[key]
         else:
             line = f"its tensor {key} replaces one of the base, and its config does not say so"
-            raise ModelError(f"{folder} is no LoRA alone on {base}: {line}")
+            raise ModelError(f"{folder} is not a LoRA alone on {base}: {line}")
 
 
 def call_peft(folder: Path, base: str, function: Any, *args: Any, **options: Any) -> Any:
     """The result of ``function``, which is one of PEFT that reads the adapter in ``folder``.
 
     Raises:
-        ModelError: it fails, so this is no adapter for ``base``; in one line.
+        ModelError: it fails, so this is not an adapter for ``base``; in one line.
     """
     from safetensors import SafetensorError
 
@@ -310,9 +312,9 @@ def call_peft(folder: Path, base: str, function: Any, *args: Any, **options: Any
         return function(*args, **options)
     except KeyError as error:
         line = f"its file lacks tensor {error.args[0]}, which its config names"
-        raise ModelError(f"{folder} is no whole adapter for {base}: {line}") from error
+        raise ModelError(f"{folder} is not a whole adapter for {base}: {line}") from error
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder} is no adapter for {base}: {first_line(error)}") from error
+        raise ModelError(f"{folder} is not an adapter for {base}: {first_line(error)}") from error
 
 
 def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:

@@ -188,6 +188,6 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def true_or_false(name: str, value: object) -> None:
-    """Raise RecipeError where ``value`` of the field ``name`` is no bool."""
+    """Raise RecipeError where ``value`` of the field ``name`` is not a bool."""
     if not isinstance(value, bool):
         raise RecipeError(f"{name} is {value!r}: choose true or false")

@@ -215,7 +215,7 @@ def _check_family(base: Base | Quantised, loras: Sequence[Lora]) -> None:
     for lora in loras:
         if lora.base.origin.family != base.origin.family:
             raise RecipeError(
-                f"adapter on {lora.name} was trained on {lora.base.name}, which is no sibling of"
+                f"adapter on {lora.name} was trained on {lora.base.name}, which is not a sibling of"
                 f" {base.name}: their shapes may differ, give an adapter of its own family"
             )
 

@@ -337,7 +337,7 @@ def _read(file: Path) -> list[ReportCell]:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{file} is no RESULTS.json ({error}): give one that pytest suites/... wrote"
+            f"{file} is not a RESULTS.json ({error}): give one that pytest suites/... wrote"
         ) from error
 
 

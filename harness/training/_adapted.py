@@ -209,7 +209,7 @@ def _load_weights(model: Any, folder: Path, base: str) -> None:
 
     result = call_peft(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
     if result.unexpected_keys or any(".default." in key for key in result.missing_keys):
-        raise ModelError(f"{folder} is no adapter for {base}: it adapts other layers")
+        raise ModelError(f"{folder} is not an adapter for {base}: it adapts other layers")
 
 
 def _add_frozen(

@@ -241,7 +241,7 @@ def test_what_is_no_report_is_one_line(
     (tmp_path / "bad.json").write_text(text)
     assert main(["compare", report("a", cell("x", 0.8)), str(tmp_path / "bad.json")]) == 2
     said = capsys.readouterr().err
-    assert "bad.json is no RESULTS.json" in said
+    assert "bad.json is not a RESULTS.json" in said
     assert said.count("\n") == 1
 
 

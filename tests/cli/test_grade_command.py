@@ -170,7 +170,7 @@ def test_the_threshold_is_used(file: Callable[[str, str | bytes], Path], tmp_pat
             '{"question": "Who?", "accepted": ["a"], "answer": "a"}\n{"question"',
             "a.jsonl, line 2: is not JSON",
         ),
-        ("a.jsonl", "[1]", "a.jsonl, line 1: is no JSON object"),
+        ("a.jsonl", "[1]", "a.jsonl, line 1: is not a JSON object"),
         (
             "a.jsonl",
             '{"question": "Who?", "accepted": [], "answer": "a"}',
@@ -207,7 +207,7 @@ def test_a_mistake_in_the_file_is_one_line_with_its_place(
         (["--threshold", "0"], "--threshold is 0"),
         (["--threshold", "nan"], "--threshold is nan"),
         (["--by", "nope"], "--by nope: no such column"),
-        (["--columns", "colour=c"], "--columns 'colour=c' is no pair"),
+        (["--columns", "colour=c"], "--columns 'colour=c' is not a pair"),
         (["--columns", "cell=model"], "has no column 'model'"),
         (["--out", "/proc/nowhere"], "give another --out"),
     ],

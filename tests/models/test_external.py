@@ -106,7 +106,7 @@ def test_a_gguf_base_goes_by_the_file_s_content(file: Path, tmp_path: Path) -> N
 def test_what_is_no_gguf_file(tmp_path: Path) -> None:
     (tmp_path / "text.gguf").write_text("Once upon a time")
     with pytest.raises(
-        ModelError, match=r"text\.gguf is no GGUF file: give one that llama\.cpp loads"
+        ModelError, match=r"text\.gguf is not a GGUF file: give one that llama\.cpp loads"
     ):
         identify(tmp_path / "text.gguf")
     with pytest.raises(
@@ -188,8 +188,8 @@ def test_answers_are_those_of_the_engines(
         ("a=served:", r"write \[NAME=\]WHAT\[:SCALE\], where WHAT is a folder"),
         ("a=/none/such", r"/none/such holds no adapter \(no adapter_config\.json\)"),
         ("a=/none/such.gguf", r"such\.gguf cannot be read \(No such file or directory\)"),
-        ("/none/such:half", "'half' is no scale, write a number such as 0.5"),
-        ("served:mine:nan", "'nan' is no scale, write a number such as 0.5"),
+        ("/none/such:half", "'half' is not a scale, write a number such as 0.5"),
+        ("served:mine:nan", "'nan' is not a scale, write a number such as 0.5"),
     ],
 )
 def test_mistakes_in_adapter(text: str, line: str) -> None:

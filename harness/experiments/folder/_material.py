@@ -159,7 +159,7 @@ def _check_headline(material: Material) -> None:
     if material.headline not in kinds:
         path = material.folder / SETTINGS
         raise DataError(
-            f"{path}: headline {material.headline!r} is no kind that is asked: choose of"
+            f"{path}: headline {material.headline!r} is not a kind that is asked: choose of"
             f" {', '.join(kinds)}"
         )
 

@@ -53,8 +53,8 @@ def add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
     the GGUF specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 
     Raises:
-        ModelError: there is no tokenizer.json, it is no BPE with an EOS token, it has more tokens
-            than the embedding has rows, or llama.cpp is not known to give the same tokens.
+        ModelError: there is no tokenizer.json, it is not a BPE with an EOS token, it has more
+            tokens than the embedding has rows, or llama.cpp is not known to give the same tokens.
     """
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"{folder} has no tokenizer.json: save its tokenizer with save_pretrained")
