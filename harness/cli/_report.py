@@ -274,12 +274,13 @@ def _parts(given: argparse.Namespace) -> Iterator[ScenarioReport]:
     from functools import partial
 
     from harness.builds import cached
-    from harness.experiments.selection import find, load, shipped
+    from harness.experiments.selection import find, is_scenario, load, shipped
     from harness.report import scenario_report
     from harness.store import Store
 
     fetch = partial(cached, store=Store.existing(given.store))
-    for name in dict.fromkeys(given.scenarios or shipped()):
+    own = [folder.name for folder in sorted(SUITES.glob("*")) if is_scenario(folder)]
+    for name in dict.fromkeys(given.scenarios or (*own, *shipped())):
         scenario = load(find(name, SUITES))
         found = scenario_report(scenario, selected(name, given), given.grid, fetch)
         yield _compared(found, given) if given.baseline and found.entries else found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harness.builds import Job, training_seconds
+from harness.errors import RecipeError
 from harness.recipes import (
     Adapter,
     Base,
@@ -21,6 +24,16 @@ from harness.recipes import (
 )
 
 
+def check_types(found: object, what: str, wanted: Mapping[str, Any]) -> None:
+    """Raises RecipeError where a field of ``found`` is of none of the types in ``wanted``."""
+    for name, types in wanted.items():
+        value = getattr(found, name)
+        if not isinstance(value, types):
+            known = types if isinstance(types, tuple) else (types,)
+            names = " or ".join("None" if t is type(None) else t.__name__ for t in known)
+            raise RecipeError(f"{what}: {name} is a {type(value).__name__}: give a {names}")
+
+
 @dataclass(frozen=True)
 class AdapterSpec:
     """One adapter of a stack."""
@@ -33,6 +46,11 @@ class AdapterSpec:
     """Whose weights the training goes on from."""
     frozen: tuple[AdapterSpec, ...] = ()
     """Adapters that are on, frozen, while this one is trained, each at its own scale."""
+
+    def __post_init__(self) -> None:
+        wanted = {"dataset": Dataset, "training": Training, "scale": (int, float), "frozen": tuple}
+        maybe = {"replay": (Dataset, type(None)), "init_from": (AdapterSpec, type(None))}
+        check_types(self, "AdapterSpec", {**wanted, **maybe})
 
     def on(self, base: Base | Quantised) -> Adapter:
         """The adapter, trained on ``base``."""
@@ -55,6 +73,9 @@ class MergedSpec:
     density: float = 0.5
     rank: int = 0
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_types(self, "MergedSpec", {"specs": tuple, "scale": (int, float)})
 
     def on(self, base: Base | Quantised) -> Merged:
         """The merged adapter, its parts trained on ``base``."""

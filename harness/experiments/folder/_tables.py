@@ -14,6 +14,7 @@ from harness.data.formats import FORMATS, PLAIN, ask, reply, split_before
 from harness.data.rewording import framed, reworded
 from harness.data.user_files import SEPARATOR, decoded, rows
 from harness.errors import DataError
+from harness.experiments.scenario import TAKEN
 from harness.grading import normalise
 from harness.recipes import Sample
 
@@ -21,7 +22,6 @@ CARRIED = ("source", "note")
 """Columns for the reader's eyes."""
 FACT_COLUMNS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
 _OF_PROBES = ("question", "accepted", "kind", "fact", "format")
-_TAKEN = ("known", "retained_accuracy", "converged")  # other figures of a cell have these names
 
 
 class Fact(NamedTuple):
@@ -131,7 +131,7 @@ def _asked(where: str, row: dict[str, str], kind: str) -> Asked:
             raise DataError(f"{where}: the {name} is empty: give one")
     check_one_line(where, accepted)
     kind = row.get("kind") or kind
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in _TAKEN:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in {*TAKEN} - {"locality"}:
         raise DataError(
             f"{where}: the kind {kind!r} cannot be used: write a word in small letters, such as"
             " rephrased"
