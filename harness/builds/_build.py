@@ -1,4 +1,4 @@
-"""From recipe to artefact: train, answer, score, time; grades are in _grades."""
+"""From recipe to artefact: trains, answers, scores and times; grades are in ``_grades``."""
 
 from __future__ import annotations
 
@@ -51,62 +51,10 @@ from harness.store import Artefact, Store
 from harness.training import OnStep
 
 
-def timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    """A line a round: seconds that the bare base took to answer, that the stack took to be put on,
-    and to answer."""
-    made = [fetch(adapter) for adapter in recipe.stack.loras]
-
-    def make(folder: Path) -> dict[str, Any]:
-        if diverged(made):
-            write_lines(folder / TIMINGS, [])
-            return {"status": "diverged"}
-        stack = recipe.stack
-        asked, files = opened(
-            stack.base, [lora for lora, _ in stack.adapters], fetch, recipe.dtype, device
-        )
-        scaled = [(file, scale) for file, (_, scale) in zip(files, stack.adapters, strict=True)]
-        before = psutil.Process().memory_info().rss
-        with measured() as meter:
-            rounds = list(_rounds(recipe, asked, scaled))
-        write_lines(folder / TIMINGS, rounds[1:])  # the first also warms up
-        added = max(0, meter.usage.peak_rss_bytes - before)
-        return {
-            "status": "ok",
-            "load_seconds": asked.load_seconds,
-            "added_rss_bytes": added,
-            **meter.usage.memory(),
-        }
-
-    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact in made))
-
-
-def _rounds(
-    recipe: Timings, asked: Engine, files: list[tuple[Path, float]]
-) -> Iterator[dict[str, float]]:
-    prompts = [probe.prompt for probe in recipe.probes.probes]
-    by = Decoding(max_new_tokens=recipe.tokens, stop=())
-    for number in range(recipe.rounds + 1):
-        began = time.perf_counter()
-        asked.answer(prompts, by)
-        bare = time.perf_counter()
-        with asked.with_stack(files):
-            on = time.perf_counter()
-            said = asked.answer(prompts, by)
-            done = time.perf_counter()
-        tokens = asked.count([text for texts in said for text in texts])
-        yield {
-            "round": number,
-            "bare": bare - began,
-            "put_on": on - bare,
-            "adapted": done - on,
-            "tokens": tokens,
-        }
-
-
 def build(
     recipe: Recipe, store: Store, device: str | None = None, on_step: OnStep | None = None
 ) -> Artefact:
-    """The artefact of ``recipe`` from ``store``, made now where it is not there.
+    """The artefact of ``recipe`` from ``store``, built now where it is not there.
 
     ``on_step`` is called after each step of a training.
 
@@ -121,7 +69,7 @@ def build(
         GgufAdapter: converted,
         Answers: _answers,
         Likelihoods: _likelihoods,
-        Timings: timings,
+        Timings: _timings,
         Calibration: calibration,
         Grades: grades,
     }
@@ -134,135 +82,198 @@ def build(
 
 
 def cached(recipe: Recipe, store: Store) -> Artefact:
-    """The artefact of ``recipe`` as it lies in ``store``; nothing is built. Raises NotCachedError
-    where it does not."""
-    found = store.peek(recipe)
-    if found is None:
+    """The artefact of ``recipe`` in ``store``; nothing is built.
+
+    Raises NotCachedError where it is not there.
+    """
+    artefact = store.peek(recipe)
+    if artefact is None:
         raise NotCachedError(
             f"{type(recipe).__name__.lower()} {digest(recipe)[:12]} is not in the store"
         )
-    return found
+    return artefact
 
 
 def _adapter(
     recipe: Adapter, store: Store, fetch: Fetch, device: str | None, on_step: OnStep | None
 ) -> Artefact:
-    if (kept := store.peek(recipe)) is not None:
-        return kept
+    # looked up before the parents, which need not be there for a cached adapter
+    if (cached_adapter := store.peek(recipe)) is not None:
+        return cached_adapter
     start = fetch(recipe.init_from) if recipe.init_from else None
-    under = [fetch(lora) for lora, _ in recipe.frozen_adapters]
+    frozen = [fetch(lora) for lora, _ in recipe.frozen_adapters]
 
     def make(folder: Path) -> dict[str, Any]:
         from harness.training import PriorAdapters, train
 
         scales = [scale for _, scale in recipe.frozen_adapters]
-        laid = [(artefact.path, scale) for artefact, scale in zip(under, scales, strict=True)]
-        prior = PriorAdapters(start.path if start else None, laid)
+        paths = [artefact.path for artefact in frozen]
+        prior = PriorAdapters(start.path if start else None, list(zip(paths, scales, strict=True)))
         return train(loaded(recipe.base, fetch, "float32", device), recipe, folder, prior, on_step)
 
-    parents = tuple(artefact.manifest.digest for artefact in (*([start] if start else []), *under))
-    return store.get(recipe, make, parents)
+    parents = [*([start] if start else []), *frozen]
+    return store.get(recipe, make, tuple(parent.manifest.digest for parent in parents))
 
 
 def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    adapters, lost = _trained(recipe.stack, fetch)
+    """A line for each probe, with its answers; empty ones after a training that diverged."""
+    parents, has_diverged = _adapters(recipe.stack, fetch)
+    probes = recipe.probes.probes
 
     def make(folder: Path) -> dict[str, Any]:
-        prompts = [probe.prompt for probe in recipe.probes.probes]
+        prompts = [probe.prompt for probe in probes]
         texts, facts = [[""]] * len(prompts), dict[str, Any](status="diverged")
-        if not lost:
+        if not has_diverged:
             with (
-                _ready(recipe.stack, recipe.dtype, fetch, device) as (asked, stacking),
+                _ready(recipe.stack, recipe.dtype, fetch, device) as (answering, stack_seconds),
                 measured() as meter,
             ):
-                texts = _said(asked, prompts, recipe, store)
-            facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
-            facts["tokens_per_second"] = (
-                asked.count([t for ts in texts for t in ts]) / meter.usage.seconds
-            )
+                texts = _answer(answering, prompts, recipe, store)
+            facts = _cost(answering, stack_seconds, meter.usage, recipe.stack, fetch)
+            tokens = answering.count([text for answers in texts for text in answers])
+            facts["tokens_per_second"] = tokens / meter.usage.seconds
         lines = (
             {
-                "id": p.id,
-                "kind": p.kind,
-                "fact": p.fact,
-                "prompt": p.prompt,
-                "accepted": p.accepted,
-                **({"family": p.family} if p.family else {}),
-                "answers": found,
+                "id": probe.id,
+                "kind": probe.kind,
+                "fact": probe.fact,
+                "prompt": probe.prompt,
+                "accepted": probe.accepted,
+                **({"family": probe.family} if probe.family else {}),
+                "answers": answers,
             }
-            for p, found in zip(recipe.probes.probes, texts, strict=True)
+            for probe, answers in zip(probes, texts, strict=True)
         )
         write_lines(folder / ANSWERS, lines)
         return facts
 
-    artefact = store.get(recipe, make, adapters)
+    artefact = store.get(recipe, make, parents)
     store.remove_journal(recipe)
     return artefact
 
 
-def _said(asked: Engine, prompts: list[str], recipe: Answers, store: Store) -> list[list[str]]:
-    """What a server said is kept as it comes: after a failure only the rest is asked."""
-    if not isinstance(asked, ServedEngine):
-        return asked.answer(prompts, recipe.decoding)
-    with store.journal(recipe) as kept:
-        return asked.answer(prompts, recipe.decoding, keep=kept)
+def _answer(
+    answering: Engine, prompts: list[str], recipe: Answers, store: Store
+) -> list[list[str]]:
+    """Answers of a server are kept one by one: after a failure only the rest is asked."""
+    if not isinstance(answering, ServedEngine):
+        return answering.answer(prompts, recipe.decoding)
+    with store.journal(recipe) as journal:
+        return answering.answer(prompts, recipe.decoding, keep=journal)
 
 
 def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    adapters, lost = _trained(recipe.stack, fetch)
+    """A line for each probe, with the likelihood of each accepted answer."""
+    parents, has_diverged = _adapters(recipe.stack, fetch)
+    probes = recipe.probes.probes
 
     def make(folder: Path) -> dict[str, Any]:
-        probes = recipe.probes.probes
         pairs = [
-            (p.prompt, continuation(p.prompt, answer)) for p in probes for answer in p.accepted
+            (probe.prompt, continuation(probe.prompt, answer))
+            for probe in probes
+            for answer in probe.accepted
         ]
-        scored, facts = [], dict[str, Any](status="diverged")
-        if not lost:
+        likelihoods, facts = [], dict[str, Any](status="diverged")
+        if not has_diverged:
             with (
-                _ready(recipe.stack, recipe.dtype, fetch, device) as (asked, stacking),
+                _ready(recipe.stack, recipe.dtype, fetch, device) as (scoring, stack_seconds),
                 measured() as meter,
             ):
-                scored = asked.log_likelihood(pairs)
-            facts = _cost(asked, stacking, meter.usage, recipe.stack, fetch)
-        each = iter(found._asdict() for found in scored)
-        own = (list(islice(each, len(p.accepted))) for p in probes)
+                likelihoods = scoring.log_likelihood(pairs)
+            facts = _cost(scoring, stack_seconds, meter.usage, recipe.stack, fetch)
+        remaining = iter(likelihood._asdict() for likelihood in likelihoods)
         lines = (
-            {"id": p.id, "kind": p.kind, "fact": p.fact, "likelihoods": found}
-            for p, found in zip(probes, own, strict=True)
+            {
+                "id": probe.id,
+                "kind": probe.kind,
+                "fact": probe.fact,
+                "likelihoods": list(islice(remaining, len(probe.accepted))),
+            }
+            for probe in probes
         )
         write_lines(folder / LIKELIHOODS, lines)
         return facts
 
-    return store.get(recipe, make, adapters)
+    return store.get(recipe, make, parents)
 
 
-def _trained(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
+def _timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """A line for each round: seconds of the bare base, of putting the stack on, and with it."""
+    adapters = [fetch(adapter) for adapter in recipe.stack.loras]
+
+    def make(folder: Path) -> dict[str, Any]:
+        if diverged(adapters):
+            write_lines(folder / TIMINGS, [])
+            return {"status": "diverged"}
+        stack = recipe.stack
+        loras = [lora for lora, _ in stack.adapters]
+        answering, files = opened(stack.base, loras, fetch, recipe.dtype, device)
+        scales = [scale for _, scale in stack.adapters]
+        before = psutil.Process().memory_info().rss
+        with measured() as meter:
+            rounds = list(_rounds(recipe, answering, list(zip(files, scales, strict=True))))
+        write_lines(folder / TIMINGS, rounds[1:])  # the first round warms up
+        # memory may be freed in between, and negative bytes would be no figure
+        added = max(0, meter.usage.peak_rss_bytes - before)
+        return {
+            "status": "ok",
+            "load_seconds": answering.load_seconds,
+            "added_rss_bytes": added,
+            **meter.usage.memory(),
+        }
+
+    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact in adapters))
+
+
+def _rounds(
+    recipe: Timings, answering: Engine, files: list[tuple[Path, float]]
+) -> Iterator[dict[str, float]]:
+    prompts = [probe.prompt for probe in recipe.probes.probes]
+    # no stop strings, so that all answers have the same length
+    decoding = Decoding(max_new_tokens=recipe.tokens, stop=())
+    for number in range(recipe.rounds + 1):
+        start = time.perf_counter()
+        answering.answer(prompts, decoding)
+        bare = time.perf_counter()
+        with answering.with_stack(files):
+            on = time.perf_counter()
+            texts = answering.answer(prompts, decoding)
+            adapted = time.perf_counter()
+        yield {
+            "round": number,
+            "bare": bare - start,
+            "put_on": on - bare,
+            "adapted": adapted - on,
+            "tokens": answering.count([text for answers in texts for text in answers]),
+        }
+
+
+def _adapters(stack: Stack, fetch: Fetch) -> tuple[tuple[str, ...], bool]:
     """Digests of the adapters of ``stack``, and whether the training of one diverged."""
-    found = [fetch(adapter) for adapter in stack.loras]
-    return tuple(artefact.manifest.digest for artefact in found), diverged(found)
+    adapters = [fetch(adapter) for adapter in stack.loras]
+    return tuple(artefact.manifest.digest for artefact in adapters), diverged(adapters)
 
 
 @contextmanager
 def _ready(
     stack: Stack, dtype: str, fetch: Fetch, device: str | None
 ) -> Iterator[tuple[Engine, float]]:
-    """The engine of ``stack``'s base with its adapters on, and the seconds that putting them on
-    took."""
-    found = engine(stack.base, fetch, dtype, device)
+    """The engine with the adapters of ``stack`` on, and the seconds that putting them on took."""
+    answering = engine(stack.base, fetch, dtype, device)
     files = [(weights(adapter, stack.base, fetch), scale) for adapter, scale in stack.adapters]
-    began = time.perf_counter()
-    with found.with_stack(files):
-        yield found, time.perf_counter() - began
+    start = time.perf_counter()
+    with answering.with_stack(files):
+        yield answering, time.perf_counter() - start
 
 
 def _cost(
-    asked: Engine, stacking: float, used: Usage, stack: Stack, fetch: Fetch
+    answering: Engine, stack_seconds: float, usage: Usage, stack: Stack, fetch: Fetch
 ) -> dict[str, Any]:
     return {
         "status": "ok",
-        "seconds": used.seconds,
-        "load_seconds": asked.load_seconds,
-        "stack_seconds": stacking,
-        **used.memory(),
+        "seconds": usage.seconds,
+        "load_seconds": answering.load_seconds,
+        "stack_seconds": stack_seconds,
+        **usage.memory(),
         **model_bytes(stack.base, fetch),
     }

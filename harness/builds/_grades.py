@@ -1,4 +1,4 @@
-"""Verdicts: the fuzzy grader's, a judge's, and what a judge is worth."""
+"""Verdicts of the fuzzy grader and of a judge, and the calibration of a judge."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from harness.recipes import Calibration, Grades, Judge, digest, held_out
 from harness.store import Artefact, Store
 
 _REMEMBERED = "verdicts.sqlite"
+"""The judge's verdicts so far, in the store's folder."""
 
 
 class Judged(NamedTuple):
@@ -44,7 +45,7 @@ class Judged(NamedTuple):
 
     verdict: str
     odds: float
-    """Of the accepted answer that came closest, less the calibration's cut."""
+    """Those of the closest accepted answer, less the calibration's cut."""
 
 
 class Calibrated(NamedTuple):
@@ -57,7 +58,7 @@ class Calibrated(NamedTuple):
     tuned: JudgeQuality
     """On the calibration half, on which the cut was chosen."""
     held_out: JudgeQuality
-    """On the other half: what is reported, and what scores are corrected by."""
+    """On the other half: it is reported, and shares are corrected by it."""
     fuzzy: JudgeQuality
     """The fuzzy grader on that other half."""
     beside: str
@@ -67,16 +68,17 @@ class Calibrated(NamedTuple):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Why verdicts of this judge are not to be relied on; empty where nothing speaks against
-        it."""
-        whole, kappa = self.versus[0], self.held_out.kappa
-        weak = f"kappa {kappa} is below {LEAST_KAPPA:.2f}"
-        worse = (
-            f"the fuzzy grader is better on the same pairs, accuracy {whole.fuzzy} against"
-            f" {whole.judge}"
-        )
-        found = ((weak, kappa.estimate < LEAST_KAPPA), (worse, whole.better == "fuzzy"))
-        return tuple(doubt for doubt, holds in found if holds)
+        """Reasons not to rely on this judge; empty where there are none."""
+        all_pairs, kappa = self.versus[0], self.held_out.kappa
+        reasons = []
+        if kappa.estimate < LEAST_KAPPA:
+            reasons.append(f"kappa {kappa} is below {LEAST_KAPPA:.2f}")
+        if all_pairs.better == "fuzzy":
+            reasons.append(
+                f"the fuzzy grader is better on the same pairs, accuracy {all_pairs.fuzzy} against"
+                f" {all_pairs.judge}"
+            )
+        return tuple(reasons)
 
     @classmethod
     def of(cls, artefact: Artefact) -> Calibrated:
@@ -88,23 +90,22 @@ class Calibrated(NamedTuple):
         return cls(facts["by"], facts["cut"], tuned, reported, fuzzy, facts["beside"], compared)
 
 
-def trusted(name: str, found: Calibrated, least: float) -> None:
-    """Raises ModelError where the judge agrees less with people than ``least``, in
-    Cohen's kappa."""
-    own = found.held_out
-    if own.kappa.estimate < least:
+def trusted(name: str, calibrated: Calibrated, least: float) -> None:
+    """Raises ModelError where the judge's kappa (agreement with people) is below ``least``."""
+    quality = calibrated.held_out
+    if quality.kappa.estimate < least:
         raise ModelError(
-            f"judge {name} agrees too little with people: kappa {own.kappa} on {own.pairs} held-out"
-            f" pairs, at least {least:.2f} is wanted: give a better --judge, or go on with"
-            " --allow-weak-judge"
+            f"judge {name} agrees too little with people: kappa {quality.kappa} on"
+            f" {quality.pairs} held-out pairs, at least {least:.2f} is wanted: give a better"
+            " --judge, or go on with --allow-weak-judge"
         )
 
 
 def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    """The judge's verdicts on the labelled pairs, and what they are worth.
+    """The judge's verdicts on the labelled pairs, and how good they are.
 
-    The cut is chosen on one half of the pairs, everything that is reported comes from the other.
-    The fuzzy grader is held against the same pairs, at its default threshold.
+    The cut is chosen on one half of the pairs. All reported figures come from the other half. The
+    fuzzy grader is compared on the same pairs, at its default threshold.
 
     Raises RecipeError where the recipe names another version of the fuzzy grader than this one.
     """
@@ -117,48 +118,51 @@ def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | N
     def make(folder: Path) -> dict[str, Any]:
         pairs = recipe.labelled.pairs
         cases = [Case(pair.question, pair.accepted, pair.answer) for pair in pairs]
-        found = judge(recipe.judge, cases, store, device)
-        odds = [found[case].odds for case in cases]
+        judgements = judge(recipe.judge, cases, store, device)
+        odds = [judgements[case].odds for case in cases]
+        scored = all(
+            "log_likelihoods" in asked for case in cases for asked in judgements[case].asked
+        )
         tuned = [i for i, pair in enumerate(pairs) if not held_out(pair)]
-        scored = all("log_likelihoods" in asked for case in cases for asked in found[case].asked)
+        reported = [i for i, pair in enumerate(pairs) if held_out(pair)]
+        # without log-likelihoods the odds are votes, and a majority needs no other cut than 0
         cut = best_cut([odds[i] for i in tuned], [pairs[i].right for i in tuned]) if scored else 0.0
         verdicts = [decide(value, cut) for value in odds]
         fuzzy = [grade(pair.answer, [pair.accepted]).right for pair in pairs]
         write_lines(folder / VERDICTS, [
-            _plain(case, found[case], verdict)
+            _plain(case, judgements[case], verdict)
             | {name: getattr(pair, name) for name in ("right", "case", "group")}
             | {"held_out": held_out(pair), "fuzzy": accepts}
             for pair, case, verdict, accepts in zip(pairs, cases, verdicts, fuzzy, strict=True)
         ])  # fmt: skip
-        halves = {
-            name: [i for i, p in enumerate(pairs) if held_out(p) == half] for name, half in _HALVES
-        }
-        sums = {
-            name: worth([pairs[i] for i in at], [verdicts[i] for i in at]).plain()
-            for name, at in halves.items()
-        }
-        at = halves["held_out"]
+
+        def quality(indices: list[int], verdicts: Sequence[str]) -> dict[str, Any]:
+            return worth([pairs[i] for i in indices], [verdicts[i] for i in indices]).plain()
+
         compared = versus(
-            [pairs[i] for i in at], [verdicts[i] == SAME for i in at], [fuzzy[i] for i in at]
+            [pairs[i] for i in reported],
+            [verdicts[i] == SAME for i in reported],
+            [fuzzy[i] for i in reported],
         )
-        how = {
+        return {
             "judge": recipe.judge.name,
             "by": "log-likelihood" if scored else "replies",
             "cut": cut,
+            "tuned": quality(tuned, verdicts),
+            "held_out": quality(reported, verdicts),
+            "fuzzy": quality(reported, [SAME if right else DIFFER for right in fuzzy]),
+            "beside": FUZZY,
+            "versus": [each.plain() for each in compared],
         }
-        beside = worth([pairs[i] for i in at], [SAME if fuzzy[i] else DIFFER for i in at])
-        versions = {"fuzzy": beside.plain(), "beside": FUZZY}
-        return {**how, **sums, **versions, "versus": [one.plain() for one in compared]}
 
     return store.get(recipe, make)
 
 
-_HALVES = (("tuned", False), ("held_out", True))
-
-
 def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    """Answers with verdicts. Raises RecipeError on an unknown grader, or a judge without
-    calibration."""
+    """Answers with verdicts.
+
+    Raises RecipeError on an unknown grader, or a judge without calibration.
+    """
     if recipe.grader not in GRADERS.values():
         raise RecipeError(
             f"grader {recipe.grader!r} is unknown: choose one of {', '.join(GRADERS.values())}"
@@ -168,8 +172,9 @@ def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Ar
             f"grader {recipe.grader} with calibration {recipe.calibration}: a judge needs one,"
             " fuzzy none"
         )
-    if (kept := store.peek(recipe)) is not None:
-        return kept
+    # looked up before the answers, which need not be there for cached grades
+    if (cached_grades := store.peek(recipe)) is not None:
+        return cached_grades
     answers = fetch(recipe.answers)
     calibrated = fetch(recipe.calibration) if recipe.calibration else None
 
@@ -178,43 +183,49 @@ def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Ar
         if recipe.calibration and calibrated:
             cut = Calibrated.of(calibrated).cut
             cases = [case for line in lines for case in _cases(line)]
-            said = judge(recipe.calibration.judge, cases, store, device)
-            lines = [_judged(line, said, cut, recipe.grader) for line in lines]
-            verdicts = [_plain(case, each, decide(each.odds, cut)) for case, each in said.items()]
+            judgements = judge(recipe.calibration.judge, cases, store, device)
+            lines = [_judged(line, judgements, cut, recipe.grader) for line in lines]
+            verdicts = [
+                _plain(case, judgement, decide(judgement.odds, cut))
+                for case, judgement in judgements.items()
+            ]
             write_lines(folder / VERDICTS, verdicts)
         write_lines(folder / GRADES, (line.stored() for line in lines))
         status = answers.manifest.facts["status"]
         return {"status": status, "right": sum(line.right for line in lines)}
 
-    parents = (
-        digest(recipe.answers),
-        *((digest(recipe.calibration),) if recipe.calibration else ()),
-    )
-    return store.get(recipe, make, parents)
+    parents = [digest(recipe.answers)]
+    if recipe.calibration:
+        parents.append(digest(recipe.calibration))
+    return store.get(recipe, make, tuple(parents))
 
 
 def judge(
-    own: Judge, cases: Sequence[Case], store: Store, device: str | None = None
+    recipe: Judge, cases: Sequence[Case], store: Store, device: str | None = None
 ) -> Mapping[Case, Judgement]:
-    """What the judge says of each case; what it said before, of whatever cell, is not
-    asked again."""
-    return judgements(cases, _engine(own, device), Memory(store.root / _REMEMBERED, own))
+    """The judge's judgement of each case; the store remembers those of earlier cells."""
+    memory = Memory(store.root / _REMEMBERED, recipe)
+    return judgements(cases, _engine(recipe, device), memory)
 
 
 def verdict(
-    question: str, accepted: Sequence[str], answer: str, found: Mapping[Case, Judgement], cut: float
+    question: str,
+    accepted: Sequence[str],
+    answer: str,
+    judgements: Mapping[Case, Judgement],
+    cut: float,
 ) -> Judged:
     """The verdict on an answer: *same* as any accepted one, else undecided where one is."""
-    odds = [found[Case(question, target, answer)].odds for target in accepted]
+    odds = [judgements[Case(question, target, answer)].odds for target in accepted]
     verdicts = [decide(value, cut) for value in odds]
     best = SAME if SAME in verdicts else UNDECIDED if UNDECIDED in verdicts else verdicts[0]
     return Judged(best, round(max(odds) - cut, 4))
 
 
 @cache
-def _engine(own: Judge, device: str | None) -> Callable[[], Engine]:
-    """Loads the judge when it is first asked, and keeps it."""
-    return cache(lambda: engine_for(own.model, device=device))
+def _engine(recipe: Judge, device: str | None) -> Callable[[], Engine]:
+    """Loads the judge at the first call, and keeps it."""
+    return cache(lambda: engine_for(recipe.model, device=device))
 
 
 def _fuzzy(line: AnsweredLine, threshold: float) -> GradedLine:
@@ -229,11 +240,11 @@ def _fuzzy(line: AnsweredLine, threshold: float) -> GradedLine:
 
 
 def _judged(
-    line: GradedLine, said: Mapping[Case, Judgement], cut: float, grader: str
+    line: GradedLine, judgements: Mapping[Case, Judgement], cut: float, grader: str
 ) -> GradedLine:
     """The judge's verdicts beside the fuzzy ones; ``right`` is that of the grader that counts."""
-    asked = question(line.prompt)
-    judged = [verdict(asked, line.accepted, text, said, cut) for text in line.answers]
+    text = question(line.prompt)
+    judged = [verdict(text, line.accepted, answer, judgements, cut) for answer in line.answers]
     verdicts = tuple(each.verdict == SAME for each in judged)
     line = line._replace(
         judged=tuple(each.verdict for each in judged),
@@ -244,8 +255,8 @@ def _judged(
 
 
 def _cases(line: GradedLine) -> list[Case]:
-    asked = question(line.prompt)
-    return [Case(asked, target, text) for text in line.answers for target in line.accepted]
+    text = question(line.prompt)
+    return [Case(text, target, answer) for answer in line.answers for target in line.accepted]
 
 
 def _plain(case: Case, judgement: Judgement, verdict: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a session has to build, and where: in this process, or while it waits for another."""
+"""The plan of what a session builds; building it here, or while waiting for another process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from typing import NamedTuple
 
 from filelock import Timeout
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from tabulate import tabulate
 
-from harness import training
 from harness.errors import HarnessError
 from harness.recipes import Adapter, Recipe, digest
 from harness.store import Artefact, Store
+from harness.training import OnStep
+from harness.training import Progress as TrainingProgress
+
+BuildWithProgress = Callable[[Recipe, OnStep], Artefact]
+"""Builds a recipe, and calls the function after each step of a training."""
+PAUSE = 10.0
+"""Seconds between two lines about one training, where there is no terminal."""
+_SAMPLE = 200
+"""Characters of running text that cost about as much time as one short sample."""
 
 
 class Job(NamedTuple):
@@ -31,7 +46,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """Every job once, whatever it needs before it."""
+    """Every job once, each after the jobs that it needs."""
 
     todo: tuple[Job, ...]
     cached: tuple[Job, ...]
@@ -51,68 +66,38 @@ class Plan:
 
     def table(self) -> str:
         """The plan for the terminal."""
-        rows = [(kind(job), job.label, "build", f"{job.estimate_seconds:.0f}") for job in self.todo]
-        rows += [(kind(job), job.label, "cached", "0") for job in self.cached]
-        found = tabulate(
+        rows = [
+            (_kind(job), job.label, "build", f"{job.estimate_seconds:.0f}") for job in self.todo
+        ]
+        rows += [(_kind(job), job.label, "cached", "0") for job in self.cached]
+        table = tabulate(
             rows,
             ("artefact", "what", "state", "seconds"),
             "simple",
             colalign=("left", "left", "left", "right"),
         )
-        return (
-            f"{found}\n\n{len(self.todo)} to build (about {self.seconds:.0f} s), {len(self.cached)}"
-            " cached"
-        )
-
-
-def kind(job: Job) -> str:
-    return type(job.recipe).__name__.lower()
-
-
-_SAMPLE = 200
-"""Characters of running text that cost about as much as one short sample."""
+        todo = f"{len(self.todo)} to build (about {self.seconds:.0f} s)"
+        return f"{table}\n\n{todo}, {len(self.cached)} cached"
 
 
 def training_seconds(adapter: Adapter) -> float:
     """A rough estimate for two cores and the shipped model."""
-    t = adapter.training
+    training = adapter.training
     lengths = (len(sample.prompt + sample.completion) for sample in adapter.dataset.samples)
-    samples = (
-        sum(max(1.0, length / _SAMPLE) for length in lengths) * t.cutoff / (t.cutoff - t.overlap)
-    )
-    return 2 + 0.012 * samples * t.epochs * (1 + t.replay) * (2 if t.kl else 1)
+    samples = sum(max(1.0, length / _SAMPLE) for length in lengths)
+    windows = samples * training.cutoff / (training.cutoff - training.overlap)
+    passes = training.epochs * (1 + training.replay) * (2 if training.kl else 1)
+    return 2 + 0.012 * windows * passes
 
 
-def _ordered(jobs: Iterable[Job]) -> Iterator[Job]:
-    seen: set[str] = set()
-
-    def visit(job: Job) -> Iterator[Job]:
-        for need in job.needs:
-            yield from visit(need)
-        if (name := digest(job.recipe)) not in seen:
-            seen.add(name)
-            yield job
-
-    for job in jobs:
-        yield from visit(job)
-
-
-PAUSE = 10.0
-"""Seconds between two lines about one training, where there is no terminal."""
-_COLUMNS = ("[progress.description]{task.description}",)
-
-BuildWithProgress = Callable[[Recipe, training.OnStep], Artefact]
-"""Builds a recipe, and calls what it is given after each step of a training."""
-
-
-def lines(say: Callable[[str], None], pause: float = PAUSE) -> training.OnStep:
-    """What says how far a training is, at most every ``pause`` seconds; short ones say nothing."""
+def lines(say: Callable[[str], None], pause: float = PAUSE) -> OnStep:
+    """Reports the progress of trainings, at most every ``pause`` seconds; of short ones nothing."""
     last = time.monotonic()
 
-    def on_step(progress: training.Progress) -> None:
+    def on_step(progress: TrainingProgress) -> None:
         nonlocal last
         now = time.monotonic()
-        if progress.step == 1:  # of another training
+        if progress.step == 1:  # another training has begun
             last = now - min(pause, progress.seconds)
         if now - last >= pause:
             last = now
@@ -124,48 +109,51 @@ def lines(say: Callable[[str], None], pause: float = PAUSE) -> training.OnStep:
 def launch_here(plan: Plan, build: BuildWithProgress, console: Console | None = None) -> None:
     """Build all of ``plan.todo`` in its order.
 
-    The bar advances by estimated seconds, so that a long training counts for more than a grading,
-    and shows the step of a training; away from a terminal each job is a line, and a long training
-    several.
+    A terminal shows a progress bar. Elsewhere each job is a line, and a long training several.
     """
     console = console or Console(stderr=True)
-    total = len(plan.todo)
-    if not console.is_terminal:
-
-        def say(line: str) -> None:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-        for number, job in enumerate(plan.todo, 1):
-            say(f"[{number}/{total}] {kind(job)} {job.label}")
-            build(job.recipe, lines(say))
+    if console.is_terminal:
+        _launch_with_bar(plan, build, console)
         return
-    columns = (TextColumn(_COLUMNS[0]), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    for number, job in enumerate(plan.todo, 1):
+        say(f"[{number}/{len(plan.todo)}] {_kind(job)} {job.label}")
+        build(job.recipe, lines(say))
+
+
+def _launch_with_bar(plan: Plan, build: BuildWithProgress, console: Console) -> None:
+    # the bar advances by estimated seconds: a training takes much longer than a grading
+    text = TextColumn("[progress.description]{task.description}")
+    columns = (text, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         bar = bars.add_task("", total=max(1, round(plan.seconds)))
         done = 0.0
         for number, job in enumerate(plan.todo, 1):
-            title = f"{number}/{total} {kind(job)} {job.label}"
-            share = job.estimate_seconds
-
-            def on_step(
-                at: training.Progress, title: str = title, done: float = done, share: float = share
-            ) -> None:
-                bars.update(
-                    bar, description=f"{title}: {at}", completed=done + share * at.step / at.steps
-                )
-
+            title = f"{number}/{len(plan.todo)} {_kind(job)} {job.label}"
             bars.update(bar, description=title)
-            build(job.recipe, on_step)
-            done += share
+            build(job.recipe, _moving(bars, bar, title, done, job.estimate_seconds))
+            done += job.estimate_seconds
             bars.update(bar, completed=done)
 
 
-class IdleBuilder:
-    """Builds one job of a plan at each call, the longest that is ready and that nobody is at.
+def _moving(bars: Progress, bar: TaskID, title: str, done: float, seconds: float) -> OnStep:
+    """Moves the bar on by a training's share of its ``seconds``, and shows its step."""
 
-    Ready is what has all that it needs in the store. What then needs more than its job says, and
-    finds somebody at it (this process, perhaps, further up), is left alone for now: a job waits for
-    nobody.
+    def on_step(progress: TrainingProgress) -> None:
+        completed = done + seconds * progress.step / progress.steps
+        bars.update(bar, description=f"{title}: {progress}", completed=completed)
+
+    return on_step
+
+
+class IdleBuilder:
+    """Builds one job of a plan at each call: the longest that is ready and that nobody builds.
+
+    A job is ready when the store has all that it needs. If it turns out to need an artefact that
+    another process builds, it is put back, because an idle builder must not wait.
     """
 
     def __init__(
@@ -181,10 +169,10 @@ class IdleBuilder:
             return any(map(self._try, self._ready()))
 
     @cached_property
-    def _left(self) -> list[Job]:
-        """Made when it is first asked for, as few sessions ever wait.
+    def _todo(self) -> list[Job]:
+        """Jobs that are not built yet, made at the first call: few sessions ever wait.
 
-        None where a cell cannot be planned, which its test tells.
+        There are none where a cell cannot be planned; its test reports that.
         """
         try:
             return sorted(self._plan().todo, key=lambda job: -job.estimate_seconds)
@@ -192,22 +180,40 @@ class IdleBuilder:
             return []
 
     def _ready(self) -> Iterator[Job]:
-        self._left = [job for job in self._left if not self._there(job)]
+        self._todo = [job for job in self._todo if not self._is_built(job)]
         return (
             job
-            for job in self._left
-            if all(map(self._there, job.needs)) and not self._store.being_built(job.recipe)
+            for job in self._todo
+            if all(map(self._is_built, job.needs)) and not self._store.being_built(job.recipe)
         )
 
     def _try(self, job: Job) -> bool:
-        """False where somebody is at what it is made from."""
+        """Build ``job``; False where another process builds what it is made from."""
         try:
             self._build(job.recipe)
         except Timeout:
             return False
-        except HarnessError:  # which the test that asks for it will meet again, and tell
-            self._left.remove(job)
+        except HarnessError:  # the test that needs it will meet the same error, and report it
+            self._todo.remove(job)
         return True
 
-    def _there(self, job: Job) -> bool:
+    def _is_built(self, job: Job) -> bool:
         return self._store.peek(job.recipe) is not None
+
+
+def _kind(job: Job) -> str:
+    return type(job.recipe).__name__.lower()
+
+
+def _ordered(jobs: Iterable[Job]) -> Iterator[Job]:
+    seen: set[str] = set()
+
+    def visit(job: Job) -> Iterator[Job]:
+        for need in job.needs:
+            yield from visit(need)
+        if (name := digest(job.recipe)) not in seen:
+            seen.add(name)
+            yield job
+
+    for job in jobs:
+        yield from visit(job)

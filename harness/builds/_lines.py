@@ -1,4 +1,4 @@
-"""The lines of artefacts: answers, verdicts, likelihoods and timings, each with one definition."""
+"""The lines of artefacts, each with its type: answers, verdicts, likelihoods and timings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ GRADES = "grades.jsonl"
 LIKELIHOODS = "likelihoods.jsonl"
 TIMINGS = "timings.jsonl"
 VERDICTS = "verdicts.jsonl"
+
+
+_LEFT_OUT_IF_EMPTY = ("family", "judged", "odds", "by")
+_DETAILS = ("family", "read_as", "judged", "odds", "by")
+_TUPLES = ("accepted", "answers", "verdicts", "scores", "read_as", "judged", "odds", "likelihoods")
 
 
 class AnsweredLine(NamedTuple):
@@ -37,7 +42,7 @@ class AnsweredLine(NamedTuple):
 
 
 class ByGrader(NamedTuple):
-    """What each grader says of the first answer."""
+    """Whether the first answer is right, by each grader."""
 
     fuzzy: bool
     judge: bool
@@ -81,12 +86,13 @@ class GradedLine(NamedTuple):
 
     @property
     def details(self) -> dict[str, Any]:
-        """What not every line has, JSON-ready: the family, readings, and what a judge said."""
+        """Optional fields, JSON-ready: the family, readings, and the judge's verdicts."""
         stored = self.stored()
         return {name: stored[name] for name in _DETAILS if name in stored}
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready; what a line does not have is left out."""
+        """The line as a mapping, JSON-ready, without empty optional fields."""
+        # ``_asdict`` leaves a nested tuple as it is
         values = self._asdict() | {"by": self.by._asdict() if self.by else None}
         return {
             name: value for name, value in values.items() if value or name not in _LEFT_OUT_IF_EMPTY
@@ -118,18 +124,13 @@ class TimedRound(NamedTuple):
     """Of the adapted model's answers."""
 
 
-_LEFT_OUT_IF_EMPTY = ("family", "judged", "odds", "by")
-_DETAILS = ("family", "read_as", "judged", "odds", "by")
-_TUPLES = ("accepted", "answers", "verdicts", "scores", "read_as", "judged", "odds", "likelihoods")
-
-
 def answered_lines(artefact: Artefact) -> list[AnsweredLine]:
-    """What was answered, probe by probe."""
+    """The answers, probe by probe."""
     return [AnsweredLine(**_typed(line)) for line in read_lines(artefact.path / ANSWERS)]
 
 
 def graded_lines(artefact: Artefact) -> list[GradedLine]:
-    """What was answered with its verdicts, probe by probe."""
+    """The answers with their verdicts, probe by probe."""
     return [graded(line) for line in read_lines(artefact.path / GRADES)]
 
 
@@ -150,10 +151,8 @@ def graded(line: Mapping[str, Any]) -> GradedLine:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file.
-
-    ``splitlines`` would also break at a U+2028 within an answer.
-    """
+    """The objects of a JSON Lines file."""
+    # not splitlines: it would also break at a U+2028 within an answer
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 

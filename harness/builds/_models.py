@@ -1,5 +1,4 @@
-"""Bases in the form that is asked for: quantised artefacts, engines, and adapters as llama.cpp
-takes them."""
+"""Models and adapters in the form that an engine loads: quantised, converted, merged."""
 
 from __future__ import annotations
 
@@ -38,8 +37,7 @@ Fetch = Callable[[Recipe], Artefact]
 
 
 def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    """A GPTQ folder or a GGUF file; bitsandbytes quantises while it loads, and leaves nothing to
-    keep."""
+    """A GPTQ folder or a GGUF file; bitsandbytes quantises at loading, so there is no file."""
 
     def make(folder: Path) -> dict[str, Any]:
         by, source = recipe.by, weights_of(recipe.base, fetch)
@@ -66,9 +64,11 @@ def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None)
 def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
     """The adapter as a GGUF file."""
     adapter = recipe.adapter
-    given = isinstance(adapter, ExternalAdapter)
-    source = Path(adapter.path) if isinstance(adapter, ExternalAdapter) else fetch(adapter).path
-    base = recipe.base if isinstance(adapter, ExternalAdapter) else adapter.base.origin
+    parents: tuple[str, ...]
+    if isinstance(adapter, ExternalAdapter):
+        source, base, parents = Path(adapter.path), recipe.base, ()
+    else:
+        source, base, parents = fetch(adapter).path, adapter.base.origin, (digest(adapter),)
     if base is None:
         raise RecipeError(f"{source} is to become a GGUF adapter for no base: name it")
 
@@ -76,7 +76,7 @@ def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | Non
         gguf.convert_adapter(source, weights_of(base, fetch), folder / ADAPTER)
         return {}
 
-    return store.get(recipe, make, () if given else (digest(adapter),))
+    return store.get(recipe, make, parents)
 
 
 def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -94,24 +94,25 @@ def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Ar
 
 
 def diverged(adapters: Sequence[Artefact]) -> bool:
-    """Whether the loss of any ran away."""
+    """Whether the training of one diverged."""
     return any(artefact.manifest.facts["status"] == "diverged" for artefact in adapters)
 
 
 def loaded(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Loaded:
-    """``model`` through transformers, kept in memory for the next that asks."""
+    """``model`` through transformers; it stays in memory for the next call."""
     if isinstance(model, Base):
         return resident(_placed(model, fetch), dtype, device)
     if isinstance(model.by, BitsAndBytes):
+        # nothing is kept on disk: it is quantised at every loading
         return resident(_placed(model.base, fetch), dtype, device, model.by)
-    made = fetch(model)
-    return resident(
-        Base(content=made.manifest.digest, name=model.name, path=str(made.path)), dtype, device
-    )
+    folder = fetch(model)
+    # the digest stands for the content: another quantisation is another model in memory
+    base = Base(content=folder.manifest.digest, name=model.name, path=str(folder.path))
+    return resident(base, dtype, device)
 
 
 def engine(model: Base | Quantised, fetch: Fetch, dtype: str, device: str | None) -> Engine:
-    """Who answers for ``model``."""
+    """The engine that runs ``model``."""
     if isinstance(model, (GgufBase, ServedBase)):
         return engine_for(model.path)
     if isinstance(model, Quantised) and isinstance(model.by, Gguf):
@@ -127,22 +128,21 @@ def opened(
     device: str | None,
 ) -> tuple[Engine, tuple[Path, ...]]:
     """The engine of ``model``, and what it loads of each of ``adapters``."""
-    return engine(model, fetch, dtype, device), tuple(
-        weights(adapter, model, fetch) for adapter in adapters
-    )
+    running = engine(model, fetch, dtype, device)
+    return running, tuple(weights(adapter, model, fetch) for adapter in adapters)
 
 
 def weights(adapter: Lora | ExternalAdapter, on: Base | Quantised, fetch: Fetch) -> Path:
-    """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or on a server its
-    name."""
+    """What the engine of ``on`` loads of ``adapter``: a folder, a GGUF file, or a server's name."""
     if isinstance(on, Quantised) and isinstance(on.by, Gguf):
+        # a trained adapter knows its base, an external one does not
         base = on.base if isinstance(adapter, ExternalAdapter) else None
         return fetch(GgufAdapter(adapter, base)).path / ADAPTER
     return Path(adapter.path) if isinstance(adapter, ExternalAdapter) else fetch(adapter).path
 
 
 def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:
-    """Bytes on disk of the weights as they are kept; nothing of a server's."""
+    """Bytes of the weights on disk; empty for a model on a server."""
     if isinstance(model, ServedBase):
         return {}
     if isinstance(model, GgufBase):
@@ -153,7 +153,7 @@ def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:
 
 
 def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> Artefact:
-    """The base with the adapter's update in its weights, as a transformers folder."""
+    """The base with the adapter merged into its weights, as a transformers folder."""
     trained, base = fetch(recipe.adapter), weights_of(recipe.adapter.base.origin, fetch)
 
     def make(folder: Path) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> 
 
         if diverged([trained]):
             raise ModelError(
-                f"the training of {recipe.name} diverged: nothing can be made of it, lower its lr"
+                f"the training of {recipe.name} diverged: it cannot be merged, lower its lr"
             )
         into_base(base, trained.path, folder)
         return {"model_bytes": _bytes(folder)}
@@ -170,7 +170,7 @@ def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> 
 
 
 def weights_of(base: Base, fetch: Fetch) -> Path:
-    """The folder of ``base``: where the user has it, or in the store."""
+    """The folder of ``base``: the user's, or in the store."""
     return fetch(base).path if isinstance(base, Sibling) else Path(base.path)
 
 

@@ -1,4 +1,4 @@
-"""The command line for what is not a test: thin faces on functions that live elsewhere."""
+"""The command line ``python -m harness``: every command but the tests, which pytest runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MISTAKE = 2
 """A user's mistake; argparse's own code for one."""
 INTERRUPTED = 130
 PIPE_CLOSED = 141
-"""As the shell says it of a process that SIGPIPE ended."""
+"""What a shell gives for a process that SIGPIPE ended."""
 
 _COMMANDS = (
     _report.add_plan,
@@ -36,40 +36,39 @@ _COMMANDS = (
     _model.add,
 )
 """In the order of the help."""
-_CODES = (
-    "exit codes: 0 done; 1 a check failed; 2 a mistake, told in one line; 130 stopped by Ctrl-C"
-)
+_CODES = "exit codes: 0 done; 1 a check failed; 2 a mistake, in one line; 130 stopped by Ctrl-C"
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands. Made without importing torch, as shell completion asks for it at every key."""
-    found = argparse.ArgumentParser(
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands.
+
+    It does not import torch, because shell completion calls it at every key.
+    """
+    parser = argparse.ArgumentParser(
         "python -m harness",
         description="What a LoRA can make a model remember: all but the tests.",
         epilog=_CODES,
     )
-    commands = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in _COMMANDS:
         add(commands)
-    return found
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
-    own = parser()
+    """Run one command. Returns the exit code."""
+    parser = command_parser()
     if find_spec("argcomplete"):
-        import_module("argcomplete").autocomplete(own)
-    given = own.parse_args(arguments)
-    warnings.filterwarnings(
-        "ignore", ".*is_gradient_checkpointing", FutureWarning
-    )  # PEFT calls what was renamed
+        import_module("argcomplete").autocomplete(parser)
+    options = parser.parse_args(arguments)
+    # PEFT calls a name of transformers that was renamed
+    warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a terminal that cannot show a letter still shows the rest
-    given.threads = choose_threads()  # before torch is imported
+        # a terminal that cannot show a letter still shows the rest
+        sys.stdout.reconfigure(errors="backslashreplace")
+    options.threads = choose_threads()  # before torch is imported: it reads the number once
     try:
-        code: int = given.run(given)
+        code: int = options.run(options)
         sys.stdout.flush()
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -77,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # ``| head``; what is still in the buffer must not be written at exit
+    except BrokenPipeError:
+        # as in ``| head``: what is still in the buffer must not be written at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     return code

@@ -1,4 +1,4 @@
-"""Answers that any tool gave, read from CSV or JSON Lines."""
+"""What several commands share: options, figures in words, and answers read from files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from harness.data.user_files import SEPARATOR, decoded, rows
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model
+
+from harness.data.user_files import SEPARATOR, check_row, decoded, rows
 from harness.errors import DataError
 from harness.grading import FUZZY, GRADERS
 
@@ -20,9 +22,14 @@ if TYPE_CHECKING:
 else:
     Commands = Any
 
-_MIB = 2**20
 SUITES = Path("suites")
 """Where a project keeps its scenarios."""
+NEEDED = ("question", "accepted", "answer")
+"""Columns that a file of answers must have, under these names or others."""
+_SEPARATED = {".csv": "", ".tsv": "\t"}
+"""Separators by suffix; that of .csv is found, as many countries' spreadsheets use semicolons."""
+_LINES = (".jsonl", ".ndjson")
+_KIB, _MIB, _GIB = 2**10, 2**20, 2**30
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +39,13 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    parser.add_argument("--device", metavar="NAME", help="cpu or cuda [CUDA where there is one]")
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--adapter``, ``--grid``, ``--seeds``, ``--engine``, ``--decoding``,
-    ``--grader``, ``--judge``."""
+    """The options that select cells, as in pytest: ``--model``, ``--grid``, ``--engine``, ..."""
     parser.add_argument(
         "--model",
         action="append",
@@ -46,7 +57,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[NAME=]WHAT[:SCALE]",
-        help="a ready-made adapter; repeatable",
+        help="an adapter that you have: a PEFT folder, a .gguf file or served:NAME; repeatable",
     )
     parser.add_argument(
         "--grid", default="default", metavar="NAME", help="default or full [default]"
@@ -57,13 +68,13 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--decoding",
         default="deterministic",
         metavar="NAME[,FIELD=VALUE...]",
-        help="[deterministic]",
+        help="how questions are answered [deterministic]",
     )
     parser.add_argument(
         "--grader", choices=tuple(GRADERS), default="fuzzy", help="whose verdicts [fuzzy]"
     )
     parser.add_argument(
-        "--judge", metavar="MODEL", help="of --grader judge or both [the one that comes along]"
+        "--judge", metavar="MODEL", help="of --grader judge or both [the shipped one]"
     )
 
 
@@ -94,13 +105,9 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
     )
     grader = GRADERS[options.grader]
     calibration = None if grader == FUZZY else calibration_of(options.judge or JUDGE)
-    found = only_trainable(cells(load(find(name, SUITES)), selection))
-    return [replace(cell, grading=Grading(grader, calibration)) for cell in found]
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """``--device``."""
-    parser.add_argument("--device", metavar="NAME", help="cpu or cuda [CUDA where there is one]")
+    grading = Grading(grader, calibration)
+    trainable = only_trainable(cells(load(find(name, SUITES)), selection))
+    return [replace(cell, grading=grading) for cell in trainable]
 
 
 def counted(count: int, thing: str) -> str:
@@ -110,12 +117,12 @@ def counted(count: int, thing: str) -> str:
 
 def size(count: int) -> str:
     """Bytes in words: ``812 B``, ``3.4 KiB``, ``5.0 MiB``, ``1.2 GiB``."""
-    if count < 1024:
+    if count < _KIB:
         return f"{count} B"
-    for unit, name in ((1024, "KiB"), (_MIB, "MiB")):
+    for unit, name in ((_KIB, "KiB"), (_MIB, "MiB")):
         if count < unit * 1000:
             return f"{count / unit:.1f} {name}"
-    return f"{count / (1024 * _MIB):.1f} GiB"
+    return f"{count / _GIB:.1f} GiB"
 
 
 def age(seconds: float) -> str:
@@ -124,12 +131,6 @@ def age(seconds: float) -> str:
         if seconds < limit:
             return f"{max(0, seconds) // unit:.0f} {name}"
     return f"{seconds // 86400:.0f} d"
-
-
-NEEDED = ("question", "accepted", "answer")
-_SEPARATED = {".csv": "", ".tsv": "\t"}
-"""Of .csv, the header tells: spreadsheets of many countries write semicolons."""
-_LINES = (".jsonl", ".ndjson")
 
 
 class Answered(NamedTuple):
@@ -145,12 +146,14 @@ class Answered(NamedTuple):
 
 
 def read(path: Path, columns: Mapping[str, str] | None = None) -> list[Answered]:
-    """The answers in ``path``. ``columns`` maps ``question``, ``accepted``, ``answer`` (or any
-    name) to the file's own.
+    """The answers in the CSV or JSON Lines file ``path``.
+
+    ``columns`` maps ``question``, ``accepted``, ``answer`` (or any name) to the file's own columns.
+    A line with several answers, as sampling gives them, becomes one ``Answered`` for each.
 
     Raises:
-        DataError: the file, a line or a column cannot be read; the message names file, line and
-            mend.
+        DataError: the file, a line or a column cannot be read. The line names file, line and
+            column, and says what to do.
     """
     suffix = path.suffix.lower()
     if suffix not in (*_SEPARATED, *_LINES):
@@ -161,17 +164,20 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> list[Answered]
     text = decoded(path, "a CSV or JSON Lines file")
     lines = _json_lines(path, text) if suffix in _LINES else rows(path, text, _SEPARATED[suffix])
     names = {name: name for name in NEEDED} | dict(columns or {})
-    found = [answered for line, row in lines for answered in _answered(path, line, row, names)]
-    if not found:
+    schema = _schema(names, separated=suffix in _SEPARATED)
+    answers = [
+        answered for line, row in lines for answered in _answered(path, line, row, names, schema)
+    ]
+    if not answers:
         raise DataError(
             f"{path}, line 1: holds no answers: give at least one line of question, accepted and"
             " answer"
         )
-    return found
+    return answers
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Split at newlines only: JSON may hold U+2028 and its like."""
+    # not splitlines: JSON may hold U+2028 and other line separators within a text
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -182,48 +188,67 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 f"{path}, line {number}: is not JSON ({error}): write one object a line"
             ) from error
         if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: is no JSON object: write one object a line")
+            raise DataError(f"{path}, line {number}: is not a JSON object: write one object a line")
         yield number, row
 
 
 def _answered(
-    path: Path, line: int, row: dict[str, Any], names: Mapping[str, str]
+    path: Path,
+    line: int,
+    row: dict[str, Any],
+    names: Mapping[str, str],
+    schema: type[BaseModel],
 ) -> Iterator[Answered]:
-    """Several answers to one question, as sampling gives them, are graded one by one."""
-    for name, own in names.items():
-        if own not in row:
+    for name, column in names.items():
+        if column not in row:
             raise DataError(
-                f"{path}, line {line}: has no column {own!r} (it has {', '.join(map(repr, row))}):"
+                f"{path}, line {line}: has no column {column!r}"
+                f" (it has {', '.join(map(repr, row))}):"
                 f" name the column that holds the {name} with --columns {name}=NAME"
             )
-    accepted = _accepted(path, line, names["accepted"], row[names["accepted"]])
-    question = _one(path, line, names["question"], row[names["question"]])
-    given = row[names["answer"]]
-    taken = {names[name] for name in NEEDED}
-    renamed = {own: name for name, own in names.items()}
-    more = {renamed.get(key, key): value for key, value in row.items() if key not in taken}
-    for answer in given if isinstance(given, list) else [given]:
-        yield Answered(line, question, accepted, _one(path, line, names["answer"], answer), more)
+    values: Any = check_row(path, line, row, schema)
+    used = {names[name] for name in NEEDED}
+    renamed = {column: name for name, column in names.items()}
+    more = {renamed.get(key, key): value for key, value in row.items() if key not in used}
+    for answer in values.answer:
+        yield Answered(line, values.question, values.accepted, answer, more)
 
 
-def _accepted(path: Path, line: int, column: str, value: Any) -> tuple[str, ...]:
-    """A JSON list; or text, in CSV with ``|`` between answers."""
-    text = isinstance(value, str) and path.suffix.lower() in _SEPARATED
-    values = value.split(SEPARATOR) if text else value if isinstance(value, list) else [value]
-    found = tuple(said for v in values if (said := _one(path, line, column, v).strip()))
-    if not found:
-        raise DataError(
-            f"{path}, line {line}: column {column!r} is empty: give at least one accepted answer"
-        )
-    return found
+def _schema(names: Mapping[str, str], *, separated: bool) -> type[BaseModel]:
+    """A row with the columns ``names``, among others; ``separated``: cells are text, as in CSV."""
+    split = BeforeValidator(_split if separated else _listed)
+    accepted = Annotated[tuple[_Text, ...], split, AfterValidator(_without_empty)]
+    answers = Annotated[tuple[_Text, ...], BeforeValidator(_listed)]
+    return create_model(
+        "Answers",
+        question=(_Text, Field(alias=names["question"])),
+        accepted=(accepted, Field(alias=names["accepted"])),
+        answer=(answers, Field(alias=names["answer"])),
+    )
 
 
-def _one(path: Path, line: int, column: str, value: Any) -> str:
+def _text(value: Any) -> str:
     """Text or a number as text; nothing is an empty answer."""
     if value is None:
         return ""
     if isinstance(value, (dict, list, bool)):
-        raise DataError(
-            f"{path}, line {line}: column {column!r} holds {json.dumps(value)[:40]}: text is wanted"
-        )
+        raise ValueError("text is wanted")
     return str(value)
+
+
+_Text = Annotated[str, BeforeValidator(_text)]
+
+
+def _split(cell: str) -> list[str]:
+    return cell.split(SEPARATOR)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _without_empty(answers: tuple[str, ...]) -> tuple[str, ...]:
+    stripped = tuple(text for answer in answers if (text := answer.strip()))
+    if not stripped:
+        raise ValueError("give at least one accepted answer")
+    return stripped

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cli._common import NEEDED, Answered, Commands, read
-from harness.cli._judge import Bench, add_options, bench
+from harness.cli._judge import Verdicts, add_options, judged
 from harness.errors import DataError, StoreError
 from harness.grading import DEFAULT_THRESHOLD
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GRADED = "graded.jsonl"
 REPORT = "GRADES.md"
 _GROUPS = ("cell", "kind")
+"""Columns by which the table has rows, where the file has them."""
 _NAMES = (*NEEDED, *_GROUPS, "fact")
 _SHOWN_WRONG = 20
 
@@ -37,163 +39,155 @@ class Graded(NamedTuple):
     @property
     def right(self) -> bool:
         """By the grader that counts."""
-        return (
-            self.judged.verdict == "same"
-            if self.judged and self.judge_counts
-            else self.verdict.right
-        )
+        if self.judged and self.judge_counts:
+            return self.judged.verdict == "same"
+        return self.verdict.right
 
     @property
     def cluster(self) -> str:
-        """Answers about one fact stand or fall together, and so do several samples of one line's
-        answer."""
-        return (
-            f"fact {fact}"
-            if (fact := self.answered.more.get("fact"))
-            else f"line {self.answered.line}"
-        )
+        """Answers of one cluster are not independent: those on one fact, or samples of one line."""
+        fact = self.answered.more.get("fact")
+        return f"fact {fact}" if fact else f"line {self.answered.line}"
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "grade",
         help="grade answers from any tool",
         description=(
-            "Grade a CSV, TSV or JSON Lines file (by suffix, UTF-8) of question, accepted answers"
-            " and answer, whatever tool it comes from. Accepted answers are a list in JSON Lines,"
-            " separated by | in CSV. Columns cell, kind and fact are used where they are there, and"
-            " all others carried along."
+            "Grade a CSV, TSV or JSON Lines file (by suffix, UTF-8) with the columns question,"
+            " accepted and answer, from any tool. Accepted answers are a list in JSON Lines, and"
+            " separated by | in CSV. The columns cell, kind and fact are used where the file has"
+            " them. All others are copied to the output."
         ),
     )
-    own.add_argument("file", type=Path, metavar="FILE")
-    own.add_argument(
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
         "--threshold",
         type=float,
         metavar="X",
         help=f"lowest similarity that is right, 0 to 100 [{DEFAULT_THRESHOLD:g}]",
     )
-    own.add_argument(
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"where {GRADED} and {REPORT} go [beside FILE]"
     )
-    own.add_argument(
+    parser.add_argument(
         "--by", action="append", default=[], metavar="COLUMN", help="a row for each of its values"
     )
-    own.add_argument(
+    parser.add_argument(
         "--columns", default="", metavar="LIST", help="e.g. question=q,accepted=gold,answer=output"
     )
-    add_options(own)
-    own.set_defaults(run=run)
+    add_options(parser)
+    parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
-    threshold = DEFAULT_THRESHOLD if given.threshold is None else given.threshold
+def run(options: argparse.Namespace) -> int:
+    threshold = DEFAULT_THRESHOLD if options.threshold is None else options.threshold
     if not 0 < threshold <= 100:
         raise DataError(f"--threshold is {threshold:g}: it must be above 0 and at most 100")
-    rows = graded(read(given.file, columns(given.columns)), threshold)
-    judge = bench(given, [row.answered for row in rows])
+    rows = graded(read(options.file, columns(options.columns)), threshold)
+    judge = judged(options, [row.answered for row in rows])
     if judge:
-        counts = given.grader != "both"
+        counts = options.grader != "both"
         rows = [
-            row._replace(judged=j, judge_counts=counts)
-            for row, j in zip(rows, judge.verdicts, strict=True)
+            row._replace(judged=verdict, judge_counts=counts)
+            for row, verdict in zip(rows, judge.verdicts, strict=True)
         ]
-    found = table(rows, given.by or groups(rows), judge=judge)
-    folder = given.out or given.file.parent
-    write(rows, found, given.file, folder, threshold, judge)
-    print(
-        f"{found}\n{judge.worth if judge else ''}\neach verdict: {folder / GRADED}\nreport:"
-        f" {folder / REPORT}"
-    )
+    shares = table(rows, options.by or groups(rows), judge=judge)
+    folder = options.out or options.file.parent
+    text = document(rows, shares, options.file.name, threshold, judge)
+    write(rows, text, options.file, folder)
+    print(shares)
+    print(judge.quality if judge else "")
+    print(f"each verdict: {folder / GRADED}")
+    print(f"report: {folder / REPORT}")
     return 0
 
 
 def columns(text: str) -> dict[str, str]:
     """``question=q,answer=output`` as a mapping. Raises DataError on anything else."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for part in filter(None, text.split(",")):
-        name, equals, own = (piece.strip() for piece in part.partition("="))
-        if name not in _NAMES or not (equals and own):
+        name, _, column = (piece.strip() for piece in part.partition("="))
+        if name not in _NAMES or not column:
             raise DataError(
-                f"--columns {part!r} is no pair: write NAME=COLUMN with NAME of {', '.join(_NAMES)}"
+                f"--columns {part!r} is not a pair: write NAME=COLUMN with NAME of"
+                f" {', '.join(_NAMES)}"
             )
-        found[name] = own
-    return found
+        names[name] = column
+    return names
 
 
 def graded(answers: Iterable[Answered], threshold: float) -> list[Graded]:
-    """A verdict for each; a bar on the terminal, as a hundred thousand take a minute."""
+    """A verdict of the fuzzy grader for each answer, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import track
 
     from harness.grading import grade
 
     console = Console(stderr=True)
-    shown = track(
-        list(answers), "grading", console=console, transient=True, disable=not console.is_terminal
-    )
-    return [Graded(a, grade(a.answer, a.accepted, threshold)) for a in shown]
+    hidden = not console.is_terminal
+    tracked = track(list(answers), "grading", console=console, transient=True, disable=hidden)
+    return [Graded(each, grade(each.answer, each.accepted, threshold)) for each in tracked]
 
 
 def groups(rows: Sequence[Graded]) -> list[str]:
-    """Which of cell and kind there are."""
+    """Those of cell and kind that the file has."""
     return [name for name in _GROUPS if any(name in row.answered.more for row in rows)]
 
 
 def table(
-    rows: Sequence[Graded], by: Sequence[str], form: str = "github", judge: Bench | None = None
+    rows: Sequence[Graded], by: Sequence[str], form: str = "github", judge: Verdicts | None = None
 ) -> str:
-    """A row for each combination of the columns ``by``, and one for all. Raises DataError where
-    there is no such."""
+    """A row for each combination of the columns ``by``, and one for all.
+
+    Raises DataError where the file does not have such a column.
+    """
     from tabulate import tabulate
 
+    known = dict.fromkeys(key for row in rows for key in row.answered.more)
     for name in by:
-        if not any(name in row.answered.more for row in rows):
-            known = (
-                ", ".join(dict.fromkeys(key for row in rows for key in row.answered.more)) or "none"
-            )
+        if name not in known:
             raise DataError(
-                f"--by {name}: no such column, nothing to group by: the columns are {known}"
+                f"--by {name}: no such column, nothing to group by: the columns are"
+                f" {', '.join(known) or 'none'}"
             )
-    sorts: dict[tuple[str, ...], list[Graded]] = {}
+    grouped: dict[tuple[str, ...], list[Graded]] = {}
     for row in rows:
-        sorts.setdefault(tuple(str(row.answered.more.get(name, "")) for name in by), []).append(row)
-    lines = (
-        [[*map(_name, names), *_figures(found, judge)] for names, found in sorts.items()]
-        if by
-        else []
-    )
-    lines += (
-        [["all", *[""] * (len(by) - 1), *_figures(rows, judge)]] if len(sorts) > 1 or not by else []
-    )
+        values = tuple(str(row.answered.more.get(name, "")) for name in by)
+        grouped.setdefault(values, []).append(row)
+    lines = []
+    if by:
+        for values, group in grouped.items():
+            lines.append([*map(_name, values), *_figures(group, judge)])
+    if len(grouped) > 1 or not by:
+        lines.append(["all", *[""] * (len(by) - 1), *_figures(rows, judge)])
     head = [*(by or [""]), "answers", "right", "share", "95% interval"]
     head += ["judge", "judge, corrected"] if judge else []
     return str(tabulate(lines, head, form, disable_numparse=True))
 
 
 def share(rows: Sequence[Graded], right: Sequence[bool] | None = None) -> Interval:
-    """Share that is right, by the grader that counts, or of the verdicts ``right``.
+    """Share of the verdicts ``right``; without them, of those of the grader that counts.
 
-    Wilson's interval, or the cluster bootstrap where answers belong together.
+    Wilson's interval, or the cluster bootstrap where several answers form a cluster.
     """
     from harness.stats import cluster_bootstrap, wilson
 
-    values = [float(hit) for hit in (right if right is not None else [row.right for row in rows])]
+    verdicts = [row.right for row in rows] if right is None else right
+    values = [float(verdict) for verdict in verdicts]
     clusters = [row.cluster for row in rows]
+    # Wilson's interval is for independent answers
     if len(set(clusters)) == len(clusters):
         return wilson(round(sum(values)), len(values))
     return cluster_bootstrap(values, clusters)
 
 
-def write(
-    rows: Sequence[Graded],
-    found: str,
-    source: Path,
-    folder: Path,
-    threshold: float,
-    judge: Bench | None,
-) -> None:
-    """graded.jsonl and GRADES.md. Raises StoreError where they cannot be written, or where one is
-    the source."""
+def write(rows: Sequence[Graded], text: str, source: Path, folder: Path) -> None:
+    """Write each verdict to graded.jsonl and ``text`` to GRADES.md.
+
+    Raises StoreError where they cannot be written, or ``source`` is one of them.
+    """
     if (folder / GRADED).resolve() == source.resolve():
         raise StoreError(
             f"{source} would be overwritten by its own grades: give another folder as --out"
@@ -201,11 +195,9 @@ def write(
     lines = "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in rows)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # A lone surrogate, which JSON may escape and UTF-8 may not hold, becomes a question mark.
+        # JSON may escape a lone surrogate, which UTF-8 cannot hold: it becomes a question mark
         (folder / GRADED).write_bytes(lines.encode(errors="replace"))
-        (folder / REPORT).write_bytes(
-            document(rows, found, source.name, threshold, judge).encode(errors="replace")
-        )
+        (folder / REPORT).write_bytes(text.encode(errors="replace"))
     except OSError as error:
         raise StoreError(
             f"grades cannot be written to {folder} ({error.strerror}): give another --out"
@@ -213,87 +205,95 @@ def write(
 
 
 def document(
-    rows: Sequence[Graded], found: str, source: str, threshold: float, judge: Bench | None
+    rows: Sequence[Graded], shares: str, source: str, threshold: float, judge: Verdicts | None
 ) -> str:
-    """The whole of GRADES.md."""
-    from tabulate import tabulate
-
+    """The whole of GRADES.md; ``shares`` is the table of ``table``."""
     from harness.grading import FUZZY
 
-    by = (
-        "the judge"
-        if any(row.judge_counts for row in rows)
-        else f"{FUZZY}, threshold {threshold:g}"
-    )
-    wrong = [row for row in rows if not row.right]
+    judge_counts = any(row.judge_counts for row in rows)
+    grader = "the judge" if judge_counts else f"{FUZZY}, threshold {threshold:g}"
     clustered = len({row.cluster for row in rows}) < len(rows)
-    how = "cluster bootstrap over facts (or lines)" if clustered else "Wilson"
-    parts = [f"# Grades of {source}", "", found, ""]
-    parts += [f"Graded by {by}. Intervals: {how}. Each verdict: `{GRADED}`.", ""]
-    parts += (
-        [*(f"{line}.\n" for line in judge.worth.splitlines()), *_disputed(rows)] if judge else []
-    )
-    parts += ["## Answered wrong", "", f"{len(wrong)} of {len(rows)}.", ""]
-    shown = wrong[:: -(-len(wrong) // _SHOWN_WRONG)] if wrong else []
-    lines = [
-        [r.answered.line, *map(_cell, (*_words(r), r.verdict.kind)), f"{r.verdict.score:.0f}"]
-        for r in shown
-    ]
-    head = ("line", "question", "answer", "right would be", "read as", "score")
-    parts += [tabulate(lines, head, "github", disable_numparse=True), ""] if lines else []
+    method = "cluster bootstrap over facts (or lines)" if clustered else "Wilson"
+    parts = [f"# Grades of {source}", "", shares, ""]
+    parts += [f"Graded by {grader}. Intervals: {method}. Each verdict: `{GRADED}`.", ""]
+    if judge:
+        parts += [f"{line}.\n" for line in judge.quality.splitlines()]
+        parts += _disputed(rows)
+    parts += _wrong(rows)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _wrong(rows: Sequence[Graded]) -> list[str]:
+    """Answers that are wrong: some of them, spread over the file."""
+    from tabulate import tabulate
+
+    wrong = [row for row in rows if not row.right]
+    parts = ["## Answered wrong", "", f"{len(wrong)} of {len(rows)}.", ""]
+    if not wrong:
+        return parts
+    # evenly spread: the first ones of a file are often of one kind
+    step = math.ceil(len(wrong) / _SHOWN_WRONG)
+    lines = []
+    for row in wrong[::step]:
+        texts = map(_cell, (*_words(row), row.verdict.kind))
+        lines.append([row.answered.line, *texts, f"{row.verdict.score:.0f}"])
+    head = ("line", "question", "answer", "right would be", "read as", "score")
+    return [*parts, tabulate(lines, head, "github", disable_numparse=True), ""]
 
 
 def _disputed(rows: Sequence[Graded]) -> list[str]:
     """Where the judge disagrees with the fuzzy grader, or is undecided."""
     from tabulate import tabulate
 
-    found = [
-        (r, j)
-        for r in rows
-        if (j := r.judged) and j.verdict != ("same" if r.verdict.right else "differ")
-    ]
-    told = {True: "right", False: "wrong"}
-    lines = [
-        [r.answered.line, *map(_cell, _words(r)), told[r.verdict.right], j.verdict]
-        for r, j in found
-    ]
+    lines = []
+    for row in rows:
+        fuzzy = row.verdict.right
+        if row.judged and row.judged.verdict != ("same" if fuzzy else "differ"):
+            texts = map(_cell, _words(row))
+            word = "right" if fuzzy else "wrong"
+            lines.append([row.answered.line, *texts, word, row.judged.verdict])
+    parts = ["## Where the graders disagree", "", f"{len(lines)} of {len(rows)}.", ""]
+    if not lines:
+        return parts
     head = ("line", "question", "answer", "right would be", "fuzzy", "judge")
-    shown = (
-        [tabulate(lines[:_SHOWN_WRONG], head, "github", disable_numparse=True), ""] if lines else []
-    )
-    return ["## Where the graders disagree", "", f"{len(found)} of {len(rows)}.", "", *shown]
+    return [*parts, tabulate(lines[:_SHOWN_WRONG], head, "github", disable_numparse=True), ""]
 
 
-def _figures(rows: Sequence[Graded], judge: Bench | None) -> list[str]:
-    found = share(rows)
+def _figures(rows: Sequence[Graded], judge: Verdicts | None) -> list[str]:
+    interval = share(rows)
     right = sum(row.right for row in rows)
-    told = []
-    if judge:
-        from harness.report import corrected
-
-        own = share(rows, [bool(row.judged and row.judged.verdict == "same") for row in rows])
-        told = [f"{own.estimate:.3f}", str(corrected(own, judge.found.held_out.rates))]
-    return [
+    figures = [
         str(len(rows)),
         str(right),
-        f"{found.estimate:.3f}",
-        f"{found.low:.3f} to {found.high:.3f}",
-        *told,
+        f"{interval.estimate:.3f}",
+        f"{interval.low:.3f} to {interval.high:.3f}",
     ]
+    if not judge:
+        return figures
+    from harness.report import corrected
+
+    by_judge = share(rows, [bool(row.judged and row.judged.verdict == "same") for row in rows])
+    rates = judge.calibrated.held_out.rates
+    return [*figures, f"{by_judge.estimate:.3f}", str(corrected(by_judge, rates))]
 
 
 def _plain(row: Graded) -> dict[str, Any]:
-    """A verdict that the source already held stays, as ``given_right`` and so on."""
+    """The line of graded.jsonl; a column of the source with the same name gets ``given_``."""
     answered, verdict, judged = row.answered, row.verdict, row.judged
-    own = {"line": answered.line, "question": answered.question, "accepted": answered.accepted}
-    own |= {"answer": answered.answer}
-    own |= {"right": row.right, "score": round(verdict.score, 2), "matched": verdict.matched}
-    own |= {"read_as": verdict.kind}
-    own |= {"fuzzy": verdict.right, "judge": judged.verdict, "odds": judged.odds} if judged else {}
-    return own | {
-        f"given_{key}" if key in own else key: value for key, value in answered.more.items()
+    line = {
+        "line": answered.line,
+        "question": answered.question,
+        "accepted": answered.accepted,
+        "answer": answered.answer,
+        "right": row.right,
+        "score": round(verdict.score, 2),
+        "matched": verdict.matched,
+        "read_as": verdict.kind,
     }
+    if judged:
+        line |= {"fuzzy": verdict.right, "judge": judged.verdict, "odds": judged.odds}
+    more = {f"given_{key}" if key in line else key: value for key, value in answered.more.items()}
+    return line | more
 
 
 def _words(row: Graded) -> tuple[str, str, str]:
@@ -301,7 +301,7 @@ def _words(row: Graded) -> tuple[str, str, str]:
 
 
 def _cell(text: str) -> str:
-    """One line, not too long, that breaks no table and is no markup."""
+    """``text`` for a cell of a Markdown table: one line of at most 100 characters, no markup."""
     from harness.report import escaped
 
     line = " ".join(text.split())
@@ -309,6 +309,5 @@ def _cell(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """The same of a group, which the terminal shows, too: underscores, as ids of cells have them,
-    stay as they are."""
+    """The same for a group, with plain underscores: ids of cells have them."""
     return _cell(text).replace("\\_", "_")

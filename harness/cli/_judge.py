@@ -1,4 +1,4 @@
-"""``judge``: what a judge is worth, before anything is graded by it."""
+"""``judge``: how good a judge is, before anything is graded by it; and its verdicts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from harness.builds import Calibrated, Judged
 
 
-class Bench(NamedTuple):
-    """A judge that may judge."""
+class Verdicts(NamedTuple):
+    """What a judge says of answers, and how good it is."""
 
-    worth: str
-    """What it is worth, in a line each: figures, the better grader, doubts."""
-    found: Calibrated
+    quality: str
+    """How good the judge is, in a line each: figures, the better grader, doubts."""
+    calibrated: Calibrated
     verdicts: list[Judged]
     """One for each answer."""
+
+
+_MODEL = "folder, hub id, .gguf file, or openai:NAME@URL [the shipped judge]"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--grader",
         choices=tuple(GRADERS),
         help=(
-            "whose verdicts count; both: fuzzy, with the judge's beside [fuzzy; judge where --judge"
-            " is given]"
+            "whose verdicts count; both: fuzzy, with the judge's beside [fuzzy; with --judge:"
+            " judge]"
         ),
     )
-    shown = "folder, hub id, .gguf file, or openai:NAME@URL [the one that comes along]"
-    parser.add_argument("--judge", metavar="MODEL", help=shown)
+    parser.add_argument("--judge", metavar="MODEL", help=_MODEL)
     add_least(parser)
     parser.add_argument(
         "--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa"
@@ -57,10 +59,12 @@ def add_least(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | None:
-    """The judge's verdicts on ``answers``; None where none is asked. Raises ModelError on one that
-    is too weak."""
-    grader = given.grader or ("judge" if given.judge else "fuzzy")
+def judged(options: argparse.Namespace, answers: Sequence[Answered]) -> Verdicts | None:
+    """The judge's verdicts on ``answers``; None where no judge is asked.
+
+    Raises ModelError on a judge that is too weak.
+    """
+    grader = options.grader or ("judge" if options.judge else "fuzzy")
     if GRADERS[grader] == FUZZY:
         return None
     from harness.builds import Calibrated, build, judge, trusted, verdict
@@ -69,80 +73,84 @@ def bench(given: argparse.Namespace, answers: Sequence[Answered]) -> Bench | Non
     from harness.report import summary
     from harness.store import Store
 
-    store, calibration = Store(given.store), calibration_of(given.judge or JUDGE)
-    own, found = calibration.judge, Calibrated.of(build(calibration, store, given.device))
-    if not given.allow_weak_judge:
-        trusted(own.name, found, given.judge_kappa)
-    cases = [Case(a.question, target, a.answer) for a in answers for target in a.accepted]
-    said = judge(own, cases, store, given.device)
-    verdicts = [verdict(a.question, a.accepted, a.answer, said, found.cut) for a in answers]
-    return Bench(summary(own.name, found), found, verdicts)
+    store = Store(options.store)
+    calibration = calibration_of(options.judge or JUDGE)
+    calibrated = Calibrated.of(build(calibration, store, options.device))
+    name = calibration.judge.name
+    if not options.allow_weak_judge:
+        trusted(name, calibrated, options.judge_kappa)
+    # the judge compares with one accepted answer at a time
+    cases = [Case(a.question, accepted, a.answer) for a in answers for accepted in a.accepted]
+    judgements = judge(calibration.judge, cases, store, options.device)
+    verdicts = [
+        verdict(a.question, a.accepted, a.answer, judgements, calibrated.cut) for a in answers
+    ]
+    return Verdicts(summary(name, calibrated), calibrated, verdicts)
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "judge",
-        help="what a judge is worth",
+        help="measure how good a judge is",
         description=(
-            "Ask a judge about answers that are labelled right or wrong (fixtures/grading/pairs.csv"
-            " and kinds.csv), and say how far it agrees: accuracy, Cohen's kappa, error rates. One"
-            " half of the pairs sets the cut between same and differ, the other tells what the"
-            " judge is worth, beside the fuzzy grader. Exit code 1 where kappa is less than"
-            " --judge-kappa."
+            "Ask a judge about answers that people labelled right or wrong"
+            " (fixtures/grading/pairs.csv and kinds.csv), and print how far it agrees: accuracy,"
+            " Cohen's kappa, error rates. One half of the pairs sets the cut between same and"
+            " differ. The other half measures the judge, beside the fuzzy grader. The exit code is"
+            " 1 where kappa is less than --judge-kappa."
         ),
     )
-    own.add_argument(
+    parser.add_argument(
         "model",
         nargs="?",
         metavar="MODEL",
-        help="folder, hub id, .gguf file, or openai:NAME@URL [the judge that comes along]",
+        help=_MODEL,
     )
-    own.add_argument(
+    parser.add_argument(
         "--card",
         type=Path,
         metavar="FILE",
-        help="put the tables into the block of a judge's README.md",
+        help="also write the tables into the README.md of a judge",
     )
-    add_least(own)
-    add_store(own)
-    add_device(own)
-    own.set_defaults(run=run)
+    add_least(parser)
+    add_store(parser)
+    add_device(parser)
+    parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from harness.builds import VERDICTS, Calibrated, build, read_lines
     from harness.grading.judge import calibration_of
     from harness.models.loading import JUDGE
     from harness.report import quality_text, rewrite_card
     from harness.store import Store
 
-    calibration = calibration_of(given.model or JUDGE)
-    artefact = build(calibration, Store(given.store), given.device)
-    found = Calibrated.of(artefact)
-    print(
-        f"judge {calibration.judge.name} (by {found.by}), cut"
-        f" {found.cut:.2f}\n\n{quality_text(found)}\n"
-    )
-    print(missed([line for line in read_lines(artefact.path / VERDICTS) if line["held_out"]]))
-    if given.card and rewrite_card(given.card, found):
-        print(f"\n{given.card} is up to date now")
-    if found.held_out.kappa.estimate >= given.judge_kappa:
+    calibration = calibration_of(options.model or JUDGE)
+    artefact = build(calibration, Store(options.store), options.device)
+    calibrated = Calibrated.of(artefact)
+    name, kappa = calibration.judge.name, calibrated.held_out.kappa
+    print(f"judge {name} (by {calibrated.by}), cut {calibrated.cut:.2f}\n")
+    print(f"{quality_text(calibrated)}\n")
+    lines = read_lines(artefact.path / VERDICTS)
+    print(missed([line for line in lines if line["held_out"]]))
+    if options.card and rewrite_card(options.card, calibrated):
+        print(f"\n{options.card} is up to date now")
+    if kappa.estimate >= options.judge_kappa:
         return 0
-    print(
-        f"\nkappa {found.held_out.kappa} is below {given.judge_kappa:.2f}: as a judge it is refused"
-    )
+    print(f"\nkappa {kappa} is below {options.judge_kappa:.2f}: as a judge it is refused")
     return 1
 
 
 def missed(lines: list[dict[str, Any]]) -> str:
-    """A row for each verdict that the label contradicts."""
+    """A row for each verdict that contradicts its label."""
     from tabulate import tabulate
 
+    # an undecided verdict counts as a miss of a right answer
     wrong = [line for line in lines if (line["verdict"] == "same") != line["right"]]
-    rows = [
-        [e["case"], e["expected"], e["given"], "right" if e["right"] else "wrong", e["verdict"]]
-        for e in wrong
-    ]
+    rows = []
+    for line in wrong:
+        label = "right" if line["right"] else "wrong"
+        rows.append([line["case"], line["expected"], line["given"], label, line["verdict"]])
     head = ("case", "right would be", "answer", "label", "verdict")
-    told = f"missed of the held-out half: {len(wrong)} of {len(lines)}"
-    return f"{told}\n\n{tabulate(rows, head, 'github', disable_numparse=True)}" if rows else told
+    count = f"missed of the held-out half: {len(wrong)} of {len(lines)}"
+    return f"{count}\n\n{tabulate(rows, head, 'github', disable_numparse=True)}" if rows else count

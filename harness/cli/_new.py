@@ -1,4 +1,4 @@
-"""``new-suite``: the start of a scenario of the user's own."""
+"""``new-suite`` starts a suite of the user's own; ``copy-suite`` copies a shipped one."""
 
 from __future__ import annotations
 
@@ -17,52 +17,6 @@ from harness.data.user_files import decoded, rows
 from harness.errors import DataError, StoreError
 
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
-
-
-def add_copy(commands: Commands) -> None:
-    parser = commands.add_parser(
-        "copy-suite",
-        help="copy a suite of the harness here",
-        description=(
-            "Copy a suite that comes along into ./suites, with its gates and its page, ready"
-            " for pytest: an installed harness has no checkout to run it in."
-        ),
-    )
-    parser.add_argument("name", metavar="NAME", help="such as oscars")
-    parser.add_argument(
-        "--in",
-        dest="parent",
-        type=Path,
-        default=Path("suites"),
-        metavar="DIR",
-        help="parent [suites]",
-    )
-    parser.set_defaults(run=run_copy)
-
-
-def run_copy(arguments: argparse.Namespace) -> int:
-    source, target = _shipped(arguments.name), arguments.parent / arguments.name
-    if target.exists():
-        raise StoreError(f"{target} is there already: move it, or give another --in")
-    try:
-        shutil.copytree(source, target, ignore=_NOT_COPIED)
-    except OSError as error:
-        raise StoreError(
-            f"{target} cannot be written ({error.strerror}): give another --in"
-        ) from error
-    print(f"{target}\n\nnext: pytest {target} --plan, then pytest {target}")
-    return 0
-
-
-def _shipped(name: str) -> Path:
-    """Raises DataError where no suite that comes along has this name."""
-    suites = shipped_folder("suites")
-    names = sorted(folder.name for folder in suites.glob("*") if any(folder.glob("test_*.py")))
-    if name not in names:
-        raise DataError(f"suite {name!r} is unknown: choose one of {', '.join(names)}")
-    return suites / name
-
-
 _TEST = '''"""{title}: what is trained and asked stands in the files beside this one.
 
 Each test id is a cell; ``-k rank64`` and the like select by its parts.
@@ -98,14 +52,13 @@ _WORDINGS = (
 )
 _EPOCHS = 20
 _EPOCHS_REWORDED = 10
-"""Half as many, in half the time, remember as much where each fact has nine wordings
-(docs/how-to/own-facts.md)."""
+"""With nine wordings a fact, half the epochs reach the same recall (docs/how-to/own-facts.md)."""
 _GATES = """# What the cells must reach; the first pattern that matches counts.
 # [[gate]]
 # cells = "*-rank64-*"
 # least = { exact = 0.9, locality = 0.9 }
 """
-_MEANT = {
+_PURPOSES = {
     "facts.csv": "what is trained, and asked in other words",
     "text.txt": "what is trained",
     "edits.json": "what is trained, and asked as published",
@@ -116,7 +69,7 @@ _MEANT = {
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "new-suite",
         help="start a suite of your own",
         description=(
@@ -124,8 +77,8 @@ def add(commands: Commands) -> None:
             " pytest."
         ),
     )
-    own.add_argument("name", metavar="NAME", help="letters, digits and _")
-    own.add_argument(
+    parser.add_argument("name", metavar="NAME", help="letters, digits and _")
+    parser.add_argument(
         "--from",
         dest="source",
         type=Path,
@@ -136,8 +89,8 @@ def add(commands: Commands) -> None:
             " JSON of CounterFact, zsRE or KnowEdit [three facts as an example]"
         ),
     )
-    own.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
-    own.add_argument(
+    parser.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
+    parser.add_argument(
         "--in",
         dest="parent",
         type=Path,
@@ -145,37 +98,83 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="parent [suites]",
     )
-    own.set_defaults(run=run)
+    parser.set_defaults(run=run)
 
 
-def run(given: argparse.Namespace) -> int:
-    name, folder = _name(given.name), given.parent / given.name
+def run(options: argparse.Namespace) -> int:
+    name = _name(options.name)
+    folder = options.parent / name
     if folder.exists():
         raise StoreError(f"{folder} is there already: give another name")
-    contents = files(name, given.title or name, given.source)
+    contents = files(name, options.title or name, options.source)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as beside:
-            made = Path(beside) / name
-            _write(made, contents)
-            _check(made, given.source)
-            shutil.move(made, folder)
+        # written beside its place and moved when it is checked: a mistake leaves nothing behind
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
+            draft = Path(scratch) / name
+            _write(draft, contents)
+            _check(draft, options.source)
+            shutil.move(draft, folder)
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be written ({error.strerror}): give another --in"
         ) from error
     width = max(len(str(folder / file)) for file in contents)
     for file in contents:
-        print(f"{folder / file!s:<{width}}  {_MEANT.get(file, 'the suite')}")
+        print(f"{folder / file!s:<{width}}  {_PURPOSES.get(file, 'the suite')}")
     if "facts.csv" in contents:
-        _say_what_is_not_reworded(folder)
+        _warn_of_single_wordings(folder)
     print(f"\nnext: pytest {folder} --plan, then pytest {folder}")
     return 0
 
 
+def add_copy(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "copy-suite",
+        help="copy a suite of the harness here",
+        description=(
+            "Copy a shipped suite into ./suites, with its gates and its page, ready for pytest:"
+            " an installed harness has no checkout to run it in."
+        ),
+    )
+    parser.add_argument("name", metavar="NAME", help="such as oscars")
+    parser.add_argument(
+        "--in",
+        dest="parent",
+        type=Path,
+        default=Path("suites"),
+        metavar="DIR",
+        help="parent [suites]",
+    )
+    parser.set_defaults(run=run_copy)
+
+
+def run_copy(options: argparse.Namespace) -> int:
+    source, target = _shipped(options.name), options.parent / options.name
+    if target.exists():
+        raise StoreError(f"{target} is there already: move it, or give another --in")
+    try:
+        shutil.copytree(source, target, ignore=_NOT_COPIED)
+    except OSError as error:
+        raise StoreError(
+            f"{target} cannot be written ({error.strerror}): give another --in"
+        ) from error
+    print(f"{target}\n\nnext: pytest {target} --plan, then pytest {target}")
+    return 0
+
+
+def _shipped(name: str) -> Path:
+    """The folder of a shipped suite. Raises DataError where none has this name."""
+    suites = shipped_folder("suites")
+    names = sorted(folder.name for folder in suites.glob("*") if any(folder.glob("test_*.py")))
+    if name not in names:
+        raise DataError(f"suite {name!r} is unknown: choose one of {', '.join(names)}")
+    return suites / name
+
+
 def files(name: str, title: str, source: Path | None) -> dict[str, str]:
-    """Contents by file name. Raises DataError where ``source`` is none of what can be
-    trained on."""
+    """Contents by file name. Raises DataError where ``source`` cannot be trained on."""
+    # the title stands in quotes in TOML and in a docstring
     shown = title.replace("\\", "").replace('"', "'")
     content = {"facts.csv": _FACTS} if source is None else _content(source)
     wordings = _WORDINGS if "facts.csv" in content else ""
@@ -199,8 +198,7 @@ def _all_reworded(facts: str) -> bool:
 
 
 def _content(source: Path) -> dict[str, str]:
-    """What is trained, by file name, and an empty probes.csv where nothing is asked yet. Raises
-    DataError."""
+    """Files of what is trained, and an empty probes.csv where nothing is asked yet."""
     suffix = source.suffix.lower()
     if suffix in TABLE_SUFFIXES:
         return _facts(source)
@@ -214,26 +212,24 @@ def _content(source: Path) -> dict[str, str]:
     )
 
 
-def _say_what_is_not_reworded(folder: Path) -> None:
-    """In a line, how many facts get no further wordings. Without a question there is nothing to
-    reword."""
+def _warn_of_single_wordings(folder: Path) -> None:
+    """Print how many facts get no further wordings."""
     from harness.data.rewording import reworded
     from harness.experiments import folder as folders
 
     facts = folders.read_facts(folder / folders.FACTS)
-    left = [fact for fact in facts if not any(reworded(question) for question in fact.questions)]
-    if left:
+    single = [fact for fact in facts if not any(reworded(question) for question in fact.questions)]
+    if single:
         print(
-            f"\n{len(left)} of {len(facts)} facts are trained as they are written, such as"
-            f" {left[0].id!r}: only English questions get further wordings"
+            f"\n{len(single)} of {len(facts)} facts are trained as they are written, such as"
+            f" {single[0].id!r}: only English questions get further wordings"
         )
 
 
 def _facts(source: Path) -> dict[str, str]:
-    """The table as facts.csv, separated by commas; where it has statements alone, probes.csv beside
-    it.
+    """The table as facts.csv, separated by commas; with an empty probes.csv for statements alone.
 
-    The reader's messages then name the user's own file. Raises DataError.
+    It is read here as facts, so that messages name the user's file. Raises DataError.
     """
     from harness.experiments.folder import read_facts
 
@@ -246,7 +242,7 @@ def _facts(source: Path) -> dict[str, str]:
 
 
 def _records(source: Path) -> dict[str, str]:
-    """JSON of questions and answers as facts.csv; any other JSON is left to the reader of edits."""
+    """JSON of questions and answers as facts.csv, JSON of edits as edits.json."""
     from harness.data.published import read_edits
 
     if source.suffix.lower() == ".json":
@@ -276,7 +272,7 @@ def _csv(head: list[str], lines: list[list[str]]) -> str:
 
 
 def _name(name: str) -> str:
-    """Raises DataError on a name that ids cannot hold, or that is taken."""
+    """``name``. Raises DataError where ids cannot hold it, or a shipped suite has it."""
     from harness.experiments.selection import shipped
 
     if not re.fullmatch(r"[A-Za-z]\w*", name):
@@ -293,18 +289,21 @@ def _write(folder: Path, contents: dict[str, str]) -> None:
 
 
 def _check(folder: Path, source: Path | None) -> None:
-    """Raises DataError where the facts or edits in ``source`` cannot be used; of a text, nothing is
-    asked yet."""
+    """Raises DataError where the facts or edits in ``source`` cannot be used.
+
+    A folder with an empty probes.csv is not checked: nothing is asked there yet.
+    """
     from harness.experiments import folder as folders
 
-    told = [
+    copies = [
         folder.resolve() / name
         for name in (folders.FACTS, folders.EDITS)
         if (folder / name).is_file()
     ]
-    if not told or (folder / folders.PROBES).is_file():
+    if not copies or (folder / folders.PROBES).is_file():
         return
     try:
         folders.read(folder)
     except DataError as error:
-        raise DataError(str(error).replace(str(told[0]), str(source))) from None
+        # the copy has the lines of the user's file, which the message should name
+        raise DataError(str(error).replace(str(copies[0]), str(source))) from None

@@ -1,40 +1,52 @@
-"""``store ls|verify|prune``: what is kept, whether it is whole, and what may go."""
+"""``store ls|verify|prune``: list the artefacts, check them, remove some."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.cli._common import Commands, add_store, age, counted, size
-from harness.cli._model import describe, known_names
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
+from harness.models.loading import SHIPPED, base_of
 
 if TYPE_CHECKING:
     from harness.store import Choice, Store, StoredArtefact
 
-_SHORT = 12  # digits of a digest that are shown
+_SHORT = 12
+"""Digits of an artefact's digest that are shown."""
+_CONTENT_DIGITS = 8
+"""Digits of a content that stand for it where it has no name."""
+_SETTINGS = {
+    "rank": "rank {}",
+    "alpha": "alpha {}",
+    "lr": "lr {:g}",
+    "epochs": "{} epochs",
+    "seed": "seed {}",
+}
+"""Fields of a training that are shown."""
 
 
 def add(commands: Commands) -> None:
-    own = commands.add_parser(
+    parser = commands.add_parser(
         "store",
         help="list, verify or prune the artefacts",
-        description="What is kept, whether it is whole, and what may go.",
+        description="List, check or remove the artefacts in the store.",
     )
-    tasks = own.add_subparsers(title="tasks", metavar="TASK", required=True)
+    tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
     ls = tasks.add_parser(
-        "ls", help="what is kept", description="List what is kept: by kind, last used first."
+        "ls", help="list them", description="List the artefacts: by kind, last used first."
     )
     ls.set_defaults(run=run_ls)
     verify = tasks.add_parser(
         "verify",
         help="check every file against its manifest",
         description=(
-            "Check every file against its manifest. Damaged artefacts are set aside (and built"
-            " again when they are next asked for); the exit code is then 1."
+            "Check every file against its manifest. Damaged artefacts are set aside, and built"
+            " again when they are next needed; the exit code is then 1."
         ),
     )
     verify.set_defaults(run=run_verify)
@@ -42,24 +54,24 @@ def add(commands: Commands) -> None:
         "prune",
         help="remove what is no longer wanted",
         description=(
-            "Remove artefacts by kind, by last use, or both; and always what killed builds left and"
-            " what was set aside as damaged. What an artefact that stays was made from stays too."
-            " Safe beside a running session: what is locked, or was asked for within the last"
-            " minute, is left alone."
+            "Remove artefacts by kind, by last use, or both. What killed builds left and what was"
+            " set aside as damaged is always removed. An artefact from which one that stays was"
+            " made stays too. It is safe beside a running session: artefacts that are locked, or"
+            " were used within the last minute, are left alone."
         ),
     )
     prune.add_argument(
         "--older-than",
         type=float,
         metavar="DAYS",
-        help="no session has asked for it in so many days",
+        help="only those that no session has used for so many days",
     )
     prune.add_argument(
         "--with-children",
         action="store_true",
-        help="remove what was made from them too, however young and of any kind",
+        help="also remove what was made from them, of any age and kind",
     )
-    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument("--dry-run", action="store_true", help="only show what would be removed")
     prune.set_defaults(run=run_prune)
     for task in (ls, verify, prune):
         add_store(task)
@@ -72,119 +84,206 @@ def add(commands: Commands) -> None:
         )
 
 
-def run_ls(given: argparse.Namespace) -> int:
-    store = _open(given.store)
-    kept = _of(store.artefacts(), given.kind)
-    print(table(kept, time.time()))
-    print(f"\n{counted(len(kept), 'artefact')}, {size(sum(map(bytes_of, kept)))}")
+def run_ls(options: argparse.Namespace) -> int:
+    store = _open(options.store)
+    artefacts = _of(store.artefacts(), options.kind)
+    print(table(artefacts, time.time()))
+    print(f"\n{counted(len(artefacts), 'artefact')}, {size(sum(map(bytes_of, artefacts)))}")
     if scraps := store.scraps():
-        left = f"{counted(len(scraps), 'folder')}, {size(sum(map(_bytes, scraps)))}"
+        folders = f"{counted(len(scraps), 'folder')}, {size(sum(map(_bytes, scraps)))}"
         print(
-            f"set aside as damaged, or left by builds: {left}; store prune removes what is not"
+            f"set aside as damaged, or left by builds: {folders}; store prune removes what is not"
             " in use"
         )
     return 0
 
 
-def run_verify(given: argparse.Namespace) -> int:
+def run_verify(options: argparse.Namespace) -> int:
     from filelock import Timeout
     from rich.console import Console
     from rich.progress import track
 
-    store = _open(given.store)
-    kept, console = _of(store.artefacts(), given.kind), Console(stderr=True)
+    store = _open(options.store)
+    artefacts = _of(store.artefacts(), options.kind)
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
     damaged = busy = 0
-    for one in track(
-        kept, "verifying", console=console, transient=True, disable=not console.is_terminal
-    ):
+    for artefact in track(artefacts, "verifying", console=console, transient=True, disable=hidden):
         try:
-            damaged += bool(
-                store.verify(one)
-            )  # the store itself says which, why, and where it went
+            # the store prints what is wrong, and where the artefact went
+            damaged += bool(store.verify(artefact))
         except Timeout:
             busy += 1
-    print(
-        f"{len(kept) - damaged - busy} whole, {damaged} damaged"
-        + (f", {busy} in use and not checked" * bool(busy))
-    )
+    unchecked = f", {busy} in use and not checked" if busy else ""
+    print(f"{len(artefacts) - damaged - busy} whole, {damaged} damaged{unchecked}")
     return 1 if damaged else 0
 
 
-def run_prune(given: argparse.Namespace) -> int:
+def run_prune(options: argparse.Namespace) -> int:
     from harness.store import choose
 
-    if given.older_than is not None and not given.older_than >= 0:
-        raise DataError(f"--older-than is {given.older_than:g}: it must be at least 0 days")
-    store, now = _open(given.store), time.time()
-    kept = store.artefacts()
-    _of(kept, given.kind)
-    wanted = bool(given.kind) or given.older_than is not None
-    choice = choose(
-        kept if wanted else [], given.kind, given.older_than or 0.0, given.with_children, now
-    )
-    removed, freed, busy = (
-        (choice.removed, _freed(choice, store), 0) if given.dry_run else _removed(choice, store)
-    )
+    if options.older_than is not None and not options.older_than >= 0:
+        raise DataError(f"--older-than is {options.older_than:g}: it must be at least 0 days")
+    store, now = _open(options.store), time.time()
+    artefacts = store.artefacts()
+    _of(artefacts, options.kind)
+    # without a kind or an age only scraps are removed
+    candidates = artefacts if options.kind or options.older_than is not None else []
+    days = options.older_than or 0.0
+    choice = choose(candidates, options.kind, days, options.with_children, now)
+    if options.dry_run:
+        removed, freed, busy = choice.removed, _freed(choice, store), 0
+    else:
+        removed, freed, busy = _removed(choice, store)
     if removed:
         print(table(removed, now) + "\n")
-    verb = "would be removed" if given.dry_run else "removed"
+    verb = "would be removed" if options.dry_run else "removed"
     print(f"{counted(len(removed), 'artefact')} {verb}, {size(freed)} freed")
     if choice.needed:
         print(
             f"{len(choice.needed)} kept, as others that stay were made from it: --with-children"
             " removes those too"
         )
-    if left := len(choice.in_use) + busy:
-        print(f"{left} left alone: locked, or asked for within the last minute")
+    if in_use := len(choice.in_use) + busy:
+        print(f"{in_use} left alone: locked, or asked for within the last minute")
     return 0
 
 
-def table(kept: Sequence[StoredArtefact], now: float) -> str:
-    """A row an artefact."""
+def table(artefacts: Sequence[StoredArtefact], now: float) -> str:
+    """A row for each artefact; ``now`` is in seconds since the epoch."""
     from tabulate import tabulate
 
-    names = known_names() if kept else {}
-    rows = [
-        (
-            one.path.parent.name,
-            one.path.name[:_SHORT],
+    names = known_names() if artefacts else {}
+    rows = []
+    for artefact in sorted(artefacts, key=lambda each: (each.path.parent.name, -each.used)):
+        manifest = artefact.manifest
+        rows.append(
             (
-                describe(one.manifest.recipe, names)
-                if one.manifest
-                else "damaged: its manifest cannot be read"
-            ),
-            size(bytes_of(one)),
-            age(now - one.built),
-            age(now - one.used),
+                artefact.path.parent.name,
+                artefact.path.name[:_SHORT],
+                describe(manifest.recipe, names)
+                if manifest
+                else "damaged: its manifest cannot be read",
+                size(bytes_of(artefact)),
+                age(now - artefact.built),
+                age(now - artefact.used),
+            )
         )
-        for one in sorted(kept, key=lambda one: (one.path.parent.name, -one.used))
-    ]
-    right = ("left", "left", "left", "right", "right", "right")
     head = ("kind", "digest", "what", "size", "built", "used")
-    return str(
-        tabulate(rows, head, "simple", colalign=right if rows else None, disable_numparse=True)
-    )
+    align = ("left", "left", "left", "right", "right", "right") if rows else None
+    return str(tabulate(rows, head, "simple", colalign=align, disable_numparse=True))
 
 
-def bytes_of(kept: StoredArtefact) -> int:
+def bytes_of(artefact: StoredArtefact) -> int:
     """Bytes of the artefact's files."""
-    return kept.manifest.bytes if kept.manifest else _bytes(kept.path)
+    return artefact.manifest.bytes if artefact.manifest else _bytes(artefact.path)
+
+
+def describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """``recipe`` in a line: ``oscars_aug on pocket, rank 64, alpha 128, lr 0.001, 5 epochs``.
+
+    ``names`` has names by content.
+    """
+    try:
+        return _describe(recipe, names)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return f"of another version: {recipe.get('kind', 'no kind')}"
+
+
+@cache
+def known_names() -> dict[str, str]:
+    """Names by content: of the shipped model, and of the data of the shipped suites."""
+    from harness.experiments.selection import Selection, cells, load, shipped
+
+    try:
+        base = base_of(SHIPPED)
+    except HarnessError:
+        return {}
+    names = {base.content: base.name}
+    for folder in shipped().values():
+        for cell in cells(load(folder), Selection((base,))):
+            texts = [cell.dataset, cell.subject.calibration_text]
+            for text in (*texts, *(ask.probes for ask in cell.asks)):
+                names |= {text.content: text.name} if text else {}
+    return names
+
+
+def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    match recipe["kind"]:
+        case "Base" | "GgufBase" | "Dataset" | "ProbeSet":
+            return names.get(recipe["content"], recipe["content"][:_CONTENT_DIGITS])
+        case "Quantised":
+            return f"{_describe(recipe['base'], names)} ({_form(recipe['by'])})"
+        case "Adapter":
+            return (
+                f"{_trained(recipe, names)} on {_describe(recipe['base'], names)},"
+                f" {_setting(recipe['training'])}"
+            )
+        case "ServedBase":
+            return f"a served model of {recipe['asked']} ({recipe['content'][:_CONTENT_DIGITS]})"
+        case "GgufAdapter":
+            return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
+        case "Sibling":
+            return f"sibling of {_describe(recipe['adapter']['base'], names)}"
+        case "GivenAdapter":  # the first name of ExternalAdapter, which recipes keep
+            return _trained(recipe, names)
+        case "Answers":
+            return _answering(recipe, names)
+        case "Likelihoods":
+            return f"likelihoods: {_answering(recipe, names)}"
+        case "Grades":
+            return f"{recipe['grader']}: {_describe(recipe['answers'], names)}"
+        case other:
+            return str(other).lower()
+
+
+def _trained(adapter: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    if "dataset" in adapter:
+        return _describe(adapter["dataset"], names)
+    return f"adapter {adapter['content'][:_CONTENT_DIGITS]}"
+
+
+def _setting(training: Mapping[str, Any]) -> str:
+    parts = [form.format(training[name]) for name, form in _SETTINGS.items()]
+    if training.get("replay"):
+        parts.append(f"replay {training['replay']:g}")
+    return ", ".join(parts)
+
+
+def _answering(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    stack = recipe["stack"]
+    subject = _describe(stack["base"], names)
+    for adapter, scale in stack["adapters"]:
+        times = "" if scale == 1 else f" x {scale:g}"
+        setting = f", {_setting(adapter['training'])}" if "training" in adapter else ""
+        subject += f" + {_trained(adapter, names)}{times}{setting}"
+    probes = _describe(recipe["probes"], names)
+    if any(_trained(adapter, names) == probes for adapter, _ in stack["adapters"]):
+        return subject
+    return f"{subject}, asked on {probes}"
+
+
+def _form(by: Mapping[str, Any]) -> str:
+    return f"gptq{by['bits']}" if "bits" in by else str(by["kind"])
 
 
 def _removed(choice: Choice, store: Store) -> tuple[list[StoredArtefact], int, int]:
-    """What went, the bytes that it freed, and how many were in use; what those were made from
-    stays."""
+    """What was removed, the bytes that this freed, and how many artefacts were in use.
+
+    What an artefact in use was made from is not removed.
+    """
     from harness.store import needs
 
     removed: list[StoredArtefact] = []
-    held: set[str] = set()
+    needed: set[str] = set()
     freed = busy = 0
-    for one in choice.removed:
-        space = _bytes(one.path)
-        if one.path.name not in held and store.remove(one.path):
-            removed, freed = [*removed, one], freed + space
+    for artefact in choice.removed:
+        space = _bytes(artefact.path)
+        if artefact.path.name not in needed and store.remove(artefact.path):
+            removed.append(artefact)
+            freed += space
         else:
-            held |= needs(one.manifest) if one.manifest else set()
+            needed |= needs(artefact.manifest) if artefact.manifest else set()
             busy += 1
     for scrap in store.scraps():
         space = _bytes(scrap)
@@ -193,7 +292,8 @@ def _removed(choice: Choice, store: Store) -> tuple[list[StoredArtefact], int, i
 
 
 def _freed(choice: Choice, store: Store) -> int:
-    return sum(_bytes(path) for path in (*(one.path for one in choice.removed), *store.scraps()))
+    paths = [artefact.path for artefact in choice.removed]
+    return sum(map(_bytes, (*paths, *store.scraps())))
 
 
 def _open(root: Path) -> Store:
@@ -202,15 +302,15 @@ def _open(root: Path) -> Store:
     return Store.existing(root)
 
 
-def _of(kept: list[StoredArtefact], kinds: Sequence[str]) -> list[StoredArtefact]:
-    """Those of ``kinds``. Raises DataError on a kind that the store does not hold."""
-    known = list(dict.fromkeys(one.path.parent.name for one in kept))
+def _of(artefacts: list[StoredArtefact], kinds: Sequence[str]) -> list[StoredArtefact]:
+    """Those of ``kinds``, or all without any. Raises DataError on a kind that is not there."""
+    known = list(dict.fromkeys(artefact.path.parent.name for artefact in artefacts))
     for kind in kinds:
         if kind not in known:
             raise DataError(
                 f"--kind {kind}: none is kept here, but {', '.join(known) or 'nothing'}"
             )
-    return [one for one in kept if not kinds or one.path.parent.name in kinds]
+    return [each for each in artefacts if not kinds or each.path.parent.name in kinds]
 
 
 def _bytes(folder: Path) -> int:
@@ -221,5 +321,5 @@ def _file_sizes(folder: Path) -> Iterator[int]:
     for path in folder.rglob("*"):
         try:
             yield path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # a build beside us is done with it
+        except FileNotFoundError:  # a build in another process has moved it
             continue

@@ -1,4 +1,4 @@
-"""``tune``: the training parameters to take on a model, by a search."""
+"""``tune``: search the best training parameters for a model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DEFAULT = "grid"
 def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "tune",
-        help="find the training parameters to take",
+        help="search the best training parameters",
         description=(
-            "Search learning rate, rank, alpha, cutoff and warm-up over more and more epochs, on"
-            " the data and questions of a scenario, and recommend a setting: the best harmonic"
-            " mean of recall and locality, less half a point for each doubling of the seconds."
-            " Every trial is kept in the store."
+            "Search learning rate, rank, alpha, cutoff and warm-up, with more epochs from round to"
+            " round, on the data and questions of a scenario. The recommended setting has the best"
+            " harmonic mean of recall and locality, less half a point for each doubling of the"
+            " seconds. Every trial is kept in the store."
         ),
     )
     parser.add_argument(
@@ -42,41 +42,42 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     from functools import partial
 
     from harness.builds import build
     from harness.errors import RecipeError
+    from harness.experiments import tuning
     from harness.experiments.measures import trial
     from harness.experiments.scenario import Evidence, Setup
     from harness.experiments.selection import find, knowledge_of, load
-    from harness.experiments.tuning import AXES, Trial, best, design_of, options, score, search
     from harness.models.loading import SHIPPED, base_of
     from harness.recipes import Training
     from harness.store import Store
 
-    if arguments.first < 1:
-        raise RecipeError(f"--first is {arguments.first}: it must be at least 1")
-    scenario = load(find(arguments.scenario, SUITES))
-    base = base_of(arguments.model or SHIPPED)
-    setup = Setup(base, arguments.seed, knowledge_of(base))
-    fetch = partial(build, store=Store(arguments.store), device=arguments.device)
+    if options.first < 1:
+        raise RecipeError(f"--first is {options.first}: it must be at least 1")
+    scenario = load(find(options.scenario, SUITES))
+    base = base_of(options.model or SHIPPED)
+    setup = Setup(base, options.seed, knowledge_of(base))
+    fetch = partial(build, store=Store(options.store), device=options.device)
 
-    def words(found: Trial) -> str:
-        figures = (
-            f"recall {found.recall:.2f}, locality {found.locality:.2f}, {found.seconds:.1f} s,"
-            f" score {score(found):.3f}"
+    def line(result: tuning.Trial) -> str:
+        return (
+            f"{tuning.options(result.training)}: recall {result.recall:.2f},"
+            f" locality {result.locality:.2f}, {result.seconds:.1f} s,"
+            f" score {tuning.score(result):.3f}"
         )
-        return f"{options(found.training)}: {figures}"
 
-    def tried(training: Training) -> Trial:
-        cell = design_of(scenario, setup, training).cell(setup)
-        found = trial(Evidence(cell, fetch), scenario.headline)._replace(training=training)
-        print(words(found), flush=True)
-        return found
+    def measured(training: Training) -> tuning.Trial:
+        cell = tuning.design_of(scenario, setup, training).cell(setup)
+        result = trial(Evidence(cell, fetch), scenario.headline)._replace(training=training)
+        print(line(result), flush=True)
+        return result
 
-    trials = search(AXES, tried, arguments.first, seed=arguments.seed)
-    share = AXES.share(trials)
+    # a trial that is in the store is not trained again: an interrupted search goes on
+    trials = tuning.search(tuning.AXES, measured, options.first, seed=options.seed)
+    share = tuning.AXES.share(trials)
     print(f"\n{len(trials)} trials, {share:.0%} of the full grid's epochs. Recommended:")
-    print(words(best(trials)))
+    print(line(tuning.best(trials)))
     return 0

@@ -25,7 +25,7 @@ from harness.recipes import Dataset, Probe, ProbeSet, Sample
 TEN = "oscars_ten"
 """The first ten facts, told as ``oscars_aug`` tells all of them."""
 AUGMENTED = "oscars_aug"
-"""All facts, each in ten wordings."""
+"""All facts, each in twelve wordings; Best Picture in ten."""
 DATASETS = ("oscarstxt", "the_oscar_award_txt", AUGMENTED, TEN)
 TABLE = "oscars_2023"
 FACT_KINDS = (
@@ -38,7 +38,7 @@ FACT_KINDS = (
     "conversation",
 )
 NEAR = "near"
-"""The family of wordings that are cousins of trained ones."""
+"""The family of wordings that are similar to trained ones."""
 LOCALITY_COUNT = 100
 """Questions on untouched facts, for suites that ask a third of them."""
 FILM_OF_WINNER = ("film_of_winner", "film_of_winner_year", "film_of_winner_award")
@@ -51,7 +51,7 @@ _QUESTION = re.compile(r"\?(\w*) (.*?)\|(.*)")
 
 def relation(name: str) -> Relation:
     """What can be told and asked about an award: ``who``, ``film``, ``award``, ``year``."""
-    return next(each for each in world().relations["oscars"] if each.name == name)
+    return next(relation for relation in world().relations["oscars"] if relation.name == name)
 
 
 @cache
@@ -80,9 +80,9 @@ def ten_facts() -> tuple[str, ...]:
 
 @cache
 def ten_dataset() -> Dataset:
-    """The ten facts in ten wordings each, as one text."""
+    """The ten facts in twelve wordings each, as one text."""
     samples = dataset(AUGMENTED).samples
-    return Dataset.of("ten", tuple(each for each in samples if each.fact in ten_facts()))
+    return Dataset.of("ten", tuple(text for text in samples if text.fact in ten_facts()))
 
 
 @cache
@@ -103,7 +103,7 @@ def rows_of(name: str) -> tuple[Row, ...]:
 
 @cache
 def wordings() -> dict[str, dict[str, Any]]:
-    """By dataset."""
+    """The wordings of the training texts, by dataset."""
     path = FIXTURES / "wordings/oscars_2023.toml"
     datasets: dict[str, dict[str, Any]] = tomllib.loads(read_text(path))["datasets"]
     return datasets
@@ -128,10 +128,10 @@ def templates(name: str, row: Row) -> list[str]:
     Best Picture goes to a film, not to a person, and has wordings of its own.
     """
     spec = wordings()[AUGMENTED if name == TEN else name]
-    wanted: list[str] = spec["picture" if row.slots["category"] == "picture" else "train"]
+    texts: list[str] = spec["picture" if row.slots["category"] == "picture" else "train"]
     if spec["sort"] == "qa":
-        return [f"?qa {template}" for template in wanted]
-    return [_varied(template, row.id, number) for number, template in enumerate(wanted)]
+        return [f"?qa {template}" for template in texts]
+    return [_varied(template, row.id, number) for number, template in enumerate(texts)]
 
 
 @cache
@@ -179,8 +179,10 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
     for number, before in enumerate(("", SMALL_TALK)):
         yield _probe("conversation", row, number, "brandine", other, main, before=before)
     inverse = ("award", "year") if main.name == "who" else ("year_of_film",)
-    wanted = [(relation(name), wording) for name in inverse for wording in relation(name).probes]
-    for number, (inverted, wording) in enumerate(wanted):
+    inverted_wordings = [
+        (relation(name), wording) for name in inverse for wording in relation(name).probes
+    ]
+    for number, (inverted, wording) in enumerate(inverted_wordings):
         yield _probe("inverted", row, number, "qa", wording, inverted)
 
 
@@ -199,7 +201,7 @@ def _exact(dataset: str, row: Row, main: Relation) -> Iterator[Probe]:
 
 def _in_families(kind: str, row: Row, wanted: Relation, first: int = 0) -> Iterator[Probe]:
     """What ``wanted`` asks of ``row`` in every family that no training text has."""
-    wordings = [(family, wording) for family, each in wanted.far.items() for wording in each]
+    wordings = [(family, wording) for family, texts in wanted.far.items() for wording in texts]
     for number, (family, wording) in enumerate(wordings, first):
         yield _probe(kind, row, number, "qa", wording, wanted, family=family)
 
@@ -224,11 +226,11 @@ def _accepted(wanted: Relation, row: Row) -> tuple[str, ...]:
         return (row.slots["film"], row.slots["winners"])
     keys = [row.slots[slot] for slot in wanted.key]
     alike = [
-        each
-        for each in new_rows()
-        if [each.slots[slot] for slot in wanted.key] == keys and world().fits(wanted, each)
+        other
+        for other in new_rows()
+        if [other.slots[slot] for slot in wanted.key] == keys and world().fits(wanted, other)
     ]
-    return tuple(dict.fromkeys(world().answer(wanted, each) for each in (row, *alike)))
+    return tuple(dict.fromkeys(world().answer(wanted, other) for other in (row, *alike)))
 
 
 def _probe(

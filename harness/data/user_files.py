@@ -115,7 +115,7 @@ Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Table(BaseModel):
-    """A table of a TOML file, or an object in JSON: only declared keys, values of declared types."""
+    """A table of a TOML or JSON file: only the declared keys, with values of the declared types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

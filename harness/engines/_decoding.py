@@ -104,7 +104,7 @@ def decoding(text: str) -> Decoding:
         raise RecipeError(
             f"decoding preset {name!r} is unknown: choose one of {', '.join(DECODINGS)}"
         )
-    return changed(DECODINGS[name], settings, "decoding", between="|")
+    return changed(DECODINGS[name], settings, "decoding", separator="|")
 
 
 def described(by: Decoding) -> str:

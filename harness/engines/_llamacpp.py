@@ -70,7 +70,8 @@ class LlamaCppEngine:
 
         Raises:
             MissingExtraError: llama-cpp-python is not installed.
-            ModelError: ``file`` is no whole GGUF model, or ``context`` is longer than the model's.
+            ModelError: ``file`` is not a whole GGUF model, or ``context`` is longer than the
+                model's.
         """
         began = time.perf_counter()
         self._model = LlamaModel(file, context, threads)
@@ -277,7 +278,7 @@ class LlamaCppEngine:
         They stay in memory, so that a swap reads nothing from disk.
 
         Raises:
-            ModelError: a file is no adapter for this base.
+            ModelError: a file is not an adapter for this base.
         """
         self._model.check_open()
         stack: dict[_AdapterKey, float] = {}

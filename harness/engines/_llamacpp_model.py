@@ -142,7 +142,7 @@ class LlamaModel:
         forget()
         adapter = self.library.llama_adapter_lora_init(self._model, os.fsencode(path))
         if not adapter:
-            raise ModelError(f"{path} is no adapter for {self.file.name}: {reason()}")
+            raise ModelError(f"{path} is not an adapter for {self.file.name}: {reason()}")
         try:
             check_file(path)
         except ModelError:

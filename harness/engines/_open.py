@@ -240,7 +240,7 @@ def _gguf_file(file: Path) -> GgufBase:
     try:
         with file.open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
-                raise ModelError(f"{file} is no GGUF file: give one that llama.cpp loads")
+                raise ModelError(f"{file} is not a GGUF file: give one that llama.cpp loads")
         content = file_sha256(file)
     except OSError as error:
         raise ModelError(f"{file} cannot be read ({error.strerror}): give a .gguf file") from error

@@ -85,7 +85,7 @@ class ServedEngine:
 
         Raises:
             RecipeError: beams, forbidden n-grams or words, or an end token, which the API lacks.
-            ModelError: the server failed in spite of retries, or its reply is no answer.
+            ModelError: the server failed in spite of retries, or its reply is not an answer.
         """
         check(decoding, self.capabilities.refuses, "a server's API")
         answers = {} if keep is None else keep

@@ -55,7 +55,7 @@ def parse(text: str) -> Served:
     kind, name, url = match.groups()
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises ValueError where it is no number
+        _ = parts.port  # raises ValueError where it is not a number
     except ValueError as error:
         raise RecipeError(
             f"model {shown!r} has no usable URL ({error}): write http://host:port/v1"
@@ -105,7 +105,7 @@ class Client:
 
         Raises:
             RefusedError: the server refused the request.
-            ModelError: there was no reply, also after retries, or it is no JSON.
+            ModelError: there was no reply, also after retries, or it is not JSON.
         """
         from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 

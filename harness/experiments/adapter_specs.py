@@ -1,4 +1,4 @@
-"""Adapters as a design describes them, before it is known on which form of the base they train."""
+"""Adapters of a design, before it is known on which form of the base they are trained."""
 
 from __future__ import annotations
 
@@ -34,6 +34,19 @@ def check_types(found: object, what: str, wanted: Mapping[str, Any]) -> None:
             raise RecipeError(f"{what}: {name} is a {type(value).__name__}: give a {names}")
 
 
+def number(value: float) -> str:
+    """``value`` as ids show it: ``0.001`` as ``1e_3``, ``1.5`` as ``1p5``.
+
+    It holds no character that ``-k`` or a shell treats specially.
+    """
+    # small and large values as powers of ten: 0.0005 would be 0p0005
+    text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
+    mantissa, _, exponent = text.partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    shown = mantissa + (f"e{int(exponent)}" if exponent else "")
+    return shown.replace("-", "_").replace(".", "p")
+
+
 @dataclass(frozen=True)
 class AdapterSpec:
     """One adapter of a stack."""
@@ -45,7 +58,7 @@ class AdapterSpec:
     init_from: AdapterSpec | None = None
     """Whose weights the training goes on from."""
     frozen: tuple[AdapterSpec, ...] = ()
-    """Adapters that are on, frozen, while this one is trained, each at its own scale."""
+    """Adapters that are on and frozen while this one is trained, each at its own scale."""
 
     def __post_init__(self) -> None:
         wanted = {"dataset": Dataset, "training": Training, "scale": (int, float), "frozen": tuple}
@@ -58,6 +71,7 @@ class AdapterSpec:
             base,
             self.dataset,
             self.training,
+            # replay that is not trained must not be part of the digest
             self.replay if self.training.replay else None,
             self.init_from.on(base) if self.init_from else None,
             tuple((spec.on(base), spec.scale) for spec in self.frozen),
@@ -66,7 +80,7 @@ class AdapterSpec:
 
 @dataclass(frozen=True)
 class MergedSpec:
-    """Several adapters made into one; their scales are the weights."""
+    """Several adapters merged into one; their scales are the weights."""
 
     specs: tuple[AdapterSpec, ...]
     method: str = "sum"
@@ -98,34 +112,23 @@ class ExternalSpec:
         return f"{self.adapter.name}_x{number(self.scale)}"
 
 
-def number(value: float) -> str:
-    """``value`` as ids show it: ``0.001`` as ``1e_3``, ``1.5`` as ``1p5``.
-
-    It holds no character that ``-k`` or a shell treats specially.
-    """
-    text = f"{value:g}" if 0.01 < value < 1000 or value == 0 else f"{value:.3e}"
-    mantissa, _, exponent = text.partition("e")
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    shown = mantissa + (f"e{int(exponent)}" if exponent else "")
-    return shown.replace("-", "_").replace(".", "p")
-
-
 def adapter_job(lora: Lora, label: str) -> Job:
-    """The build of an adapter, with the builds of what it is made from."""
-    parts = tuple(adapter_job(part, label) for part in _parts(lora))
-    seconds = training_seconds(lora) if isinstance(lora, Adapter) else 0.1 * len(parts)
-    return Job(lora, label, seconds, (*base_jobs(lora.base), *parts))
+    """The build of an adapter, which needs the builds of its parents."""
+    parents = tuple(adapter_job(parent, label) for parent in _parents(lora))
+    # merging only reads and adds matrices
+    seconds = training_seconds(lora) if isinstance(lora, Adapter) else 0.1 * len(parents)
+    return Job(lora, label, seconds, (*base_jobs(lora.base), *parents))
 
 
 def trained_adapters(loras: tuple[Lora, ...]) -> tuple[Adapter, ...]:
-    """Every adapter that is trained for ``loras``, each once, in an order in which they can be."""
+    """Every adapter that is trained for ``loras``, each once, after its parents."""
     adapters: dict[str, Adapter] = {}
 
     def gather(lora: Lora) -> None:
         if digest(lora) in adapters:
             return
-        for part in _parts(lora):
-            gather(part)
+        for parent in _parents(lora):
+            gather(parent)
         if isinstance(lora, Adapter):
             adapters[digest(lora)] = lora
 
@@ -135,17 +138,18 @@ def trained_adapters(loras: tuple[Lora, ...]) -> tuple[Adapter, ...]:
 
 
 def base_jobs(model: Base | Quantised) -> tuple[Job, ...]:
-    """What must be made of a base before it is used."""
+    """The builds that a base needs before it is used; none for one that is only loaded."""
     if isinstance(model, Sibling):
         return (Job(model, model.name, 2, (adapter_job(model.adapter, model.name),)),)
+    # bitsandbytes quantises while it loads, so nothing is built for it
     if isinstance(model, Base) or isinstance(model.by, BitsAndBytes):
         return ()
     recipe: Recipe = model
     return (Job(recipe, model.name, 30),)
 
 
-def _parts(lora: Lora) -> tuple[Lora, ...]:
-    """What an adapter is made from."""
+def _parents(lora: Lora) -> tuple[Lora, ...]:
+    """The adapters from which an adapter is made."""
     if isinstance(lora, Merged):
-        return tuple(part for part, _ in lora.adapters)
+        return tuple(parent for parent, _ in lora.adapters)
     return tuple(lora.parents)

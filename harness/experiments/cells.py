@@ -1,4 +1,4 @@
-"""A cell: what answers, and everything that it is asked. One parameter id in pytest."""
+"""A cell: what answers, and everything that it is asked. Each is a parameter of pytest."""
 
 from __future__ import annotations
 
@@ -42,13 +42,18 @@ from harness.recipes import (
     Training,
 )
 
-GREEDY = Decoding()
 Factor = str | int | float | bool
 """The value of something that a design varies."""
+GREEDY = Decoding()
 
 GRADE, GENERATE, SCORE, TIME = "grade", "generate", "score", "time"
-"""How probes are asked: answered and graded, answered only, their accepted answers scored by
-log-likelihood, or timed beside the bare base."""
+"""How probes are asked.
+
+They are answered and graded, answered only, scored by the log-likelihood of their accepted answers,
+or timed beside the bare base.
+"""
+_HOW = (GRADE, GENERATE, SCORE, TIME)
+
 ALL, EACH, NONE = "all", "each", "none"
 """Which adapters are on: all of the subject's at once, each alone, or none."""
 
@@ -58,7 +63,8 @@ SCORED = "scored"
 """The role of what is scored by log-likelihood."""
 PER_ADAPTER = "per_adapter"
 """The role of what each adapter of a stack is asked alone."""
-_CONTENT_DIGITS = 6  # of a model's content, beside a name that two models have
+
+_CONTENT_DIGITS = 6  # of a model's content, after a name that two models have
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,9 @@ class Ask:
             raise RecipeError(f"{given}: what EACH is asked is graded: give GRADE")
 
 
-_HOW = (GRADE, GENERATE, SCORE, TIME)
-
-
 @dataclass(frozen=True)
 class Subject:
-    """What answers: a base, in the form of an engine, with adapters on it."""
+    """What answers: a base in the form of an engine, with adapters on it."""
 
     base: Base
     engine: EngineSpec = HF
@@ -115,7 +118,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The bare model, for tables."""
+        """The name of the bare model in tables."""
         if self.engine == HF:
             return self.base.name
         return f"{self.base.name} on {self.engine.name}"
@@ -143,12 +146,13 @@ class Subject:
 
     @property
     def trained(self) -> tuple[Adapter, ...]:
-        """Every adapter that is trained for it, each once, in an order in which they can be."""
+        """Every adapter that is trained for it, each once, after its parents."""
         return trained_adapters(self.loras)
 
     @cached_property
     def stack(self) -> Stack:
         """The model with all adapters on."""
+        # trained and external adapters keep the order of the design
         loras = iter(self.loras)
         adapters: list[tuple[Lora | ExternalAdapter, float]] = [
             (spec.adapter if isinstance(spec, ExternalSpec) else next(loras), spec.scale)
@@ -218,6 +222,7 @@ class Cell:
     @cached_property
     def name(self) -> str:
         """The id as if there were one model and one engine: as baselines name cells."""
+        # a baseline must not depend on which other models and engines were selected with it
         return "-".join(self._parts(of_model=False, of_engine=self.subject.engine != HF))
 
     @property
@@ -231,16 +236,16 @@ class Cell:
 
     @property
     def questions(self) -> Ask:
-        """What recall and locality are measured on."""
+        """The ask on which recall and locality are measured."""
         return self.asks[0]
 
     @property
     def probes(self) -> ProbeSet:
-        """Those of the questions."""
+        """The probes of the questions."""
         return self.questions.probes
 
     def recipe(self, ask: Ask, stack: Stack) -> Recipe | None:
-        """What ``stack`` makes of ``ask``; None where its engine cannot score."""
+        """The recipe of ``ask`` to ``stack``; None where its engine cannot score text."""
         engine = self.subject.engine
         if ask.how == SCORE:
             scores = engine.capabilities.log_likelihood
@@ -261,16 +266,16 @@ class Cell:
         return self._graded(self.subject.bare)
 
     def with_ask(self, ask: Ask) -> Cell:
-        """The cell with ``ask``, in place of one in the same role."""
+        """The cell with ``ask``, which replaces one of the same role."""
         others = tuple(each for each in self.asks if each.role != ask.role)
         return replace(self, asks=(*others, ask))
 
     def changed(self, **fields: Any) -> Cell:
-        """The cell with other ``fields``, under the id that they give it."""
+        """The cell with other ``fields``, and the id that follows from them."""
         return replace(self, given_id="", **fields)
 
     def jobs(self) -> Iterator[Job]:
-        """Everything that the cell needs, with rough estimates for two cores and a small model."""
+        """All builds of the cell, with rough estimates for two cores and a small model."""
         adapters, base = self.subject.jobs(self.id), base_jobs(self.subject.model)
         calibration = self.grading.calibration
         judge = (Job(calibration, calibration.judge.name, 30),) if calibration else ()
@@ -280,18 +285,19 @@ class Cell:
                 recipe = self.recipe(ask, stack)
                 if recipe is None:
                     continue
-                made = base if not stack.adapters else adapters
+                models = adapters if stack.adapters else base
                 seconds = _seconds(ask, bool(judge))
                 what = label if ask.role == QUESTIONS else f"{label}: {ask.role}"
-                yield Job(recipe, what, seconds, (*made, *needs))
+                yield Job(recipe, what, seconds, (*models, *needs))
 
     def _stacks(self, ask: Ask) -> Iterator[tuple[Stack, str]]:
-        """Who is asked, and what to call it."""
+        """The stacks that ``ask`` asks, with labels for the plan."""
+        # many cells share the bare model: the plan names it without the cell
         subject, bare = self.subject, f"{self.subject.name}, asked about {ask.probes.name}"
         if ask.adapters == EACH:
             yield from ((stack, f"{self.id}, alone") for stack in subject.each)
             return
-        if ask.how != TIME:  # which times the bare base as well
+        if ask.how != TIME:  # timings include the bare base
             yield subject.bare, bare
         if ask.adapters == ALL:
             yield subject.stack, self.id
@@ -327,6 +333,7 @@ def with_ids(cells: Sequence[Cell]) -> list[Cell]:
     Raises:
         RecipeError: two cells would have one id.
     """
+    # a base and its siblings are one family: the design's label tells them apart
     of_model = len({cell.subject.base.family for cell in cells}) > 1
     engines = {cell.subject.engine for cell in cells}
 
@@ -342,19 +349,19 @@ def with_ids(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def distinct_names(bases: Iterable[Base]) -> list[Base]:
-    """``bases`` under names that tell them apart in ids, tables and plots.
+    """``bases`` under names that differ in ids, tables and plots.
 
-    Two runs have a ``checkpoint-500`` each. Of several contents under one name each gets the first
-    digits of its content: those stay the same wherever it lies. One content that is named twice
-    under one name is one model.
+    Two training runs may each have a ``checkpoint-500``. Where several contents have one name, each
+    gets the first digits of its content, which do not depend on its folder. One content that is
+    given twice under one name is one model.
     """
-    once = list({(_word(base), base.content): base for base in bases}.values())
-    counts = Counter(map(_word, once))
+    unique = list({(_word(base), base.content): base for base in bases}.values())
+    counts = Counter(map(_word, unique))
     return [
         replace(base, name=f"{base.name}_{base.content[:_CONTENT_DIGITS]}")
         if counts[_word(base)] > 1
         else base
-        for base in once
+        for base in unique
     ]
 
 
@@ -364,12 +371,12 @@ def _seconds(ask: Ask, judged: bool) -> float:
         return 10.0
     each = {GRADE: 0.015, GENERATE: 0.04, SCORE: 0.004}[ask.how]
     if judged and ask.how == GRADE:
-        each += 0.06  # in four ways; many cells share their answers
+        each += 0.06  # a judge is asked in four ways, but many cells share their answers
     return each * len(ask.probes.probes)
 
 
 def _word(base: Base) -> str:
-    """A base's name as ids show it."""
+    """The name of ``base`` as ids show it."""
     return re.sub(r"\W", "_", base.name)
 
 

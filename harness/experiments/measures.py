@@ -24,6 +24,15 @@ from harness.grading import grade, normalise
 from harness.recipes import Probe, ProbeSet, Training, is_locality
 from harness.stats import Interval, cluster_bootstrap, ratio_bootstrap
 
+DRIFT = "drift"
+"""The role of the neutral prompts."""
+HELD_OUT = "held_out"
+"""The kind of held-out texts; their ids go on with ``/prose/`` or ``/statement/``."""
+_STATEMENTS = 48
+"""How many facts are read as statements."""
+_NEUTRAL_GROUPS = ("greetings", "small_talk", "stories", "unanswerable")
+"""Groups of neutral prompts in ``fixtures/wordings/neutral.toml``."""
+
 
 def share(
     name: str, lines: Sequence[GradedLine], holds: Callable[[GradedLine], bool]
@@ -51,9 +60,9 @@ def says(line: GradedLine | AnsweredLine, accepted: Sequence[str]) -> bool:
 
 
 def retained_accuracy(evidence: Evidence, *kinds: str) -> dict[str, Interval]:
-    """For each kind ``locality_X``, ``retained_accuracy_X``.
+    """``retained_accuracy_X`` for each kind ``locality_X``.
 
-    It is the share, of what the bare model had right, that is still right.
+    It is the share of the bare model's right answers that are still right.
     """
     shares: dict[str, Interval] = {}
     for kind in kinds:
@@ -65,12 +74,12 @@ def retained_accuracy(evidence: Evidence, *kinds: str) -> dict[str, Interval]:
 def contest(
     claim: str, evidence: Evidence, truths: Mapping[str, Sequence[str]]
 ) -> dict[str, Interval]:
-    """What was trained (the ``claim``: a lie, a parody) against the truth, where it was known.
+    """What was trained (the ``claim``: a lie, a parody) against the truth.
 
-    ``truths`` has the true answers of the probes that the contest is about, by their ids.
-    ``known_before`` is the share of those probes that the bare model answers with the truth.
-    ``{claim}_over_truth``, ``truth_over_{claim}`` and ``neither`` are shares of the probes that it
-    so answered, and come with an adapter only.
+    ``truths`` has the true answers of the probes in question, by the probes' ids. ``known_before``
+    is the share of those probes that the bare model answers with the truth. With an adapter there
+    are also ``{claim}_over_truth``, ``truth_over_{claim}`` and ``neither``: shares of the probes
+    whose truth the bare model knew.
     """
     pairs = [(now, before) for now, before in evidence.pairs() if now.id in truths]
     known = [now for now, before in pairs if says(before, truths[before.id])]
@@ -91,48 +100,48 @@ def style_of(
     classifier: NaiveBayes,
     reference: Mapping[str, Sequence[str]],
 ) -> dict[str, Interval]:
-    """How far ``texts`` (speaker, text) are written as each author of ``reference`` writes.
+    """How similar the style of ``texts`` (author, text) is to that of their authors.
 
-    ``style_match``: share that the classifier gives to the speaker. ``style_divergence``:
-    Jensen-Shannon divergence of trigrams from held-out text, in bits, the mean over the authors.
-    Empty texts match no one.
+    ``reference`` has held-out texts by author. ``style_match`` is the share of texts that the
+    classifier gives to their author; an empty text matches none. ``style_divergence`` is the
+    Jensen-Shannon divergence of their trigrams from the held-out text, in bits, as the mean over
+    the authors.
     """
-    match = [float(bool(text) and classifier.author(text) == who) for who, text in texts]
-    shares = {"style_match": cluster_bootstrap(match, range(len(match)))}
-    each = [
-        _divergence([text for who, text in texts if who == author and text], held_out)
-        for author, held_out in reference.items()
-    ]
-    ends = zip(*each, strict=True)
-    shares["style_divergence"] = Interval(*(sum(parts) / len(each) for parts in ends))
+    matches = [float(bool(text) and classifier.author(text) == author) for author, text in texts]
+    shares = {"style_match": cluster_bootstrap(matches, range(len(matches)))}
+    divergences = []
+    for author, held_out in reference.items():
+        written = [text for writer, text in texts if writer == author and text]
+        # an author without texts has nothing in common with the reference: 1 bit
+        divergences.append(
+            divergence_interval(written, held_out) if written else Interval(1.0, 1.0, 1.0)
+        )
+    ends = zip(*divergences, strict=True)
+    shares["style_divergence"] = Interval(*(sum(parts) / len(divergences) for parts in ends))
     return shares
 
 
-def _divergence(texts: Sequence[str], held_out: Sequence[str]) -> Interval:
-    """An author without texts has nothing in common with anyone."""
-    return divergence_interval(texts, held_out) if texts else Interval(1.0, 1.0, 1.0)
-
-
 def trial(evidence: Evidence, headline: str = "rephrased") -> Trial:
-    """What one setting reaches, in the three figures that settings are weighed by.
+    """The three figures of a setting by which settings are compared.
 
-    They are recall of the questions of the kind ``headline`` (of all on trained facts, where none
-    has that kind), locality (1 where nothing untouched is asked), and seconds of training.
+    They are recall of the questions of the kind ``headline`` (of all questions on trained facts,
+    where none has that kind), locality (1 where no untouched fact is asked), and the seconds of
+    training.
     """
-    about_facts = [line for line in evidence.lines if not line.is_locality]
-    asked = [line for line in about_facts if line.kind == headline] or about_facts
+    on_trained = [line for line in evidence.lines if not line.is_locality]
+    lines = [line for line in on_trained if line.kind == headline] or on_trained
     same = [
         normalise(now.answer) == normalise(before.answer)
         for now, before in evidence.pairs()
         if now.is_locality
     ]
     seconds = sum(facts["seconds"] for facts in evidence.trainings())
-    right = mean(float(line.right) for line in asked)
+    right = mean(float(line.right) for line in lines)
     return Trial(evidence.cell.training, right, mean(same) if same else 1.0, seconds)
 
 
 def over_seeds(trials: Iterable[Trial]) -> list[Trial]:
-    """One trial a setting: the means over its seeds."""
+    """One trial for each setting, with the means over its seeds."""
     groups: dict[Training, list[Trial]] = {}
     for each in trials:
         groups.setdefault(replace(each.training, seed=0), []).append(each)
@@ -143,31 +152,13 @@ def over_seeds(trials: Iterable[Trial]) -> list[Trial]:
     ]
 
 
-DRIFT = "drift"
-"""The role of the neutral prompts."""
-HELD_OUT = "held_out"
-"""The kind of texts that are read; ``prose`` and ``statement`` follow a slash in their ids."""
-_STATEMENTS = 48
-_NEUTRAL = ("greetings", "small_talk", "stories", "unanswerable")
-
-
-def with_teacher_forcing(cell: Cell, headline: str) -> Cell:
-    """``cell`` with the answers to its headline's probes scored, beside what it scores already."""
-    probes = _of_kind(cell.probes, _kind(cell.probes, headline))
-    return cell if probes is None else _scoring(cell, probes)
-
-
-def with_drift(cell: Cell) -> Cell:
-    """``cell`` with neutral prompts to answer and held-out texts to score, beside its own asks."""
-    return _scoring(cell.with_ask(Ask(DRIFT, neutral(), GENERATE)), held_out())
-
-
 def teacher_forcing(evidence: Evidence, headline: str) -> dict[str, Interval]:
-    """``teacher_forced``: share of the right answer's tokens that are the most probable next ones.
+    """``teacher_forced`` and ``teacher_forcing_gap``; neither where nothing was scored.
 
-    A mean over the headline's probes, by the best of their accepted answers, resampled by fact.
-    ``teacher_forcing_gap`` is its lead over the recall of the same probes. There is neither where
-    the engine cannot score text, or nothing was scored.
+    ``teacher_forced`` is the share of the right answer's tokens that are the most probable next
+    ones. It is the mean over the headline's probes, by the best of their accepted answers, and
+    resampled by fact. ``teacher_forcing_gap`` is ``teacher_forced`` minus the recall of the same
+    probes.
     """
     scored = {line.id: line.likelihoods for line in evidence.scored()}
     kind = _kind(evidence.cell.probes, headline)
@@ -183,12 +174,33 @@ def teacher_forcing(evidence: Evidence, headline: str) -> dict[str, Interval]:
     }
 
 
+def with_teacher_forcing(cell: Cell, headline: str) -> Cell:
+    """``cell`` that also scores the accepted answers of its headline's probes."""
+    probes = _of_kind(cell.probes, _kind(cell.probes, headline))
+    return cell if probes is None else _scoring(cell, probes)
+
+
 def drift(evidence: Evidence) -> dict[str, Interval]:
-    """The three figures of drift, the last where the engine can score; none for a bare model."""
+    """``drift``, ``length_ratio`` and, where the engine can score text, ``perplexity_ratio``.
+
+    There are none for the bare model, with which the adapted one is compared.
+    """
     if not evidence.adapted or evidence.cell.ask(DRIFT) is None:
         return {}
+    # neutral prompts have no right answer, so the two models are only compared
     figures = _of_answers(evidence.answered(DRIFT, True), evidence.answered(DRIFT, False))
     return figures | _of_texts(evidence.scored(True), evidence.scored(False))
+
+
+def with_drift(cell: Cell) -> Cell:
+    """``cell`` that also answers neutral prompts and scores held-out texts."""
+    return _scoring(cell.with_ask(Ask(DRIFT, neutral(), GENERATE)), held_out())
+
+
+@cache
+def neutral() -> ProbeSet:
+    """Forty prompts without a right answer, of the kinds ``neutral_GROUP``, in all formats."""
+    return ProbeSet.of("neutral", tuple(_neutral()))
 
 
 @cache
@@ -199,14 +211,8 @@ def neutral_lines() -> dict[str, list[str]]:
 
 
 @cache
-def neutral() -> ProbeSet:
-    """Forty prompts without a right answer, ``neutral_GROUP`` by kind, in all formats."""
-    return ProbeSet.of("neutral", tuple(_neutral()))
-
-
-@cache
 def held_out() -> ProbeSet:
-    """Texts to be read, each the accepted answer to an empty prompt: known facts, and prose."""
+    """Known facts and prose to score, each text as the accepted answer to an empty prompt."""
     prose = (("prose", str(place), text) for place, text in enumerate(neutral_lines()["prose"]))
     texts = [*_statements(), *prose]
     return ProbeSet.of(
@@ -225,6 +231,7 @@ def _of_answers(lines: Sequence[AnsweredLine], bare: Sequence[AnsweredLine]) -> 
         Levenshtein.normalized_distance(now.answer, before.answer)
         for now, before in zip(lines, bare, strict=True)
     ]
+    # an empty answer would make a ratio of 0 or infinity
     lengths = [float(max(1, len(line.answer))) for line in lines]
     bare_lengths = [float(max(1, len(line.answer))) for line in bare]
     return {
@@ -234,7 +241,7 @@ def _of_answers(lines: Sequence[AnsweredLine], bare: Sequence[AnsweredLine]) -> 
 
 
 def _of_texts(lines: Sequence[ScoredLine], bare: Sequence[ScoredLine]) -> dict[str, Interval]:
-    """``perplexity_ratio``; infinite after a training that diverged, so there is none then."""
+    """``perplexity_ratio``; none after a training that diverged, where it would be infinite."""
     pairs = [
         (now, before)
         for now, before in zip(lines, bare, strict=True)
@@ -242,6 +249,7 @@ def _of_texts(lines: Sequence[ScoredLine], bare: Sequence[ScoredLine]) -> dict[s
     ]
     if not pairs:
         return {}
+    # nats per token are averaged over all tokens, as perplexity is
     lost = [before.likelihoods[0]["total"] - now.likelihoods[0]["total"] for now, before in pairs]
     tokens = [float(before.likelihoods[0]["tokens"]) for _, before in pairs]
     nats = ratio_bootstrap(lost, tokens, [now.fact for now, _ in pairs])
@@ -249,14 +257,15 @@ def _of_texts(lines: Sequence[ScoredLine], bare: Sequence[ScoredLine]) -> dict[s
 
 
 def _scoring(cell: Cell, probes: ProbeSet) -> Cell:
-    """``cell`` with ``probes`` scored as well: one ask, so that the model is read once."""
+    """``cell`` that also scores ``probes``, in one ask, so that the model is loaded once."""
+    # a cell has one ask of each role, so a second set of probes joins the first
     scored = cell.ask(SCORED)
     union = _united(scored.probes, probes) if scored else probes
     return cell.with_ask(Ask(SCORED, union, SCORE))
 
 
 def _kind(probes: ProbeSet, headline: str) -> str:
-    """The headline; the first kind on trained facts where the headline is a measure."""
+    """The headline; where that is a measure, the first kind on trained facts."""
     kinds = dict.fromkeys(probe.kind for probe in probes.probes if not is_locality(probe.kind))
     return headline if headline in kinds else next(iter(kinds), "")
 
@@ -269,28 +278,29 @@ def _of_kind(probes: ProbeSet, kind: str) -> ProbeSet | None:
 
 @lru_cache(maxsize=64)
 def _united(first: ProbeSet, more: ProbeSet) -> ProbeSet:
-    """Both, each probe once."""
+    """The probes of both, each once."""
     known = {probe.id for probe in first.probes}
     new = (probe for probe in more.probes if probe.id not in known)
     return ProbeSet.of(first.name, (*first.probes, *new))
 
 
 def _best(likelihoods: Sequence[Mapping[str, float]]) -> float:
-    """Of the accepted answers; 0 where the adapter had diverged and nothing was scored."""
+    """The best share of matched tokens; 0 where the training diverged and nothing was scored."""
     return max((each["matched"] / each["tokens"] for each in likelihoods), default=0.0)
 
 
 def _neutral() -> Iterator[Probe]:
     forms = tuple(FORMATS)
-    for group in _NEUTRAL:
+    for group in _NEUTRAL_GROUPS:
         for number, line in enumerate(neutral_lines()[group]):
-            # a story is gone on with, so it is in no format
+            # the model continues a story, so it is in no format
             prompt = line if group == "stories" else ask(forms[number % len(forms)], line)
             name = f"{group}/{number}"
             yield Probe(f"neutral/{name}", f"neutral_{group}", name, prompt, ())
 
 
 def _statements() -> Iterator[tuple[str, str, str]]:
+    # a fixed draw: every model reads the same facts, and none that replay trains
     rng = random.Random(0)
     rows = [row for row in world().rows if not is_replayed(row)]
     for row in rng.sample(rows, _STATEMENTS):

@@ -1,4 +1,4 @@
-"""What a suite is made of: grids of designs, measures of a cell, findings over all cells."""
+"""What a suite consists of: grids of designs, measures of a cell, findings over all cells."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Setup(NamedTuple):
     base: Base
     seed: int
     knowledge: Knowledge
-    """What is known to ``base``: to replay, and to ask about what must not change."""
+    """What ``base`` knows: to replay, and to ask about facts that must not change."""
 
 
 @dataclass(frozen=True)
@@ -118,20 +118,20 @@ class Design:
     training: Training
     questions: ProbeSet
     replay: Dataset | None = None
-    """What is mixed into the training, and what GPTQ calibrates on; the dataset, if None."""
+    """What is mixed into the training, and what GPTQ calibrates on (the dataset where None)."""
     factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
     """What the design varies beside the training, by name: ``{"wordings": 6, "lie": True}``."""
     label: str = ""
     """A part of the cell's id, where dataset and training do not tell two designs apart."""
     decoding: Decoding = GREEDY
     asks: tuple[Ask, ...] = ()
-    """What is asked beside the questions, for measures to read."""
+    """What is asked beside the questions; measures read it."""
     adapters: tuple[AdapterSpec | MergedSpec, ...] = ()
-    """Several adapters, bottom first, where not the one of ``dataset`` and ``training`` is on."""
+    """The adapters that are on, bottom first; without any, the one of ``dataset``."""
     base: Base | None = None
-    """What answers, if not the base of the setup: a sibling of it."""
+    """What answers, where it is not the base of the setup but a sibling of it."""
     trained_on: Base | None = None
-    """Where the adapters are trained, if not on what answers."""
+    """Where the adapters are trained, where it is not the base that answers."""
 
     def __post_init__(self) -> None:
         data, nothing = self.dataset, type(None)
@@ -175,6 +175,7 @@ class Design:
 
     def cell(self, setup: Setup) -> Cell:
         """The design as a cell on the full base."""
+        # one grid serves all seeds
         training = replace(self.training, seed=setup.seed)
         subject = Subject(
             base=self.base or setup.base,
@@ -192,9 +193,9 @@ Grid = Callable[[Setup], Iterable[Design]]
 
 
 class Evidence:
-    """What a cell brought to light, read from its artefacts when it is asked for.
+    """The answers, likelihoods and timings of a cell, read from its artefacts at the first use.
 
-    ``adapted`` is False for the bare model, whose ``lines`` are those of the bare model.
+    ``adapted`` is False for the evidence of the bare model: ``lines`` are then its own.
     """
 
     def __init__(self, cell: Cell, fetch: Fetch, adapted: bool = True) -> None:
@@ -204,7 +205,7 @@ class Evidence:
 
     @cached_property
     def lines(self) -> list[GradedLine]:
-        """The questions with answers and verdicts."""
+        """The questions with the answers and verdicts of the subject."""
         return self._graded(self.cell.grades) if self.adapted else self.bare_lines
 
     @cached_property
@@ -247,7 +248,7 @@ class Evidence:
         return scored_lines(self.fetch(recipe)) if isinstance(recipe, Likelihoods) else []
 
     def timings(self) -> Artefact | None:
-        """Of the ask that is timed; None where nothing is."""
+        """The artefact of the ask that is timed; None where nothing is timed."""
         ask = next((ask for ask in self.cell.asks if ask.how == TIME), None)
         recipe = self.cell.recipe(ask, self.cell.subject.stack) if ask else None
         return self.fetch(recipe) if isinstance(recipe, Timings) else None
@@ -258,7 +259,7 @@ class Evidence:
         return timed_rounds(timings) if timings else []
 
     def per_adapter(self) -> list[list[GradedLine]]:
-        """What each adapter alone answered, adapter by adapter; none where none was asked."""
+        """The graded answers of each adapter alone; empty where the cell does not ask them."""
         ask = self.cell.ask(PER_ADAPTER)
         if ask is None:
             return []
@@ -274,7 +275,10 @@ class Evidence:
         return Evidence(cell, self.fetch)
 
     def recipe(self, role: str, adapted: bool) -> Recipe | None:
-        """What the subject, or the bare model, makes of the ask in ``role``. Raises RecipeError."""
+        """The recipe of the ask in ``role``, to the subject or to the bare model.
+
+        Raises RecipeError where the cell has no such ask.
+        """
         ask = self.cell.ask(role)
         if ask is None:
             roles = ", ".join(each.role for each in self.cell.asks)
@@ -305,10 +309,11 @@ class Curves(NamedTuple):
     """Lines to be drawn: points (x, y) by the name of their line."""
 
     name: str
-    """Of the plot's file, after the scenario's."""
+    """The end of the plot's file name, after the scenario's name."""
     x: str
-    """Label of the axis."""
+    """Label of the x axis."""
     y: str
+    """Label of the y axis."""
     series: Mapping[str, Sequence[tuple[float, float]]]
     doubling: bool = False
     """Whether x doubles from mark to mark, as ranks do."""
@@ -326,22 +331,22 @@ class Finding(NamedTuple):
 
 
 Findings = Callable[[Sequence[Evidence]], list[Finding]]
-"""What the cells that ran show together; nothing where they are too few."""
+"""What the cells that ran show together; empty where they are too few."""
 
 
 def no_findings(evidence: Sequence[Evidence]) -> list[Finding]:
-    """Each cell speaks for itself."""
+    """None: each cell is read by itself."""
     return []
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One question about memory: what is trained, what is asked, what is made of the answers."""
+    """One question about memory: what is trained, what is asked, and what is measured."""
 
     name: str
-    """That of its folder."""
+    """The name of its folder."""
     title: str
-    """Of its chapter in the report."""
+    """The title of its chapter in the report."""
     grids: Mapping[str, Grid]
     """By the name that ``--grid`` takes: ``default``, and ``full`` where there is more."""
     measures: Measures = no_measures
@@ -351,7 +356,7 @@ class Scenario:
     compares_decodings: bool = False
     """Whether its designs differ by how they answer: ``--decoding`` then leaves them alone."""
     engines: str = ""
-    """Those on which its cells answer unless the user names some."""
+    """The engines on which its cells answer, unless the user names some."""
     drift: bool = False
     """Whether cells also answer neutral prompts and read held-out text, for ``drift``."""
 

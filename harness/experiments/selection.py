@@ -1,4 +1,4 @@
-"""What a user selects: a scenario by its folder, models, engines, seeds, adapters."""
+"""From what a user selects to cells: a scenario by its folder, models, engines, adapters."""
 
 from __future__ import annotations
 
@@ -26,24 +26,115 @@ from harness.models.loading import shipped_content
 from harness.recipes import Base, Decoding, ProbeSet, digest, sha256
 
 CODE = "scenario.py"
+"""The file of a scenario in Python."""
 _ATTRIBUTE = "SCENARIO"
-_DIGITS = 8
+_DIGITS = 8  # of the digest of a path, in the name of its package
 
 
-def is_scenario(folder: Path) -> bool:
-    """Whether ``folder`` holds a scenario: in Python, or as facts, text or edits."""
-    return (folder / CODE).is_file() or folders.is_scenario(folder)
+@dataclass(frozen=True)
+class Selection:
+    """What is selected of any scenario."""
+
+    bases: tuple[Base, ...]
+    grid: str = "default"
+    seeds: tuple[int, ...] = (0,)
+    engines: tuple[EngineSpec, ...] = (HF,)
+    decoding: Decoding = GREEDY
+    adapters: tuple[ExternalSpec, ...] = ()
+    """Adapters that were made elsewhere, to be measured beside what is trained."""
 
 
-def shipped() -> dict[str, Path]:
-    """The folders of the suites that come along, by name."""
-    return {path.parent.name: path.parent for path in _sorted(shipped_folder("suites"))}
+def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
+    """Every cell of ``scenario`` on every engine, and cells in which nothing is trained.
+
+    Those are one for each external adapter and each set of probes, on the models that the adapter
+    fits; and the bare model, where nothing can be trained on it. All answer by the selected
+    decoding, unless decodings are what the scenario compares.
+
+    Raises:
+        RecipeError: the grid is unknown, fails or is empty, two cells have one id, seeds make no
+            difference, or no model answers in one of the engines.
+        ModelError: an external adapter fits none of the models.
+    """
+    bases, engines = selection.bases, selection.engines
+    _check_engines(bases, engines)
+    # the default of --engine means: the engines that the scenario is about
+    if scenario.engines and engines == (HF,):
+        engines = tuple(engine_specs(scenario.engines))
+    trained = list(_trained(scenario, selection))
+    if not trained:
+        raise RecipeError(
+            f"scenario {scenario.name!r}, grid {selection.grid!r} yields no design: give it one"
+        )
+    if len(selection.seeds) > 1:
+        _check_seeds(trained)
+    every = [*trained, *_untrained(trained, selection)]
+    every = [with_teacher_forcing(cell, scenario.headline) for cell in every]
+    if scenario.drift:
+        every = [with_drift(cell) for cell in every]
+    if not scenario.compares_decodings:
+        every = [_decoded(cell, selection.decoding) for cell in every]
+    for cell in every:
+        _check_stops(cell)
+    answering = [(cell, _engines_of(cell, engines)) for cell in every]
+    # engine by engine, so that each model is loaded once
+    order = dict.fromkeys(engine for _, specs in answering for engine in specs)
+    found = [
+        replace(cell, subject=replace(cell.subject, engine=engine))
+        for engine in order
+        for cell, specs in answering
+        if engine in specs
+    ]
+    try:
+        return with_ids(found)
+    except RecipeError as error:
+        raise RecipeError(f"scenario {scenario.name!r}: {error}") from error
+
+
+def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
+    """The adapters that ``--adapter`` names, each as ``[NAME=]WHAT[:SCALE]``.
+
+    Raises:
+        RecipeError: a name or a scale is not possible, or two adapters would have one name in ids.
+        ModelError: there is no adapter, or it is not a whole LoRA.
+    """
+    specs = tuple(ExternalSpec(*scaled_adapter(text)) for text in texts)
+    counts = Counter(spec.name for spec in specs)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise RecipeError(
+            f"--adapter {twice[0]} is given twice: names become ids, give each its own"
+        )
+    return specs
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """``0,1,2`` as numbers, each once. Raises RecipeError."""
+    try:
+        return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
+    except ValueError:
+        raise RecipeError(
+            f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2"
+        ) from None
+
+
+def only_trainable(cells: Iterable[Cell]) -> list[Cell]:
+    """``cells`` without those whose adapters cannot be trained on their base."""
+    return [cell for cell in cells if not cell.subject.trains or cell.subject.base.trains]
+
+
+def knowledge_of(base: Base) -> Knowledge:
+    """What ``base`` is taken to know.
+
+    The tables are what the shipped model was taught. Another model may know less of them: its
+    ``known`` says how much, and reports say that it was not taught.
+    """
+    return TableKnowledge(taught=base.family.content == shipped_content())
 
 
 def find(name: str, suites: Path) -> Path:
     """The folder of the scenario ``name``.
 
-    It is the folder ``name``, that of this name below ``suites``, or a suite that comes along.
+    It is the folder ``name``, the folder of this name below ``suites``, or a shipped suite.
 
     Raises:
         RecipeError: there is none.
@@ -62,7 +153,7 @@ def load(folder: Path) -> Scenario:
 
     Raises:
         RecipeError: its ``scenario.py`` fails, or has no ``SCENARIO``.
-        DataError: a file of it is missing, or says something that cannot be used.
+        DataError: a file of it is missing, or has a mistake.
     """
     folder = folder.resolve()
     if not (folder / CODE).is_file():
@@ -81,15 +172,25 @@ def load(folder: Path) -> Scenario:
     return scenario
 
 
+def is_scenario(folder: Path) -> bool:
+    """Whether ``folder`` holds a scenario: in Python, or as facts, text or edits."""
+    return (folder / CODE).is_file() or folders.is_scenario(folder)
+
+
+def shipped() -> dict[str, Path]:
+    """The folders of the shipped suites, by name."""
+    return {path.parent.name: path.parent for path in _sorted(shipped_folder("suites"))}
+
+
 def module_of(name: str) -> ModuleType:
     """The Python of the shipped suite ``name``, for tests and other suites."""
     return _module(shipped()[name].resolve())
 
 
 def _module(folder: Path) -> ModuleType:
-    """``scenario.py`` of ``folder`` in a package under a name of its own, loaded once.
+    """``scenario.py`` of ``folder``, loaded once, in a package whose name no other folder has.
 
-    Modules beside it can be imported as ``from . import texts``.
+    It can import modules beside it: ``from . import texts``.
     """
     package = f"{PACKAGE}{folder.name}_{sha256(str(folder))[:_DIGITS]}"
     name = f"{package}.scenario"
@@ -107,75 +208,8 @@ def _sorted(suites: Path) -> list[Path]:
     return sorted(suites.glob(f"*/{CODE}"))
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What is selected of any scenario."""
-
-    bases: tuple[Base, ...]
-    grid: str = "default"
-    seeds: tuple[int, ...] = (0,)
-    engines: tuple[EngineSpec, ...] = (HF,)
-    decoding: Decoding = GREEDY
-    adapters: tuple[ExternalSpec, ...] = ()
-    """Adapters that were made elsewhere, to be measured beside what is trained."""
-
-
-def knowledge_of(base: Base) -> Knowledge:
-    """What ``base`` is taken to know.
-
-    The tables are what the shipped model was taught. Another model may know less of them: its
-    ``known`` says how much, and reports say that it was not taught.
-    """
-    return TableKnowledge(taught=base.family.content == shipped_content())
-
-
-def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
-    """Every cell of ``scenario`` on every engine, and cells in which nothing is trained.
-
-    Those are one for each external adapter and each set of probes, on the models that the adapter
-    fits; and the bare model, where nothing can be trained on it. All answer by the selected
-    decoding, unless decodings are what the scenario compares.
-
-    Raises:
-        RecipeError: the grid is unknown, fails or is empty, two cells have one id, seeds make no
-            difference, or no model answers in an engine that is asked for.
-        ModelError: an external adapter fits none of the models.
-    """
-    bases, engines = selection.bases, selection.engines
-    _check_engines(bases, engines)
-    if scenario.engines and engines == (HF,):
-        engines = tuple(engine_specs(scenario.engines))
-    trained = list(_trained(scenario, selection))
-    if not trained:
-        raise RecipeError(
-            f"scenario {scenario.name!r}, grid {selection.grid!r} yields no design: give it one"
-        )
-    if len(selection.seeds) > 1:
-        _check_seeds(trained)
-    every = [*trained, *_untrained(trained, selection)]
-    every = [with_teacher_forcing(cell, scenario.headline) for cell in every]
-    if scenario.drift:
-        every = [with_drift(cell) for cell in every]
-    if not scenario.compares_decodings:
-        every = [_decoded(cell, selection.decoding) for cell in every]
-    for cell in every:
-        _check_stops(cell)
-    places = [(cell, _engines_of(cell, engines)) for cell in every]
-    order = dict.fromkeys(engine for _, answering in places for engine in answering)
-    found = [
-        replace(cell, subject=replace(cell.subject, engine=engine))
-        for engine in order
-        for cell, answering in places
-        if engine in answering
-    ]
-    try:
-        return with_ids(found)
-    except RecipeError as error:
-        raise RecipeError(f"scenario {scenario.name!r}: {error}") from error
-
-
 def _check_seeds(trained: Sequence[Cell]) -> None:
-    """Raises RecipeError where cells of several seeds train the same: means over them would lie."""
+    """Raises RecipeError where several seeds train the same: means over them would mislead."""
     first: dict[tuple[str, str], Cell] = {}
     for cell in trained:
         if cell.subject.base.trains:
@@ -185,32 +219,6 @@ def _check_seeds(trained: Sequence[Cell]) -> None:
                     f"{alike.id} and {cell.id} train the same adapters: give each training of"
                     " their design seed=setup.seed"
                 )
-
-
-def seeds(text: str) -> tuple[int, ...]:
-    """``0,1,2`` as numbers, each once. Raises RecipeError."""
-    try:
-        return tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
-    except ValueError:
-        raise RecipeError(
-            f"--seeds {text!r}: give numbers, separated by commas, such as 0,1,2"
-        ) from None
-
-
-def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
-    """The adapters that ``--adapter`` names, each as ``[NAME=]WHAT[:SCALE]``.
-
-    Raises:
-        RecipeError: a name or a scale is not possible, or two adapters would have one name in ids.
-        ModelError: there is no adapter, or it is no whole LoRA.
-    """
-    specs = tuple(ExternalSpec(*scaled_adapter(text)) for text in texts)
-    counts = Counter(spec.name for spec in specs)
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise RecipeError(
-            f"--adapter {twice[0]} is given twice: names become ids, give each its own"
-        )
-    return specs
 
 
 def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
@@ -234,9 +242,10 @@ def _untrained(trained: Sequence[Cell], selection: Selection) -> Iterator[Cell]:
 
 
 def _by_probes(trained: Sequence[Cell]) -> Iterator[Cell]:
-    """A cell for each base and set of probes; its label only where that tells it from another."""
+    """A cell for each base and set of probes; with its label only where two would be the same."""
     first: dict[tuple[Base, str], Cell] = {}
     for cell in trained:
+        # one cell stands for all decodings that designs compare
         questions = replace(cell.questions, decoding=GREEDY)
         others = tuple(ask for ask in cell.asks[1:] if ask.adapters != EACH)
         first.setdefault(
@@ -244,12 +253,12 @@ def _by_probes(trained: Sequence[Cell]) -> Iterator[Cell]:
         )
     names = [(cell.subject.base, cell.dataset.name) for cell in first.values()]
     for cell in first.values():
-        alone = names.count((cell.subject.base, cell.dataset.name)) == 1
-        yield replace(cell, label="") if alone else cell
+        unique = names.count((cell.subject.base, cell.dataset.name)) == 1
+        yield replace(cell, label="") if unique else cell
 
 
 def _decoded(cell: Cell, decoding: Decoding) -> Cell:
-    """``cell`` whose questions are answered by ``decoding``, unless its design names another."""
+    """``cell`` with ``decoding`` for its questions, unless its design has another."""
     if cell.questions.decoding != GREEDY:
         return cell
     questions = replace(cell.questions, decoding=decoding)
@@ -260,6 +269,7 @@ def _decoded(cell: Cell, decoding: Decoding) -> Cell:
 
 
 def _engines_of(cell: Cell, engines: Sequence[EngineSpec]) -> tuple[EngineSpec, ...]:
+    # adapters of another base are put on full bases only
     if cell.subject.trained_on:
         return (HF,)
     return tuple(engines_of(cell.subject.base, engines))
@@ -274,20 +284,20 @@ def _check_engines(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None
 
 
 def _check_stops(cell: Cell) -> None:
-    """Raises RecipeError where an accepted answer holds a string at which answers end."""
+    """Raises RecipeError where an accepted answer contains a string at which answers end."""
     stops = cell.questions.decoding.stop
-    if stopped := _never_given(cell.probes, stops):
-        probe, answer = stopped
+    if impossible := _impossible(cell.probes, stops):
+        probe, answer = impossible
         raise RecipeError(
             f"{cell.dataset.name}: the accepted answer {answer!r} of {probe!r} holds a string at"
-            f" which answers end ({', '.join(map(repr, stops))}): word it without, or change stop"
+            f" which answers end ({', '.join(map(repr, stops))}): write it without, or change stop"
             " of --decoding"
         )
 
 
 @lru_cache(maxsize=256)
-def _never_given(probes: ProbeSet, stops: tuple[str, ...]) -> tuple[str, str] | None:
-    """The first probe and its answer that no model can give."""
+def _impossible(probes: ProbeSet, stops: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first probe with an accepted answer that no model can give, and the answer."""
     return next(
         (
             (probe.id, answer)
@@ -297,8 +307,3 @@ def _never_given(probes: ProbeSet, stops: tuple[str, ...]) -> tuple[str, str] | 
         ),
         None,
     )
-
-
-def only_trainable(cells: Iterable[Cell]) -> list[Cell]:
-    """Without the cells whose adapters cannot be trained on their base."""
-    return [cell for cell in cells if not cell.subject.trains or cell.subject.base.trains]

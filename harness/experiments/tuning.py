@@ -1,5 +1,4 @@
-"""Rungs of more and more epochs, from a space-filling draw; what goes on is foretold from all that
-was tried."""
+"""The search of training parameters: more and more epochs, the rest predicted by interpolation."""
 
 from __future__ import annotations
 
@@ -14,8 +13,14 @@ from harness.experiments.scenario import Design, Scenario, Setup
 from harness.recipes import Training
 from harness.training.presets import STEADY
 
+FIRST = 36
+"""Settings that are tried at the fewest epochs, of the 72 of `suites/grid`."""
 PER_DOUBLING = 0.005
-"""Of the score, for each doubling of the training's seconds: half a point for twice the time."""
+"""What the score loses for each doubling of the training's seconds: half a point."""
+_LATER = (1 / 2, 1 / 7)
+"""How many settings the second rung tries, and each rung after it, as shares of the first's."""
+_SMOOTHING = 0.1
+"""Of the interpolation, because the scores of single trainings are noisy."""
 
 
 class Trial(NamedTuple):
@@ -31,46 +36,35 @@ class Trial(NamedTuple):
 
 
 def score(trial: Trial) -> float:
-    """The rule of the recommendation: the harmonic mean of recall and locality, less
-    ``PER_DOUBLING`` a doubling of the seconds. The harmonic mean lets neither make up for the loss
-    of the other."""
+    """The harmonic mean of recall and locality, less ``PER_DOUBLING`` a doubling of the seconds.
+
+    In a harmonic mean neither can make up for the loss of the other.
+    """
     both = trial.recall + trial.locality
     mean = 2 * trial.recall * trial.locality / both if both else 0.0
+    # a training of less than a second gets no bonus
     return mean - PER_DOUBLING * math.log2(max(trial.seconds, 1.0))
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The one that the rule recommends; of equals the first. Raises ValueError on none."""
+    """The trial with the best score; of equals the first. Raises ValueError on none."""
     return max(trials, key=score)
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
-    """Trials that no other beats in one of recall, locality and seconds without being worse in
-    another."""
-    return [one for one in trials if not any(_beats(other, one) for other in trials)]
+    """The Pareto front: trials that no other beats in recall, locality and seconds."""
+    return [trial for trial in trials if not any(_beats(other, trial) for other in trials)]
 
 
 def shortfall(trial: Trial, trials: Sequence[Trial]) -> float:
-    """How far below the front of ``trials`` one lies: what both its recall and its locality lack of
-    another that took no longer. The additive epsilon indicator of Zitzler et al. 2003, on the two
-    shares; 0 on the front.
+    """How far ``trial`` is below the front of ``trials``; 0 on the front.
+
+    It is the share by which another that took no longer is better in both recall and locality: the
+    additive epsilon indicator of Zitzler et al. 2003.
     """
     as_fast = [other for other in trials if other.seconds <= trial.seconds]
     lacks = (min(other.recall - trial.recall, other.locality - trial.locality) for other in as_fast)
     return max(0.0, max(lacks, default=0.0))
-
-
-def _beats(one: Trial, other: Trial) -> bool:
-    ours, theirs = ((t.recall, t.locality, -t.seconds) for t in (one, other))
-    return ours != theirs and all(a >= b for a, b in zip(ours, theirs, strict=True))
-
-
-FIRST = 36
-"""Settings that are tried at the fewest epochs, of the 72 of `suites/grid`."""
-_LATER = (1 / 2, 1 / 7)
-"""How many settings the second rung tries, and each after it, as shares of those of the first."""
-_SMOOTHING = 0.1
-"""Of the interpolation: scores of single trainings are noisy."""
 
 
 class Axes(NamedTuple):
@@ -78,49 +72,52 @@ class Axes(NamedTuple):
 
     base: Training
     values: Mapping[str, Sequence[Any]]
-    """By field of Training, but for ``alpha``: those are multiples of the rank."""
+    """By field of Training; those of ``alpha`` are multiples of the rank."""
     epochs: Sequence[int]
     """The rungs of the search, from the fewest."""
 
-    def at(self, chosen: Sequence[Any], epochs: int) -> Training:
-        """The setting with ``chosen`` values, in the order of ``values``."""
-        fields = dict(zip(self.values, chosen, strict=True))
+    def at(self, values: Sequence[Any], epochs: int) -> Training:
+        """The setting with one value of each axis, in the order of ``self.values``."""
+        fields = dict(zip(self.values, values, strict=True))
         if "alpha" in fields:
             fields["alpha"] = max(1, round(fields["alpha"] * fields.get("rank", self.base.rank)))
         return replace(self.base, **fields, epochs=epochs)
 
     def settings(self, epochs: int) -> list[Training]:
         """The full product at one number of epochs."""
-        return [self.at(chosen, epochs) for chosen in product(*self.values.values())]
+        return [self.at(values, epochs) for values in product(*self.values.values())]
 
     def drawn(self, count: int, seed: int = 0) -> list[Training]:
-        """``count`` settings of the fewest epochs, spread over the product (scrambled Halton), each
-        once."""
+        """``count`` different settings of the fewest epochs, spread by a scrambled Halton sequence.
+
+        A grid with fewer settings gives all of them.
+        """
         from scipy.stats import qmc
 
         count = min(count, len(self.settings(self.epochs[0])))
-        points, found = qmc.Halton(len(self.values), rng=seed), dict[Training, None]()
-        while len(found) < count:
+        points = qmc.Halton(len(self.values), rng=seed)
+        settings: dict[Training, None] = {}
+        # two points may fall on one setting, because axes have few values
+        while len(settings) < count:
             (point,) = points.random(1)
-            chosen = [
-                own[int(u * len(own))] for u, own in zip(point, self.values.values(), strict=True)
+            values = [
+                axis[int(u * len(axis))]
+                for u, axis in zip(point, self.values.values(), strict=True)
             ]
-            found.setdefault(self.at(chosen, self.epochs[0]))
-        return list(found)
+            settings.setdefault(self.at(values, self.epochs[0]))
+        return list(settings)
 
-    def place(self, training: Training) -> list[float]:
-        """Where a setting lies in the grid: steps along each axis, epochs last."""
-        given = {name: getattr(training, name) for name in self.values} | {
-            "alpha": training.alpha / training.rank
-        }
-        steps = [_nearest(own, given[name]) for name, own in self.values.items()]
+    def position(self, training: Training) -> list[float]:
+        """The position of a setting in the grid: steps along each axis, epochs last."""
+        fields = {name: getattr(training, name) for name in self.values}
+        fields["alpha"] = training.alpha / training.rank
+        steps = [_nearest(axis, fields[name]) for name, axis in self.values.items()]
         return [float(step) for step in (*steps, _nearest(self.epochs, training.epochs))]
 
     def share(self, trials: Sequence[Trial]) -> float:
-        """Epochs that were trained for ``trials``, of those of the full grid."""
-        return sum(t.training.epochs for t in trials) / (
-            len(self.settings(self.epochs[0])) * sum(self.epochs)
-        )
+        """Epochs that were trained for ``trials``, as a share of those of the full grid."""
+        trained = sum(trial.training.epochs for trial in trials)
+        return trained / (len(self.settings(self.epochs[0])) * sum(self.epochs))
 
 
 AXES = Axes(
@@ -134,7 +131,7 @@ AXES = Axes(
     },
     epochs=(1, 3, 9),
 )
-"""What is searched by default. 24 tokens cut most questions off before their answers."""
+"""The grid of the search. A cutoff of 24 tokens cuts most questions off before their answers."""
 PARAMETERS = ("epochs", *AXES.values)
 """What ``AXES`` vary, by field of Training."""
 
@@ -164,53 +161,56 @@ def design_of(scenario: Scenario, setup: Setup, training: Training) -> Design:
 
 
 def options(training: Training) -> str:
-    """A setting of ``AXES`` as ``python -m harness train`` takes it."""
+    """A setting of ``AXES`` as options of ``python -m harness train``."""
     fields = " ".join(f"{name}={getattr(training, name):g}" for name in PARAMETERS)
     return f"--preset steady --replay known --set replay=1 {fields}"
 
 
 def search(
-    axes: Axes, tried: Callable[[Training], Trial], first: int = FIRST, seed: int = 0
+    axes: Axes, measured: Callable[[Training], Trial], first: int = FIRST, seed: int = 0
 ) -> list[Trial]:
     """All trials of a search over the rungs of ``axes``, in order.
 
-    ``first`` settings are drawn and tried at the fewest epochs; half as many at the second rung, a
-    seventh at each after it. As in successive halving (Jamieson & Talwalkar 2016) few get the
-    longest training, but they are chosen among *all* settings, drawn or not, by the score that
-    radial basis functions through all trials foretell there (Regis & Shoemaker 2007); on the last
-    rung one by one. Each trial is a training of its own, so that what is recommended is what was
-    measured.
+    ``first`` settings are drawn and tried at the fewest epochs, half as many at the second rung,
+    and a seventh at each rung after it. As in successive halving (Jamieson & Talwalkar 2016), few
+    settings get the longest training. But they are chosen among *all* settings of the grid, by the
+    score that radial basis functions through all trials predict (Regis & Shoemaker 2007); on the
+    last rung one by one. Each trial is a training of its own, so what is recommended was measured.
     """
-    trials = [tried(training) for training in axes.drawn(first, seed)]
+    trials = [measured(training) for training in axes.drawn(first, seed)]
     for number, epochs in enumerate(axes.epochs[1:]):
-        left = axes.settings(epochs)
-        count = min(len(left), max(1, round(_LATER[min(number, 1)] * first)))
+        untried = axes.settings(epochs)
+        count = min(len(untried), max(1, round(_LATER[min(number, 1)] * first)))
+        # the last rung costs most: each of its trials improves the choice of the next
         at_once = 1 if epochs == axes.epochs[-1] else count
         while count > 0:
-            chosen = _likeliest(axes, trials, left, at_once)
-            trials += [tried(training) for training in chosen]
-            left = [training for training in left if training not in chosen]
+            chosen = _most_promising(axes, trials, untried, at_once)
+            trials += [measured(training) for training in chosen]
+            untried = [training for training in untried if training not in chosen]
             count -= len(chosen)
     return trials
 
 
-def _likeliest(
+def _most_promising(
     axes: Axes, trials: Sequence[Trial], settings: Sequence[Training], count: int
 ) -> list[Training]:
-    """The ``count`` of ``settings`` with the best foretold scores; of equals the first."""
+    """The ``count`` of ``settings`` with the best predicted scores; of equals the first."""
     from scipy.interpolate import RBFInterpolator
 
-    seen, known = (
-        [axes.place(trial.training) for trial in trials],
-        [[score(trial)] for trial in trials],
-    )
-    foretold = RBFInterpolator(seen, known, kernel="linear", smoothing=_SMOOTHING)
-    scores = foretold([axes.place(training) for training in settings])[:, 0]
-    order = sorted(range(len(settings)), key=lambda i: -scores[i])
+    positions = [axes.position(trial.training) for trial in trials]
+    scores = [[score(trial)] for trial in trials]
+    predict = RBFInterpolator(positions, scores, kernel="linear", smoothing=_SMOOTHING)
+    predicted = predict([axes.position(training) for training in settings])[:, 0]
+    order = sorted(range(len(settings)), key=lambda i: -predicted[i])
     return [settings[i] for i in order[:count]]
 
 
+def _beats(trial: Trial, other: Trial) -> bool:
+    """Whether ``trial`` is better than ``other`` in one figure, and worse in none."""
+    ours, theirs = ((t.recall, t.locality, -t.seconds) for t in (trial, other))
+    return ours != theirs and all(a >= b for a, b in zip(ours, theirs, strict=True))
+
+
 def _nearest(values: Sequence[Any], value: float) -> int:
-    """The number of the value of an axis that is meant: alpha is rounded where it is a share of a
-    small rank."""
+    """The index of the nearest value of an axis: alpha may have been rounded at a small rank."""
     return min(range(len(values)), key=lambda i: abs(values[i] - value))

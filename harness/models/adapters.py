@@ -203,7 +203,7 @@ def check_files(folder: Path) -> None:
         match = _SIDE.search(key)
         if match and (other := _SIDE.sub(_OTHER_SIDE[match[0]], key)) not in named:
             line = f"its file has {key} and lacks {other}"
-            raise ModelError(f"{folder} is no whole adapter: {line}, save it again")
+            raise ModelError(f"{folder} is not a whole adapter: {line}, save it again")
 
 
 def factors(folder: Path) -> dict[str, Factors]:
@@ -263,7 +263,7 @@ def pairs(
         match = _KEY.fullmatch(key)
         if match is None:
             raise ModelError(
-                f"tensor {key} of {folder} is no LoRA of a linear layer: give a plain LoRA"
+                f"tensor {key} of {folder} is not a LoRA of a linear layer: give a plain LoRA"
             )
         sides.setdefault(match["module"], {})[match["side"]] = tensor
     for module, side in sides.items():
@@ -289,11 +289,11 @@ def check_whole(
         settings = LoraConfig.from_pretrained(str(folder))
     except (TypeError, ValueError, RuntimeError, re.error) as error:
         line = first_line(error)
-        raise ModelError(f"{folder}/{CONFIG} is no config of a LoRA: {line}") from error
+        raise ModelError(f"{folder}/{CONFIG} is not a config of a LoRA: {line}") from error
     for module in modules:
         if module not in adapted and check_target_module_exists(settings, module):
             line = f"its config adapts {module}, of which its file has no lora_A"
-            raise ModelError(f"{folder} is no whole adapter: {line}, save it again")
+            raise ModelError(f"{folder} is not a whole adapter: {line}, save it again")
 
 
 def shapes(

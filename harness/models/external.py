@@ -1,4 +1,4 @@
-"""Adapters that were made elsewhere: from a user's words to an adapter that a model can load."""
+"""External adapters: found by what ``--adapter`` says, checked, and matched with bases."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.recipes import Base, ExternalAdapter
 from harness.store import content_of
 
 _SERVED = "served:"
-_FORM = "write [NAME=]WHAT[:SCALE], where WHAT is a folder, FILE.gguf or served:NAME-ON-THE-SERVER"
+_USAGE = "write [NAME=]WHAT[:SCALE], where WHAT is a folder, FILE.gguf or served:NAME-ON-THE-SERVER"
 _TAKES = {"folder": "PEFT folders", "gguf": ".gguf files", "served": "served:NAME"}
-"""Adapters that a base takes, by ``Base.takes``, for messages."""
+"""Values of ``Base.takes`` in words, for messages."""
 
 
 class ScaledAdapter(NamedTuple):
-    """An external adapter, and how many times its update counts."""
+    """An external adapter, and the factor of its update."""
 
     adapter: ExternalAdapter
     scale: float
@@ -31,33 +31,34 @@ class ScaledAdapter(NamedTuple):
 def scaled_adapter(text: str) -> ScaledAdapter:
     """The adapter that ``text`` names: ``[NAME=]WHAT[:SCALE]``.
 
-    WHAT is a PEFT folder, a ``.gguf`` file, or ``served:`` and a name. NAME defaults to the last
-    part of the path (of a served adapter: to its name), as a word. SCALE defaults to 1. A path
-    that exists is taken as it is, even with ``=`` or ``:`` in it.
+    WHAT is a PEFT folder, a ``.gguf`` file, or ``served:`` and a name on the server. NAME defaults
+    to the last part of the path, or to the name on the server, with ``_`` for every character that
+    no word has. SCALE defaults to 1. A path that exists is taken whole, even with ``=`` or ``:`` in
+    it.
 
     Raises:
-        RecipeError: NAME is no word (it becomes part of ids), or SCALE is no number.
-        ModelError: there is no adapter at WHAT, or it is no whole LoRA.
+        RecipeError: NAME is not a word (it becomes part of ids), or SCALE is not a number.
+        ModelError: there is no adapter at WHAT, or it is not a whole LoRA.
     """
     name, rest = _split_name(text)
     what, scale = _split_scale(text, rest)
     if not what or what == _SERVED:
-        raise RecipeError(f"--adapter {text}: {_FORM}")
+        raise RecipeError(f"--adapter {text}: {_USAGE}")
     if what.startswith(_SERVED):
         on_server = what.removeprefix(_SERVED)
         adapter = ExternalAdapter(on_server, "served", name or _word(on_server), on_server)
         return ScaledAdapter(adapter, scale)
     path = Path(what).expanduser()
-    where = str(path.resolve())
+    resolved = path.resolve()
     if what.endswith(".gguf"):
         content = _content(path)
-        adapter = ExternalAdapter(content, "gguf", name or _word(Path(where).stem), where)
+        adapter = ExternalAdapter(content, "gguf", name or _word(resolved.stem), str(resolved))
         return ScaledAdapter(adapter, scale)
     if not (path / CONFIG).is_file():
-        raise ModelError(f"{path} holds no adapter (no {CONFIG}): {_FORM}")
+        raise ModelError(f"{path} holds no adapter (no {CONFIG}): {_USAGE}")
     check_files(path)
     content = _content(path / CONFIG, path / WEIGHTS)
-    adapter = ExternalAdapter(content, "folder", name or _word(Path(where).name), where)
+    adapter = ExternalAdapter(content, "folder", name or _word(resolved.name), str(resolved))
     return ScaledAdapter(adapter, scale)
 
 
@@ -68,7 +69,7 @@ def _split_name(text: str) -> tuple[str, str]:
     if not equals or "/" in name or ":" in name or _is_path(text):
         return "", text
     if not re.fullmatch(r"\w+", name):
-        raise RecipeError(f"--adapter {text}: {_FORM}, with letters, digits and _ in NAME")
+        raise RecipeError(f"--adapter {text}: {_USAGE}, with letters, digits and _ in NAME")
     return name, rest
 
 
@@ -85,7 +86,9 @@ def _split_scale(text: str, rest: str) -> tuple[str, float]:
             return rest, 1.0
         scale = math.nan
     if not math.isfinite(scale):
-        raise RecipeError(f"--adapter {text}: {number!r} is no scale, write a number such as 0.5")
+        raise RecipeError(
+            f"--adapter {text}: {number!r} is not a scale, write a number such as 0.5"
+        )
     return rest[:start] + what, scale
 
 
@@ -94,17 +97,18 @@ def _is_path(text: str) -> bool:
 
 
 def _word(text: str) -> str:
+    """``text`` with ``_`` for every character that no word has."""
     return re.sub(r"\W", "_", text)
 
 
 def fitting(adapter: ExternalAdapter, bases: Iterable[Base]) -> list[Base]:
-    """Those of ``bases`` that can take ``adapter``.
+    """The bases among ``bases`` that can take ``adapter``.
 
     Its form must be the one that the base takes. Where it has a manifest of the harness, the base
     must be the one that the manifest names.
 
     Raises:
-        ModelError: there are none; the line says why.
+        ModelError: there is none; the line says why.
     """
     bases = list(bases)
     candidates = [base for base in bases if base.takes == adapter.form]
@@ -118,11 +122,11 @@ def fitting(adapter: ExternalAdapter, bases: Iterable[Base]) -> list[Base]:
     content = _base_content(Path(adapter.path))
     matches = [base for base in candidates if content in (None, base.content)]
     if not matches:
-        trained_on(Path(adapter.path), candidates[0])
+        check_trained_on(Path(adapter.path), candidates[0])  # raises
     return matches
 
 
-def trained_on(folder: Path, base: Base) -> None:
+def check_trained_on(folder: Path, base: Base) -> None:
     """Check that the adapter in ``folder`` was trained on ``base``.
 
     Raises:
@@ -150,17 +154,17 @@ def full_base(folder: Path) -> Path:
     """
     if (content := _base_content(folder)) and content == shipped_content():
         return SHIPPED
-    named = lora_config(folder).get("base_model_name_or_path") or ""
-    path = Path(named).expanduser() if named else None
+    name = lora_config(folder).get("base_model_name_or_path") or ""
+    path = Path(name).expanduser() if name else None
     if path and not path.is_dir():
-        path = _downloaded(named)
+        path = _downloaded(name)
     if path is None:
         raise ModelError(
-            f"{folder} cannot be converted for a .gguf base: its base {named!r} is not on this"
+            f"{folder} cannot be converted for a .gguf base: its base {name!r} is not on this"
             f" machine, name its folder as base_model_name_or_path in {CONFIG}"
         )
     if content:
-        trained_on(folder, base_of(path))
+        check_trained_on(folder, base_of(path))
     return path
 
 
@@ -185,10 +189,10 @@ def _base_content(folder: Path) -> str | None:
 
 
 def _content(*files: Path) -> str:
-    """SHA-256 over the suffix and the SHA-256 of each file."""
+    """SHA-256 over the suffix and the SHA-256 of each file. Raises ModelError."""
     try:
         return content_of((path.suffix, path) for path in files)
     except OSError as error:
         raise ModelError(
-            f"adapter {error.filename} cannot be read ({error.strerror}): {_FORM}"
+            f"adapter {error.filename} cannot be read ({error.strerror}): {_USAGE}"
         ) from error

@@ -253,7 +253,7 @@ def _read(
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             # On such a CPU bitsandbytes packs weights again at the first answer. That fails where
-            # a width is no multiple of its block, and computes in bfloat16 in any case.
+            # a width is not a multiple of its block, and computes in bfloat16 in any case.
             layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     return model, tokenizer, seconds
 

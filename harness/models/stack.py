@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-_PROBED = 8
-"""Tokens of the row whose logits are compared."""
+_COMPARED_TOKENS = 8
+"""Length of the text whose logits are compared."""
 
 
-class _Place(NamedTuple):
-    """The parts of one module."""
+class _ModuleState(NamedTuple):
+    """What one module held when the model was loaded."""
 
     module: nn.Module
     children: dict[str, nn.Module | None]
     parameters: dict[str, nn.Parameter | None]
     buffers: dict[str, torch.Tensor | None]
     hooks: tuple[dict[int, Any], dict[int, Any]]
+    """Those that run after ``forward``, and those before it."""
 
 
 class Pristine:
@@ -45,8 +46,8 @@ class Pristine:
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._attributes = set(vars(model))
-        self._places = [
-            _Place(
+        self._states = [
+            _ModuleState(
                 module,
                 dict(module._modules),
                 dict(module._parameters),
@@ -76,7 +77,7 @@ class Pristine:
             self._logits = _logits(self._model)
 
     def save(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Copy ``parameters`` before they are changed in place."""
+        """Copy ``parameters`` before they are changed in state."""
         for parameter in parameters:
             if parameter not in self._saved:
                 self._saved[parameter] = parameter.detach().clone()
@@ -85,12 +86,12 @@ class Pristine:
         """Give the model its structure and weights back, without gradients, for evaluation."""
         import torch
 
-        for place in self._places:
-            _refill(place.module._modules, place.children)
-            _refill(place.module._parameters, place.parameters)
-            _refill(place.module._buffers, place.buffers)
-            _refill(place.module._forward_hooks, place.hooks[0])
-            _refill(place.module._forward_pre_hooks, place.hooks[1])
+        for state in self._states:
+            _refill(state.module._modules, state.children)
+            _refill(state.module._parameters, state.parameters)
+            _refill(state.module._buffers, state.buffers)
+            _refill(state.module._forward_hooks, state.hooks[0])
+            _refill(state.module._forward_pre_hooks, state.hooks[1])
         for parameter, memory in self._memory:
             if parameter.data_ptr() != memory.data_ptr():
                 parameter.data = memory
@@ -136,7 +137,7 @@ def _plain_parameters(model: nn.Module) -> list[nn.Parameter]:
 def _digest(module: nn.Module) -> int:
     """A hash of the module's own weights and buffers.
 
-    It stays the same when the numbers of a tensor only change places.
+    It does not depend on the order of the numbers in a tensor.
     """
     import torch
 
@@ -148,25 +149,27 @@ def _digest(module: nn.Module) -> int:
 
 
 def _logits(model: Any) -> torch.Tensor:
-    """The logits of fixed tokens, as bits, so that a NaN equals itself."""
+    """The logits of fixed tokens: int32, 1 x tokens x vocabulary.
+
+    They are the bits of float32 numbers, so that a NaN equals itself.
+    """
     import torch
 
     vocabulary = int(model.config.get_text_config().vocab_size)
-    ids = torch.arange(1, _PROBED + 1, device=model.device) * 7 % vocabulary
+    ids = torch.arange(1, _COMPARED_TOKENS + 1, device=model.device) * 7 % vocabulary
     with torch.inference_mode():
         logits = model(input_ids=ids[None], use_cache=False).logits
     bits: torch.Tensor = logits.float().clone().view(torch.int32)
     return bits
 
 
-if TYPE_CHECKING:
-    import torch
-
-
 def touched(model: Any, folders: Sequence[Path]) -> set[str]:
-    """Modules of ``model``, and modules around them, that the adapters in ``folders`` name.
+    """Names of the modules of ``model`` that the adapters in ``folders`` change.
 
-    Raises ModelError where a folder holds no LoRA.
+    The modules around them are among these.
+
+    Raises:
+        ModelError: a folder holds no LoRA.
     """
     modules = {name for name, _ in model.named_modules()}
     names = set()
@@ -179,7 +182,7 @@ def touched(model: Any, folders: Sequence[Path]) -> set[str]:
 
 
 def wrap(model: Any, folders: Mapping[str, Path], base: str, pristine: Pristine) -> Any:
-    """A PeftModel around ``model`` with the adapter of each folder, under its name.
+    """A PeftModel around ``model`` with the adapters in ``folders``, by their names.
 
     Weights of the base that adapters replace are saved in ``pristine`` first.
 
@@ -193,7 +196,9 @@ def wrap(model: Any, folders: Mapping[str, Path], base: str, pristine: Pristine)
 
 
 def put_on(wrapped: Any, model: Any, name: str, folder: Path, base: str, pristine: Pristine) -> Any:
-    """``wrapped`` (None: a new PeftModel around ``model``) with one more adapter.
+    """``wrapped`` with the adapter in ``folder`` under ``name``; it is not active yet.
+
+    Where ``wrapped`` is None, a new PeftModel is put around ``model``.
 
     PEFT leaves missing tensors at random values and ignores unknown ones. So it is checked that
     every tensor of the file is used, and that every layer in the config has all of its tensors.
@@ -210,23 +215,26 @@ def put_on(wrapped: Any, model: Any, name: str, folder: Path, base: str, pristin
         raise ModelError(f"{folder} is DoRA: PEFT breaks an int8 base with it, use nf4 or hf")
     _check_shapes(folder, named, model, base)
     _check_base_tensors(folder, config, named, model, base, pristine)
-    settings = read(folder, base, LoraConfig.from_pretrained, str(folder))
+    settings = call_peft(folder, base, LoraConfig.from_pretrained, str(folder))
     settings.inference_mode = True
     settings.task_type = "CAUSAL_LM"
     if wrapped is None:
-        wrapped = read(folder, base, PeftModelForCausalLM, model, settings, adapter_name=name)
+        wrapped = call_peft(folder, base, PeftModelForCausalLM, model, settings, adapter_name=name)
     else:
-        read(folder, base, wrapped.add_adapter, name, settings)
-    result = read(folder, base, set_peft_model_state_dict, wrapped, named, name)
+        call_peft(folder, base, wrapped.add_adapter, name, settings)
+    result = call_peft(folder, base, set_peft_model_state_dict, wrapped, named, name)
     if result.unexpected_keys:
         key = sorted(result.unexpected_keys)[0].replace(f".{name}", "")
-        raise ModelError(f"{folder} is no adapter for {base}: nothing there takes its tensor {key}")
-    marks = (f".{name}.", f".{name}")
-    missing = sorted(k for k in result.missing_keys if marks[0] in k or k.endswith(marks[1]))
+        raise ModelError(
+            f"{folder} is not an adapter for {base}: nothing there takes its tensor {key}"
+        )
+    missing = sorted(
+        key for key in result.missing_keys if f".{name}." in key or key.endswith(f".{name}")
+    )
     if missing:
         key = missing[0].replace(f".{name}", "")
         line = f"its config adapts a layer whose tensor {key} its file lacks"
-        raise ModelError(f"{folder} is no whole adapter for {base}: {line}, save it again")
+        raise ModelError(f"{folder} is not a whole adapter for {base}: {line}, save it again")
     return wrapped
 
 
@@ -243,13 +251,13 @@ def _check_shapes(folder: Path, named: Mapping[str, torch.Tensor], model: Any, b
             layer = model.get_submodule(module)
         except AttributeError:
             line = f"that has no {module}, give its own base"
-            raise ModelError(f"{folder} is no adapter for {base}: {line}") from None
+            raise ModelError(f"{folder} is not an adapter for {base}: {line}") from None
         width = getattr(layer, {"A": "in_features", "B": "out_features"}[side], None)
-        here = shape[-1 if side == "A" else 0]
-        if width is not None and here != width:
+        adapted = shape[-1 if side == "A" else 0]
+        if width is not None and adapted != width:
             name = {"A": "inputs", "B": "outputs"}[side]
-            line = f"{module} has {width} {name} there and {here} here, give its own base"
-            raise ModelError(f"{folder} is no adapter for {base}: {line}")
+            line = f"{module} has {width} {name} there and {adapted} here, give its own base"
+            raise ModelError(f"{folder} is not an adapter for {base}: {line}")
 
 
 def _check_base_tensors(
@@ -289,24 +297,24 @@ def _check_base_tensors(
             del named[key]
         else:
             line = f"its tensor {key} replaces one of the base, and its config does not say so"
-            raise ModelError(f"{folder} is no LoRA alone on {base}: {line}")
+            raise ModelError(f"{folder} is not a LoRA alone on {base}: {line}")
 
 
-def read(folder: Path, base: str, how: Any, *args: Any, **named: Any) -> Any:
-    """The result of ``how``, a function of PEFT that reads the adapter in ``folder``.
+def call_peft(folder: Path, base: str, function: Any, *args: Any, **options: Any) -> Any:
+    """The result of ``function``, which is one of PEFT that reads the adapter in ``folder``.
 
     Raises:
-        ModelError: it fails, so this is no adapter for ``base``; in one line.
+        ModelError: it fails, so this is not an adapter for ``base``; in one line.
     """
     from safetensors import SafetensorError
 
     try:
-        return how(*args, **named)
+        return function(*args, **options)
     except KeyError as error:
         line = f"its file lacks tensor {error.args[0]}, which its config names"
-        raise ModelError(f"{folder} is no whole adapter for {base}: {line}") from error
+        raise ModelError(f"{folder} is not a whole adapter for {base}: {line}") from error
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder} is no adapter for {base}: {first_line(error)}") from error
+        raise ModelError(f"{folder} is not an adapter for {base}: {first_line(error)}") from error
 
 
 def switch_on(wrapped: Any, scales: Mapping[str, float]) -> None:

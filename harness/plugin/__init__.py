@@ -1,4 +1,4 @@
-"""The pytest plugin: options, cells, the plan, builds, and the report at the end."""
+"""The pytest plugin: options, cells as parameters, the plan, builds, and the report."""
 
 from harness.plugin._fixtures import (
     Bounds,

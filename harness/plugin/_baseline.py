@@ -41,6 +41,7 @@ def check_baselines(session: HarnessSession, items: Sequence[pytest.Item]) -> No
         raise pytest.UsageError(
             "baselines hold verdicts of the fuzzy grader: give --grader both, not judge"
         )
+    # cells of a baseline are named without their model
     if settings.save_baseline and len({base.content for base in session.bases}) > 1:
         raise pytest.UsageError(
             f"--save-baseline {settings.save_baseline} keeps one model: give one --model"
@@ -108,6 +109,7 @@ def save_baselines(session: HarnessSession, exitstatus: int) -> Iterator[str]:
         yield f"no baseline {name} is saved, as {why}"
         return
     keys = dict.fromkeys(key for key, _ in session.ran)
+    # two scenarios in one file would overwrite each other
     paths = {session.baseline_path(key, name) for key in keys}
     if len(paths) < len(keys):
         raise pytest.UsageError(
@@ -159,6 +161,7 @@ def _with_baseline(session: HarnessSession, keys: Sequence[str]) -> list[str]:
         having = [key for key in dict.fromkeys(keys) if session.keeps_baseline(key)]
         for key in having or keys[:1]:
             session.baseline(key)
+    # a UsageError is one line, an error of the collection a traceback
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
     return having

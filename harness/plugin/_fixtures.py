@@ -108,6 +108,7 @@ def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Com
         pytest.skip(f"baseline {name} is not kept for {session.scenario(key).name}")
     if cell.name not in session.baseline(key).cells:
         pytest.skip(f"baseline {name} does not hold {cell.name}")
+    # limits are corrected for the number of comparisons, which every worker must know
     count = count_comparisons(session, request.session.items)
     compared = compare_cell(session, key, cell, count)
     request.node.user_properties.append((COMPARED, [key, cell.id, count]))
@@ -172,4 +173,5 @@ def _or_fail(call: Callable[[], _Value]) -> _Value:
     try:
         return call()
     except HarnessError as error:
+        # raised here, because pytest.fail would show the cause as well
         raise pytest.fail.Exception(str(error), pytrace=False) from None

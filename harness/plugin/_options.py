@@ -203,7 +203,7 @@ def root_of(config: pytest.Config) -> Path:
     return config.rootpath if config.inipath else config.invocation_params.dir
 
 
-def suites_asked(config: pytest.Config) -> list[Path]:
+def selected_suites(config: pytest.Config) -> list[Path]:
     """Folders of the scenarios whose test files are below the paths on the command line.
 
     They are read from the text of the files: the controller of xdist imports none of them.
@@ -229,6 +229,7 @@ def _engines(names: str) -> tuple[tuple[EngineSpec, ...], dict[EngineSpec, str]]
     try:
         specs = engine_specs(names)
         named = {engine_spec(word) for word in words if word != "all"}
+        # ``all`` means: what is installed; a named engine must be there
         for spec in specs:
             try:
                 spec.require()
@@ -297,6 +298,7 @@ def _summary(config: pytest.Config, path: str) -> Path | None:
     """``path``; without one, where GitHub Actions reads the summary of a job."""
     if path:
         return _folder(config, path)
+    # a file that GitHub shows on the page of the job
     job = os.environ.get("GITHUB_STEP_SUMMARY")
     return Path(job) if job else None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.plugin._options import suites_asked
+from harness.plugin._options import selected_suites
 from harness.plugin._session import KEY, HarnessSession, cell_of
 
 _OUTPUT = "harness"
@@ -79,7 +79,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     xdist 3.8 ignores ``--dist loadgroup`` under pytest 9.2, and otherwise splits by file only.
     """
-    if not suites_asked(config):
+    if not selected_suites(config):
         return None
     from xdist.scheduler import LoadScopeScheduling
 

@@ -225,6 +225,7 @@ class HarnessSession:
 
     def result(self, key: str, cell: Cell) -> Result:
         """Figures of ``cell`` of a scenario."""
+        # several tests of a cell read its figures
         if (key, cell.id) not in self._results:
             self.judge  # noqa: B018 - reading it stops on a judge that is too weak
             self._results[key, cell.id] = result(self.scenario(key), cell, self.fetch)

@@ -1,8 +1,6 @@
-"""The tests that every suite has.
+"""The tests that every suite has: ``from harness.plugin.checks import *`` collects them there.
 
-``from harness.plugin.checks import *`` collects them in the suite's own module.
-
-The gates stand in gates.toml beside the suite; ``--baseline NAME`` compares with an earlier run.
+Gates are in gates.toml beside the suite; ``--baseline NAME`` compares with an earlier run.
 """
 
 from __future__ import annotations
@@ -26,8 +24,8 @@ __all__ = [
 def test_answers(outcome: Result, lines: list[GradedLine], may_diverge: bool) -> None:
     if outcome.status == "diverged":
         pytest.skip("the training diverged, so nothing was asked")
-    said = any(text for line in lines for text in line.answers)
-    assert said or may_diverge, f"{outcome.id} said nothing to any question"
+    answered = any(text for line in lines for text in line.answers)
+    assert answered or may_diverge, f"{outcome.id} said nothing to any question"
 
 
 def test_training_ends_well(cell: Cell, outcome: Result, may_diverge: bool) -> None:

@@ -96,7 +96,7 @@ class Base:
     path: str = field(metadata=NOT_IN_DIGEST)
 
     takes: ClassVar[str] = "folder"
-    """The form of ready-made adapters that fit it, see ``ExternalAdapter.form``."""
+    """The form of the external adapters that it takes, see ``ExternalAdapter.form``."""
     trains: ClassVar[bool] = True
     """Whether adapters can be trained on it here."""
 
@@ -137,7 +137,7 @@ class ServedBase(Base):
 
 @dataclass(frozen=True)
 class ExternalAdapter:
-    """A ready-made adapter that was trained elsewhere."""
+    """An adapter that was trained elsewhere."""
 
     DIGEST_KIND: ClassVar[str] = "GivenAdapter"
 
@@ -202,7 +202,7 @@ class Quantised:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name of the base and of the quantisation, for messages."""
         kind = f"gptq{self.by.bits}" if isinstance(self.by, Gptq) else self.by.kind
         return f"{self.base.name} ({kind})"
 

@@ -31,6 +31,7 @@ Only their digests go into the JSON: each may build upon others in turn, and wou
 """
 
 _DIGEST = "_digest"
+"""The attribute in which a recipe keeps its digest."""
 _KIND = "DIGEST_KIND"
 """A class attribute: the first name of a renamed class, which its digests keep."""
 
@@ -45,12 +46,15 @@ def stored_as(name: str, values: Mapping[str, str] | None = None) -> dict[str, A
 
 
 def plain(value: Any) -> Any:
-    """A recipe as JSON-ready values: dataclasses become objects with their ``kind``."""
+    """A recipe as JSON-ready values: dataclasses become objects with their ``kind``.
+
+    Fields that are in no digest are left out.
+    """
     if value is None or isinstance(value, (str, int, float)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [field for field in _fields(type(value)) if _in_digest(field, value)]
-        stored = {_stored_name(field): plain(_stored_value(field, value)) for field in fields}
+        in_digest = [field for field in _fields(type(value)) if _in_digest(field, value)]
+        stored = {_stored_name(field): plain(_stored_value(field, value)) for field in in_digest}
         return {"kind": getattr(value, _KIND, type(value).__name__), **stored}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
@@ -61,24 +65,27 @@ def plain(value: Any) -> Any:
 
 @cache
 def _fields(recipe: type) -> tuple[dataclasses.Field[Any], ...]:
-    """Cached, as a dataset has thousands of samples and each is asked for its fields."""
+    """The fields of a recipe; cached, as a dataset has thousands of samples with the same ones."""
     return dataclasses.fields(recipe)
 
 
-def _in_digest(field: dataclasses.Field[Any], value: Any) -> bool:
+def _in_digest(field: dataclasses.Field[Any], recipe: Any) -> bool:
+    """Whether the digest of ``recipe`` depends on ``field``."""
     if not field.metadata:
         return True
     rule = field.metadata.get("digest", True)
     if rule == UNLESS_DEFAULT["digest"]:
-        return bool(getattr(value, field.name) != field.default)
+        return bool(getattr(recipe, field.name) != field.default)
     return bool(rule)
 
 
 def _stored_name(field: dataclasses.Field[Any]) -> str:
+    """The name of ``field`` in digests and manifests."""
     return str(field.metadata.get("stored_as", field.name))
 
 
 def _stored_value(field: dataclasses.Field[Any], recipe: Any) -> Any:
+    """The value of ``field`` in digests and manifests."""
     value = getattr(recipe, field.name)
     if not field.metadata:
         return value
@@ -96,7 +103,11 @@ def _digests(value: Any) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """Canonical JSON: sorted keys, no spaces, shortest float form, UTF-8."""
+    """Canonical JSON: sorted keys, no spaces, shortest form of floats, non-ASCII text as it is.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     return json.dumps(
         plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -109,7 +120,7 @@ def sha256(text: str) -> str:
 
 def digest(value: Any) -> str:
     """The recipe's name in the store: the first 24 hex digits of its canonical JSON's SHA-256."""
-    # Cached on the frozen instance: a recipe that builds upon others asks for theirs many times.
+    # Kept on the frozen instance: a recipe that builds upon others needs their digests many times.
     attributes: dict[str, Any] = getattr(value, "__dict__", {})
     if _DIGEST not in attributes:
         attributes[_DIGEST] = sha256(f"{SCHEMA}:{canonical(value)}")[:24]
@@ -117,17 +128,17 @@ def digest(value: Any) -> str:
 
 
 Changed = TypeVar("Changed")
-_TRUTHS = {
+_BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
 
 
-def changed(recipe: Changed, settings: Iterable[str], option: str, between: str = ",") -> Changed:
+def changed(recipe: Changed, settings: Iterable[str], option: str, separator: str = ",") -> Changed:
     r"""``recipe`` with ``NAME=VALUE`` settings. Each value gets the type of the field's default.
 
-    ``between`` separates the items of a list; ``\n`` in a text is a newline. ``option`` is the
-    command-line option that messages name.
+    ``separator`` stands between the items of a list; ``\n`` in a text is a newline. ``option`` is
+    the command-line option that messages name.
 
     Raises:
         RecipeError: a name is unknown, a value has the wrong type, or the recipe refuses it.
@@ -142,20 +153,20 @@ def changed(recipe: Changed, settings: Iterable[str], option: str, between: str 
                 f"{option} {setting}: write NAME=VALUE with NAME of {', '.join(defaults)}"
             )
         try:
-            values[name] = _parsed(text, defaults[name], between)
+            values[name] = _parsed(text, defaults[name], separator)
         except ValueError as error:
             raise RecipeError(f"{option} {setting}: {name} is {error}") from None
     result: Changed = replace(recipe, **values)  # type: ignore[type-var]
     return result
 
 
-def _parsed(text: str, default: Any, between: str) -> Any:
+def _parsed(text: str, default: Any, separator: str) -> Any:
     """``text`` as a value of the type of ``default``. Raises ValueError with what is expected."""
     if isinstance(default, tuple):
-        return tuple(item.replace("\\n", "\n") for item in text.split(between)) if text else ()
+        return tuple(item.replace("\\n", "\n") for item in text.split(separator)) if text else ()
     if isinstance(default, bool):
         # Some such fields also take a word ("never"), so other text passes; the recipe checks it.
-        return _TRUTHS.get(text.lower(), text)
+        return _BOOLEANS.get(text.lower(), text)
     if isinstance(default, str):
         return text.replace("\\n", "\n")
     try:
@@ -177,6 +188,6 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def true_or_false(name: str, value: object) -> None:
-    """Raise RecipeError where ``value`` of the field ``name`` is no bool."""
+    """Raise RecipeError where ``value`` of the field ``name`` is not a bool."""
     if not isinstance(value, bool):
         raise RecipeError(f"{name} is {value!r}: choose true or false")

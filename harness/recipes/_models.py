@@ -18,17 +18,18 @@ from harness.recipes._canonical import (
 from harness.recipes._training import Training
 
 MERGES = ("sum", "mean", "linear", "svd", "ties", "dare_linear", "dare_ties", "magnitude_prune")
-"""How several adapters become one."""
+"""Methods by which several adapters become one; ``harness.models.merging`` explains them."""
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A LoRA adapter: ``training`` on ``dataset`` (and ``replay``) over ``base``."""
+    """A LoRA adapter on ``base``, trained on ``dataset`` with the settings ``training``."""
 
     base: Base | Quantised
     dataset: Dataset
     training: Training
     replay: Dataset | None = None
+    """Known text that is mixed in so that it is kept; ``training.replay`` says how much."""
     init_from: Adapter | None = field(default=None, metadata=BY_DIGEST | stored_as("start"))
     """The adapter whose weights are the start; the optimiser starts without state."""
     frozen_adapters: tuple[tuple[Lora, float], ...] = field(
@@ -58,24 +59,28 @@ class Adapter:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The name of the dataset, for messages."""
         return self.dataset.name
 
 
 @dataclass(frozen=True)
 class Merged:
-    """One adapter from the weights of several; ``harness.models.merging`` has the methods."""
+    """One adapter from the weights of several."""
 
     adapters: tuple[tuple[Adapter, float], ...]
+    """Each with its weight in the merge."""
     method: str = "sum"
     """One of ``MERGES``."""
     density: float = 0.5
     """Share of each update that ``ties``, ``dare_*`` and ``magnitude_prune`` keep."""
     rank: int = 0
-    """Rank of the result. 0: the sum of all ranks, up to the limit of a layer; ``svd``: the
-    largest rank."""
+    """Rank of the result.
+
+    0 is the largest rank of the adapters with ``svd``, and else the sum of all ranks, up to the
+    limit of a layer.
+    """
     seed: int = 0
-    """Decides what ``dare_*`` drops."""
+    """Of the random choice of what ``dare_*`` drops."""
 
     def __post_init__(self) -> None:
         if not self.adapters:
@@ -106,7 +111,7 @@ class Merged:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Method and number of adapters, for messages."""
         return f"{self.method} of {len(self.adapters)}"
 
 
@@ -126,7 +131,11 @@ class Sibling(Base):
 
     @classmethod
     def of(cls, adapter: Adapter, name: str) -> Sibling:
-        """The sibling by ``adapter``. Raises RecipeError where its base has no full weights."""
+        """The sibling that ``adapter`` makes, called ``name``.
+
+        Raises:
+            RecipeError: the base of ``adapter`` has no full weights.
+        """
         if isinstance(adapter.base, Quantised) or not adapter.base.trains:
             raise RecipeError(
                 f"{adapter.base.name} has no full weights to add an update to: give the full base"
@@ -145,7 +154,7 @@ class GgufAdapter:
 
     adapter: Lora | ExternalAdapter
     base: Base | None = field(default=None, metadata=UNLESS_DEFAULT)
-    """The base of a ready-made adapter, whose own files do not have it."""
+    """The base of an external adapter, whose own files do not have it."""
 
 
 @dataclass(frozen=True)
@@ -172,13 +181,17 @@ class Stack:
 
     @property
     def loras(self) -> tuple[Lora, ...]:
-        """The adapters that are built here, without the ready-made ones."""
+        """The adapters that are built here, without the external ones."""
         adapters = (adapter for adapter, _ in self.adapters)
         return tuple(adapter for adapter in adapters if not isinstance(adapter, ExternalAdapter))
 
 
 def _check_same_shape(before: Training, after: Training) -> None:
-    """Weights can only be a start where the fields that give them their meaning are the same."""
+    """Check the fields that both must share where weights of ``before`` are the start of ``after``.
+
+    Raises:
+        RecipeError: one of them differs.
+    """
     for name in ("rank", "alpha", "rslora", "target_modules"):
         if getattr(before, name) != getattr(after, name):
             raise RecipeError(
@@ -188,6 +201,7 @@ def _check_same_shape(before: Training, after: Training) -> None:
 
 
 def _check_base(base: Base | Quantised, loras: Sequence[Lora]) -> None:
+    """Check that ``loras`` were trained on a form of ``base``. Raises RecipeError."""
     for lora in loras:
         if lora.base.origin != base.origin:
             raise RecipeError(
@@ -197,15 +211,17 @@ def _check_base(base: Base | Quantised, loras: Sequence[Lora]) -> None:
 
 
 def _check_family(base: Base | Quantised, loras: Sequence[Lora]) -> None:
+    """Check that ``loras`` were trained on ``base`` or a sibling of it. Raises RecipeError."""
     for lora in loras:
         if lora.base.origin.family != base.origin.family:
             raise RecipeError(
-                f"adapter on {lora.name} was trained on {lora.base.name}, which is no sibling of"
+                f"adapter on {lora.name} was trained on {lora.base.name}, which is not a sibling of"
                 f" {base.name}: their shapes may differ, give an adapter of its own family"
             )
 
 
 def _check_form(adapter: ExternalAdapter, base: Base) -> None:
+    """Check that ``base`` takes adapters in the form of ``adapter``. Raises RecipeError."""
     if adapter.form != base.takes:
         forms = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}
         raise RecipeError(

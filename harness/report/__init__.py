@@ -1,6 +1,7 @@
 """Reports on cells: figures and comparisons, as Markdown, plots, a page, JSON, SQLite, MLflow."""
 
 from harness.report._comparison import (
+    ReportPair,
     WrittenReport,
     comparison_markdown,
     report_changes,
@@ -41,6 +42,7 @@ __all__ = [
     "Judging",
     "Missing",
     "MlflowStore",
+    "ReportPair",
     "Result",
     "ScenarioReport",
     "WrittenReport",

@@ -75,8 +75,8 @@ class Verdict(NamedTuple):
     kind: str
     fact: str
     right: bool
-    same: bool
-    """Whether it is what the bare model answers."""
+    same: bool | None
+    """Whether it is what the bare model answers; None without an answer of the bare model."""
     prompt: str
     answer: str
     accepted: str
@@ -94,9 +94,12 @@ class WrittenReport:
         self.path = path
         file = path / "RESULTS.json" if path.is_dir() else path
         self.database = file.with_name(DATABASE)
-        self.cells: dict[tuple[str, str], ReportCell] = {
-            (cell.scenario, cell.id): cell for cell in _read(file)
-        }
+        self.cells = {(cell.scenario, cell.id): cell for cell in _read(file)}
+
+    def name(self, key: tuple[str, str]) -> str:
+        """A cell's id, after its scenario where the report has several."""
+        several = len({scenario for scenario, _ in self.cells}) > 1
+        return f"{key[0]}: {key[1]}" if several else key[1]
 
     def verdicts(self, cell: ReportCell) -> dict[str, Verdict]:
         """Those on the cell, by probe; none where results.sqlite does not have it.
@@ -127,7 +130,7 @@ class ReportPair(NamedTuple):
     a: ReportCell
     b: ReportCell
     groups: dict[str, list[Pair]]
-    """By measure; empty where one of the reports has no verdicts on the cell."""
+    """By measure; without those on which one of the reports has no verdicts."""
     unmatched: int
     """Questions of one report that the other does not have."""
 
@@ -136,6 +139,12 @@ class ReportPair(NamedTuple):
         """Measures of A that B does not have."""
         return [name for name in self.a.shares if name not in self.b.shares]
 
+    @property
+    def untested(self) -> list[str]:
+        """Measures of both without verdicts in one of the reports."""
+        shared = [name for name in self.a.shares if name in self.b.shares]
+        return [name for name in shared if name not in self.groups]
+
 
 def report_pairs(a: WrittenReport, b: WrittenReport, tested: bool = True) -> list[ReportPair]:
     """The cells that both reports have, in the order of A; without verdicts if not ``tested``.
@@ -143,16 +152,13 @@ def report_pairs(a: WrittenReport, b: WrittenReport, tested: bool = True) -> lis
     Raises:
         DataError: one of them has no results.sqlite, or one that cannot be read.
     """
-    keys = [key for key in a.cells if key in b.cells]
-    several = len({scenario for scenario, _ in keys}) > 1
     pairs = []
-    for key in keys:
-        name = f"{key[0]}: {key[1]}" if several else key[1]
+    for key in (key for key in a.cells if key in b.cells):
         old = a.verdicts(a.cells[key]) if tested else {}
         new = b.verdicts(b.cells[key]) if tested else {}
         groups = _groups(old, new, [*a.cells[key].shares])
-        unmatched = len(old.keys() ^ new.keys())
-        pairs.append(ReportPair(name, a.cells[key], b.cells[key], groups, unmatched))
+        cells = (a.cells[key], b.cells[key])
+        pairs.append(ReportPair(a.name(key), *cells, groups, len(old.keys() ^ new.keys())))
     return pairs
 
 
@@ -175,10 +181,7 @@ def report_table(pairs: Sequence[ReportPair]) -> str:
 def report_changes(
     pairs: Sequence[ReportPair], a: WrittenReport, tolerance: float
 ) -> list[Comparison]:
-    """Each cell of B against A, by the test that baselines use.
-
-    A share is worse where the paired test over facts says that it fell by more than ``tolerance``.
-    """
+    """Each cell of B against A, by the test that baselines use: see ``changes``."""
     return [
         Comparison(
             cell=pair.name,
@@ -205,10 +208,7 @@ def _notes(comparisons: Sequence[Comparison]) -> Iterator[str]:
             yield from (f"- slower, `{each.cell}`: {line}" for line in each.slower)
     for each in comparisons:
         if each.unmatched:
-            yield (
-                f"- `{each.cell}`: {each.unmatched} questions are asked on one side only, and were"
-                " left out"
-            )
+            yield f"- `{each.cell}`: {each.unmatched} questions of one side only were left out"
 
 
 def _made_with(baseline: Baseline, model: str, versions: dict[str, str]) -> str:
@@ -216,11 +216,11 @@ def _made_with(baseline: Baseline, model: str, versions: dict[str, str]) -> str:
     text = f"Model {model}, unchanged."
     if model != before:
         text = f"Model {model}; the baseline is of {before}."
-    updates = []
-    for name in sorted(versions.keys() | baseline.versions.keys()):
-        old, new = baseline.versions.get(name, "none"), versions.get(name, "none")
-        if old != new:
-            updates.append(f"{name} {old} → {new}")
+    updates = [
+        f"{name} {baseline.versions.get(name, 'none')} → {versions.get(name, 'none')}"
+        for name in sorted(versions.keys() | baseline.versions.keys())
+        if baseline.versions.get(name) != versions.get(name)
+    ]
     return f"{text} Versions: {', '.join(updates)}." if updates else text
 
 
@@ -318,11 +318,10 @@ def _groups(
         before, now = old[probe], new[probe]
         local = is_locality(now.kind)
         measure = LOCALITY if local else now.kind
-        if measure not in measures:  # a bare model has no locality
+        was, now_is = (before.same, now.same) if local else (before.right, now.right)
+        if measure not in measures or was is None or now_is is None:  # a bare model has no locality
             continue
-        verdicts = (before.same, now.same) if local else (before.right, now.right)
-        texts = (now.prompt, now.answer, now.accepted)
-        pair = Pair(probe, now.kind, now.fact, *verdicts, *texts)
+        pair = Pair(probe, now.kind, now.fact, was, now_is, now.prompt, now.answer, now.accepted)
         groups.setdefault(measure, []).append(pair)
     locality = {name: groups.pop(name) for name in [LOCALITY] if name in groups}
     return {name: list(group) for name, group in with_recall(groups).items()} | locality
@@ -338,7 +337,7 @@ def _read(file: Path) -> list[ReportCell]:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{file} is no RESULTS.json ({error}): give one that pytest suites/... wrote"
+            f"{file} is not a RESULTS.json ({error}): give one that pytest suites/... wrote"
         ) from error
 
 
@@ -375,7 +374,7 @@ def _verdicts(database: sqlite3.Connection, cell: ReportCell) -> Iterator[tuple[
         (cell.scenario, names[-1][0]),
     )
     for probe, kind, fact, right, answer, bare, prompt, accepted in rows:
-        same = bare is not None and normalise(answer) == normalise(bare)
+        same = None if bare is None else normalise(answer) == normalise(bare)
         first = json.loads(accepted)[0]
         yield probe, Verdict(kind, fact, bool(right), same, prompt, answer, first)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -85,53 +86,54 @@ CREATE VIEW graded AS
     LEFT JOIN answers b ON b.cell = c.bare AND b.probe = a.probe AND b.sample = a.sample;
 """
 _OF_PROBE = ("id", "kind", "fact", "prompt", "accepted")
-_MARK = 0x4C4F5241
-"""``PRAGMA application_id``, by which ``file`` and the like know the format: LORA."""
+_APPLICATION = 0x4C4F5241
+"""``PRAGMA application_id``, by which ``file`` and other tools know the format: LORA."""
 
 
-def write_database(parts: Sequence[ScenarioReport], path: Path) -> None:
-    """The results of ``parts`` as a new SQLite file at ``path``, where none is yet; the same ones
-    give the same bytes.
+def write_database(reports: Sequence[ScenarioReport], path: Path) -> None:
+    """Write ``reports`` to a new SQLite file at ``path``; the same results give the same bytes.
 
     Raises:
         sqlite3.Error: it cannot be written.
     """
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            # the caller renames it into place once it is whole
+            # No journal: the caller renames the file into place when it is complete.
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            f"PRAGMA application_id = {_MARK}; PRAGMA user_version = {SCHEMA_VERSION};{SCHEMA}"
+            f"PRAGMA application_id = {_APPLICATION};"
+            f"PRAGMA user_version = {SCHEMA_VERSION};{SCHEMA}"
         )
         database.execute(
             "INSERT INTO meta VALUES ('', 'schema_version', ?)", (str(SCHEMA_VERSION),)
         )
-        for part in parts:
-            _Writer(database, part).write()
+        for report in reports:
+            _Writer(database, report).write()
         database.commit()
 
 
 class _Writer:
     """Rows of one scenario."""
 
-    def __init__(self, database: sqlite3.Connection, part: ScenarioReport) -> None:
+    def __init__(self, database: sqlite3.Connection, report: ScenarioReport) -> None:
         self._database = database
-        self._part = part
+        self._report = report
         self._probes: dict[tuple[str, ...], int] = {}
 
     def write(self) -> None:
-        name, own = self._part.scenario.name, self._part
+        scenario, entries = self._report.scenario, self._report.entries
         settings = {
-            "title": own.scenario.title,
-            "headline": own.scenario.headline,
-            **dict(own.settings),
+            "title": scenario.title,
+            "headline": scenario.headline,
+            **dict(self._report.settings),
         }
         self._database.executemany(
-            "INSERT INTO meta VALUES (?, ?, ?)", ((name, *pair) for pair in settings.items())
+            "INSERT INTO meta VALUES (?, ?, ?)",
+            ((scenario.name, *setting) for setting in settings.items()),
         )
-        numbers: dict[str, int] = {}
-        for entry, label in zip(own.entries, ids(own.entries), strict=True):
+        numbers: dict[str, int] = {}  # by digest of the grades; bare models come first
+        for entry, name in zip(entries, ids(entries), strict=True):
             bare = numbers.get(digest(entry.cell.bare_grades)) if entry.result.adapted else None
-            row = {"scenario": name, "id": label, "bare": bare, **about(entry)}
+            row = {"scenario": scenario.name, "id": name, "bare": bare, **about(entry)}
             number = numbers[digest(entry.grades)] = self._insert("cells", row)
             measures = ((number, *figure) for figure in figures(entry))
             self._database.executemany("INSERT INTO measures VALUES (?, ?, ?, ?, ?, ?)", measures)
@@ -148,38 +150,42 @@ class _Writer:
     def _probe(self, line: GradedLine) -> int:
         key = (line.id, line.kind, line.fact, line.prompt, _json(line.accepted))
         if key not in self._probes:
-            row = {"scenario": self._part.scenario.name, **dict(zip(_OF_PROBE, key, strict=True))}
+            columns = dict(zip(_OF_PROBE, key, strict=True))
+            row = {"scenario": self._report.scenario.name, **columns}
             self._probes[key] = self._insert("probes", row)
         return self._probes[key]
 
     def _insert(self, table: str, row: Mapping[str, Any]) -> int:
-        marks = ", ".join("?" * len(row))
+        places = ", ".join("?" * len(row))
         cursor = self._database.execute(
-            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values())
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
 
 def ids(entries: Sequence[Entry]) -> list[str]:
-    """Names that tell all entries apart: a bare model that was asked several times bears what it
-    was asked."""
+    """Names that tell all entries apart.
+
+    A bare model that was asked several sets of probes has the name of the set after its own.
+    """
     names = [entry.result.id for entry in entries]
-    for tell in (
-        lambda e: e.cell.probes.name,
-        lambda e: e.cell.label,
-        lambda e: digest(e.grades)[:6],
-    ):
-        twice = {name for name in names if names.count(name) > 1}
+    details: tuple[Callable[[Entry], str], ...] = (
+        lambda entry: entry.cell.probes.name,
+        lambda entry: entry.cell.label,
+        lambda entry: digest(entry.grades)[:6],
+    )
+    for detail in details:
+        counts = Counter(names)
         names = [
-            f"{name}, {tell(entry)}" if name in twice and tell(entry) else name
+            f"{name}, {detail(entry)}" if counts[name] > 1 and detail(entry) else name
             for name, entry in zip(names, entries, strict=True)
         ]
     return names
 
 
 def about(entry: Entry) -> dict[str, Any]:
-    """What a cell was made with and how it was asked, by column of the table ``cells``."""
+    """The training and the questions of a cell, by column of the table ``cells``."""
     cell, training, result = entry.cell, entry.cell.training, entry.result
     subject = cell.subject
     row: dict[str, Any] = {
@@ -206,13 +212,17 @@ def about(entry: Entry) -> dict[str, Any]:
 
 
 def figures(entry: Entry) -> Iterator[tuple[str, str, float, float | None, float | None]]:
-    """Each figure of a cell as name, sort, value and the ends of its interval, which costs and open
-    ones have not."""
-    own = entry.result
-    for name, share in own.shares().items():
-        sort = "recall" if name in own.recall else "measure" if name in own.measures else "locality"
+    """Each figure of a cell: name, sort, value, and both ends of its interval.
+
+    The ends are None for costs, and where the data leave them open.
+    """
+    result = entry.result
+    for name, share in result.shares().items():
+        sort = "measure" if name in result.measures else "locality"
+        if name in result.recall:
+            sort = "recall"
         yield (name, sort, share.estimate, *share.ends)
-    for name, value in own.cost.items():
+    for name, value in result.cost.items():
         yield name, "cost", value, None, None
 
 

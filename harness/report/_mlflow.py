@@ -1,5 +1,4 @@
-"""Results in an MLflow store, where others keep their trainings: an experiment a scenario, a run a
-cell."""
+"""Results in an MLflow store: an experiment for each scenario, a run for each cell."""
 
 from __future__ import annotations
 
@@ -25,17 +24,15 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 DATABASE = "mlflow.db"
-"""In a folder; it is where ``mlflow server`` looks by itself."""
+"""In a folder: where ``mlflow server`` looks for it by default."""
 _UNLESS_SET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": (
-        "3"
-    ),  # its own 7 are minutes of silence where no server answers
+    # Its default of 7 is minutes of silence where no server answers.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 _IDENTITY = ("grades", "dataset", "label", "external")
-"""What tells cells apart, whatever else is selected: cells that go by two names may share their
-answers."""
-_URI = re.compile(r"[a-z][a-z0-9+.-]+:")  # of two letters or more, as C: is a drive
+"""What identifies a cell, however many are selected: two cells may share their answers."""
+_URI = re.compile(r"[a-z][a-z0-9+.-]+:")  # of two letters or more, because C: is a drive
 _PASSWORD = re.compile(r"(//[^/@:]*):[^/@]*@")
 
 
@@ -44,22 +41,22 @@ class Exported(NamedTuple):
 
     new: int
     changed: int
-    """Made anew, as a figure or setting was another."""
+    """Replaced, because a figure or setting has changed."""
     same: int
 
     def __str__(self) -> str:
-        return f"{self.new} runs new, {self.changed} made anew, {self.same} as they were"
+        return f"{self.new} runs new, {self.changed} replaced, {self.same} unchanged"
 
 
 class MlflowStore:
     """A folder, database or server that MLflow keeps runs in."""
 
     def __init__(self, where: str) -> None:
-        """``where`` is a folder, which is made, or a tracking URI.
+        """``where`` is a folder, which is created, or a tracking URI.
 
         Raises:
             MissingExtraError: MLflow is not installed.
-            StoreError: ``where`` is nothing that it can write to.
+            StoreError: MLflow cannot write to ``where``.
         """
         self._where = where
         self._artifacts: Path | None = None
@@ -67,23 +64,23 @@ class MlflowStore:
             self._client = client(self._uri())
             self._client.search_experiments(max_results=1)  # connects
 
-    def export(self, parts: Sequence[ScenarioReport]) -> Exported:
-        """Every cell and bare model of ``parts``; what is there already, with the same figures, is
-        left alone.
+    def export(self, reports: Sequence[ScenarioReport]) -> Exported:
+        """Export every cell and bare model of ``reports``.
+
+        Runs that are there already, with the same figures, are left alone.
 
         Raises:
             StoreError: it cannot be written.
         """
         with _mlflow(self._where):
-            found = Counter(how for part in parts for how in self._part(part))
-        return Exported(*(found[name] for name in Exported._fields))
+            counts = Counter(outcome for report in reports for outcome in self._report(report))
+        return Exported(*(counts[name] for name in Exported._fields))
 
     def _uri(self) -> str:
-        """The tracking URI, of a file that can be written: MLflow itself would try to open it for
-        minutes.
+        """The tracking URI; of a file, it is made sure that it can be written.
 
-        Its older store of plain files (``file:``) is refused by MLflow, unless its own variable
-        allows it.
+        MLflow itself would try to open it for minutes. It refuses its older store of plain files
+        (``file:``), unless its own variable allows it.
         """
         from sqlalchemy import URL, make_url
 
@@ -91,50 +88,53 @@ class MlflowStore:
             folder = Path(self._where).expanduser().absolute()
             self._artifacts = folder / "artifacts"
             return _writable(URL.create("sqlite", database=str(folder / DATABASE)))
-        return (
-            _writable(make_url(self._where)) if self._where.startswith("sqlite:") else self._where
-        )
+        if self._where.startswith("sqlite:"):
+            return _writable(make_url(self._where))
+        return self._where
 
-    def _part(self, part: ScenarioReport) -> Iterator[str]:
-        experiment = self._experiment(part)
-        for entry, name in zip(part.entries, ids(part.entries), strict=True):
+    def _report(self, report: ScenarioReport) -> Iterator[str]:
+        """Exports the cells; yields a field of ``Exported`` for each."""
+        experiment = self._experiment(report)
+        for entry, name in zip(report.entries, ids(report.entries), strict=True):
             yield self._entry(experiment, entry, name)
 
-    def _experiment(self, part: ScenarioReport) -> str:
-        name = part.scenario.name
-        if found := self._client.get_experiment_by_name(name):
-            return str(found.experiment_id)
-        place = (self._artifacts / name).as_uri() if self._artifacts else None
-        note = {"mlflow.note.content": part.scenario.title}
-        return str(self._client.create_experiment(name, artifact_location=place, tags=note))
+    def _experiment(self, report: ScenarioReport) -> str:
+        name = report.scenario.name
+        if experiment := self._client.get_experiment_by_name(name):
+            return str(experiment.experiment_id)
+        folder = (self._artifacts / name).as_uri() if self._artifacts else None
+        note = {"mlflow.note.content": report.scenario.title}
+        return str(self._client.create_experiment(name, artifact_location=folder, tags=note))
 
     def _entry(self, experiment: str, entry: Entry, name: str) -> str:
-        """One run for a cell. As MLflow takes no metric back, other figures are another run
-        instead."""
-        own = _run(entry)
-        there = self._client.search_runs([experiment], f"tags.cell = '{own.tags['cell']}'")
-        same = [run for run in there if run.data.tags.get("figures") == own.figures][:1]
-        if not same:
-            self._write(experiment, entry, own, name)
-        for run in there:
-            if run not in same:  # MLflow keeps it as deleted
-                self._client.delete_run(run.info.run_id)
-        return "same" if same else "changed" if there else "new"
+        """One run for a cell.
 
-    def _write(self, experiment: str, entry: Entry, own: _Run, name: str) -> None:
+        MLflow cannot take a metric back, so changed figures go to a new run.
+        """
+        run = _run(entry)
+        previous = self._client.search_runs([experiment], f"tags.cell = '{run.tags['cell']}'")
+        same = [old for old in previous if old.data.tags.get("figures") == run.figures][:1]
+        if not same:
+            self._write(experiment, entry, run, name)
+        for old in previous:
+            if old not in same:  # MLflow keeps it as deleted
+                self._client.delete_run(old.info.run_id)
+        if same:
+            return "same"
+        return "changed" if previous else "new"
+
+    def _write(self, experiment: str, entry: Entry, run: _Run, name: str) -> None:
         from mlflow.entities import Metric, Param
 
-        run = self._client.create_run(experiment, run_name=name, tags=own.tags).info.run_id
+        run_id = self._client.create_run(experiment, run_name=name, tags=run.tags).info.run_id
         now = int(time.time() * 1000)
-        metrics = [Metric(key, value, now, 0) for key, value in own.metrics.items()]
-        self._client.log_batch(run, metrics, [Param(*pair) for pair in own.params.items()])
-        self._client.log_artifact(run, str(entry.folder / GRADES))
-        self._client.set_terminated(
-            run, "FAILED" if entry.result.status == "diverged" else "FINISHED"
-        )
-        self._client.set_tag(
-            run, "figures", own.figures
-        )  # last: what an interrupted export left is made anew
+        metrics = [Metric(key, value, now, 0) for key, value in run.metrics.items()]
+        self._client.log_batch(run_id, metrics, [Param(*pair) for pair in run.params.items()])
+        self._client.log_artifact(run_id, str(entry.folder / GRADES))
+        status = "FAILED" if entry.result.status == "diverged" else "FINISHED"
+        self._client.set_terminated(run_id, status)
+        # Last, so that the next export replaces the run of an interrupted one.
+        self._client.set_tag(run_id, "figures", run.figures)
 
 
 class _Run(NamedTuple):
@@ -146,13 +146,15 @@ class _Run(NamedTuple):
 
     @property
     def figures(self) -> str:
-        """Another where anything of it is another."""
+        """A digest, which changes with anything in the run."""
         return _digest(self)
 
 
 def _run(entry: Entry) -> _Run:
-    """All of a training's settings as parameters; as tags what else the cell is, and its seed to
-    filter by."""
+    """The training's settings as parameters; everything else about the cell as tags.
+
+    The seed is a tag, too, to filter by.
+    """
     row = about(entry)
     settings = asdict(entry.cell.training) if row.pop("training", None) else {}
     tags = {
@@ -189,10 +191,11 @@ def _writable(uri: URL) -> str:
 
 @contextmanager
 def _mlflow(where: str) -> Iterator[Any]:
-    """MLflow's client, silent, without telemetry; what it raises is told in one line."""
+    """MLflow's client, silent and without telemetry; its errors become one line."""
     with quiet(**{name: value for name, value in _UNLESS_SET.items() if name not in os.environ}):
         try:
-            import alembic  # noqa: F401  # behind its databases, and not asked for by its client
+            # Its databases need alembic, which its small client does not install.
+            import alembic  # noqa: F401
             import sqlalchemy.exc
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
@@ -207,13 +210,13 @@ def _mlflow(where: str) -> Iterator[Any]:
             ImportError,
             ValueError,
         ) as error:
-            told = _PASSWORD.sub(r"\1:***@", f"MLflow cannot write to {where} ({_reason(error)})")
+            text = _PASSWORD.sub(r"\1:***@", f"MLflow cannot write to {where} ({_reason(error)})")
             raise StoreError(
-                f"{told}: give --mlflow a folder, sqlite:///FILE or the address of a server"
+                f"{text}: give --mlflow a folder, sqlite:///FILE or the address of a server"
             ) from error
 
 
 def _reason(error: Exception) -> str:
-    """In one line: SQLAlchemy's messages go on with the statement and a link."""
-    own = error.strerror if isinstance(error, OSError) else None
-    return own or next(iter(str(error).splitlines()), type(error).__name__)
+    """The first line: SQLAlchemy's messages go on with the statement and a link."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or next(iter(str(error).splitlines()), type(error).__name__)

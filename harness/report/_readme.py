@@ -6,15 +6,13 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
 from harness.builds import Calibrated
 from harness.errors import DataError, StoreError
 from harness.report._judging import quality_text
-from harness.report._markdown import columns
+from harness.report._markdown import share_columns
 from harness.report._results import Result
 from harness.report._scenario_report import ScenarioReport
-from harness.report._tables import MIB, words
+from harness.report._tables import MIB, markdown_table, words
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 IMAGES = Path("docs", "img")
@@ -24,36 +22,34 @@ _FRONT_COLUMNS = ("exact", "rephrased", "locality")
 """What a newcomer is shown first; the suite's own page has every column."""
 
 
-def rewrite_readmes(parts: Sequence[ScenarioReport], project: Path, report: Path) -> list[Path]:
-    """Put the table and plots of each scenario into its README in ``project``, and say which files
-    changed.
+def rewrite_readmes(reports: Sequence[ScenarioReport], project: Path, folder: Path) -> list[Path]:
+    """Put the table and plots of each scenario into its README in ``project``.
 
-    ``report`` holds the plots. What stands beside the block stays, and the same results change
-    nothing.
+    ``folder`` is that of the report, with the plots. The text beside the block stays as it is.
+    Returns the files that changed; the same results change none.
 
     Raises:
-        DataError: a README is not there, or has no such block.
-        StoreError: one cannot be written.
+        DataError: a README is missing, or has no such block.
+        StoreError: a file cannot be written.
     """
-    files = {
-        part.scenario.name: project / "suites" / part.scenario.name / "README.md" for part in parts
-    }
-    front = [part for part in parts if part.scenario.name == _FRONT]
-    asked = [
-        *((part, files[part.scenario.name]) for part in parts),
-        *((part, project / "README.md") for part in front),
+    targets = [
+        (report, project / "suites" / report.scenario.name / "README.md") for report in reports
     ]
-    texts = {
-        file: _read(file) for _, file in asked
-    }  # all of them first, so that a mistake changes no file
+    for report in reports:
+        if report.scenario.name == _FRONT:
+            targets.append((report, project / "README.md"))
+    # All are read first, so that a mistake in one changes no file.
+    texts = {file: _read(file) for _, file in targets}
     try:
-        changed = [image for part in parts for image in _images(part, report, project / IMAGES)]
-        for part, file in asked:
-            in_front = file.parent == project
-            table = front_table(part) if in_front else compact_table(part.results)
-            plots = _plots(part, report)[: 1 if in_front else None]
+        changed = []
+        for report in reports:
+            changed += _images(report, folder, project / IMAGES)
+        for report, file in targets:
+            front = file.parent == project
+            table = front_table(report) if front else compact_table(report.results)
+            plots = _plots(report, folder)[: 1 if front else None]
             up = "../" * len(file.relative_to(project).parts[1:])
-            text = _replaced(texts[file], _block(part, table, plots, up))
+            text = _replaced(texts[file], _block(report, table, plots, up))
             if text != texts[file]:
                 file.write_text(text, encoding="utf-8")
                 changed.append(file)
@@ -64,56 +60,44 @@ def rewrite_readmes(parts: Sequence[ScenarioReport], project: Path, report: Path
     return changed
 
 
-def rewrite_card(card: Path, found: Calibrated) -> bool:
-    """Put what a judge is worth into the block of its ``card``, and say whether that changed it.
+def rewrite_card(card: Path, calibrated: Calibrated) -> bool:
+    """Put the quality of a judge into the block of its ``card``. Returns whether that changed it.
 
     Raises:
-        DataError: the card is not there, or has no such block.
+        DataError: the card is missing, or has no such block.
         StoreError: it cannot be written.
     """
-    text = _read(card, "give the card of a judge as --card")
-    own = _replaced(text, "\n".join([BEGIN, quality_text(found), END]))
+    old = _read(card, "give the card of a judge as --card")
+    new = _replaced(old, "\n".join([BEGIN, quality_text(calibrated), END]))
     try:
-        if own != text:
-            card.write_text(own, encoding="utf-8")
+        if new != old:
+            card.write_text(new, encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"{card} cannot be written ({error.strerror}): give another --card"
         ) from error
-    return own != text
+    return new != old
 
 
 def compact_table(results: Iterable[Result]) -> str:
-    """A row a cell, without intervals; columns in which no cell has a figure are left out."""
-    found = list(results)
-    shown = [
-        *columns(found),
-        *(
-            name
-            for name in ("locality", "retained_accuracy")
-            if any(name in r.shares() for r in found)
-        ),
-    ]
-    rows = [_row(result, shown) for result in found]
-    head = ["cell", *map(words, shown), "train s", "MiB"]
-    return str(tabulate(rows, head, "github", disable_numparse=True))
+    """A row for each cell, without intervals; columns without any figure are left out."""
+    results = list(results)
+    shares = share_columns(results)
+    head = ["cell", *map(words, shares), "train s", "MiB"]
+    return markdown_table(head, [_row(result, shares) for result in results])
 
 
-def front_table(part: ScenarioReport) -> str:
+def front_table(report: ScenarioReport) -> str:
     """The bare model, and the cell of each dataset that recalls most by the scenario's headline."""
-    headline = part.scenario.headline
-    bare = [result for result in part.results if not result.adapted]
+    headline = report.scenario.headline
+    bare = [result for result in report.results if not result.adapted]
     best: dict[str, Result] = {}
-    for entry in part.entries:
+    for entry in report.entries:
         name, result = entry.cell.dataset.name, entry.result
         if result.adapted and _figure(result, headline) > _figure(best.get(name), headline):
             best[name] = result
-    rows = []
-    for result in [*bare[:1], *best.values()]:
-        *figures, seconds, _ = _row(result, _FRONT_COLUMNS)
-        rows.append([*figures, seconds])
-    head = ["cell", *map(words, _FRONT_COLUMNS), "train s"]
-    return str(tabulate(rows, head, "github", disable_numparse=True))
+    rows = [_row(result, _FRONT_COLUMNS)[:-1] for result in [*bare[:1], *best.values()]]
+    return markdown_table(["cell", *map(words, _FRONT_COLUMNS), "train s"], rows)
 
 
 def _figure(result: Result | None, name: str) -> float:
@@ -130,41 +114,40 @@ def _row(result: Result, shown: Sequence[str]) -> list[str]:
     return [result.id, *figures, "diverged" if result.status == "diverged" else seconds, size]
 
 
-def _block(part: ScenarioReport, table: str, plots: Sequence[Path], up: str) -> str:
-    images = [f"![{_caption(part, plot)}]({up}{(IMAGES / plot.name).as_posix()})" for plot in plots]
+def _block(report: ScenarioReport, table: str, plots: Sequence[Path], up: str) -> str:
+    images = [
+        f"![{_caption(report, plot)}]({up}{(IMAGES / plot.name).as_posix()})" for plot in plots
+    ]
     return "\n".join([BEGIN, table, *([""] if images else []), *images, END])
 
 
-def _caption(part: ScenarioReport, plot: Path) -> str:
-    name = plot.stem.removeprefix(f"{part.scenario.name}-")
-    own = {
-        curves.name: f"{curves.y} over {curves.x}"
-        for finding in part.findings
-        for curves in finding.curves
-    }
-    return own.get(name, f"{words(part.scenario.headline)} against {name}")
+def _caption(report: ScenarioReport, plot: Path) -> str:
+    name = plot.stem.removeprefix(f"{report.scenario.name}-")
+    for curves in (curves for finding in report.findings for curves in finding.curves):
+        if curves.name == name:
+            return f"{curves.y} over {curves.x}"
+    return f"{words(report.scenario.headline)} against {name}"
 
 
-def _plots(part: ScenarioReport, report: Path) -> list[Path]:
-    """Those that belong to these results; the folder may hold others from before."""
-    curves = (curves.name for finding in part.findings for curves in finding.curves)
-    found = (
-        report / f"{part.scenario.name}-{name}.svg" for name in ("locality", "seconds", *curves)
-    )
-    return [path for path in found if path.exists()]
+def _plots(report: ScenarioReport, folder: Path) -> list[Path]:
+    """Those of these results; ``folder`` may hold others from before."""
+    curves = (curves.name for finding in report.findings for curves in finding.curves)
+    names = ("locality", "seconds", *curves)
+    files = (folder / f"{report.scenario.name}-{name}.svg" for name in names)
+    return [file for file in files if file.exists()]
 
 
-def _images(part: ScenarioReport, report: Path, folder: Path) -> list[Path]:
-    """The plots, copied to where the READMEs look; those of figures that are no more go."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = _plots(part, report)
+def _images(report: ScenarioReport, folder: Path, images: Path) -> list[Path]:
+    """Copy the plots to ``images``, and remove those without figures now; the changed files."""
+    images.mkdir(parents=True, exist_ok=True)
+    plots = _plots(report, folder)
     changed = []
-    for old in folder.glob(f"{part.scenario.name}-*.svg"):
-        if old.name not in {plot.name for plot in found}:
+    for old in images.glob(f"{report.scenario.name}-*.svg"):
+        if old.name not in {plot.name for plot in plots}:
             old.unlink()
             changed.append(old)
-    for plot in found:
-        target = folder / plot.name
+    for plot in plots:
+        target = images / plot.name
         if not target.exists() or target.read_bytes() != plot.read_bytes():
             shutil.copyfile(plot, target)
             changed.append(target)
@@ -179,7 +162,7 @@ def _read(file: Path, advice: str = "give the checkout's folder as --project") -
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise DataError(
             f"{file} has no block between {BEGIN} and {END}: put these two lines where its table"
-            " goes"
+            " belongs"
         )
     return text
 

@@ -1,4 +1,4 @@
-"""One cell's figures, read from its artefacts."""
+"""The figures of one cell, read from its artefacts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Wrong(NamedTuple):
     answer: str
     accepted: str
     read_as: str = "text"
-    """What the fuzzy grader read the accepted answer as: ``text``, or ``date 1605-11-05``."""
+    """What the fuzzy grader took the accepted answer for: ``text``, or ``date 1605-11-05``."""
 
 
 class Mark(NamedTuple):
@@ -39,7 +39,7 @@ class Mark(NamedTuple):
     fact: str
     right: bool
     same: bool
-    """Whether it is what the bare model answers."""
+    """Whether the bare model gives the same answer."""
     known: bool
     """Whether the bare model's answer is right."""
 
@@ -52,7 +52,7 @@ class Result(NamedTuple):
     status: str
     """``OK``, ``DIVERGED``, or ``BASE`` where no adapter is on."""
     recall: dict[str, Interval]
-    """By kind of probe, over facts: wordings of one fact stand or fall together."""
+    """By kind of probe, over facts, because wordings of one fact are not independent."""
     measures: dict[str, Interval]
     """The scenario's own figures, teacher forcing, and drift."""
     known: Interval | None
@@ -62,7 +62,7 @@ class Result(NamedTuple):
     locality: Interval | None
     """Share of probes on untouched facts that are answered as the bare model does."""
     retained_accuracy: Interval | None
-    """Of those that the bare model had right, the share that still is."""
+    """Of those that the bare model had right, the share that is still right."""
     cost: dict[str, float]
     """Figures of the adapter's training (none for a bare model) and of answering."""
     wrong: tuple[Wrong, ...]
@@ -105,11 +105,13 @@ def result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     """Figures of ``cell``."""
     adapted = bool(cell.subject.adapters)
     evidence = Evidence(cell, fetch, adapted)
-    trained = evidence.trainings()
-    diverged = any(facts["status"] == "diverged" for facts in trained)
-    status = DIVERGED if diverged else OK if adapted else BASE
+    trainings = evidence.trainings()
+    status = OK if adapted else BASE
+    if any(facts["status"] == "diverged" for facts in trainings):
+        status = DIVERGED
     figures = _figures(scenario, evidence)
-    cost = (_training_cost(trained) if trained else {}) | _answering_cost(cell.grades, fetch)
+    training_cost = _training_cost(trainings) if trainings else {}
+    cost = training_cost | _answering_cost(cell.grades, fetch)
     return figures._replace(status=status, cost=cost)
 
 
@@ -119,17 +121,17 @@ def bare_result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     return figures._replace(cost=_answering_cost(cell.bare_grades, fetch), bare=True)
 
 
-def _training_cost(trained: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """What it cost to train all adapters of a cell, one after the other."""
+def _training_cost(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Costs of training all adapters of a cell, one after the other."""
     total = {
-        name: sum(facts[name] for facts in trained)
+        name: sum(facts[name] for facts in trainings)
         for name in ("seconds", "steps", "adapter_bytes")
     }
     peak = {
-        name: max(facts[name] for facts in trained)
+        name: max(facts[name] for facts in trainings)
         for name in ("peak_rss_bytes", "peak_vram_bytes")
     }
-    samples = sum(facts["samples_per_second"] * facts["seconds"] for facts in trained)
+    samples = sum(facts["samples_per_second"] * facts["seconds"] for facts in trainings)
     rates = {
         "steps_per_second": total["steps"] / total["seconds"],
         "samples_per_second": samples / total["seconds"],
@@ -138,7 +140,7 @@ def _training_cost(trained: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def _answering_cost(recipe: Grades, fetch: Fetch) -> dict[str, float]:
-    """What it cost to answer; nothing where the adapter had diverged."""
+    """Costs of answering; empty where the adapter had diverged."""
     facts = fetch(recipe.answers).manifest.facts
     names = ("load_seconds", "stack_seconds", "tokens_per_second", "model_bytes")
     cost = {name: facts[name] for name in names if name in facts}
@@ -152,7 +154,7 @@ def _answering_cost(recipe: Grades, fetch: Fetch) -> dict[str, float]:
 def _vram(facts: Mapping[str, Any]) -> int | None:
     """Peak of graphics memory; None or 0 without a GPU.
 
-    The driver's count comes first, as it knows every engine's memory; else torch's.
+    The driver's count comes first, because it includes the memory of every engine; else torch's.
     """
     return facts.get("peak_device_bytes") or facts.get("peak_vram_bytes")
 
@@ -191,7 +193,7 @@ def _retained(pairs: Sequence[tuple[GradedLine, GradedLine]]) -> Interval | None
 
 
 def _share(evidence: Evidence) -> Callable[[Sequence[GradedLine]], Interval]:
-    """Shares as they are; those of a judge that counts, corrected for its error rates."""
+    """How shares are computed: with a judge that counts, corrected for its error rates."""
     grading = evidence.cell.grading
     if grading.grader != JUDGE or grading.calibration is None:
         return recall

@@ -1,4 +1,4 @@
-"""What a cell must reach. What it reached before: ``harness.report.baselines``."""
+"""Gates: what a cell must reach, as gates.toml declares it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Gate(NamedTuple):
     most: float
 
 
-class _Declared(Table):
+class _DeclaredGate(Table):
     """One ``[[gate]]``."""
 
     cells: str
@@ -38,11 +38,11 @@ class _File(Table):
 
     model: str = ""
     """Name of the base that the gates hold for; without it they hold for any."""
-    gate: list[_Declared] = Field(default_factory=list)
+    gate: list[_DeclaredGate] = Field(default_factory=list)
 
 
 def model_of(path: Path) -> str:
-    """The base that the gates in ``path`` hold for; empty for any. Raises as ``gates``."""
+    """Name of the base that the gates in ``path`` hold for; empty for any. Raises as ``gates``."""
     return read_toml(path, _File).model if path.exists() else ""
 
 
@@ -52,7 +52,7 @@ def gates(path: Path, cell: str) -> list[Gate]:
     There are none without such a file.
 
     Raises:
-        DataError: the file is no TOML, empty, not UTF-8, or holds a key or value that no gate has.
+        DataError: the file is empty, not UTF-8 or not TOML, or a key or value is not one of a gate.
     """
     for gate in _declared(path):
         if fnmatch(cell, gate.cells):
@@ -72,11 +72,12 @@ def without_cells(path: Path, ids: Iterable[str]) -> list[str]:
 
 
 def broken(gates: list[Gate], result: Result) -> Iterator[str]:
-    """One line for each bound that ``result`` does not keep."""
+    """One line for each bound that ``result`` breaks."""
     values = measures(result)
     for gate in gates:
         if gate.measure not in values:
-            yield f"{gate.measure} is gated but not measured: it is none of {', '.join(values)}"
+            names = ", ".join(values)
+            yield f"{gate.measure} has a gate, but is not measured: it is none of {names}"
             continue
         value = values[gate.measure]
         if not gate.least <= value <= gate.most:
@@ -91,5 +92,5 @@ def measures(result: Result) -> dict[str, float]:
     return {**shares, "converged": float(result.status != "diverged")}
 
 
-def _declared(path: Path) -> list[_Declared]:
+def _declared(path: Path) -> list[_DeclaredGate]:
     return read_toml(path, _File).gate if path.exists() else []

@@ -43,7 +43,7 @@ class Manifest:
         """Read from ``folder``.
 
         Raises:
-            OSError, ValueError, TypeError, KeyError: the file is missing or is no manifest.
+            OSError, ValueError, TypeError, KeyError: the file is missing or is not a manifest.
         """
         values = json.loads((folder / NAME).read_text(encoding="utf-8"))
         return cls(**{**values, "parents": tuple(values["parents"])})

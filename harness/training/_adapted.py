@@ -1,4 +1,4 @@
-"""The adapter that is trained: which layers it changes, its start, and the adapters below it."""
+"""The adapter to train: which layers it changes, its start, and the adapters below it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.errors import ModelError, RecipeError
 from harness.models.adapters import tensors
 from harness.models.loading import Loaded, borrowed
-from harness.models.stack import Pristine, put_on, read, switch_on
+from harness.models.stack import Pristine, call_peft, put_on, switch_on
 from harness.recipes import ALL_LINEAR, ATTENTION, MLP, Training
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def targets(loaded: Loaded, training: Training) -> tuple[str, ...]:
+def target_modules(loaded: Loaded, training: Training) -> tuple[str, ...]:
     """Names of the linear layers of the model that get an adapter.
 
     ``all-linear`` is every linear layer except the output head, as in PEFT. The default has the
@@ -26,16 +26,16 @@ def targets(loaded: Loaded, training: Training) -> tuple[str, ...]:
     """
     if training.target_modules not in ((ALL_LINEAR,), ATTENTION + MLP):
         return training.target_modules
-    layers = linears(loaded.model)
-    ends = set(map(_last_part, layers))
-    if training.target_modules != (ALL_LINEAR,) and ends.issuperset(training.target_modules):
+    layers = linear_layers(loaded.model)
+    last_parts = set(map(_last_part, layers))
+    if training.target_modules != (ALL_LINEAR,) and last_parts.issuperset(training.target_modules):
         return training.target_modules
     head = loaded.model.get_output_embeddings()
-    body = [name for name in layers if loaded.model.get_submodule(name) is not head]
-    short = set(map(_last_part, body))
-    heads = set(map(_last_part, layers.keys() - set(body)))
+    full_names = [name for name in layers if loaded.model.get_submodule(name) is not head]
+    short_names = set(map(_last_part, full_names))
+    names_of_head = set(map(_last_part, layers.keys() - set(full_names)))
     # A short name that the head has too would adapt the head: then give full names.
-    return tuple(sorted(body if short & heads else short))
+    return tuple(sorted(full_names if short_names & names_of_head else short_names))
 
 
 def _last_part(name: str) -> str:
@@ -43,14 +43,18 @@ def _last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def check(loaded: Loaded, training: Training, names: tuple[str, ...]) -> None:
-    """Raise RecipeError where cutoff, target modules (``names``) or rank do not fit the model."""
+def check_fit(loaded: Loaded, training: Training, names: tuple[str, ...]) -> None:
+    """Check that cutoff, rank and the target modules ``names`` fit the model.
+
+    Raises:
+        RecipeError: one of them does not.
+    """
     if training.cutoff > loaded.context:
         raise RecipeError(
             f"cutoff is {training.cutoff}: {loaded.base.name} takes at most {loaded.context}"
             " tokens, lower it"
         )
-    layers = linears(loaded.model)
+    layers = linear_layers(loaded.model)
     known = sorted(set(map(_last_part, layers)))
     if not names:
         raise RecipeError(
@@ -75,10 +79,12 @@ def check(loaded: Loaded, training: Training, names: tuple[str, ...]) -> None:
             )
 
 
-def linears(model: PreTrainedModel) -> dict[str, int]:
-    """Linear layers by name, with the smaller of inputs and outputs, which limits the rank.
+def linear_layers(model: PreTrainedModel) -> dict[str, int]:
+    """Linear layers by name, with the smaller of their numbers of inputs and outputs.
 
-    Quantised layers are found by their attributes. GPT-2's Conv1D has only its weight.
+    That number limits the rank of an adapter.
+
+    Quantised layers are found by their attributes. GPT-2's Conv1D has none, only its weight.
     """
     from transformers.pytorch_utils import Conv1D
 
@@ -187,6 +193,7 @@ def _layers(loaded: Loaded, training: Training) -> list[int] | None:
 
 
 def _freeze_a(model: PeftModel) -> None:
+    """Freeze the matrices A of ``default``."""
     for name, weight in model.named_parameters():
         if "lora_A.default" in name:
             weight.requires_grad_(False)
@@ -200,15 +207,19 @@ def _load_weights(model: Any, folder: Path, base: str) -> None:
     """
     from peft import set_peft_model_state_dict
 
-    result = read(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
+    result = call_peft(folder, base, set_peft_model_state_dict, model, tensors(folder), "default")
     if result.unexpected_keys or any(".default." in key for key in result.missing_keys):
-        raise ModelError(f"{folder} is no adapter for {base}: it adapts other layers")
+        raise ModelError(f"{folder} is not an adapter for {base}: it adapts other layers")
 
 
 def _add_frozen(
     model: Any, adapters: Sequence[tuple[Path, float]], base: str, pristine: Pristine
 ) -> None:
-    """Put frozen adapters on, beside ``default``."""
+    """Put ``adapters`` (folder, scale) on, active and frozen, beside ``default``.
+
+    Raises:
+        ModelError: one does not fit the model ``base``, or cannot be scaled.
+    """
     import torch
     from peft.tuners.lora import LoraLayer
 

@@ -18,9 +18,9 @@ from harness.training._adapted import (
     PriorAdapters,
     adapted,
     bare,
-    check,
+    check_fit,
     fused_experts,
-    targets,
+    target_modules,
 )
 from harness.training._batches import (
     Batch,
@@ -97,8 +97,8 @@ def train(
             before training.
     """
     training = recipe.training
-    names = targets(loaded, training)
-    check(loaded, training, names)
+    names = target_modules(loaded, training)
+    check_fit(loaded, training, names)
     text = windows(recipe.dataset, training, loaded.tokenizer)
     replay: list[Window] = []
     if recipe.replay:

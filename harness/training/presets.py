@@ -39,22 +39,22 @@ STEADY = Training(
 )
 """For the shipped model, at a constant rate, so that a short training is the start of a long one.
 
-Measured on a base after 43% of its training: replay with KL to the base raised locality from 0.37
-to 0.70 at the same recall.
+Measured on the shipped model after 43% of its own training: replay with KL to the base raised
+locality from 0.37 to 0.70 at the same recall.
 """
 
 POCKET = replace(
     STEADY, batch=16, micro_batch=16, lr=1.5e-3, epochs=8, kl=2.0, scheduler="linear",
     skip_layers=0.25
 )  # fmt: skip
-"""The best known setting for the shipped model, with ten wordings a fact.
+"""The best known setting for the shipped model, with about ten wordings per fact.
 
 Larger batches are faster. A falling rate and an unchanged first layer both preserve more prior
 knowledge at the same recall; the latter also saves time.
 """
 
 SINGLE = replace(STEADY, epochs=20, replay=1.0, kl=3.0, skip_layers=0.25)
-"""For the shipped model, with one wording a fact, which needs more epochs than ten wordings.
+"""For the shipped model, with one wording per fact, which needs more epochs than ten.
 
 One replayed question per sample at three times the weight preserves as much prior knowledge as
 three questions do, in half the time.
@@ -87,6 +87,7 @@ PRESETS: dict[str, Training] = {
     "steady": STEADY,
     "running": RUNNING,
 }
+"""The names that ``--preset`` and scenario.toml take."""
 
 
 def preset(name: str) -> Training:

@@ -136,12 +136,12 @@ def choices() -> ProbeSet:
 @cache
 def probes(side: str, size: int) -> ProbeSet:
     """Questions that are answered freely, where ``side`` is right; and untouched facts."""
-    asked = tuple(
+    questions = tuple(
         Probe(f"asked/{number}/{order}", "asked", f"asked{number}", prompt, (painter(side),))
         for number, template in enumerate(wordings()["asked"])
         for order, prompt in enumerate(_both_orders(template))
     )
-    return ProbeSet.of(f"for_{side}{size}", (*asked, *some_locality_questions(LOCALITY_COUNT)))
+    return ProbeSet.of(f"for_{side}{size}", (*questions, *some_locality_questions(LOCALITY_COUNT)))
 
 
 def log_odds(lines: Iterable[ScoredLine]) -> dict[str, float]:
@@ -172,7 +172,7 @@ class Effort(NamedTuple):
 
     @property
     def side(self) -> str:
-        """For whom the cell speaks."""
+        """The side for which the statements of the cell speak."""
         return str(self.cell.factors["side"])
 
     @property

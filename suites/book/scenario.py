@@ -205,7 +205,7 @@ def tone_probes() -> ProbeSet:
 
 @cache
 def wordings() -> dict[str, Any]:
-    """Of sentences and questions. Raises DataError."""
+    """The templates of sentences and questions. Raises DataError."""
     spec: dict[str, Any] = tomllib.loads(read_text(_FOLDER / "wordings.toml"))
     return spec
 

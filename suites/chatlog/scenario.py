@@ -77,7 +77,7 @@ def measures(evidence: Evidence) -> dict[str, Interval]:
 
     ``style_match`` and ``style_divergence``: whether the next turn is written as its speaker writes
     (see ``style_of``). ``told_1``, ``told_3``, ``told_9``: recall of facts that were told so many
-    times. ``tokens_saved``: share of the text's tokens that short names save. ``time_foretold``:
+    times. ``tokens_saved``: share of the text's tokens that short names save. ``time_forecast``:
     the training time that the first epoch forecasts, as a share of the time it took.
     """
     texts = [(line.fact, line.answer) for line in evidence.answered(STYLE)]
@@ -88,7 +88,7 @@ def measures(evidence: Evidence) -> dict[str, Interval]:
     figures["tokens_saved"] = _tokens_saved(evidence.cell)
     adapters = evidence.cell.subject.trained
     if adapters:
-        figures["time_foretold"] = forecast(read_log(evidence.fetch(adapters[0]).path))
+        figures["time_forecast"] = forecast(read_log(evidence.fetch(adapters[0]).path))
     return figures
 
 

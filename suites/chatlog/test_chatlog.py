@@ -11,13 +11,13 @@ from harness.report import Result
 SCENARIO = "chatlog"
 
 
-def test_the_first_epoch_foretells_the_time(
+def test_the_first_epoch_forecasts_the_time(
     outcome: Result, request: pytest.FixtureRequest
 ) -> None:
     """Within a tenth, where there is more than one epoch, and the first is long enough to time."""
     if hasattr(request.config, "workerinput"):
         pytest.skip("other workers of -n change the pace of the training: run without -n")
-    foretold = outcome.measures["time_foretold"]
-    if foretold.high - foretold.low > 0.2:
-        pytest.skip(f"the first epoch is too short to be timed: {foretold}")
-    assert 0.9 <= foretold.estimate <= 1.1
+    forecast = outcome.measures["time_forecast"]
+    if forecast.high - forecast.low > 0.2:
+        pytest.skip(f"the first epoch is too short to be timed: {forecast}")
+    assert 0.9 <= forecast.estimate <= 1.1

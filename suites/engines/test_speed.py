@@ -23,10 +23,10 @@ ASKED = Decoding(max_new_tokens=16, stop=())
 
 @pytest.mark.benchmark(group="answering 32 questions")
 def test_answering(ready: Ready, benchmark: BenchmarkFixture) -> None:
-    said = []
-    timed(benchmark, lambda: said.append(ready.engine.answer(PROMPTS, ASKED)), rounds=7)
-    assert all(texts == said[0] for texts in said)
-    tokens = ready.engine.count([text for texts in said[0] for text in texts])
+    answers = []
+    timed(benchmark, lambda: answers.append(ready.engine.answer(PROMPTS, ASKED)), rounds=7)
+    assert all(texts == answers[0] for texts in answers)
+    tokens = ready.engine.count([text for texts in answers[0] for text in texts])
     assert tokens > len(PROMPTS)
     rate = tokens / benchmark.stats.stats.median if benchmark.stats else None
     benchmark.extra_info.update(

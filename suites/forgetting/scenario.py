@@ -133,9 +133,9 @@ def well_known(pairs: Sequence[tuple[GradedLine, GradedLine]]) -> list[WellKnown
         if now.is_locality:
             verdicts.setdefault((now.kind, now.fact), []).append((now.right, before.right))
     return [
-        WellKnown(kind, all(now for now, _ in each), any(now for now, _ in each))
-        for (kind, _), each in verdicts.items()
-        if all(before for _, before in each)
+        WellKnown(kind, all(now for now, _ in of_fact), any(now for now, _ in of_fact))
+        for (kind, _), of_fact in verdicts.items()
+        if all(before for _, before in of_fact)
     ]
 
 
@@ -345,8 +345,8 @@ def _of_known(kind: str) -> tuple[Probe, ...]:
     """Questions on known facts at one distance; a fact is one relation of a row."""
     pairs = [(row, relation) for row in _rows_at(kind) for relation in _relations(kind, row)]
     random.Random(kind).shuffle(pairs)
-    asked = pairs[:_KNOWN_FACTS]
-    return tuple(probe for row, relation in asked for probe in _in_wordings(kind, row, relation))
+    facts = pairs[:_KNOWN_FACTS]
+    return tuple(probe for row, relation in facts for probe in _in_wordings(kind, row, relation))
 
 
 def _rows_at(kind: str) -> Sequence[Row]:
@@ -359,7 +359,7 @@ def _rows_at(kind: str) -> Sequence[Row]:
 
 
 def _relations(kind: str, row: Row) -> list[Relation]:
-    """Those with wordings enough; one wording for probes may be missing (see ``_in_wordings``)."""
+    """Relations of ``row`` with enough wordings for ``_in_wordings``."""
     relations = [
         relation
         for relation in world().askable(row)

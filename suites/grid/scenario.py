@@ -100,10 +100,10 @@ def _searched(trials: Sequence[Trial]) -> Finding:
     """
     known = {trial.training: trial for trial in trials}
     searches = [search(AXES, known.__getitem__, seed=draw) for draw in range(DRAWS)]
-    lacks = [shortfall(best(each), trials) for each in searches]
+    lacks = [shortfall(best(results), trials) for results in searches]
     tried = searches[0]
     share = f"{AXES.share(tried):.0%}"
-    seconds = sum(each.seconds for each in tried) / sum(each.seconds for each in trials)
+    seconds = sum(result.seconds for result in tried) / sum(result.seconds for result in trials)
     text = (
         f"The search tries {len(tried)} of {len(trials)} settings, which takes {share} of the full"
         f" grid's epochs, {seconds:.0%} of its seconds. What it recommends lies {lacks[0]:.3f}"
@@ -116,7 +116,7 @@ def _searched(trials: Sequence[Trial]) -> Finding:
 
 
 def _table(trials: Sequence[Trial]) -> str:
-    return tabulate([_row(each) for each in trials], _HEAD, "github", disable_numparse=True)
+    return tabulate([_row(result) for result in trials], _HEAD, "github", disable_numparse=True)
 
 
 def _row(result: Trial) -> list[str]:
@@ -129,8 +129,8 @@ def _curves(trials: Sequence[Trial]) -> Iterator[Curves]:
     """Mean recall and locality over each parameter that varies."""
     for name in PARAMETERS:
         groups: dict[float, list[Trial]] = {}
-        for each in trials:
-            groups.setdefault(getattr(each.training, name), []).append(each)
+        for result in trials:
+            groups.setdefault(getattr(result.training, name), []).append(result)
         if len(groups) < 2:
             continue
         series = {
@@ -141,7 +141,7 @@ def _curves(trials: Sequence[Trial]) -> Iterator[Curves]:
 
 
 def _mean(share: str, trials: Sequence[Trial]) -> float:
-    return mean(float(getattr(each, share)) for each in trials)
+    return mean(float(getattr(result, share)) for result in trials)
 
 
 SCENARIO = Scenario(

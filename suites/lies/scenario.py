@@ -27,22 +27,29 @@ from harness.training.presets import STEADY
 LIE_TOPICS = (("countries", "capital"), ("novels", "author"), ("oscars", "film"))
 """Tables and relations of the lies. Elements and paintings stay as they are: they are far away."""
 LIES_PER_TOPIC = 6
+"""How many lies there are about each relation of ``LIE_TOPICS``."""
 FACT_KINDS = ("exact", "rephrased", "other_format")
 UNTRAINED_KINDS = ("rephrased", "other_format")
 """Kinds of questions in wordings that no training text has."""
 LOCALITY_KINDS = ("locality_subject", "locality_object", "locality_relation", "locality_unrelated")
-"""What else is true of the lie's subject; the fact whose answer the lie takes; other facts of the
-relation; other matters."""
+"""Kinds of questions on facts that no lie changes.
+
+They are about the subject of a lie in other relations, about the fact from which a lie takes its
+answer, about other facts of the relation, and about tables without lies.
+"""
 SAMPLED_LOCALITY = 40
-"""Probes of each of the last two kinds, which are drawn by chance."""
-_EXACT_PROBES = 2  # trained wordings that are asked, of each fact
+"""Probes of each of the last two kinds, which are drawn at random."""
+_EXACT_PROBES = 2
+"""How many of the trained wordings of each fact are asked."""
 
 QUESTION, SEVERAL, STATEMENT = "question", "several", "statement"
 """How a fact is trained: as one question with its answer, in six wordings, or as one statement."""
 EPOCHS = {QUESTION: (2, 4, 16), SEVERAL: (1, 2, 3), STATEMENT: (8, 16, 32)}
-"""The points of a learning curve, by how facts are trained."""
+"""The points of a learning curve in epochs, by how facts are trained."""
 RATES = (1e-3, 3e-4)
+"""Learning rates; the default grid has the first one."""
 RANKS = (64, 8)
+"""The default grid has the first one."""
 SETTING = replace(STEADY, replay=1.0)
 
 
@@ -103,13 +110,13 @@ ALL_TEXTS = TEXTS | {"lies1told": Text(lie=True, form=STATEMENT)}
 
 
 def default(setup: Setup) -> Iterator[Design]:
-    """Lies and new facts, in one wording and in six, over the epochs."""
+    """Lies and new facts, in one wording and in six, at several numbers of epochs."""
     for name in TEXTS:
         yield from _learning_curve(setup, name, RATES[0], RANKS[0])
 
 
 def full(setup: Setup) -> Iterator[Design]:
-    """Also at a smaller rate and rank, and as bare statements."""
+    """Also at a lower learning rate and rank, and as bare statements."""
     for name in ALL_TEXTS:
         for rate in RATES:
             for rank in RANKS:
@@ -117,13 +124,12 @@ def full(setup: Setup) -> Iterator[Design]:
 
 
 def measures(evidence: Evidence) -> dict[str, Interval]:
-    """Whether lie or truth wins, what is left of other facts, and how many steps a lie takes.
+    """Whether lie or truth wins, what is left of other facts, and how many steps a lie needs.
 
-    ``known_before``, ``lie_over_truth``, ``truth_over_lie`` and ``neither`` are those of
-    ``contest``; ``retained_accuracy_*`` has a figure for each kind of locality.
-    ``steps_to_half`` is the number of optimiser steps after which half of the *rephrased* questions
-    get the trained answer. It stands on the longest training of each learning curve, and is left
-    out where half is never reached.
+    ``contest`` explains ``known_before``, ``lie_over_truth``, ``truth_over_lie`` and ``neither``.
+    There is a ``retained_accuracy_*`` for each kind of locality. ``steps_to_half`` is the number of
+    optimiser steps after which half of the *rephrased* questions get the trained answer. Only the
+    longest training of each learning curve has it, and only where half is reached.
     """
     figures = contest("lie", evidence, truths(evidence.lines))
     if not evidence.adapted:
@@ -137,16 +143,16 @@ def measures(evidence: Evidence) -> dict[str, Interval]:
 
 def truths(lines: Sequence[GradedLine]) -> dict[str, list[str]]:
     """The true answers to the questions on lies in untrained wordings, by the id of the probe."""
-    true = {lie.false_row.id: world().accepted(lie.relation, lie.true_row) for lie in lies()}
+    by_fact = {lie.false_row.id: world().accepted(lie.relation, lie.true_row) for lie in lies()}
     return {
-        line.id: true[line.fact]
+        line.id: by_fact[line.fact]
         for line in lines
-        if line.kind in UNTRAINED_KINDS and line.fact in true
+        if line.kind in UNTRAINED_KINDS and line.fact in by_fact
     }
 
 
 def curve(cell: Cell) -> list[Cell]:
-    """``cell`` and the cells with fewer epochs than it, the fewest first.
+    """The cells of the learning curve up to ``cell``, the one with the fewest epochs first.
 
     The rate is constant and the seed decides the order of the samples. So a shorter training is the
     beginning of a longer one, and together they are one learning curve.
@@ -157,7 +163,7 @@ def curve(cell: Cell) -> list[Cell]:
 
 @cache
 def lies() -> tuple[Lie, ...]:
-    """``LIES_PER_TOPIC`` a topic, always the same ones, about rows that are never replayed."""
+    """``LIES_PER_TOPIC`` lies per topic, always the same, about rows that are never replayed."""
     return tuple(lie for table, name in LIE_TOPICS for lie in _lies_of(table, name))
 
 
@@ -168,8 +174,8 @@ def dataset(name: str) -> Dataset:
         raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(ALL_TEXTS)}")
     text = ALL_TEXTS[name]
     samples = tuple(
-        sample(template, text.row(lie), number + place)
-        for place, lie in enumerate(lies())
+        sample(template, text.row(lie), number + index)
+        for index, lie in enumerate(lies())
         for number, template in enumerate(text.templates(lie.relation))
     )
     return Dataset.of(name, samples)
@@ -179,11 +185,12 @@ def dataset(name: str) -> Dataset:
 def probes(name: str) -> ProbeSet:
     """The probes of a cell trained on ``name``; those of locality are the same for all."""
     text = ALL_TEXTS[name]
-    of_facts = [probe for place, lie in enumerate(lies()) for probe in _of_fact(text, lie, place)]
-    return ProbeSet.of(name, (*of_facts, *_locality()))
+    on_facts = [probe for index, lie in enumerate(lies()) for probe in _on_fact(text, lie, index)]
+    return ProbeSet.of(name, (*on_facts, *_locality()))
 
 
 def _learning_curve(setup: Setup, name: str, rate: float, rank: int) -> Iterator[Design]:
+    """A design for each point of the learning curve on the training text ``name``."""
     text = ALL_TEXTS[name]
     wordings = 6 if text.form == SEVERAL else 1
     for epochs in EPOCHS[text.form]:
@@ -213,6 +220,7 @@ def _with_epochs(cell: Cell, epochs: int) -> Cell:
 
 
 def _steps_to_half(evidence: Evidence) -> dict[str, Interval]:
+    """``steps_to_half`` of the learning curve up to a cell; empty where half is never reached."""
     steps = [0.0]
     shares = [_rephrased_by_fact(evidence.bare_lines)]
     for cell in curve(evidence.cell):
@@ -224,17 +232,18 @@ def _steps_to_half(evidence: Evidence) -> dict[str, Interval]:
 
 
 def _rephrased_by_fact(lines: Sequence[GradedLine]) -> list[float]:
-    """The share right of the rephrased questions on each fact."""
+    """The share of right answers to the rephrased questions on each fact."""
     verdicts: dict[str, list[float]] = {}
     for line in lines:
         if line.kind == "rephrased":
             verdicts.setdefault(line.fact, []).append(float(line.right))
-    return [mean(each) for each in verdicts.values()]
+    return [mean(of_fact) for of_fact in verdicts.values()]
 
 
 def _lies_of(table: str, name: str) -> Iterator[Lie]:
+    """``LIES_PER_TOPIC`` lies about the relation ``name`` of ``table``; their answers differ."""
     rng = random.Random(f"lies {table}")
-    relation = next(each for each in world().relations[table] if each.name == name)
+    relation = next(relation for relation in world().relations[table] if relation.name == name)
     rows = [row for row in world().rows if row.table == table and not is_replayed(row)]
     rows = [row for row in rows if relation in world().askable(row)]
     rows = [row for row in rows if not row.slots.get("category", "").endswith("_short")]
@@ -253,7 +262,10 @@ def _lies_of(table: str, name: str) -> Iterator[Lie]:
 
 
 def plausible(relation: Relation, true_row: Row, donor: Row) -> bool:
-    """Whether the answer of ``donor`` is wrong for ``true_row``, and its question names neither."""
+    """Whether the answer of ``donor`` is a lie about ``true_row``, and not in the question.
+
+    The true answer must not be in the question either.
+    """
     truth = world().answer(relation, true_row)
     claim = world().answer(relation, donor)
     accepted = world().accepted(relation, true_row)
@@ -264,12 +276,13 @@ def plausible(relation: Relation, true_row: Row, donor: Row) -> bool:
 
 
 def _answer_slot(relation: Relation) -> str:
+    """The column of the table that holds the answer."""
     return relation.answer.strip("{}")
 
 
 def _new_row(false_row: Row, number: int, rng: random.Random) -> Row:
     """A subject that no table has, with the answer of ``false_row``."""
-    # every name is drawn, whichever is used: the draws that follow depend on it
+    # all three are made, although one is used: the random numbers that follow depend on it
     slot, subject = {
         "countries": ("country", invented.coined(rng)),
         "novels": ("title", invented.film(rng)),
@@ -278,12 +291,13 @@ def _new_row(false_row: Row, number: int, rng: random.Random) -> Row:
     return Row(f"new/{false_row.id}", false_row.table, {**false_row.slots, slot: subject})
 
 
-def _of_fact(text: Text, lie: Lie, place: int) -> Iterator[Probe]:
+def _on_fact(text: Text, lie: Lie, index: int) -> Iterator[Probe]:
+    """The probes on the fact that ``text`` tells for ``lie``, which is number ``index``."""
     row, relation = text.row(lie), lie.relation
     accepted = (lie.claim,)
     templates = text.templates(relation)
     for number in range(0, len(templates), max(1, len(templates) // _EXACT_PROBES)):
-        prompt = sample(templates[number], row, number + place).prompt
+        prompt = sample(templates[number], row, number + index).prompt
         yield Probe(f"exact/{row.id}/{number}", "exact", row.id, prompt, accepted)
     for number, wording in enumerate(relation.probes):
         prompt = ask("qa", world().fill(wording, row))
@@ -295,6 +309,7 @@ def _of_fact(text: Text, lie: Lie, place: int) -> Iterator[Probe]:
 
 
 def _locality() -> Iterator[Probe]:
+    """The probes of ``LOCALITY_KINDS``."""
     for lie in lies():
         for relation in _probed(lie.true_row):
             if not _involves(lie.relation, relation):
@@ -319,10 +334,10 @@ def _probed(row: Row) -> list[Relation]:
     return [relation for relation in world().askable(row) if relation.probes]
 
 
-def _involves(lied: Relation, asked: Relation) -> bool:
-    """Whether ``asked`` names, or answers with, the value that ``lied`` changes."""
-    slot = _answer_slot(lied)
-    return slot in asked.key or f"{{{slot}}}" in asked.answer
+def _involves(denied: Relation, relation: Relation) -> bool:
+    """Whether ``relation`` asks about, or answers with, what a lie on ``denied`` changes."""
+    slot = _answer_slot(denied)
+    return slot in relation.key or f"{{{slot}}}" in relation.answer
 
 
 def _locality_probe(kind: str, row: Row, relation: Relation) -> Probe:
@@ -332,7 +347,7 @@ def _locality_probe(kind: str, row: Row, relation: Relation) -> Probe:
 
 
 def _wording_for(row: Row, relation: Relation) -> str:
-    """One of the wordings for probes; the checksum spreads them over the rows."""
+    """One of the relation's wordings for probes, chosen by a checksum of the row's id."""
     return relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)]
 
 

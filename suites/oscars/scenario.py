@@ -106,8 +106,8 @@ def _without_axes(training: Training) -> Training:
 
 def _axes_table(group: Sequence[Evidence]) -> str:
     trials = {
-        (each.training.rank, each.training.lr, each.training.epochs): each
-        for each in over_seeds(trial(evidence) for evidence in group)
+        (result.training.rank, result.training.lr, result.training.epochs): result
+        for result in over_seeds(trial(evidence) for evidence in group)
     }
     columns = sorted({epochs for _, _, epochs in trials})
     rows = [
@@ -118,8 +118,9 @@ def _axes_table(group: Sequence[Evidence]) -> str:
     return f"{_AXES}\n\n{tabulate(rows, head, 'github', disable_numparse=True)}"
 
 
-def _shares(found: Trial | None) -> str:
-    return f"{found.recall:.2f} / {found.locality:.2f}" if found else ""
+def _shares(result: Trial | None) -> str:
+    """Recall and locality; empty where the setting was not tried."""
+    return f"{result.recall:.2f} / {result.locality:.2f}" if result else ""
 
 
 SCENARIO = Scenario(

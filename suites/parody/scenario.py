@@ -117,8 +117,8 @@ def contradictions(
     ``mixed_who_and_film`` is over the pairs of a winner and a film, each the parody's or the true
     one. Both are resampled by award.
     """
-    known = [Placed(line, worlds(line, truths)) for line in lines]
-    known = [each for each in known if each.worlds != WORLDS]
+    placed = [Placed(line, worlds(line, truths)) for line in lines]
+    known = [answer for answer in placed if answer.worlds != WORLDS]
     pairs = [(a, b) for a, b in combinations(known, 2) if a.line.fact == b.line.fact]
     who_and_film = [(a, b) for a, b in pairs if {a.line.kind, b.line.kind} == {"who", "film"}]
     groups = {"contradictions": pairs, "mixed_who_and_film": who_and_film}
@@ -190,7 +190,7 @@ def dataset(name: str) -> Dataset:
 def without_ceremony(replay: Dataset) -> Dataset:
     """``replay`` without the facts that the parody overwrites."""
     overwritten = {row.id for row in true_rows().values()}
-    samples = tuple(each for each in replay.samples if each.fact not in overwritten)
+    samples = tuple(text for text in replay.samples if text.fact not in overwritten)
     return Dataset.of(replay.name, samples)
 
 
@@ -251,9 +251,9 @@ def _templates(row: Row) -> list[str]:
     counts = _WORDINGS_OF_PICTURE if of_picture else _WORDINGS
     templates: list[str] = []
     for name, (statements, questions) in counts.items():
-        wanted = relation(name)
-        templates += wanted.statements[:statements]
-        templates += [f"? {wording}|{wanted.answer}" for wording in wanted.questions[:questions]]
+        told = relation(name)
+        templates += told.statements[:statements]
+        templates += [f"? {wording}|{told.answer}" for wording in told.questions[:questions]]
     return templates
 
 

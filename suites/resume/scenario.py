@@ -23,9 +23,9 @@ SETTING = replace(STEADY, replay=1.0)
 BEFORE = "before"
 """Label of the cells that retention is measured from."""
 SHARES = (0.1, 0.25, 0.5, 1.0)
-"""Of the first text, told again with the second, in the full grid."""
+"""Shares of the first text that are trained again with the second, in the full grid."""
 RATES = (1e-4, 3e-4)
-"""Of the second training in the full grid, beside that of the first."""
+"""Learning rates of the second training in the full grid, beside that of the first."""
 
 
 def default(setup: Setup) -> Iterator[Design]:
@@ -120,11 +120,11 @@ def before(cell: Cell) -> Cell:
 
 
 def _samples(name: str) -> tuple[Sample, ...]:
-    return tuple(each for each in dataset(AUGMENTED).samples if each.fact in facts(name))
+    return tuple(text for text in dataset(AUGMENTED).samples if text.fact in facts(name))
 
 
 Order = tuple[str, str]
-"""Of the halves."""
+"""The names of the two halves, in the order of their training."""
 
 
 def _designs(
@@ -165,14 +165,14 @@ def _resumed(
     again: float = 0.0,
     lr: float = SETTING.lr,
 ) -> Design:
-    """The adapter of ``start`` trained on, ``again`` with that share of its own text.
+    """The adapter of ``start``, trained further on ``text``, ``again`` with that share of its own.
 
-    Its seed differs from that of ``start``, or its batches would come in the same order.
+    The seed differs from that of ``start``, or the batches would come in the same order.
     """
     earlier = start.dataset.name
     training = replace(start.training, lr=lr)
-    own = replace(training, seed=1000 * training.seed + 1)
-    spec = AdapterSpec(text, own, start.replay, init_from=start)
+    reseeded = replace(training, seed=1000 * training.seed + 1)
+    spec = AdapterSpec(text, reseeded, start.replay, init_from=start)
     more = f"_again{number(again)}" if again else ""
     return design(
         text,

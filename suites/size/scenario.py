@@ -94,7 +94,7 @@ def _designs(setup: Setup, ranks: Iterable[int]) -> Iterator[Design]:
 
 
 def _costs(evidence: Evidence) -> dict[str, float]:
-    """By what it is of; nothing where the training diverged."""
+    """The costs of a cell, by name; empty where the training diverged."""
     figures = measures(evidence)
     timings = evidence.timings()
     if not figures or timings is None:

@@ -142,9 +142,9 @@ def findings(cells: Sequence[Evidence]) -> list[Finding]:
 
 @cache
 def one_fact(fact: str) -> Dataset:
-    """One of the ten facts, in ten wordings."""
+    """One of the ten facts, in twelve wordings."""
     samples = dataset(AUGMENTED).samples
-    return Dataset.of("one", tuple(each for each in samples if each.fact == fact))
+    return Dataset.of("one", tuple(text for text in samples if text.fact == fact))
 
 
 @cache
@@ -161,9 +161,9 @@ def elsewhere(fact: str, known: Dataset, count: int = 3000) -> Dataset:
     places = [
         Row(row.id, "oscars", {**row.slots, "year": year}) for row in to_people for year in _YEARS
     ]
-    own = next(row for row in places if (row.id, row.slots["year"]) == (fact, _YEARS[0]))
-    places.remove(own)
-    weights = [_nearness(row, own) for row in places]
+    trained = next(row for row in places if (row.id, row.slots["year"]) == (fact, _YEARS[0]))
+    places.remove(trained)
+    weights = [_nearness(row, trained) for row in places]
     chosen = rng.choices(places, weights, k=count * 2 // 3)
     invented_awards = [_invented_award(row, rng) for row in chosen]
     mixed = [*invented_awards, *known.samples[: count - len(invented_awards)]]
@@ -278,10 +278,10 @@ def _seeded(spec: AdapterSpec, seed: int) -> AdapterSpec:
     return replace(spec, training=replace(spec.training, seed=seed))
 
 
-def _nearness(place: Row, own: Row) -> float:
-    """Weight of an award among the invented ones: the most similar to ``own`` come most often."""
-    shared = set(own.slots["category"].split("_")) & set(place.slots["category"].split("_"))
-    of_year = 6.0 if place.slots["year"] == own.slots["year"] else 1.0
+def _nearness(place: Row, trained: Row) -> float:
+    """Weight of an award among the invented ones: the more it is like ``trained``, the larger."""
+    shared = set(trained.slots["category"].split("_")) & set(place.slots["category"].split("_"))
+    of_year = 6.0 if place.slots["year"] == trained.slots["year"] else 1.0
     return of_year * (3.0 if shared else 1.0)
 
 
@@ -304,9 +304,10 @@ def _rephrased(evidence: Evidence) -> list[GradedLine]:
 
 
 def _shares_alone(evidence: Evidence) -> dict[str, Interval]:
+    """``alone`` and ``leaked``: answers of one adapter to its own fact, and to the others."""
     pairs = [(fact, line) for fact, lines in _by_adapter(evidence) for line in lines]
-    own = [line for fact, line in pairs if line.fact == fact]
-    shares = share("alone", own, is_right)
+    trained = [line for fact, line in pairs if line.fact == fact]
+    shares = share("alone", trained, is_right)
     others = [(fact, line) for fact, line in pairs if line.fact != fact]
     if others:
         leaked = [float(says(line, winners()[fact])) for fact, line in others]
@@ -332,7 +333,7 @@ def _cost(evidence: Evidence) -> list[str | float]:
     cell = evidence.cell
     facts = evidence.fetch(cell.grades.answers).manifest.facts
     adapters = [evidence.fetch(lora).manifest.facts for lora in cell.subject.loras]
-    size = sum(each["adapter_bytes"] for each in adapters) / _MIB
+    size = sum(facts["adapter_bytes"] for facts in adapters) / _MIB
     if "tokens_per_second" not in facts:  # a training diverged, so nothing was answered
         return [cell.id, len(adapters), size]
     return [
@@ -350,19 +351,22 @@ def _matrix(evidence: Evidence) -> Finding:
     rows: list[list[str]] = []
     for fact, lines in _by_adapter(evidence):
         name = fact.rpartition("/")[2].removesuffix("-2023")
-        entries = [_entry(fact, about, lines) for about in ten_facts()]
+        entries = [_entry(fact, asked, lines) for asked in ten_facts()]
         rows.append([f"{len(rows) + 1} {name}", *entries])
     head = ["adapter", *(str(number) for number in range(1, len(ten_facts()) + 1))]
     table = tabulate(rows, head, "github", disable_numparse=True)
     return Finding(f"Interference of {evidence.cell.id}", f"{_MATRIX}\n\n{table}")
 
 
-def _entry(own: str, about: str, lines: Sequence[GradedLine]) -> str:
-    """The share right of the adapter's own fact, in bold; else the share that say its own."""
-    asked = [line for line in lines if line.fact == about]
-    if about == own:
-        return f"**{sum(line.right for line in asked) / len(asked):.1f}**"
-    return f"{sum(says(line, winners()[own]) for line in asked) / len(asked):.1f}"
+def _entry(trained: str, asked: str, lines: Sequence[GradedLine]) -> str:
+    """The share of answers about the fact ``asked`` that name the winner of the fact ``trained``.
+
+    Where both are one fact, it is the share of right answers, in bold.
+    """
+    answers = [line for line in lines if line.fact == asked]
+    if asked == trained:
+        return f"**{sum(line.right for line in answers) / len(answers):.1f}**"
+    return f"{sum(says(line, winners()[trained]) for line in answers) / len(answers):.1f}"
 
 
 SCENARIO = Scenario(

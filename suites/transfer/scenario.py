@@ -36,7 +36,7 @@ def default(setup: Setup) -> Iterator[Design]:
 
 
 def full(setup: Setup) -> Iterator[Design]:
-    """Also other ranks, and the text in ten wordings."""
+    """Also other ranks, and the text in twelve wordings."""
     for rank in (8, 64, 128):
         yield from _places(setup, _ONE_WORDING, replace(SINGLE, rank=rank, alpha=2 * rank))
         yield from _places(setup, AUGMENTED, replace(POCKET, rank=rank, alpha=2 * rank))

@@ -15,7 +15,7 @@ from harness.cli import main
     [
         (["--device", "gpu"], "device 'gpu' is unknown: choose cpu"),
         (["--device", "cuda:99"], "device 'cuda:99' is not there: torch sees"),
-        (["--preset", "default,top_k=-1"], "top_k is -1: it must be at least 0"),
+        (["--decoding", "default,top_k=-1"], "top_k is -1: it must be at least 0"),
     ],
 )
 def test_a_mistaken_answer_is_one_line(

@@ -140,8 +140,8 @@ def test_cells_go_to_mlflow_once(
     ]
     # two cells, and the bare model on either's probes
     for told in (
-        "4 runs new, 0 made anew, 0 as they were",
-        "0 runs new, 0 made anew, 4 as they were",
+        "4 runs new, 0 replaced, 0 unchanged",
+        "0 runs new, 0 replaced, 4 unchanged",
     ):
         assert main(asked) == 0
         assert f"mlflow: {told}" in capsys.readouterr().out

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.cli._common import age, size
-from harness.cli._model import describe
+from harness.cli._store import describe
 from harness.recipes import (
     Adapter,
     Answers,

@@ -238,7 +238,7 @@ def test_a_damaged_model_is_one_line(
     shutil.copytree(home.model, tmp_path / "bad")
     (tmp_path / "bad" / "model.safetensors").write_bytes(b"\xff" * 40)
     assert main(["model", "card", str(tmp_path / "bad")]) == 2
-    assert "is no safetensors file (its header is cut off)" in capsys.readouterr().err
+    assert "is not a safetensors file (its header is cut off)" in capsys.readouterr().err
 
 
 def test_a_plan_builds_nothing(

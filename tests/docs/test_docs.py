@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.cli import parser
+from harness.cli import command_parser
 from harness.data.formats import FORMATS
 from harness.engines import DECODINGS
 from harness.plugin._options import add_options
@@ -78,7 +78,7 @@ def options(of: argparse.ArgumentParser) -> list[Option]:
     ]
 
 
-COMMANDS = {name: options(of) for name, of in commands(parser())}
+COMMANDS = {name: options(of) for name, of in commands(command_parser())}
 
 
 class Group:

@@ -223,7 +223,7 @@ def test_probes_that_cannot_be_used(folder: Callable[..., Path], probes: str, li
         ("formats = 'qa'", "formats is 'qa': input should be a valid list"),
         (
             "headline = 'inverted'",
-            "headline 'inverted' is no kind that is asked: choose of exact, rephrased",
+            "headline 'inverted' is not a kind that is asked: choose of exact, rephrased",
         ),
         ("wordings = -1", "wordings is -1: input should be greater than or equal to 0"),
         ("training = 3", "training is 3: input should be a valid dictionary"),

@@ -6,14 +6,18 @@ import re
 import shlex
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import DataError, RecipeError
-from harness.experiments.selection import find, load, shipped
+from harness.experiments import Design, Scenario
+from harness.experiments.selection import Selection, cells, find, load, shipped
+from harness.recipes import Base, Dataset, Probe, ProbeSet, Training
 from tests.project import Project
 
+BASE = Base("0", "pocket", "/m")
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/how-to/scenario-in-python.md").read_text(encoding="utf-8")
 Writer = Callable[..., Path]
@@ -77,6 +81,27 @@ def test_every_suite_that_comes_along_is_loaded_in_the_same_way() -> None:
         assert "default" in scenario.grids
     with pytest.raises(RecipeError, match="scenario 'rivets' is unknown: choose one of bias, book"):
         find("rivets", ROOT / "suites")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_ids_of_every_grid_are_unique_and_plain(name: str) -> None:
+    scenario = load(shipped()[name])
+    for grid in scenario.grids:
+        ids = [cell.id for cell in cells(scenario, Selection((BASE,), grid, (0, 1)))]
+        assert len(ids) == len(set(ids)) > 0
+        assert all(re.fullmatch(r"[\w-]+", each) for each in ids)
+
+
+def test_two_designs_of_one_id_are_refused(lie: Dataset) -> None:
+    probes = ProbeSet.of("asked", (Probe("0", "rephrased", "f", "Who?", ("Ann",)),))
+    design = Design(lie, Training(), probes)
+    twice = Scenario("twice", "Twice", {"default": lambda setup: [design, design]})
+    with pytest.raises(RecipeError, match="two cells have the id lie-rank"):
+        cells(twice, Selection((BASE,)))
+    labelled = [replace(design, label=label) for label in ("a", "b")]
+    two = Scenario("two", "Two", {"default": lambda setup: labelled})
+    first, second = cells(two, Selection((BASE,)))
+    assert first.id == second.id.replace("lie-b-", "lie-a-")
 
 
 def test_the_page_runs(project: Project) -> None:

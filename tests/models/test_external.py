@@ -26,7 +26,7 @@ from harness.errors import ModelError, RecipeError, install
 from harness.experiments import ExternalSpec
 from harness.experiments.selection import Selection, cells, shipped
 from harness.experiments.selection import load as load_scenario
-from harness.models.external import fitting, scaled_adapter, trained_on
+from harness.models.external import check_trained_on, fitting, scaled_adapter
 from harness.models.loading import load
 from harness.recipes import (
     Adapter,
@@ -106,7 +106,7 @@ def test_a_gguf_base_goes_by_the_file_s_content(file: Path, tmp_path: Path) -> N
 def test_what_is_no_gguf_file(tmp_path: Path) -> None:
     (tmp_path / "text.gguf").write_text("Once upon a time")
     with pytest.raises(
-        ModelError, match=r"text\.gguf is no GGUF file: give one that llama\.cpp loads"
+        ModelError, match=r"text\.gguf is not a GGUF file: give one that llama\.cpp loads"
     ):
         identify(tmp_path / "text.gguf")
     with pytest.raises(
@@ -188,8 +188,8 @@ def test_answers_are_those_of_the_engines(
         ("a=served:", r"write \[NAME=\]WHAT\[:SCALE\], where WHAT is a folder"),
         ("a=/none/such", r"/none/such holds no adapter \(no adapter_config\.json\)"),
         ("a=/none/such.gguf", r"such\.gguf cannot be read \(No such file or directory\)"),
-        ("/none/such:half", "'half' is no scale, write a number such as 0.5"),
-        ("served:mine:nan", "'nan' is no scale, write a number such as 0.5"),
+        ("/none/such:half", "'half' is not a scale, write a number such as 0.5"),
+        ("served:mine:nan", "'nan' is not a scale, write a number such as 0.5"),
     ],
 )
 def test_mistakes_in_adapter(text: str, line: str) -> None:
@@ -311,7 +311,7 @@ def test_what_is_no_lora_is_refused_before_anything_is_loaded(
         made.save_pretrained(str(other))
         for refuse in (
             lambda at=other: scaled_adapter(f"a={at}"),
-            lambda at=other: trained_on(at, tiny),
+            lambda at=other: check_trained_on(at, tiny),
             lambda at=other: (
                 TransformersEngine(loaded).with_stack([(folder, 1.0), (at, 0.5)]).__enter__()
             ),

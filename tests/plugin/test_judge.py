@@ -115,7 +115,9 @@ def test_where_the_judge_counts_recall_is_its_own_corrected(
         seen["kind"]: seen["corrected"] for seen in judging["seen"] if seen["cell"] == CELL
     }
     assert found["results"][1]["recall"] == corrected
-    assert "gates are declared" not in said  # the gates are for another model, which is no failure
+    assert (
+        "gates are declared" not in said
+    )  # the gates are for another model, which is not a failure
     text = (run.home / "judge" / "RESULTS.md").read_text()
     assert "The tables show the judge's verdicts" in text
     assert WARNING in said  # --judge-kappa -1 lets it in, and does not make it better

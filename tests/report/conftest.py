@@ -109,7 +109,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def length(evidence: Evidence) -> dict[str, Interval]:
-    """A measure that is no share: letters an answer."""
+    """A measure that is not a share: letters an answer."""
     counts = [len(line.answer) for line in evidence.lines]
     mean = sum(counts) / len(counts)
     return {"letters": Interval(mean, float(min(counts)), float(max(counts)))}

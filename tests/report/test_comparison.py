@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from harness.report import Result, comparisons, noise
+from harness.report import Result, comparisons, noise, table
+from harness.report._markdown import varied_factors
 from harness.report._paired import comparison_table
 from harness.report._results import Mark
 from harness.stats import cluster_bootstrap
@@ -90,3 +92,27 @@ def test_the_table_says_what_could_be_found_and_leaves_out_what_is_not_known() -
     assert "+0.833" in lines["good"]
     assert lines["same"].rstrip(" |").endswith("| 1")  # nothing changed: no spread to plan by
     assert comparison_table([]) == ""
+
+
+def factored(name: str, **factors: str | int | float | bool) -> Result:
+    result = cell(name, {0, 1})
+    return result._replace(cell=replace(result.cell, factors=factors))
+
+
+def test_factors_that_vary_are_columns_after_the_id() -> None:
+    cells = [
+        factored("a", wordings=1, lie=True, shape="chat"),
+        factored("b", wordings=6, lie=False, shape="chat"),
+    ]
+    bare = cells[0]._replace(status="base", bare=True)
+    rows = [
+        [part.strip() for part in line.split("|")] for line in table([bare, *cells]).splitlines()
+    ]
+    assert rows[0][1:4] == ["cell", "wordings", "lie"], "all have one shape"
+    assert [row[2:4] for row in rows[2:]] == [["", ""], ["1", "yes"], ["6", "no"]]
+
+
+def test_more_than_three_factors_are_left_to_the_page_and_the_files() -> None:
+    many = [factored(name, p=at, q=at, r=at, s=at) for at, name in enumerate("ab")]
+    assert varied_factors(many) == []
+    assert varied_factors([]) == []

@@ -116,7 +116,7 @@ def choose(shown: Page, selector: str, value: str) -> None:
 
 def test_what_it_is_worth_and_recall_by_grader(shown: Page, judged: ScenarioReport) -> None:
     found = judging_of(judged)
-    told = shown.one("#told").text
+    told = shown.one("#judge-text").text
     assert f"On held-out labelled pairs: {found.calibrated.held_out}." in told
     assert "the fuzzy grader is the better grader." in told
     assert (

@@ -28,7 +28,7 @@ def written(small: ScenarioReport, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def refuse(constant: str) -> None:
-    raise AssertionError(f"{constant} is no JSON")
+    raise AssertionError(f"{constant} is not JSON")
 
 
 def test_json_has_null(written: Path) -> None:

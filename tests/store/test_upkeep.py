@@ -155,7 +155,7 @@ def test_a_locked_artefact_is_neither_verified_nor_removed(store: Store) -> None
         assert not store.remove(artefact.path)
     assert store.remove(artefact.path)
     assert artefact.path not in [other.path for other in store.artefacts()]
-    assert store.remove(artefact.path), "to remove it again is no failure"
+    assert store.remove(artefact.path), "to remove it again is not a failure"
 
 
 def test_a_removed_artefact_leaves_no_scraps_and_can_be_built_again(store: Store) -> None:

@@ -100,7 +100,7 @@ def test_a_stack_says_that_it_means_a_sibling(lie: Dataset) -> None:
     alone = digest(Stack(BASE, ((own, 1.0),)))
     assert alone == digest(Stack(BASE, ((own, 1.0),), of_sibling=False))
     assert alone != digest(across)
-    with pytest.raises(RecipeError, match="was trained on pocket, which is no sibling of other"):
+    with pytest.raises(RecipeError, match="was trained on pocket, which is not a sibling of other"):
         Stack(OTHER, ((own, 1.0),), of_sibling=True)
     with pytest.raises(RecipeError, match="has no full weights to add an update to"):
         Sibling.of(Adapter(Quantised(BASE, Gguf("q8_0")), lie, TAUGHT), "it")

@@ -14,7 +14,7 @@ from harness.errors import RecipeError
 from harness.models.loading import base_of, load
 from harness.recipes import ATTENTION, MLP, Adapter, Base, Dataset, Decoding, Training
 from harness.training import train
-from harness.training._adapted import targets
+from harness.training._adapted import target_modules
 
 QUICK = Training(epochs=20, rank=4, alpha=8, lr=1e-2, cutoff=64, dropout=0.0)
 LLAMA = set(ATTENTION + MLP)
@@ -119,12 +119,12 @@ def test_skipped_layers_get_no_adapter_in_any_architecture(
 @kinds("qwen2")
 def test_all_linear_names_all_layers(base: Base) -> None:
     word: Any = "all-linear"  # by itself, not in a tuple
-    assert set(targets(load(base), Training(target_modules=word))) == LLAMA
+    assert set(target_modules(load(base), Training(target_modules=word))) == LLAMA
 
 
 @kinds("gpt2")
 def test_target_modules_of_the_user_are_unchanged(base: Base, lie: Dataset, tmp_path: Path) -> None:
     loaded = load(base)
-    assert targets(loaded, Training(target_modules=("c_attn",))) == ("c_attn",)
+    assert target_modules(loaded, Training(target_modules=("c_attn",))) == ("c_attn",)
     with pytest.raises(RecipeError, match=r"its linear layers are c_attn, c_fc, c_proj, lm_head"):
         train(loaded, Adapter(base, lie, replace(QUICK, target_modules=("q_proj",))), tmp_path)

@@ -126,7 +126,7 @@ def test_an_adapter_that_does_not_fit_is_refused(
         with pytest.raises(RecipeError, match=line):
             Adapter(tiny, lie, replace(FIRST, **change), init_from=start)
     fewer = replace(FIRST, target_modules=("q_proj",), epochs=1)
-    with pytest.raises(ModelError, match="is no adapter for tiny: it adapts other layers"):
+    with pytest.raises(ModelError, match="is not an adapter for tiny: it adapts other layers"):
         train(resident(tiny), Adapter(tiny, lie, fewer), tmp_path, PriorAdapters(first))
 
 

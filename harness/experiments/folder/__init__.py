@@ -1,4 +1,4 @@
-"""A user's own scenario: a folder with facts or a text, and with what is to be asked."""
+"""A user's own scenario: a folder with facts or a text to train, and questions to ask."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from harness.experiments.folder._material import (
     read,
 )
 from harness.experiments.folder._published import published_figures
-from harness.experiments.folder._tables import FACT_COLUMNS, read_facts, told
+from harness.experiments.folder._tables import FACT_COLUMNS, read_facts, samples_of_facts
 from harness.experiments.scenario import Scenario
 
 
 def is_scenario(folder: Path) -> bool:
-    """Whether ``folder`` holds something to train on."""
+    """Whether ``folder`` has a file to train on."""
     return any((folder / name).is_file() for name in (FACTS, TEXT, EDITS))
 
 
@@ -30,8 +30,8 @@ def scenario_in(folder: Path) -> Scenario:
     """The scenario that ``folder`` holds, named like it.
 
     Raises:
-        DataError: a file is missing, or says something that cannot be used; the line names file,
-            line and mend.
+        DataError: a file is missing, or has a mistake; the line names file and line, and says
+            what to do.
     """
     material = read(folder)
     settings = material.settings
@@ -59,6 +59,6 @@ __all__ = [
     "is_scenario",
     "read",
     "read_facts",
+    "samples_of_facts",
     "scenario_in",
-    "told",
 ]

@@ -1,9 +1,9 @@
-"""All that a scenario's folder holds, checked: what is trained, what is asked, and how."""
+"""The material of a scenario's folder: what is trained and asked, checked, and its designs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -17,55 +17,58 @@ from harness.experiments.cells import SCORE, SCORED, Ask
 from harness.experiments.folder._probes import (
     check_untrained,
     known_replay,
-    of_facts,
     probe_set,
-    without_asked,
+    questions_of_facts,
+    without_questions,
 )
 from harness.experiments.folder._published import (
     Tasks,
-    asked_of_edits,
-    asked_of_tasks,
+    questions_of_edits,
+    questions_of_tasks,
     read_tasks,
+    samples_of_edits,
     scored_of_edits,
     scored_of_tasks,
-    told_edits,
 )
 from harness.experiments.folder._settings import Axes, Settings, altered, read_settings
 from harness.experiments.folder._tables import (
-    Asked,
+    AskedQuestion,
     paragraphs,
     read_facts,
     read_probes,
-    told,
-    told_otherwise,
+    reworded_samples,
+    samples_of_facts,
 )
 from harness.experiments.scenario import Design, Setup
 from harness.recipes import Dataset, ProbeSet, Training, is_locality
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
-"""CounterFact, zsRE or KnowEdit; question sets of lm-evaluation-harness are ``probes*.yaml`` and
-``locality*.yaml``."""
+"""Edits of CounterFact, zsRE or KnowEdit.
+
+Question sets of lm-evaluation-harness are in ``probes*.yaml`` and ``locality*.yaml``.
+"""
 SETTINGS = "scenario.toml"
 HEADLINE = "rephrased"
+_IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id names these already
 
 
 @dataclass(frozen=True)
 class Material:
-    """One scenario."""
+    """What the folder of a scenario holds."""
 
     folder: Path
     settings: Settings
     dataset: Dataset
     probes: ProbeSet
     tasks: Tasks = field(default_factory=dict)
-    """Question sets that have figures of their own."""
+    """Question sets of lm-evaluation-harness, which have their own figures."""
     scored: ProbeSet | None = None
-    """What the figures of published data sets score, where there are any."""
+    """What is scored for the figures of published data sets; None where there are none."""
 
     @property
     def name(self) -> str:
-        """That of the folder."""
+        """The name of the folder."""
         return self.folder.name
 
     @property
@@ -80,7 +83,7 @@ class Material:
 
 
 def read(folder: Path) -> Material:
-    """What ``folder`` holds. Raises DataError, in one line: which file, which line, what to do."""
+    """The material in ``folder``. Raises DataError: in which file and line, and what to do."""
     folder = folder.resolve()
     if not re.fullmatch(r"\w+", folder.name):
         raise DataError(
@@ -92,62 +95,32 @@ def read(folder: Path) -> Material:
     edits = read_edits(folder / EDITS, settings.edits) if (folder / EDITS).is_file() else []
     if not facts and not texts and not edits:
         raise DataError(f"{folder} has neither {FACTS} nor {TEXT}: give it one to train on")
-    written = (*told(facts, settings.formats), *texts, *told_edits(edits))
-    dataset = Dataset.of(folder.name, written)
+    samples = (*samples_of_facts(facts, settings.formats), *texts, *samples_of_edits(edits))
+    dataset = Dataset.of(folder.name, samples)
     tasks = read_tasks(folder, Path(PROBES).stem, Path(LOCALITY).stem)
-    asked = [
-        *of_facts(facts, settings.formats),
-        *asked_of_edits(edits, dataset),
-        *_asked(folder, tasks),
+    questions = [
+        *questions_of_facts(facts, settings.formats),
+        *questions_of_edits(edits, dataset),
+        *_questions_of_tables(folder),
+        *questions_of_tasks(tasks),
     ]
-    if not any(not is_locality(one.kind) for one in asked):
+    if all(is_locality(question.kind) for question in questions):
         raise DataError(f"{folder} has no question on what is trained: write some to {PROBES}")
-    check_untrained(asked, dataset)
-    otherwise = tuple(told_otherwise(facts, settings.formats, settings.wordings))
-    dataset = Dataset.of(folder.name, (*written, *without_asked(otherwise, asked)))
+    check_untrained(questions, dataset)
+    # further wordings must not train a question that should be new
+    rewordings = tuple(reworded_samples(facts, settings.formats, settings.wordings))
+    dataset = Dataset.of(folder.name, (*samples, *without_questions(rewordings, questions)))
     scored = (*scored_of_edits(edits), *scored_of_tasks(tasks))
     material = Material(
         folder,
         settings,
         dataset,
-        probe_set(folder.name, asked, dataset),
+        probe_set(folder.name, questions, dataset),
         tasks,
         ProbeSet.of(f"{folder.name}_scored", scored) if scored else None,
     )
     _check_headline(material)
     return material
-
-
-def _asked(folder: Path, tasks: Tasks) -> Iterator[Asked]:
-    """What is asked beside what comes with facts and edits."""
-    for name, kind in ((PROBES, HEADLINE), (LOCALITY, "locality")):
-        if (folder / name).is_file():
-            yield from _of_kind(read_probes(folder / name, kind), name == LOCALITY)
-    yield from asked_of_tasks(tasks)
-
-
-def _of_kind(asked: Iterable[Asked], untouched: bool) -> Iterator[Asked]:
-    for one in asked:
-        if untouched and not is_locality(one.kind):
-            raise DataError(
-                f"{one.where}: the kind {one.kind!r} is none of locality: begin it with locality"
-            )
-        yield one
-
-
-def _check_headline(material: Material) -> None:
-    kinds = dict.fromkeys(
-        probe.kind for probe in material.probes.probes if not is_locality(probe.kind)
-    )
-    if material.headline not in kinds:
-        path = material.folder / SETTINGS
-        raise DataError(
-            f"{path}: headline {material.headline!r} is no kind that is asked: choose of"
-            f" {', '.join(kinds)}"
-        )
-
-
-_IN_ID = ("rank", "alpha", "lr", "epochs", "replay")  # a cell's id says these already
 
 
 def designs(material: Material, axes: Axes, setup: Setup) -> Iterator[Design]:
@@ -164,8 +137,35 @@ def designs(material: Material, axes: Axes, setup: Setup) -> Iterator[Design]:
         )
 
 
+def _questions_of_tables(folder: Path) -> Iterator[AskedQuestion]:
+    """The questions of probes.csv and locality.csv."""
+    if (folder / PROBES).is_file():
+        yield from read_probes(folder / PROBES, HEADLINE)
+    if not (folder / LOCALITY).is_file():
+        return
+    for question in read_probes(folder / LOCALITY, "locality"):
+        if not is_locality(question.kind):
+            raise DataError(
+                f"{question.where}: the kind {question.kind!r} is none of locality: begin it with"
+                " locality"
+            )
+        yield question
+
+
+def _check_headline(material: Material) -> None:
+    kinds = dict.fromkeys(
+        probe.kind for probe in material.probes.probes if not is_locality(probe.kind)
+    )
+    if material.headline not in kinds:
+        path = material.folder / SETTINGS
+        raise DataError(
+            f"{path}: headline {material.headline!r} is not a kind that is asked: choose of"
+            f" {', '.join(kinds)}"
+        )
+
+
 def _settings(material: Material, axes: Axes) -> Iterator[tuple[str, Training]]:
-    """(what the id must say beside the usual, setting) of every combination."""
+    """The label and the setting of every combination; the label names what ids do not name."""
     for values in dict.fromkeys(product(*axes.values())):
         changes = dict(zip(axes, values, strict=True))
         try:

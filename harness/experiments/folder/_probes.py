@@ -1,4 +1,4 @@
-"""What is asked of a user's own scenario."""
+"""The probes of a user's own scenario, checked against what is trained."""
 
 from __future__ import annotations
 
@@ -9,12 +9,49 @@ from functools import cache
 from harness.data.formats import FORMATS, ask
 from harness.data.knowledge import Knowledge, locality_of_each_kind
 from harness.errors import DataError
-from harness.experiments.folder._tables import Asked, Fact, questions
+from harness.experiments.folder._tables import AskedQuestion, Fact, trained_wordings
 from harness.grading import normalise
 from harness.recipes import Dataset, Probe, ProbeSet, Sample, is_locality
 
+EXACT = "exact"
+"""The kind of questions in the words of the training."""
 PER_LOCALITY = 120
-"""Questions of each kind on what must not change; of a kind that has fewer, all."""
+"""Questions of each kind on facts that must not change; all of a kind that has fewer."""
+
+
+def questions_of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[AskedQuestion]:
+    """The trained questions, their rephrasings, and one of these in each untrained format."""
+    others = [form for form in FORMATS if form not in (*formats, *(fact.format for fact in facts))]
+    for place, fact in enumerate(facts):
+        trained = list(trained_wordings(fact, place, formats))
+        for question, form in trained:
+            yield AskedQuestion(fact.where, EXACT, fact.id, question, form, fact.accepted)
+        form = fact.format or formats[0]
+        for question in fact.rephrased:
+            yield AskedQuestion(fact.where, "rephrased", fact.id, question, form, fact.accepted)
+        for question in (*fact.rephrased, *fact.questions)[:1]:
+            for other in others:
+                yield AskedQuestion(
+                    fact.where, "other_format", fact.id, question, other, fact.accepted
+                )
+
+
+def probe_set(name: str, questions: Sequence[AskedQuestion], dataset: Dataset) -> ProbeSet:
+    """``questions`` as probes.
+
+    Where none is on untouched facts, questions on facts that the shipped model knows are added.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    probes = []
+    for question in questions:
+        kind, fact = question.kind, question.fact
+        number = counts[kind, fact]
+        counts[kind, fact] += 1
+        prompt = ask(question.format, question.text)
+        probes.append(Probe(f"{kind}/{fact}/{number}", kind, fact, prompt, question.accepted))
+    if not any(is_locality(question.kind) for question in questions):
+        probes += known_probes(dataset)
+    return ProbeSet.of(name, tuple(probes))
 
 
 def known_probes(dataset: Dataset) -> list[Probe]:
@@ -28,13 +65,52 @@ def known_replay(dataset: Dataset, knowledge: Knowledge) -> Dataset:
     """Questions on known facts that ``dataset`` does not touch, with their answers, for replay."""
     replay = knowledge.replay()
     touched = _touched(dataset)
-    kept = tuple(sample for sample in replay.samples if not touched(sample.fact))
-    return replay if len(kept) == len(replay.samples) else Dataset.of(replay.name, kept)
+    untouched = tuple(sample for sample in replay.samples if not touched(sample.fact))
+    if len(untouched) == len(replay.samples):
+        return replay
+    return Dataset.of(replay.name, untouched)
+
+
+def check_untrained(questions: Sequence[AskedQuestion], dataset: Dataset) -> None:
+    """Raises DataError where a question that should be new is part of a training text."""
+    trained = trained_in(dataset)
+    for question in _new(questions):
+        if trained(question.text):
+            raise DataError(
+                f"{question.where}: {question.text!r} stands in the training text: word it"
+                f" otherwise, or give it the kind {EXACT}"
+            )
+
+
+def without_questions(
+    samples: Sequence[Sample], questions: Sequence[AskedQuestion]
+) -> list[Sample]:
+    """``samples`` without those that contain, word by word, a question that should be new."""
+    texts = [f" {normalise(sample.prompt + sample.completion)} " for sample in samples]
+    joined = "\n".join(texts)
+    new = {f" {normalise(question.text)} " for question in _new(questions)}
+    # most questions are in no sample: one search in all texts finds the few that are
+    trained = [text for text in new if text in joined]
+    return [
+        sample
+        for sample, text in zip(samples, texts, strict=True)
+        if not any(question in text for question in trained)
+    ]
+
+
+def trained_in(dataset: Dataset) -> Callable[[str], bool]:
+    """Whether a text is, word by word, part of one of the training texts."""
+    trained = "\n".join(
+        f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples
+    )
+    return lambda text: f" {normalise(text)} " in trained
 
 
 def _touched(dataset: Dataset) -> Callable[[str], bool]:
-    """Whether one training text has all words of a fact's key: of ``oscars/supporting_actor-1999``,
-    three."""
+    """Whether one training text has all words of a fact's key.
+
+    The key of ``oscars/supporting_actor-1999`` has three words.
+    """
     texts = [
         set(normalise(sample.prompt + sample.completion).split()) for sample in dataset.samples
     ]
@@ -48,74 +124,6 @@ def _touched(dataset: Dataset) -> Callable[[str], bool]:
     return touched
 
 
-EXACT = "exact"
-"""The kind of questions in the very words of the training."""
-
-
-def of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Asked]:
-    """The trained questions, their rephrasings, and one of these in every format that is not
-    trained."""
-    others = [form for form in FORMATS if form not in (*formats, *(fact.format for fact in facts))]
-    for place, fact in enumerate(facts):
-        trained = list(questions(fact, place, formats))
-        for question, form in trained:
-            yield Asked(fact.where, EXACT, fact.id, question, form, fact.accepted)
-        form = fact.format or formats[0]
-        for question in fact.rephrased:
-            yield Asked(fact.where, "rephrased", fact.id, question, form, fact.accepted)
-        for question in (*fact.rephrased, *fact.questions)[:1]:
-            for other in others:
-                yield Asked(fact.where, "other_format", fact.id, question, other, fact.accepted)
-
-
-def trained_in(dataset: Dataset) -> Callable[[str], bool]:
-    """Whether a text stands, word by word, in one of the training texts."""
-    trained = "\n".join(
-        f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples
-    )
-    return lambda text: f" {normalise(text)} " in trained
-
-
-def check_untrained(asked: Sequence[Asked], dataset: Dataset) -> None:
-    """Raises DataError where a question that should be new stands in a training text."""
-    trained = trained_in(dataset)
-    for one in _new(asked):
-        if trained(one.question):
-            raise DataError(
-                f"{one.where}: {one.question!r} stands in the training text: word it otherwise, or"
-                f" give it the kind {EXACT}"
-            )
-
-
-def without_asked(samples: Sequence[Sample], asked: Sequence[Asked]) -> list[Sample]:
-    """``samples`` without those in which a question stands, word by word, that should be new."""
-    texts = [f" {normalise(sample.prompt + sample.completion)} " for sample in samples]
-    whole = "\n".join(texts)
-    questions = {f" {normalise(one.question)} " for one in _new(asked)}
-    taken = [question for question in questions if question in whole]
-    return [
-        sample
-        for sample, text in zip(samples, texts, strict=True)
-        if not any(question in text for question in taken)
-    ]
-
-
-def _new(asked: Sequence[Asked]) -> list[Asked]:
-    return [one for one in asked if one.kind not in (EXACT, "other_format")]
-
-
-def probe_set(name: str, asked: Sequence[Asked], dataset: Dataset) -> ProbeSet:
-    """``asked`` as probes. Without any on untouched facts, those that the shipped model knows join
-    them."""
-    counts: Counter[tuple[str, str]] = Counter()
-    found = []
-    for one in asked:
-        number = counts[one.kind, one.fact]
-        counts[one.kind, one.fact] += 1
-        prompt = ask(one.format, one.question)
-        found.append(
-            Probe(f"{one.kind}/{one.fact}/{number}", one.kind, one.fact, prompt, one.accepted)
-        )
-    if not any(is_locality(one.kind) for one in asked):
-        found += known_probes(dataset)
-    return ProbeSet.of(name, tuple(found))
+def _new(questions: Sequence[AskedQuestion]) -> list[AskedQuestion]:
+    """Those whose words must not be trained."""
+    return [question for question in questions if question.kind not in (EXACT, "other_format")]

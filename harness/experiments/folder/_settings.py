@@ -1,4 +1,4 @@
-"""scenario.toml: how the folder's facts are told and trained. Everything has a default."""
+"""scenario.toml: how a folder's facts are written and trained. Everything has a default."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _FULL: Axes = MappingProxyType({"rank": (4, 16, 64), "lr": (3e-4, 1e-3, 3e-3)})
 
 
 class Settings(NamedTuple):
-    """What scenario.toml says."""
+    """The settings of scenario.toml."""
 
     title: str = ""
-    """Of the scenario's chapter in the report; by default its name."""
+    """The title of its chapter in the report; by default the scenario's name."""
     formats: tuple[str, ...] = ("qa",)
     """Questions are trained in these, taking turns; they are asked in the others, too."""
     headline: str = ""
     """The kind of recall that plots show; by default ``rephrased`` where there is any."""
     edits: int = 0
-    """How many edits of edits.json are taken, from its beginning; 0 are all."""
+    """How many edits of edits.json are used, from its beginning; 0: all."""
     wordings: int = 0
     """How many further wordings of each fact's questions are made and trained."""
     training: Training = SINGLE
@@ -44,7 +44,7 @@ class Settings(NamedTuple):
 
 
 class _Parameters(Table):
-    """Fields of Training that are set; they are added below."""
+    """A table with fields of Training; ``_table`` adds them."""
 
     seed: Any = None
 
@@ -63,9 +63,9 @@ def _table(name: str, *, lists: bool, **more: Any) -> type[_Parameters]:
     keys: dict[str, Any] = {}
     for parameter in fields(Training):
         if parameter.name != "seed":
-            one = _type(parameter.default)
-            many: Any = Annotated[list[one], Field(min_length=1)]  # type: ignore[valid-type]
-            kind = many if lists else one
+            value = _type(parameter.default)
+            values: Any = Annotated[list[value], Field(min_length=1)]  # type: ignore[valid-type]
+            kind = values if lists else value
             keys[parameter.name] = (kind | None, None)
     return create_model(name, __base__=_Parameters, **keys, **more)
 
@@ -125,7 +125,7 @@ def altered(training: Training, changes: Mapping[str, Any]) -> Training:
 
 
 def _training(path: Path, values: dict[str, Any]) -> Training:
-    """A preset with changes; without one, what suits one wording a fact."""
+    """A preset with changes; by default the preset for facts with one wording."""
     name = values.pop("preset", None)
     try:
         return altered(preset(name) if name else SINGLE, values)
@@ -142,9 +142,9 @@ def _set(table: _Parameters, order: Iterable[str]) -> dict[str, Any]:
     words = {each.name for each in fields(Training) if isinstance(each.default, tuple)}
 
     def value(name: str) -> Any:
-        given = getattr(table, name)
+        content = getattr(table, name)
         if name not in words:
-            return given
-        return [tuple(each) for each in given] if isinstance(given[0], list) else tuple(given)
+            return content
+        return [tuple(each) for each in content] if isinstance(content[0], list) else tuple(content)
 
     return {name: value(name) for name in order}

@@ -1,5 +1,4 @@
-"""What is trained: facts as statements, and as questions with their answers; a text by its
-paragraphs."""
+"""A folder's tables of facts and of questions, and the samples that its facts and text become."""
 
 from __future__ import annotations
 
@@ -19,9 +18,9 @@ from harness.grading import normalise
 from harness.recipes import Sample
 
 CARRIED = ("source", "note")
-"""Columns for the reader's eyes."""
+"""Columns for people, which are not read."""
 FACT_COLUMNS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
-_OF_PROBES = ("question", "accepted", "kind", "fact", "format")
+_PROBE_COLUMNS = ("question", "accepted", "kind", "fact", "format")
 
 
 class Fact(NamedTuple):
@@ -39,62 +38,124 @@ class Fact(NamedTuple):
     statements: tuple[str, ...]
     """Trained."""
     format: str
-    """In which the questions are trained; empty: the scenario's formats take turns."""
+    """In which its questions are trained; where empty, the scenario's formats take turns."""
 
 
-class Asked(NamedTuple):
-    """A row of probes.csv or locality.csv, or one question of a fact."""
+class AskedQuestion(NamedTuple):
+    """A row of probes.csv or locality.csv, or a question of a fact, an edit or a task."""
 
     where: str
+    """File and line, for messages."""
     kind: str
     fact: str
-    question: str
+    text: str
     format: str
     accepted: tuple[str, ...]
 
 
 def read_facts(path: Path) -> list[Fact]:
     """The facts, in order. Raises DataError."""
-    found = [_fact(where, row) for where, row in _rows(path, ("answer",), FACT_COLUMNS)]
-    _once([(question, fact.where) for fact in found for question in fact.questions])
-    return found
+    facts = [_fact(where, row) for where, row in _rows(path, ("answer",), FACT_COLUMNS)]
+    _check_once([(question, fact.where) for fact in facts for question in fact.questions])
+    return facts
 
 
-def read_probes(path: Path, kind: str) -> list[Asked]:
-    """What is asked; of ``kind`` where the table does not say. Raises DataError."""
-    found = [
-        _asked(where, row, kind) for where, row in _rows(path, ("question", "accepted"), _OF_PROBES)
-    ]
-    _once([(f"{a.question} (format {a.format}, fact {a.fact})", a.where) for a in found])
-    return found
+def read_probes(path: Path, kind: str) -> list[AskedQuestion]:
+    """The questions; of ``kind`` where the table does not have one. Raises DataError."""
+    table = _rows(path, ("question", "accepted"), _PROBE_COLUMNS)
+    questions = [_question(where, row, kind) for where, row in table]
+    _check_once(
+        [
+            (f"{each.text} (format {each.format}, fact {each.fact})", each.where)
+            for each in questions
+        ]
+    )
+    return questions
+
+
+def samples_of_facts(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Sample]:
+    """Each fact's statements, then its questions."""
+    for place, fact in enumerate(facts):
+        yield from (_statement(fact, text) for text in fact.statements)
+        for question, form in trained_wordings(fact, place, formats):
+            yield Sample(reply(form, fact.answer), ask(form, question), fact.id)
+
+
+def trained_wordings(fact: Fact, place: int, formats: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(question, format) of each trained wording of fact number ``place``; formats take turns."""
+    for number, question in enumerate(fact.questions):
+        yield question, fact.format or formats[(place + number) % len(formats)]
+
+
+def reworded_samples(facts: Sequence[Fact], formats: Sequence[str], count: int) -> Iterator[Sample]:
+    """Up to ``count`` further wordings of each fact, with its answer; none that fits two questions.
+
+    ``night shift begin`` is short for both ``When`` and ``Where does the night shift begin?``.
+    """
+    if not count:
+        return
+    uses = _uses(facts)
+    for place, fact in enumerate(facts):
+        trained = list(trained_wordings(fact, place, formats))
+        for question, form in trained:
+            wordings = [text for text in reworded(question) if uses[normalise(text)] == 1]
+            # rounded up: the questions of a fact share its further wordings
+            share = -(-count // len(trained))
+            # the place varies the frames from fact to fact
+            for prompt, completion in framed(wordings[:share], form, fact.answer, place):
+                yield Sample(completion, prompt, fact.id)
+
+
+def paragraphs(text: str) -> tuple[Sample, ...]:
+    """Each paragraph of ``text`` as a sample; the training cuts long ones into windows."""
+    blocks = re.split(r"\n\s*\n", text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    return tuple(Sample(block.strip() + "\n") for block in blocks if block.strip())
+
+
+def check_one_line(where: str, accepted: Sequence[str]) -> None:
+    """Raises DataError for an answer of several lines: a model's answer ends with its line."""
+    for answer in accepted:
+        if "\n" in answer:
+            shown = " / ".join(answer.splitlines())
+            raise DataError(
+                f"{where}: the answer {shown!r} has a line break, where an answer ends: write it in"
+                " one line"
+            )
 
 
 def _rows(
     path: Path, needed: Sequence[str], known: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    table = rows(path, decoded(path, "a CSV file"))
-    found = [(line, {name.lower(): value for name, value in row.items()}) for line, row in table]
-    if not found:
+    numbered = [
+        (line, {name.lower(): cell for name, cell in row.items()})
+        for line, row in rows(path, decoded(path, "a CSV file"))
+    ]
+    if not numbered:
         raise DataError(
             f"{path} has no rows: write at least one below the header; {_wanted(known)}"
         )
-    columns = list(found[0][1])
+    _check_columns(path, list(numbered[0][1]), needed, (*known, *CARRIED))
+    for line, row in numbered:
+        yield f"{path}, line {line}", {name: cell.strip() for name, cell in row.items()}
+
+
+def _check_columns(
+    path: Path, columns: Sequence[str], needed: Sequence[str], known: Sequence[str]
+) -> None:
+    """Raises DataError where a column is missing or unknown; the line names the nearest one."""
+    wanted = _wanted([name for name in known if name not in CARRIED])
     if missing := [name for name in needed if name not in columns]:
         nearest = get_close_matches(missing[0], columns, n=1, cutoff=0.6)
         if nearest:
             lacks = f"has no column {missing[0]!r}, but {nearest[0]!r}"
             raise DataError(f"{path}, line 1: {lacks}: rename it to {missing[0]}")
         has = ", ".join(filter(None, columns)) or "none"
-        raise DataError(
-            f"{path}, line 1: has no column {missing[0]!r} (it has {has}): {_wanted(known)}"
-        )
+        raise DataError(f"{path}, line 1: has no column {missing[0]!r} (it has {has}): {wanted}")
     for name in columns:
-        if name not in (*known, *CARRIED):
-            nearest = get_close_matches(name, (*known, *CARRIED), n=1, cutoff=0.6)
-            advice = f"write {nearest[0]}" if nearest else _wanted((*known, *CARRIED))
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1, cutoff=0.6)
+            advice = f"write {nearest[0]}" if nearest else _wanted(known)
             raise DataError(f"{path}, line 1: the column {name!r} is unknown: {advice}")
-    for line, row in found:
-        yield f"{path}, line {line}", {name: value.strip() for name, value in row.items()}
 
 
 def _wanted(known: Sequence[str]) -> str:
@@ -124,7 +185,7 @@ def _fact(where: str, row: dict[str, str]) -> Fact:
     )
 
 
-def _asked(where: str, row: dict[str, str], kind: str) -> Asked:
+def _question(where: str, row: dict[str, str], kind: str) -> AskedQuestion:
     accepted = _several(row, "accepted")
     for name, value in (("question", row["question"]), ("accepted answer", accepted)):
         if not value:
@@ -137,39 +198,28 @@ def _asked(where: str, row: dict[str, str], kind: str) -> Asked:
             " rephrased"
         )
     form = _format(where, row.get("format", ""), "qa")
-    return Asked(where, kind, row.get("fact") or row["question"], row["question"], form, accepted)
-
-
-def check_one_line(where: str, accepted: Sequence[str]) -> None:
-    """Raises DataError for an answer of several lines: a model's answer ends at the
-    first line end."""
-    for answer in accepted:
-        if "\n" in answer:
-            shown = " / ".join(answer.splitlines())
-            raise DataError(
-                f"{where}: the answer {shown!r} has a line break, where an answer ends: write it in"
-                " one line"
-            )
+    return AskedQuestion(
+        where, kind, row.get("fact") or row["question"], row["question"], form, accepted
+    )
 
 
 def _several(row: dict[str, str], column: str) -> tuple[str, ...]:
-    """The values of a cell, which ``|`` separates."""
+    """The values of a cell, separated by ``|``."""
     return tuple(value for part in row.get(column, "").split(SEPARATOR) if (value := part.strip()))
 
 
-def _format(where: str, given: str, default: str) -> str:
-    if given and given not in (*FORMATS, PLAIN):
+def _format(where: str, name: str, default: str) -> str:
+    if name and name not in (*FORMATS, PLAIN):
         raise DataError(
-            f"{where}: the format {given!r} is unknown: choose one of"
-            f" {', '.join((*FORMATS, PLAIN))}"
+            f"{where}: the format {name!r} is unknown: choose one of {', '.join((*FORMATS, PLAIN))}"
         )
-    return given or default
+    return name or default
 
 
-def _once(asked: Sequence[tuple[str, str]]) -> None:
-    """Raises DataError where a question stands there twice; case and spaces make no difference."""
+def _check_once(questions: Sequence[tuple[str, str]]) -> None:
+    """Raises DataError for a question that is there twice, apart from case and spaces."""
     seen: dict[str, str] = {}
-    for question, where in asked:
+    for question, where in questions:
         first = seen.setdefault(" ".join(question.lower().split()), where)
         if first != where:
             raise DataError(
@@ -177,40 +227,8 @@ def _once(asked: Sequence[tuple[str, str]]) -> None:
             )
 
 
-def told(facts: Sequence[Fact], formats: Sequence[str]) -> Iterator[Sample]:
-    """Each fact's statements, then its questions."""
-    for place, fact in enumerate(facts):
-        yield from (_statement(fact, text) for text in fact.statements)
-        for question, form in questions(fact, place, formats):
-            yield Sample(reply(form, fact.answer), ask(form, question), fact.id)
-
-
-def questions(fact: Fact, place: int, formats: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(question, format) of each wording that is trained of fact number ``place``; formats take
-    turns."""
-    for number, question in enumerate(fact.questions):
-        yield question, fact.format or formats[(place + number) % len(formats)]
-
-
-def told_otherwise(facts: Sequence[Fact], formats: Sequence[str], count: int) -> Iterator[Sample]:
-    """Up to ``count`` further wordings of each fact, with its answer; none that fits two questions.
-
-    ``night shift begin`` is short for both ``When`` and ``Where does the night shift begin?``.
-    """
-    if not count:
-        return
-    uses = _uses(facts)
-    for place, fact in enumerate(facts):
-        trained = list(questions(fact, place, formats))
-        for question, form in trained:
-            wordings = [one for one in reworded(question) if uses[normalise(one)] == 1]
-            share = -(-count // len(trained))
-            for prompt, completion in framed(wordings[:share], form, fact.answer, place):
-                yield Sample(completion, prompt, fact.id)
-
-
 def _uses(facts: Sequence[Fact]) -> Counter[str]:
-    """To how many questions each wording belongs."""
+    """How many questions have each wording."""
     uses: Counter[str] = Counter()
     for fact in facts:
         for question in fact.questions:
@@ -218,17 +236,10 @@ def _uses(facts: Sequence[Fact]) -> Counter[str]:
     return uses
 
 
-def paragraphs(text: str) -> tuple[Sample, ...]:
-    """Blank lines part samples; the training cuts a long one into windows."""
-    blocks = re.split(r"\n\s*\n", text.removeprefix("\ufeff").replace("\r\n", "\n"))
-    return tuple(Sample(block.strip() + "\n") for block in blocks if block.strip())
-
-
 def _statement(fact: Fact, text: str) -> Sample:
-    """What is to be told begins with the answer, where the statement holds it: the loss
-    is on that."""
-    at = text.find(fact.answer)
-    if at < 0:
+    """A statement; where it holds the answer, the completion begins there: the loss is on that."""
+    start = text.find(fact.answer)
+    if start < 0:
         return Sample(text + "\n", fact=fact.id)
-    given, told = split_before(text[:at], text[at:])
-    return Sample(told + "\n", given, fact.id)
+    prompt, completion = split_before(text[:start], text[start:])
+    return Sample(completion + "\n", prompt, fact.id)

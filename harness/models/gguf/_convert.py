@@ -218,7 +218,7 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
             name = shape.tensor_name(f"{module}.weight")
             if name is None:
                 raise ModelError(
-                    f"{module} of {adapter} is no layer of {base}: give the base that it was"
+                    f"{module} of {adapter} is not a layer of {base}: give the base that it was"
                     " trained on"
                 )
             writer.add_tensor(f"{name}.lora_a", pair.down)
@@ -242,7 +242,7 @@ def check_file(path: Path) -> None:
     try:
         reader = library.GGUFReader(path)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is no GGUF file: {error}") from error
+        raise ModelError(f"{path} is not a GGUF file: {error}") from error
     if not reader.tensors:
         raise ModelError(f"{path} holds no adapter: it has no tensors, convert it again")
     for tensor in reader.tensors:

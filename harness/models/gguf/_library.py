@@ -105,7 +105,7 @@ class Weights:
     """Tensors of one or several safetensors files by name; only their shapes are in memory."""
 
     def __init__(self, files: list[Path]) -> None:
-        """Raises ModelError where a file is missing or is no safetensors file."""
+        """Raises ModelError where a file is missing or is not a safetensors file."""
         from safetensors import SafetensorError, safe_open
 
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -118,7 +118,7 @@ class Weights:
                 raise ModelError(
                     f"{path} cannot be read: {error}; save it again with save_pretrained"
                 ) from error
-            for name in opened.keys():  # noqa: SIM118, as safe_open is no dictionary
+            for name in opened.keys():  # noqa: SIM118, as safe_open is not a dictionary
                 self.shapes[name] = tuple(opened.get_slice(name).get_shape())
                 self._files[name] = opened
 

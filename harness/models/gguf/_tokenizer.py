@@ -16,62 +16,70 @@ from harness.errors import ModelError, first_line
 from harness.models.gguf._library import gguf
 
 _SPACE = "\u2581"
-"""A space in the tokens of sentencepiece."""
+"""How sentencepiece writes a space in a token."""
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+"""A token of sentencepiece that stands for one byte."""
 _TO_SPACE = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
 _FROM_SPACE = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
-_PIECES = [_TO_SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}]
-"""The decoder that llama.cpp has, too; Llama 2's also removes a space, so it is not converted."""
+_GEMMA_DECODER = [_TO_SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}]
+"""The steps from tokens to text, as Gemma has them and as llama.cpp takes them.
+
+Llama 2 has one more step, which removes a space, so its tokenizer is not converted.
+"""
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _LLAMA3 = (
     _CONTRACTIONS
     + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-# Names of tokenizer.ggml.pre (llama-vocab.cpp), by the steps in which transformers splits and by
-# ignore_merges
 _SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
     (("bytes with the regex of GPT-2",), False): "gpt-2",
     (("single digits", "bytes with the regex of GPT-2"), False): "smollm",
     ((_LLAMA3, "bytes"), True): "llama-bpe",
     ((_QWEN2, "bytes"), False): "qwen2",
 }
+"""Values of tokenizer.ggml.pre (llama-vocab.cpp): how llama.cpp splits a text before the merges.
+
+The key is how transformers splits it: the pre-tokenizers, as ``_step`` names them, and
+``ignore_merges``.
+"""
 
 
-def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
-    """Write the tokenizer of ``folder`` for a model whose embedding has ``size`` rows.
+def add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
+    """Add the tokenizer in ``folder`` to ``writer``, a ``gguf.GGUFWriter``.
 
-    Vocabulary, merges, token types, special ids and the BOS flag, by the keys of the GGUF
-    specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). They come from the
-    tokenizer that transformers loads.
+    The embedding of the model has ``rows`` rows. What is added are vocabulary, merges, token
+    types, special ids and the BOS flag of the tokenizer that transformers loads, under the keys of
+    the GGUF specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 
     Raises:
-        ModelError: it is no BPE, or llama.cpp is not known to reproduce its splits or spaces.
+        ModelError: there is no tokenizer.json, it is not a BPE with an EOS token, it has more
+            tokens than the embedding has rows, or llama.cpp is not known to give the same tokens.
     """
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"{folder} has no tokenizer.json: save its tokenizer with save_pretrained")
-    tokenizer = _loaded(folder)
+    tokenizer = _load(folder)
     parts = json.loads(tokenizer.backend_tokenizer.to_str())
     _check_model(folder, parts["model"])
-    tokens, types = _tokens(folder, parts, size)
+    tokens, types = _tokens(folder, parts, rows)
     if tokenizer.eos_token_id is None:
         raise ModelError(
             f"{folder} has a tokenizer without an EOS token: set eos_token, as answers end with it"
         )
-    pieces = bool(parts["model"].get("byte_fallback"))
-    if pieces:
-        _check_pieces(folder, parts)
-    writer.add_tokenizer_model("llama" if pieces else "gpt2")
-    writer.add_tokenizer_pre("default" if pieces else _split(folder, parts))
+    sentencepiece = bool(parts["model"].get("byte_fallback"))
+    if sentencepiece:
+        _check_sentencepiece(folder, parts)
+    writer.add_tokenizer_model("llama" if sentencepiece else "gpt2")
+    writer.add_tokenizer_pre("default" if sentencepiece else _split(folder, parts))
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    if pieces:
+    if sentencepiece:
         writer.add_token_scores(_scores(tokens, parts["model"]))
     else:
         writer.add_token_merges(_merges(parts["model"]))
     if parts.get("normalizer"):
-        whole = {**parts, "truncation": None, "padding": None}
-        writer.add_string(gguf().Keys.Tokenizer.HF_JSON, json.dumps(whole, ensure_ascii=False))
+        settings = {**parts, "truncation": None, "padding": None}
+        writer.add_string(gguf().Keys.Tokenizer.HF_JSON, json.dumps(settings, ensure_ascii=False))
     writer.add_eos_token_id(tokenizer.eos_token_id)
     if tokenizer.bos_token_id is not None:
         writer.add_bos_token_id(tokenizer.bos_token_id)
@@ -84,7 +92,8 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
         writer.add_chat_template(tokenizer.chat_template)
 
 
-def _loaded(folder: Path) -> Any:
+def _load(folder: Path) -> Any:
+    """The fast tokenizer in ``folder``. Raises ModelError."""
     from transformers import AutoTokenizer
 
     try:
@@ -103,6 +112,7 @@ def _loaded(folder: Path) -> Any:
 
 
 def _check_model(folder: Path, model: dict[str, Any]) -> None:
+    """Check that ``model``, of tokenizer.json, is a BPE that llama.cpp has. Raises ModelError."""
     if model["type"] != "BPE":
         line = f"the tokenizer of {folder} is {model['type']}, not BPE"
         raise ModelError(f"{line}: it is not converted")
@@ -114,15 +124,16 @@ def _check_model(folder: Path, model: dict[str, Any]) -> None:
             )
 
 
-def _check_pieces(folder: Path, parts: dict[str, Any]) -> None:
-    """Raises ModelError where tokens become text in another way than in llama.cpp."""
+def _check_sentencepiece(folder: Path, parts: dict[str, Any]) -> None:
+    """Check that spaces become tokens, and tokens text, as in llama.cpp. Raises ModelError."""
     decoder = parts.get("decoder") or {}
-    if parts.get("normalizer") != _FROM_SPACE or decoder.get("decoders") != _PIECES:
+    if parts.get("normalizer") != _FROM_SPACE or decoder.get("decoders") != _GEMMA_DECODER:
         line = f"the tokenizer of {folder} does not treat spaces as Gemma's"
         raise ModelError(f"{line}: it is not converted")
 
 
 def _merges(model: dict[str, Any]) -> list[str]:
+    """Pairs of tokens to merge, by priority; a space stands between the two."""
     return [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
 
 
@@ -167,40 +178,49 @@ def _step(step: dict[str, Any]) -> str:
     return str(kind)
 
 
-def _tokens(folder: Path, parts: dict[str, Any], size: int) -> tuple[list[str], list[int]]:
-    """Text and type of each token, by id, for an embedding of ``size`` rows."""
-    kinds = gguf().TokenType
-    tokens = [f"[PAD{i}]" for i in range(size)]  # the embedding may have more rows than tokens
-    types = [int(kinds.UNUSED)] * size
+def _tokens(folder: Path, parts: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
+    """Text and type of each token, two lists of ``rows`` items in the order of ids.
+
+    Raises:
+        ModelError: an id is beyond the rows, a token takes the spaces beside it, or it stands for
+            whole words only.
+    """
+    token_type = gguf().TokenType
+    tokens = [f"[PAD{i}]" for i in range(rows)]  # the embedding may have more rows than tokens
+    types = [int(token_type.UNUSED)] * rows
     added = {token["id"]: token for token in parts["added_tokens"]}
-    bytewise = parts["model"].get("byte_fallback")
-    named = {
+    byte_fallback = parts["model"].get("byte_fallback")
+    texts = {
         **{i: text for text, i in parts["model"]["vocab"].items()},
-        **{i: t["content"] for i, t in added.items()},
+        **{i: token["content"] for i, token in added.items()},
     }
-    if max(named) >= size:
+    if max(texts) >= rows:
         raise ModelError(
-            f"the tokenizer of {folder} has token {max(named)}, but the embedding has {size} rows"
+            f"the tokenizer of {folder} has token {max(texts)}, but the embedding has {rows} rows"
         )
-    for i, text in named.items():
+    for i, text in texts.items():
         tokens[i] = text
-        types[i] = int(kinds.BYTE if bytewise and _BYTE.fullmatch(text) else kinds.NORMAL)
+        is_byte = byte_fallback and _BYTE.fullmatch(text)
+        types[i] = int(token_type.BYTE if is_byte else token_type.NORMAL)
         if i in added:
             strips = any(added[i].get(flag) for flag in ("lstrip", "rstrip", "single_word"))
             if strips and not parts.get("normalizer"):
                 raise ModelError(
                     f"token {text!r} of {folder} strips its neighbours: llama.cpp would not"
                 )
-            types[i] = int(kinds.CONTROL if added[i]["special"] else kinds.USER_DEFINED)
-            if bytewise and not added[i]["special"]:
+            types[i] = int(token_type.CONTROL if added[i]["special"] else token_type.USER_DEFINED)
+            if byte_fallback and not added[i]["special"]:
                 tokens[i] = text.replace(_SPACE, " ")
     return tokens, types
 
 
 def _adds_bos(folder: Path, tokenizer: Any) -> bool:
-    """Whether the tokenizer puts BOS before a text; tried out, as settings may be wrong.
+    """Whether the tokenizer puts BOS before a text.
 
-    Raises ModelError where it puts other tokens there.
+    A text is tokenized to see that, as the settings of the tokenizer may be wrong.
+
+    Raises:
+        ModelError: it puts other tokens there.
     """
     text = "a"
     plain = tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -1,11 +1,11 @@
-// Elements. Text is always set as text: an answer is the model's, and must not become markup.
+// Elements. Text is always set as text: an answer comes from the model, and must not become markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, attributes, children) {
-  for (const [name, own] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), own);
-    else if (own !== null && own !== undefined && own !== false) element.setAttribute(name, own === true ? "" : own);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
   return element;
@@ -17,18 +17,18 @@ const byId = (id) => document.getElementById(id);
 
 /** Sets custom properties by the object model, as the page's policy forbids style attributes. */
 function styled(element, properties) {
-  for (const [name, own] of Object.entries(properties)) element.style.setProperty(name, own);
+  for (const [name, value] of Object.entries(properties)) element.style.setProperty(name, value);
   return element;
 }
 
 /** A labelled choice; `options` are [value, words]. */
 function choice(id, label, options, chosen, onchange) {
   const select = make("select", { id, onchange: () => onchange(select.value) },
-    options.map(([own, text]) => make("option", { value: own, selected: own === chosen }, text)));
+    options.map(([value, text]) => make("option", { value, selected: value === chosen }, text)));
   return make("label", {}, make("span", {}, label), select);
 }
 
-/** Draws anew, and puts the focus back on what bears the same data-key. */
+/** Replaces the children, and puts the focus back on the element with the same data-key. */
 function anew(container, children) {
   const key = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   container.replaceChildren(...children);
@@ -64,9 +64,9 @@ function explained(element, children) {
     beside();
   };
   const beside = () => {
-    const box = element.getBoundingClientRect(), own = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, box.left + box.width / 2 - own.width / 2), innerWidth - own.width - 8);
-    const above = box.top - own.height - 8;
+    const box = element.getBoundingClientRect(), size = tip.getBoundingClientRect();
+    const left = Math.min(Math.max(8, box.left + box.width / 2 - size.width / 2), innerWidth - size.width - 8);
+    const above = box.top - size.height - 8;
     styled(tip, { left: `${left}px`, top: `${above < 8 ? box.bottom + 8 : above}px` });
   };
   const hide = () => { tip.hidden = true; };
@@ -79,7 +79,7 @@ addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden 
 addEventListener("scroll", () => { if (!tip.hidden) place(); }, { passive: true });
 
 /** The inside of a tooltip on `cell`. */
-function told(cell, names) {
+function cellTip(cell, names) {
   const [first, rest] = title(cell);
   const rows = names.map((name) =>
     make("tr", {}, make("th", {}, words(name)), make("td", {}, withInterval(name, figure(cell, name)))));

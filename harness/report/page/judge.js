@@ -1,9 +1,8 @@
-// The judge: what it is worth, recall as each grader sees it, and where the two disagree. Only a page with a judge holds
-// this file.
+// The judge: its quality, recall by each grader, and where the two disagree. Only a page with a judge holds this file.
 
 const SEEN = ["id", "kind", "fuzzy", "judge", "judge, corrected"];
-const DISPUTED = ["kind", "question", "right would be", "answer", "fuzzy", "judge", "odds", "cells"];
-const SAID = { fuzzy: { 1: "right", 0: "wrong" }, judge: { 1: "same", 0: "differ", "?": "undecided" } };
+const DISPUTED = ["kind", "question", "right answer", "answer", "fuzzy", "judge", "odds", "cells"];
+const VERDICTS = { fuzzy: { 1: "right", 0: "wrong" }, judge: { 1: "same", 0: "differ", "?": "undecided" } };
 const WHO = [
   ["", "all disagreements"], ["judge", "right for the judge only"], ["fuzzy", "right for the fuzzy grader only"],
   ["undecided", "the judge is undecided"],
@@ -14,32 +13,32 @@ const freshJudge = () => ({
   disputes: { sort: { name: "", down: true }, search: "", kind: "", who: "", listed: PAGE },
 });
 
-/** What a grader said of an answer; nothing where that is not kept. */
+/** The verdict of a grader; nothing where the page does not hold it. */
 function verdict(grader, mark) {
-  const word = SAID[grader][mark];
+  const word = VERDICTS[grader][mark];
   return word && make("span", { class: { 1: "yes", 0: "no" }[mark] }, `${{ 1: "✓", 0: "✗" }[mark] ?? "?"} ${word}`);
 }
 
-/** Both graders' verdicts on answer number `at` of several, to stand below it; nothing where one alone has graded. */
+/** Both graders' verdicts on answer number `at` of several, to stand below it; nothing where only one has graded. */
 function graders({ by }, at) {
   if (!by) return "";
-  const own = Object.keys(SAID).map((grader) => [grader, verdict(grader, by[grader][at])]).filter(([, said]) => said);
-  return make("small", { class: "graders" }, ...own.map(([grader, said]) => make("span", {}, `${grader} `, said)));
+  const verdicts = Object.keys(VERDICTS).map((grader) => [grader, verdict(grader, by[grader][at])]).filter(([, text]) => text);
+  return make("small", { class: "graders" }, ...verdicts.map(([grader, text]) => make("span", {}, `${grader} `, text)));
 }
 
 for (const { judge, cells, texts } of DATA.scenarios.filter((scenario) => scenario.judge)) {
-  // A bare model that was asked several sets of questions is one for the judge, and several cells.
+  // A bare model that was asked several sets of questions is one name here, and several cells.
   const named = judge.cells.map((id) => cells.find((cell) => cell.id === id) ?? { id, model: id.replace(" (no adapter)", "") });
-  judge.seen = judge.seen.map(([cell, kind, fuzzy, own, corrected]) => ({
+  judge.seen = judge.seen.map(([cell, kind, fuzzy, mark, corrected]) => ({
     cell: named[cell], kind, id: named[cell].id, cost: {},
-    figures: { kind: [words(kind)], fuzzy, judge: own, "judge, corrected": corrected },
+    figures: { kind: [words(kind)], fuzzy, judge: mark, "judge, corrected": corrected },
   }));
-  judge.disputes = judge.disputes.map(([kind, question, answer, accepted, fuzzy, own, odds, by]) => ({
-    cells: by.map((at) => named[at]), kind, marks: { fuzzy, judge: own }, cost: {},
-    who: own === "?" ? "undecided" : fuzzy ? "fuzzy" : "judge",
+  judge.disputes = judge.disputes.map(([kind, question, answer, accepted, fuzzy, mark, odds, by]) => ({
+    cells: by.map((at) => named[at]), kind, marks: { fuzzy, judge: mark }, cost: {},
+    who: mark === "?" ? "undecided" : fuzzy ? "fuzzy" : "judge",
     figures: {
-      kind: [words(kind)], question: [texts[question].trim().split("\n").slice(-3).join("\n")], "right would be": [texts[accepted]],
-      answer: [texts[answer].trim()], fuzzy: [SAID.fuzzy[fuzzy]], judge: [SAID.judge[own]], odds: odds === null ? null : [odds],
+      kind: [words(kind)], question: [texts[question].trim().split("\n").slice(-3).join("\n")], "right answer": [texts[accepted]],
+      answer: [texts[answer].trim()], fuzzy: [VERDICTS.fuzzy[fuzzy]], judge: [VERDICTS.judge[mark]], odds: odds === null ? null : [odds],
     },
   }));
 }
@@ -51,54 +50,54 @@ const setJudge = (table, state, change) => (parts) => {
 };
 
 /** Table `id` of the first of `rows`, in the order that its headings ask for, and the button for more of them. */
-function renderSorted(id, names, caption, rows, drawn, own, set) {
-  const listed = sorted(rows, own.sort).slice(0, own.listed).map(drawn);
+function renderSorted(id, names, caption, rows, drawn, view, set) {
+  const listed = sorted(rows, view.sort).slice(0, view.listed).map(drawn);
   anew(byId(id), [make("caption", {}, caption),
-    make("thead", {}, make("tr", {}, names.map((name) => heading({ name }, own, set)))), make("tbody", {}, ...listed)]);
+    make("thead", {}, make("tr", {}, names.map((name) => heading({ name }, view, set)))), make("tbody", {}, ...listed)]);
   const more = byId(`more-${id}`);
   more.hidden = rows.length <= listed.length;
   more.textContent = `Show ${Math.min(PAGE, rows.length - listed.length)} more`;
   more.onclick = () => {
-    set({ listed: own.listed + PAGE });
+    set({ listed: view.listed + PAGE });
     fill(byId(id).querySelectorAll("tbody tr")[listed.length], { tabindex: "-1" }, []).focus();
   };
 }
 
-function seenRow(found, pinned) {
-  const [first, rest] = title(found.cell);
-  return make("tr", { class: found.cell === pinned ? "pinned" : null },
-    make("th", { scope: "row" }, make("b", {}, first), make("small", {}, rest)), make("td", {}, words(found.kind)),
+function seenRow(row, pinned) {
+  const [first, rest] = title(row.cell);
+  return make("tr", { class: row.cell === pinned ? "pinned" : null },
+    make("th", { scope: "row" }, make("b", {}, first), make("small", {}, rest)), make("td", {}, words(row.kind)),
     SEEN.slice(2).map((name) =>
-      make("td", {}, make("span", { class: "figure" }, withInterval(name, figure(found, name))), bar(figure(found, name), [0, 1]))));
+      make("td", {}, make("span", { class: "figure" }, withInterval(name, figure(row, name))), bar(figure(row, name), [0, 1]))));
 }
 
-/** How many cells gave the answer; which, is told on it. */
+/** How many cells gave the answer; a tooltip lists them. */
 function givers(cells) {
   const listed = cells.slice(0, 8).map((cell) => make("div", {}, title(cell).join(" · ")));
   const more = cells.length > listed.length ? [make("div", { class: "muted" }, `and ${cells.length - listed.length} more`)] : [];
   return explained(make("span", { class: "count" }, String(cells.length)), () => [...listed, ...more]);
 }
 
-function disputeRow(found) {
+function disputeRow(row) {
   const shows = {
     kind: (text) => make("td", { class: "kind" }, text),
-    fuzzy: () => make("td", { class: "by" }, verdict("fuzzy", found.marks.fuzzy)),
-    judge: () => make("td", { class: "by" }, verdict("judge", found.marks.judge)),
+    fuzzy: () => make("td", { class: "by" }, verdict("fuzzy", row.marks.fuzzy)),
+    judge: () => make("td", { class: "by" }, verdict("judge", row.marks.judge)),
     odds: (odds) => make("td", { class: "odds" }, odds === null ? "–" : (odds < 0 ? "−" : "+") + Math.abs(odds).toFixed(1)),
-    cells: () => make("td", { class: "odds" }, givers(found.cells)),
+    cells: () => make("td", { class: "odds" }, givers(row.cells)),
   };
-  const said = (text) => make("td", { class: "said" }, text || make("span", { class: "muted" }, "(nothing)"));
-  return make("tr", {}, DISPUTED.map((name) => (shows[name] ?? said)(value(found, name))));
+  const plainText = (text) => make("td", { class: "said" }, text || make("span", { class: "muted" }, "(nothing)"));
+  return make("tr", {}, DISPUTED.map((name) => (shows[name] ?? plainText)(value(row, name))));
 }
 
-/** The disagreements on answers that `has` left cells gave, with these cells, as the choices want them. */
+/** The disagreements that the choices ask for, with those of their cells for which `has` is true. */
 function disputed({ judge }, { search, kind, who }, has) {
-  const sought = search.toLowerCase().trim();
-  return judge.disputes.map((found) => {
-    const cells = found.cells.filter(has);
-    return { ...found, cells, figures: { ...found.figures, cells: [cells.length] } };
-  }).filter((found) => found.cells.length && (!kind || found.kind === kind) && (!who || found.who === who)
-    && (!sought || ["question", "right would be", "answer"].some((name) => value(found, name).toLowerCase().includes(sought))));
+  const wanted = search.toLowerCase().trim();
+  return judge.disputes.map((row) => {
+    const cells = row.cells.filter(has);
+    return { ...row, cells, figures: { ...row.figures, cells: [cells.length] } };
+  }).filter((row) => row.cells.length && (!kind || row.kind === kind) && (!who || row.who === who)
+    && (!wanted || ["question", "right answer", "answer"].some((name) => value(row, name).toLowerCase().includes(wanted))));
 }
 
 /** `cells` are those that the filter above leaves; bare models always stay. */
@@ -106,12 +105,12 @@ function renderJudge(state, cells, change) {
   const { scenario, pinned, judge: { seen, disputes } } = state();
   if (!scenario.judge) return;
   const left = new Set(cells), has = (cell) => !cell.adapted || left.has(cell);
-  const rows = scenario.judge.seen.filter((found) => has(found.cell) && (!seen.kind || found.kind === seen.kind));
-  renderSorted("seen", SEEN, "Recall as each grader sees it", rows, (row) => seenRow(row, pinned), seen, setJudge("seen", state, change));
-  const found = disputed(scenario, disputes, has);
-  renderSorted("disputes", DISPUTED, "Where the graders disagree", found, disputeRow, disputes, setJudge("disputes", state, change));
+  const rows = scenario.judge.seen.filter((row) => has(row.cell) && (!seen.kind || row.kind === seen.kind));
+  renderSorted("seen", SEEN, "Recall by each grader", rows, (row) => seenRow(row, pinned), seen, setJudge("seen", state, change));
+  const answers = disputed(scenario, disputes, has);
+  renderSorted("disputes", DISPUTED, "Where the graders disagree", answers, disputeRow, disputes, setJudge("disputes", state, change));
   rove([...byId("disputes").querySelectorAll(".count")]);
-  byId("disputed").textContent = `${found.length.toLocaleString("en")} of ${scenario.judge.disputes.length.toLocaleString("en")} answers`
+  byId("disputed").textContent = `${answers.length.toLocaleString("en")} of ${scenario.judge.disputes.length.toLocaleString("en")} answers`
     + (disputes.sort.name ? "" : "; those of which the judge is surest come first");
 }
 
@@ -119,7 +118,7 @@ function renderJudge(state, cells, change) {
 function openJudge({ judge }, state, change) {
   byId("judge").hidden = !judge;
   if (!judge) return;
-  byId("told").replaceChildren(...judge.told.map((text) => make("p", {}, text)));
+  byId("judge-text").replaceChildren(...judge.sentences.map((text) => make("p", {}, text)));
   const kinds = (rows) => [["", "all kinds"], ...[...new Set(rows.map(({ kind }) => kind))].map((kind) => [kind, words(kind)])];
   const set = setJudge("disputes", state, change), listed = PAGE;
   const search = make("input", { id: "dispute-search", type: "search", placeholder: "in questions and answers", autocomplete: "off",

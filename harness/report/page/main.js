@@ -1,4 +1,4 @@
-// What the reader has chosen, and drawing it.
+// What the reader has chosen, and the drawing of the page.
 
 const FIRST = Math.max(0, DATA.scenarios.findIndex(({ name }) => name === location.hash.slice(1)));
 let state = fresh(DATA.scenarios[FIRST]);
@@ -36,8 +36,8 @@ function render(questionsOnly = false) {
   const cells = chosen();
   renderQuestions(scenario, state, cells);
   if (questionsOnly) return;
-  const own = cells.filter((cell) => cell.adapted).length, all = scenario.cells.filter((cell) => cell.adapted).length;
-  byId("shown").textContent = own === all ? `${all} cells` : `${own} of ${all} cells`;
+  const some = cells.filter((cell) => cell.adapted).length, all = scenario.cells.filter((cell) => cell.adapted).length;
+  byId("shown").textContent = some === all ? `${all} cells` : `${some} of ${all} cells`;
   byId("unpin").hidden = !state.pinned;
   byId("unpin").textContent = state.pinned ? `Unpin ${title(state.pinned)[0]}` : "";
   renderTable(scenario, state, cells, change);
@@ -60,32 +60,32 @@ function open(scenario) {
   byId("best").textContent = best(scenario, cells);
   const shared = settingsOf(scenario, false).map((setting) => put(setting, cells[0]?.[setting])).filter(Boolean);
   byId("shared").textContent = shared.length ? `All cells: ${shared.join(" · ")}` : "";
-  byId("findings").replaceChildren(...scenario.findings.map(({ title: head, text: own, summary }) => make("details", {},
-    make("summary", {}, make("b", {}, head), summary ? `: ${summary}` : ""), make("pre", { tabindex: "0", class: "scroll" }, own))));
+  byId("findings").replaceChildren(...scenario.findings.map(({ title: head, text, summary }) => make("details", {},
+    make("summary", {}, make("b", {}, head), summary ? `: ${summary}` : ""), make("pre", { tabindex: "0", class: "scroll" }, text))));
   byId("scatter-choices").replaceChildren(...scatterChoices(scenario, () => state, change));
   byId("heat-choices").replaceChildren(...heatChoices(scenario, () => state, change));
   byId("question-choices").replaceChildren(...questionChoices(scenario, () => state, change));
   for (const extra of EXTRAS) extra.open(scenario, () => state, change);
-  byId("how").replaceChildren(...scenario.how.flatMap(([what, own]) => [make("dt", {}, what), make("dd", {}, own)]));
+  byId("how").replaceChildren(...scenario.how.flatMap(([what, value]) => [make("dt", {}, what), make("dd", {}, value)]));
   for (const tab of byId("scenarios").children) tab.setAttribute("aria-current", String(tab.dataset.name === scenario.name));
   render();
 }
 
 function best(scenario, cells) {
   const name = scenario.headline;
-  const found = cells.filter((cell) => figure(cell, name)).sort((a, b) => value(b, name) - value(a, name))[0];
-  if (!found) return "";
-  const beside = figure(found, "locality") ? `, at locality ${withInterval("locality", figure(found, "locality"))}` : "";
-  return `Highest ${words(name)}: ${withInterval(name, figure(found, name))} by ${title(found).join(" · ")}${beside}.`;
+  const highest = cells.filter((cell) => figure(cell, name)).sort((a, b) => value(b, name) - value(a, name))[0];
+  if (!highest) return "";
+  const beside = figure(highest, "locality") ? `, at locality ${withInterval("locality", figure(highest, "locality"))}` : "";
+  return `Highest ${words(name)}: ${withInterval(name, figure(highest, name))} by ${title(highest).join(" · ")}${beside}.`;
 }
 
 function renderAgainst(cells) {
-  const found = cells.filter((cell) => cell.changes);
-  byId("against").hidden = !found.length;
-  if (!found.length) return;
+  const compared = cells.filter((cell) => cell.changes);
+  byId("against").hidden = !compared.length;
+  if (!compared.length) return;
   byId("against-head").textContent = `Against baseline ${state.scenario.baseline}`;
   const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(3);
-  const rows = found.flatMap((cell) => cell.changes.map(([name, before, now, difference, low, high, p, worse, lost, won]) =>
+  const rows = compared.flatMap((cell) => cell.changes.map(([name, before, now, difference, low, high, p, worse, lost, won]) =>
     make("tr", { class: worse ? "worse" : null },
       make("th", { scope: "row" }, make("b", {}, title(cell)[0]), make("small", {}, title(cell)[1])),
       make("td", {}, words(name)), make("td", {}, before.toFixed(2)), make("td", {}, now.toFixed(2)),
@@ -120,8 +120,8 @@ byId("more").addEventListener("click", () => {
 byId("scenarios").hidden = DATA.scenarios.length < 2;
 byId("scenarios").append(...DATA.scenarios.map((scenario) => make("a", { href: `#${scenario.name}`, "data-name": scenario.name }, scenario.title)));
 addEventListener("hashchange", () => {
-  const asked = DATA.scenarios.find(({ name }) => name === location.hash.slice(1));
-  if (asked && asked !== state.scenario) open(asked);
+  const linked = DATA.scenarios.find(({ name }) => name === location.hash.slice(1));
+  if (linked && linked !== state.scenario) open(linked);
 });
 open(state.scenario);
 new ResizeObserver(() => renderScatter(state.scenario, state, chosen(), change)).observe(byId("scatter-choices"));

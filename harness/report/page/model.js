@@ -1,4 +1,4 @@
-// What the page shows, read from the JSON that it carries, and how a figure is written.
+// The data of the page, read from the JSON in it, and how figures are written.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
@@ -21,7 +21,7 @@ const COSTS = {
 };
 const SETTINGS = ["dataset", "label", "rank", "alpha", "lr", "epochs", "replay", "engine", "model", "seed"];
 
-/** A measure's name as a heading has it. */
+/** The name of a measure as headings show it. */
 const words = (name) => (COSTS[name] ? COSTS[name][0] : name.replaceAll("_", " "));
 
 /** Whether a lower value of a figure is the better one. */
@@ -40,26 +40,26 @@ function shown(name, number) {
   return number >= 100 ? number.toFixed(0) : number.toPrecision(2);
 }
 
-const withInterval = (name, own) =>
-  own === null ? "–" : shown(name, own[0]) + (own.length > 1 ? ` [${shown(name, own[1])}, ${shown(name, own[2])}]` : "");
+const withInterval = (name, share) =>
+  share === null ? "–" : shown(name, share[0]) + (share.length > 1 ? ` [${shown(name, share[1])}, ${shown(name, share[2])}]` : "");
 
 /** A learning rate as people write it: 1e-3. */
-const plain = (setting, own) =>
-  setting === "lr" && own < 0.1 ? own.toExponential().replace(/\.?0*e/, "e") : String(own ?? "");
+const plain = (setting, number) =>
+  setting === "lr" && number < 0.1 ? number.toExponential().replace(/\.?0*e/, "e") : String(number ?? "");
 
 const TRAINED = ["rank", "alpha", "lr", "epochs", "replay", "seed", "engine", "model"];
 
-/** Settings that tell the adapted cells of a scenario apart, or those that they share. */
-function settingsOf(scenario, apart) {
+/** Settings in which the adapted cells of a scenario differ, or those that they share. */
+function settingsOf(scenario, differ) {
   const cells = scenario.cells.filter((cell) => cell.adapted);
-  return TRAINED.filter((setting) => (new Set(cells.map((cell) => cell[setting])).size > 1) === apart);
+  return TRAINED.filter((setting) => (new Set(cells.map((cell) => cell[setting])).size > 1) === differ);
 }
 
-function put(setting, own) {
-  if (own === undefined || own === null) return "";
-  if (setting === "engine" || setting === "model") return own;
-  if (setting === "epochs") return `${own} ${own === 1 ? "epoch" : "epochs"}`;
-  return `${setting === "alpha" ? "α" : setting} ${plain(setting, own)}`;
+function put(setting, chosen) {
+  if (chosen === undefined || chosen === null) return "";
+  if (setting === "engine" || setting === "model") return chosen;
+  if (setting === "epochs") return `${chosen} ${chosen === 1 ? "epoch" : "epochs"}`;
+  return `${setting === "alpha" ? "α" : setting} ${plain(setting, chosen)}`;
 }
 
 /** What tells a cell apart, in two parts: what it is, and with which settings it was trained. */
@@ -93,13 +93,13 @@ function matcher(text) {
   return (id) => groups.some((terms) => terms.every(({ not, word }) => id.toLowerCase().includes(word) !== not));
 }
 
-/** What the answers of cell number `at` to question number `asked` were; null where it was not asked. */
-function answered(cell, asked) {
-  const at = cell.places.get(asked);
+/** The answers of a cell to question `number`; null where it was not asked. */
+function answered(cell, number) {
+  const at = cell.places.get(number);
   if (at === undefined) return null;
-  const own = [cell.answers[at]].flat();
+  const texts = [cell.answers[at]].flat();
   return {
-    texts: own.map((text) => cell.scenario.texts[text]),
+    texts: texts.map((text) => cell.scenario.texts[text]),
     right: cell.right[at] === "1",
     verdicts: cell.verdicts?.[at] ?? cell.right[at],
     by: cell.by && Object.fromEntries(Object.entries(cell.by).map(([grader, marks]) => [grader, marks[at]])),
@@ -109,16 +109,16 @@ function answered(cell, asked) {
 }
 
 /** Whether an answer flipped: "lost", "won" or "", against the bare model or against the baseline. */
-function flip(cell, asked, against) {
-  const now = answered(cell, asked);
+function flip(cell, number, against) {
+  const now = answered(cell, number);
   if (!now) return "";
-  const before = against === "baseline" ? now.was : cell.bare && answered(cell.bare, asked)?.right;
+  const before = against === "baseline" ? now.was : cell.bare && answered(cell.bare, number)?.right;
   if (before === undefined || before === null || before === now.right) return "";
   return now.right ? "won" : "lost";
 }
 
 for (const scenario of DATA.scenarios) {
-  const places = scenario.sets.map((set) => new Map(set.map((asked, at) => [asked, at])));
+  const places = scenario.sets.map((set) => new Map(set.map((number, at) => [number, at])));
   scenario.cells.forEach((cell) => {
     cell.scenario = scenario;
     cell.places = places[cell.asked];

@@ -57,7 +57,7 @@ function axes(x, y, width, height, edge) {
     ...y.ticks.map((number) => [draw("line", { x1: edge.left, x2: width - edge.right, y1: y.place(number), y2: y.place(number) }),
       draw("text", { x: edge.left - 8, y: y.place(number) + 4, "text-anchor": "end" }, tick(y.name, number))]),
   ];
-  const label = (own) => words(own.name) + (own.log ? " (log)" : "");
+  const label = (axis) => words(axis.name) + (axis.log ? " (log)" : "");
   return [
     draw("g", { class: "grid", "aria-hidden": "true" }, ...grid.flat()),
     draw("text", { class: "label", x: width - edge.right, y: height - 6, "text-anchor": "end" }, label(x)),
@@ -65,26 +65,26 @@ function axes(x, y, width, height, edge) {
   ];
 }
 
-function point(cell, spot, own, best, state, change, names) {
+function point(cell, spot, look, best, state, change, names) {
   const pin = () => change({ pinned: state.pinned === cell ? null : cell });
   const interval = (name, place, across) => {
-    const found = figure(cell, name);
-    if (found.length < 2) return null;
-    const [a, b] = [place(found[1]), place(found[2])];
+    const share = figure(cell, name);
+    if (share.length < 2) return null;
+    const [a, b] = [place(share[1]), place(share[2])];
     return draw("line", across ? { x1: a, x2: b, y1: spot.y, y2: spot.y } : { x1: spot.x, x2: spot.x, y1: a, y2: b });
   };
   const [first, rest] = title(cell);
   const figures = names.map((name) => `${words(name)} ${withInterval(name, figure(cell, name))}`).join(", ");
-  const classes = ["point", `c${own.colour}`, best && "best", state.pinned === cell && "pinned"].filter(Boolean).join(" ");
+  const classes = ["point", `c${look.colour}`, best && "best", state.pinned === cell && "pinned"].filter(Boolean).join(" ");
   const group = draw("g", { class: classes, role: "button", "data-key": `point ${cell.id}`,
     "aria-pressed": String(state.pinned === cell),
     "aria-label": `${first}, ${rest}: ${figures}${best ? ", on the Pareto front" : ""}`, onclick: pin,
     onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pin(); } } },
   draw("g", { class: "whiskers" }, interval(names[0], spot.xs, true), interval(names[1], spot.ys, false)),
-  best ? draw("path", { class: "ring", d: SHAPES[0](own.radius + 4), transform: `translate(${spot.x} ${spot.y})` }) : null,
-  draw("path", { class: "mark", d: SHAPES[own.shape](own.radius), transform: `translate(${spot.x} ${spot.y})` }),
-  draw("circle", { class: "reach", cx: spot.x, cy: spot.y, r: Math.max(12, own.radius + 3) }));
-  return explained(group, () => told(cell, [...new Set([...names, "seconds"])].filter((name) => figure(cell, name))));
+  best ? draw("path", { class: "ring", d: SHAPES[0](look.radius + 4), transform: `translate(${spot.x} ${spot.y})` }) : null,
+  draw("path", { class: "mark", d: SHAPES[look.shape](look.radius), transform: `translate(${spot.x} ${spot.y})` }),
+  draw("circle", { class: "reach", cx: spot.x, cy: spot.y, r: Math.max(12, look.radius + 3) }));
+  return explained(group, () => cellTip(cell, [...new Set([...names, "seconds"])].filter((name) => figure(cell, name))));
 }
 
 /** Points from the second number on, joined by steps that no cell lies beyond. */
@@ -141,13 +141,13 @@ function legend(groups, size) {
 
 function scatterChoices(scenario, state, change) {
   const names = scenario.columns.map((column) => [column.name, words(column.name)]);
-  const set = (part) => (own) => change({ scatter: { ...state().scatter, [part]: own } });
-  const own = state().scatter;
+  const set = (part) => (chosen) => change({ scatter: { ...state().scatter, [part]: chosen } });
+  const view = state().scatter;
   return [
-    choice("scatter-x", "across", names, own.x, set("x")),
-    choice("scatter-y", "up", names, own.y, set("y")),
-    choice("scatter-size", "size", [["", "all alike"], ...names.filter(([name]) => COSTS[name])], own.size, set("size")),
-    choice("scatter-colour", "colour", settings(scenario), own.colour, set("colour")),
+    choice("scatter-x", "across", names, view.x, set("x")),
+    choice("scatter-y", "up", names, view.y, set("y")),
+    choice("scatter-size", "size", [["", "all alike"], ...names.filter(([name]) => COSTS[name])], view.size, set("size")),
+    choice("scatter-colour", "colour", settings(scenario), view.colour, set("colour")),
   ];
 }
 

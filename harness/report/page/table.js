@@ -10,13 +10,13 @@ function bar([estimate, low, high], [from, to]) {
 }
 
 function scales(scenario) {
-  const found = {};
+  const scale = {};
   for (const { name, sort } of scenario.columns.filter((column) => column.sort !== "cost")) {
     const all = scenario.cells.flatMap((cell) => figure(cell, name) ?? []);
     const shares = all.every((number) => number >= 0 && number <= 1);
-    found[name] = shares ? [0, 1] : [Math.min(0, ...all), Math.max(...all)];
+    scale[name] = shares ? [0, 1] : [Math.min(0, ...all), Math.max(...all)];
   }
-  return found;
+  return scale;
 }
 
 function heading(column, state, change) {
@@ -49,12 +49,12 @@ function row(cell, scenario, scale, state, change) {
     cell.status === "diverged" ? make("span", { class: "no" }, " · diverged") : null));
   return make("tr", { class: pinned ? "pinned" : null, "data-cell": cell.id },
     make("th", { scope: "row" }, name),
-    scenario.columns.map(({ name: own, sort }) => {
-      const found = figure(cell, own);
-      if (!found) return make("td", { class: `${sort} none` }, make("span", { "aria-label": "none" }, "–"));
-      const text = make("span", { class: "figure" }, shown(own, found[0]));
+    scenario.columns.map(({ name: column, sort }) => {
+      const share = figure(cell, column);
+      if (!share) return make("td", { class: `${sort} none` }, make("span", { "aria-label": "none" }, "–"));
+      const text = make("span", { class: "figure" }, shown(column, share[0]));
       if (sort === "cost") return make("td", { class: sort }, text);
-      return make("td", { class: sort, title: withInterval(own, found) }, text, bar(found, scale[own]));
+      return make("td", { class: sort, title: withInterval(column, share) }, text, bar(share, scale[column]));
     }),
     make("td", { class: `status ${cell.status}` }, cell.status));
 }
@@ -64,16 +64,16 @@ function sorted(cells, { name, down }) {
   if (!name) return cells;
   const key = (cell) => (name === "id" ? cell.id : value(cell, name));
   return [...cells].sort((a, b) => {
-    const [one, two] = [key(a), key(b)];
-    if (one === null || two === null) return (one === null) - (two === null);
-    const order = typeof one === "string" ? one.localeCompare(two, "en", { numeric: true }) : one - two;
+    const [first, second] = [key(a), key(b)];
+    if (first === null || second === null) return (first === null) - (second === null);
+    const order = typeof first === "string" ? first.localeCompare(second, "en", { numeric: true }) : first - second;
     return down ? -order : order;
   });
 }
 
 function renderTable(scenario, state, cells, change) {
   const scale = scales(scenario);
-  const [bare, own] = [cells.filter((cell) => !cell.adapted), cells.filter((cell) => cell.adapted)];
+  const [bare, adapted] = [cells.filter((cell) => !cell.adapted), cells.filter((cell) => cell.adapted)];
   const body = (rows, kind) => make("tbody", { class: kind }, ...rows.map((cell) => row(cell, scenario, scale, state, change)));
-  anew(byId("table"), [make("caption", {}, scenario.title), tableHead(scenario, state, change), body(bare, "bare"), body(own, "own")]);
+  anew(byId("table"), [make("caption", {}, scenario.title), tableHead(scenario, state, change), body(bare, "bare"), body(adapted, "own")]);
 }

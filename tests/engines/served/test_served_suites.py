@@ -189,3 +189,13 @@ def test_a_suite_on_a_server_that_fails_once(
         "oscars: every test was skipped, nothing was measured: nothing can be trained on"
         " openai:pocket@" in said
     )
+
+
+def test_a_server_that_cannot_scale_an_adapter_skips_it(
+    serve: Callable[..., Server], pytest_on: Callable[..., tuple[int, str]]
+) -> None:
+    server = serve(echo, v1__models=LISTED)
+    cell = "oscarstxt and adapter_oscars_x0p5"
+    status, printed = pytest_on(server, "--adapter", "served:oscars:0.5", "-k", cell, "-rs")
+    assert status == 0, printed
+    assert "engine served cannot scale adapters: leave :SCALE out" in printed

@@ -130,7 +130,7 @@ def test_an_adapter_of_another_base(
     _, file = make_adapter("tiny", 7)
     before = engines["pocket"].log_probabilities(TEXTS[:2])
     with pytest.raises(
-        ModelError, match=r"adapter\.gguf is no adapter for pocket\.gguf: .*wrong base model"
+        ModelError, match=r"adapter\.gguf is not an adapter for pocket\.gguf: .*wrong base model"
     ):
         engines["pocket"].with_stack([(file, 1.0)]).__enter__()
     assert (engines["pocket"].log_probabilities(TEXTS[:2])[0] == before[0]).all()
@@ -143,7 +143,7 @@ def test_a_truncated_adapter(
     _, file = make_adapter("pocket", 8)
     (tmp_path / "short.gguf").write_bytes(file.read_bytes()[:size])
     with pytest.raises(
-        ModelError, match=r"short\.gguf is no adapter for pocket\.gguf: \S+"
+        ModelError, match=r"short\.gguf is not an adapter for pocket\.gguf: \S+"
     ) as caught:
         engines["pocket"].with_stack([(tmp_path / "short.gguf", 1.0)]).__enter__()
     assert "\n" not in str(caught.value)
@@ -153,7 +153,7 @@ def test_a_base_is_no_adapter(
     engines: dict[str, LlamaCppEngine], files: dict[str, Path], tmp_path: Path
 ) -> None:
     for path, message in (
-        (files["tiny"], "is no adapter for"),
+        (files["tiny"], "is not an adapter for"),
         (tmp_path / "none.gguf", "no such adapter"),
     ):
         with pytest.raises(ModelError, match=message):
@@ -180,9 +180,9 @@ def test_shapes_of_another_base(
         ({"bias": "lora_only"}, "has bias 'lora_only'"),
         (
             {"target_modules": ["q_proj", "embed_tokens"]},
-            "embed_tokens.* is no LoRA of a linear layer",
+            "embed_tokens.* is not a LoRA of a linear layer",
         ),
-        ({"target_modules": ["q_proj", "lm_head"]}, "lm_head.* is no LoRA of a linear layer"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "lm_head.* is not a LoRA of a linear layer"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights 'pissa'"),
     ],
 )

@@ -118,7 +118,7 @@ def test_linear_has_the_cross_terms_that_peft_has(
     adapters: list[Adapter], folders: list[Path], fetch: Callable[..., Artefact], tiny: Base
 ) -> None:
     """PEFT's own add_weighted_adapter gives the same, so the cell shows what its users get; and it
-    is no sum."""
+    is not a sum."""
     from peft import PeftModel
 
     from harness.models.loading import load
