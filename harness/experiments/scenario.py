@@ -157,9 +157,7 @@ class Design:
                 )
         kinds = {probe.kind for probe in self.questions.probes}
         if taken := [kind for kind in TAKEN if kind in kinds and not is_locality(kind)]:
-            raise RecipeError(
-                f"{what}: no question can have the kind {taken[0]!r}: a figure has it"
-            )
+            raise RecipeError(f"{what}: a figure is named {taken[0]!r}: give the kind another name")
         self._check_parts(what)
 
     def _check_parts(self, what: str) -> None:
