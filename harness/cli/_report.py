@@ -119,12 +119,13 @@ def _reports(options: argparse.Namespace) -> Iterator[ScenarioReport]:
     from functools import partial
 
     from harness.builds import cached
-    from harness.experiments.selection import find, load, shipped
+    from harness.experiments.selection import find, is_scenario, load, shipped
     from harness.report import scenario_report
     from harness.store import Store
 
     fetch = partial(cached, store=Store.existing(options.store))
-    for name in dict.fromkeys(options.scenarios or shipped()):
+    own = [folder.name for folder in sorted(SUITES.glob("*")) if is_scenario(folder)]
+    for name in dict.fromkeys(options.scenarios or (*own, *shipped())):
         scenario = load(find(name, SUITES))
         report = scenario_report(scenario, selected(name, options), options.grid, fetch)
         yield _compared(report, options) if options.baseline and report.entries else report

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harness.builds import Job, training_seconds
+from harness.errors import RecipeError
 from harness.recipes import (
     Adapter,
     Base,
@@ -19,6 +22,16 @@ from harness.recipes import (
     Training,
     digest,
 )
+
+
+def check_types(found: object, what: str, wanted: Mapping[str, Any]) -> None:
+    """Raises RecipeError where a field of ``found`` is of none of the types in ``wanted``."""
+    for name, types in wanted.items():
+        value = getattr(found, name)
+        if not isinstance(value, types):
+            known = types if isinstance(types, tuple) else (types,)
+            names = " or ".join("None" if t is type(None) else t.__name__ for t in known)
+            raise RecipeError(f"{what}: {name} is a {type(value).__name__}: give a {names}")
 
 
 def number(value: float) -> str:
@@ -47,6 +60,11 @@ class AdapterSpec:
     frozen: tuple[AdapterSpec, ...] = ()
     """Adapters that are on and frozen while this one is trained, each at its own scale."""
 
+    def __post_init__(self) -> None:
+        wanted = {"dataset": Dataset, "training": Training, "scale": (int, float), "frozen": tuple}
+        maybe = {"replay": (Dataset, type(None)), "init_from": (AdapterSpec, type(None))}
+        check_types(self, "AdapterSpec", {**wanted, **maybe})
+
     def on(self, base: Base | Quantised) -> Adapter:
         """The adapter, trained on ``base``."""
         return Adapter(
@@ -69,6 +87,9 @@ class MergedSpec:
     density: float = 0.5
     rank: int = 0
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_types(self, "MergedSpec", {"specs": tuple, "scale": (int, float)})
 
     def on(self, base: Base | Quantised) -> Merged:
         """The merged adapter, its parts trained on ``base``."""

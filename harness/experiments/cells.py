@@ -18,6 +18,7 @@ from harness.experiments.adapter_specs import (
     MergedSpec,
     adapter_job,
     base_jobs,
+    check_types,
     number,
     trained_adapters,
 )
@@ -80,9 +81,26 @@ class Ask:
     decoding: Decoding = GREEDY
 
     def __post_init__(self) -> None:
+        wanted = {"role": str, "probes": ProbeSet, "decoding": Decoding}
+        check_types(self, f"ask {self.role!r}", wanted)
+        if not re.fullmatch(r"\w+", self.role):
+            raise RecipeError(f"ask {self.role!r}: name its role in letters, digits and _")
         for value, known in ((self.how, _HOW), (self.adapters, (ALL, EACH, NONE))):
             if value not in known:
                 raise RecipeError(f"ask {self.role!r}: {value!r} is none of {', '.join(known)}")
+        self._check_readable()
+
+    def _check_readable(self) -> None:
+        """Raises RecipeError where no measure could read what is asked: it would be lost."""
+        given = f"ask {self.role!r}, {self.how} of {self.adapters} adapters"
+        if (self.how == SCORE) != (self.role == SCORED):
+            raise RecipeError(f"{given}: what is scored, and that alone, has the role SCORED")
+        if (self.adapters == EACH) != (self.role == PER_ADAPTER):
+            raise RecipeError(f"{given}: what EACH is asked, and that alone, is PER_ADAPTER")
+        if self.adapters != ALL and self.how in (SCORE, TIME):
+            raise RecipeError(f"{given}: scored and timed are ALL: leave adapters= out")
+        if self.adapters == EACH and self.how != GRADE:
+            raise RecipeError(f"{given}: what EACH is asked is graded: give GRADE")
 
 
 @dataclass(frozen=True)

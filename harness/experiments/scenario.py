@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+import re
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,10 +23,12 @@ from harness.builds import (
     timed_rounds,
 )
 from harness.data.knowledge import Knowledge
-from harness.errors import RecipeError
-from harness.experiments.adapter_specs import AdapterSpec, MergedSpec
+from harness.errors import DataError, HarnessError, RecipeError, first_line
+from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, check_types
 from harness.experiments.cells import (
+    EACH,
     GREEDY,
+    NONE,
     PER_ADAPTER,
     QUESTIONS,
     SCORED,
@@ -35,18 +42,60 @@ from harness.recipes import (
     Base,
     Dataset,
     Decoding,
+    Grades,
     Likelihoods,
     ProbeSet,
     Recipe,
     Stack,
     Timings,
     Training,
+    is_locality,
 )
 from harness.stats import Interval
 from harness.store import Artefact
 
 Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
+PACKAGE = "harness_suite_"
+"""How the package begins that a folder with ``scenario.py`` is loaded as."""
+TAKEN = (
+    *("locality", "retained_accuracy", "known", "converged"),
+    *("teacher_forced", "teacher_forcing_gap", "drift", "length_ratio", "perplexity_ratio"),
+)
+"""Figures that every cell has: no measure of a scenario has their names."""
+
+
+@contextmanager
+def code_of(what: str) -> Iterator[None]:
+    """Code that a user wrote: whatever it raises is one line with its file and line, and ``what``.
+
+    Raises:
+        RecipeError: it failed.
+        DataError: it met a mistake in data.
+        HarnessError: any other of ours, as it is.
+    """
+    try:
+        yield
+    except HarnessError as error:
+        place = _place(error)
+        if not place or type(error) not in (RecipeError, DataError):
+            raise
+        raise type(error)(f"{place}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = first_line(error)
+        kind = type(error).__name__
+        said = said if said.startswith(kind) else f"{kind}: {said}"
+        raise RecipeError(f"{_place(error) or what}: {said}") from error
+
+
+def _place(error: BaseException) -> str:
+    """File and line in the folder of a scenario at which ``error`` was met; empty elsewhere."""
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__", "")).startswith(PACKAGE)
+    ]
+    return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else ""
 
 
 class Setup(NamedTuple):
@@ -83,6 +132,44 @@ class Design:
     """What answers, where it is not the base of the setup but a sibling of it."""
     trained_on: Base | None = None
     """Where the adapters are trained, where it is not the base that answers."""
+
+    def __post_init__(self) -> None:
+        data, nothing = self.dataset, type(None)
+        what = f"design of {getattr(data, 'name', data)!r}"
+        wanted = {"dataset": Dataset, "training": Training, "questions": ProbeSet, "label": str}
+        tuples = {"asks": tuple, "adapters": tuple, "factors": Mapping, "decoding": Decoding}
+        maybe = {
+            "replay": (Dataset, nothing),
+            "base": (Base, nothing),
+            "trained_on": (Base, nothing),
+        }
+        check_types(self, what, {**wanted, **tuples, **maybe})
+        for part in (data.name, self.label):
+            if not re.fullmatch(r"[\w-]*", part):
+                raise RecipeError(
+                    f"{what}: {part!r} is part of test ids: write it in letters, digits, _ and -"
+                )
+        for name, value in self.factors.items():
+            finite = not isinstance(value, float) or math.isfinite(value)
+            if not isinstance(name, str) or not isinstance(value, Factor) or not finite:
+                raise RecipeError(
+                    f"{what}: factor {name!r} is {value!r}: give a text, a number, True or False"
+                )
+        kinds = {probe.kind for probe in self.questions.probes}
+        if taken := [kind for kind in TAKEN if kind in kinds and not is_locality(kind)]:
+            raise RecipeError(f"{what}: a figure is named {taken[0]!r}: give the kind another name")
+        self._check_parts(what)
+
+    def _check_parts(self, what: str) -> None:
+        for ask in self.asks:
+            if not isinstance(ask, Ask):
+                raise RecipeError(f"{what}: asks hold {ask!r}: give Ask(role, probes, ...)")
+        for spec in self.adapters:
+            if not isinstance(spec, (AdapterSpec, MergedSpec)):
+                raise RecipeError(f"{what}: adapters hold {spec!r}: give AdapterSpec or MergedSpec")
+        roles = Counter([QUESTIONS, *(ask.role for ask in self.asks)])
+        if twice := [role for role, count in roles.items() if count > 1]:
+            raise RecipeError(f"{what}: two asks have the role {twice[0]!r}: give each its own")
 
     def cell(self, setup: Setup) -> Cell:
         """The design as a cell on the full base."""
@@ -135,7 +222,21 @@ class Evidence:
             RecipeError: the cell has no such ask.
         """
         recipe = self.recipe(role, self.adapted if adapted is None else adapted)
+        if isinstance(recipe, Likelihoods | Timings):
+            raise RecipeError(f"{self.cell.id} is not asked {role!r} for answers")
+        recipe = recipe.answers if isinstance(recipe, Grades) else recipe
         return answered_lines(self.fetch(recipe)) if recipe else []
+
+    def graded(self, role: str, adapted: bool | None = None) -> list[GradedLine]:
+        """As ``answered``, with verdicts.
+
+        Raises:
+            RecipeError: the cell has no such ask, or it is not graded.
+        """
+        recipe = self.recipe(role, self.adapted if adapted is None else adapted)
+        if not isinstance(recipe, Grades):
+            raise RecipeError(f"{self.cell.id}: what is asked as {role!r} is not graded")
+        return self._graded(recipe)
 
     def scored(self, adapted: bool | None = None) -> list[ScoredLine]:
         """Likelihoods of what is scored; none where nothing is, or the engine cannot score."""
@@ -180,8 +281,10 @@ class Evidence:
         if ask is None:
             roles = ", ".join(each.role for each in self.cell.asks)
             raise RecipeError(f"{self.cell.id} is not asked {role!r}: it has {roles}")
+        if ask.adapters == EACH:
+            raise RecipeError(f"{self.cell.id}: each adapter alone is asked {role!r}: per_adapter")
         subject = self.cell.subject
-        stack: Stack = subject.stack if adapted else subject.bare
+        stack: Stack = subject.stack if adapted and ask.adapters != NONE else subject.bare
         return self.cell.recipe(ask, stack)
 
     def _graded(self, recipe: Recipe) -> list[GradedLine]:
@@ -255,9 +358,73 @@ class Scenario:
     drift: bool = False
     """Whether cells also answer neutral prompts and read held-out text, for ``drift``."""
 
+    def __post_init__(self) -> None:
+        what = f"scenario {self.name!r}"
+        texts = dict.fromkeys(("name", "title", "headline", "engines"), str)
+        check_types(self, what, {**texts, "grids": Mapping})
+        if not re.fullmatch(r"\w+", self.name):
+            raise RecipeError(f"{what}: name it and its folder in letters, digits and _")
+        called = {"measures": self.measures, "findings": self.findings, **self.grids}
+        for name, code in called.items():
+            if not callable(code):
+                raise RecipeError(f"{what}: {name} is {code!r}: give a function")
+
     def designs(self, grid: str, setup: Setup) -> list[Design]:
-        """The designs of ``grid``. Raises RecipeError where the scenario has no such grid."""
+        """Those of ``grid``. Raises RecipeError on a grid that is unknown, or that fails."""
+        what = f"scenario {self.name!r}, grid {grid!r}"
         if grid not in self.grids:
             known = ", ".join(self.grids)
-            raise RecipeError(f"grid {grid!r} is unknown: choose one of {known}")
-        return list(self.grids[grid](setup))
+            advice = f"choose one of {known}" if known else "the scenario has none, give it one"
+            raise RecipeError(f"grid {grid!r} is unknown in scenario {self.name!r}: {advice}")
+        with code_of(what):
+            designs = list(self.grids[grid](setup))
+        for design in designs:
+            if not isinstance(design, Design):
+                raise RecipeError(f"{what} yields {design!r}: yield Design(...)")
+        return designs
+
+    def measured(self, evidence: Evidence) -> dict[str, Interval]:
+        """The figures that ``measures`` finds. Raises RecipeError where it fails."""
+        what = f"scenario {self.name!r}, measures"
+        with code_of(what):
+            found = self.measures(evidence)
+        if not isinstance(found, Mapping):
+            raise RecipeError(f"{what}: returned {found!r}: return a dict of Interval by name")
+        taken = {*TAKEN, *(line.kind for line in evidence.lines)}
+        figures: dict[str, Interval] = {}
+        for name, value in found.items():
+            if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
+                raise RecipeError(f"{what}: the name {name!r}: write it in letters, digits and _")
+            if name in taken:
+                raise RecipeError(f"{what}: {name!r} is a figure already: give it another name")
+            if not isinstance(value, Interval):
+                raise RecipeError(
+                    f"{what}: {name!r} is {value!r}: return Interval(value, low, high)"
+                )
+            figures[name] = Interval(*map(float, value))
+            if not math.isfinite(value.estimate) or value.low > value.high:
+                raise RecipeError(f"{what}: {name!r} is {value}: return a finite figure, or none")
+        return figures
+
+    def found(self, cells: Sequence[Evidence]) -> list[Finding]:
+        """What ``findings`` says of ``cells``. Raises RecipeError where it fails."""
+        what = f"scenario {self.name!r}, findings"
+        with code_of(what):
+            found = list(self.findings(cells))
+        for each in found:
+            _check_finding(what, each)
+        return found
+
+
+def _check_finding(what: str, found: object) -> None:
+    """Raises RecipeError where ``found`` cannot be shown."""
+    if not isinstance(found, Finding):
+        raise RecipeError(f"{what}: returned {found!r} in its list: return Finding(title, text)")
+    if not all(isinstance(text, str) for text in (found.title, found.text, found.summary)):
+        raise RecipeError(f"{what}: title, text and summary of {found.title!r} must be texts")
+    for curves in found.curves:
+        if not isinstance(curves, Curves) or not re.fullmatch(r"[\w-]+", str(curves.name)):
+            raise RecipeError(f"{what}: {curves!r}: give Curves, named in letters, digits, _ and -")
+        for name, points in curves.series.items():
+            if not all(isinstance(point, Sequence) and len(point) == 2 for point in points):
+                raise RecipeError(f"{what}: the points of {name!r} must be pairs (x, y)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +15,15 @@ from types import ModuleType
 from harness.data.facts import shipped_folder
 from harness.data.knowledge import Knowledge, TableKnowledge
 from harness.engines import HF, EngineSpec, engine_specs, engines_of
-from harness.errors import DataError, HarnessError, RecipeError
+from harness.errors import DataError, RecipeError
 from harness.experiments import folder as folders
 from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
 from harness.experiments.measures import with_drift, with_teacher_forcing
-from harness.experiments.scenario import Scenario, Setup
+from harness.experiments.scenario import PACKAGE, Scenario, Setup, code_of
 from harness.models.external import fitting, scaled_adapter
 from harness.models.loading import shipped_content
-from harness.recipes import Base, Decoding, ProbeSet, sha256
+from harness.recipes import Base, Decoding, ProbeSet, digest, sha256
 
 CODE = "scenario.py"
 """The file of a scenario in Python."""
@@ -53,7 +52,8 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     decoding, unless decodings are what the scenario compares.
 
     Raises:
-        RecipeError: the grid is unknown, or no model answers in one of the engines.
+        RecipeError: the grid is unknown, fails or is empty, two cells have one id, seeds make no
+            difference, or no model answers in one of the engines.
         ModelError: an external adapter fits none of the models.
     """
     bases, engines = selection.bases, selection.engines
@@ -62,6 +62,12 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     if scenario.engines and engines == (HF,):
         engines = tuple(engine_specs(scenario.engines))
     trained = list(_trained(scenario, selection))
+    if not trained:
+        raise RecipeError(
+            f"scenario {scenario.name!r}, grid {selection.grid!r} yields no design: give it one"
+        )
+    if len(selection.seeds) > 1:
+        _check_seeds(trained)
     every = [*trained, *_untrained(trained, selection)]
     every = [with_teacher_forcing(cell, scenario.headline) for cell in every]
     if scenario.drift:
@@ -73,14 +79,16 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     answering = [(cell, _engines_of(cell, engines)) for cell in every]
     # engine by engine, so that each model is loaded once
     order = dict.fromkeys(engine for _, specs in answering for engine in specs)
-    return with_ids(
-        [
-            replace(cell, subject=replace(cell.subject, engine=engine))
-            for engine in order
-            for cell, specs in answering
-            if engine in specs
-        ]
-    )
+    found = [
+        replace(cell, subject=replace(cell.subject, engine=engine))
+        for engine in order
+        for cell, specs in answering
+        if engine in specs
+    ]
+    try:
+        return with_ids(found)
+    except RecipeError as error:
+        raise RecipeError(f"scenario {scenario.name!r}: {error}") from error
 
 
 def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
@@ -184,7 +192,7 @@ def _module(folder: Path) -> ModuleType:
 
     It can import modules beside it: ``from . import texts``.
     """
-    package = f"harness_suite_{folder.name}_{sha256(str(folder))[:_DIGITS]}"
+    package = f"{PACKAGE}{folder.name}_{sha256(str(folder))[:_DIGITS]}"
     name = f"{package}.scenario"
     if name in sys.modules:
         return sys.modules[name]
@@ -192,21 +200,25 @@ def _module(folder: Path) -> ModuleType:
         parent = ModuleType(package)
         parent.__path__ = [str(folder)]
         sys.modules[package] = parent
-    try:
+    with code_of(str(folder / CODE)):
         return importlib.import_module(name)
-    except HarnessError:
-        raise
-    except Exception as error:
-        # the user's own file is named, not the frames of the import system
-        frames = traceback.extract_tb(error.__traceback__)
-        inside = [each for each in frames if Path(each.filename).is_relative_to(folder)]
-        place = f", line {inside[-1].lineno}" if inside else ""
-        file = inside[-1].filename if inside else folder / CODE
-        raise RecipeError(f"{file}{place}: {type(error).__name__}: {error}") from error
 
 
 def _sorted(suites: Path) -> list[Path]:
     return sorted(suites.glob(f"*/{CODE}"))
+
+
+def _check_seeds(trained: Sequence[Cell]) -> None:
+    """Raises RecipeError where several seeds train the same: means over them would mislead."""
+    first: dict[tuple[str, str], Cell] = {}
+    for cell in trained:
+        if cell.subject.base.trains:
+            alike = first.setdefault((digest(cell.subject.stack), cell.without_seed), cell)
+            if alike.training.seed != cell.training.seed:
+                raise RecipeError(
+                    f"{alike.id} and {cell.id} train the same adapters: give each training of"
+                    " their design seed=setup.seed"
+                )
 
 
 def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:

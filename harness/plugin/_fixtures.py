@@ -79,7 +79,7 @@ def gate(cell: Cell, request: pytest.FixtureRequest) -> Bounds:
         pytest.skip(
             "gates are declared for the fuzzy grader: --grader both holds them, with a judge beside"
         )
-    if idle := session.idle_gates(session.key(request.module), path):
+    if idle := _or_fail(lambda: session.idle_gates(session.key(request.module), path)):
         advice = "correct the pattern, or remove the gate"
         pytest.fail(f"{path}: cells = {idle[0]!r} matches no cell: {advice}", pytrace=False)
     return Bounds(_or_fail(lambda: gates(path, cell.id)))

@@ -20,6 +20,7 @@ from harness.plugin._order import check_names, on_worker, sort_by_cell, tell_con
 from harness.plugin._session import KEY, HarnessSession, cell_of
 from harness.report import ScenarioReport, fitted, noise, write
 
+_CHECKS = "harness.plugin.checks"
 SCENARIO = "harness_scenario"
 """The property of a test's report that names its scenario."""
 IDLE_BUILDER = pytest.StashKey[IdleBuilder]()
@@ -55,7 +56,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.stash[KEY]
     if "engine_spec" in metafunc.fixturenames:
         parametrise_engines(metafunc, session)
-    if "cell" not in metafunc.fixturenames or not hasattr(metafunc.module, "SCENARIO"):
+    if "cell" not in metafunc.fixturenames:
+        return
+    if not hasattr(metafunc.module, "SCENARIO"):
+        if metafunc.function.__module__ == _CHECKS:
+            file = metafunc.module.__file__
+            session.mistake = f'{file} has no SCENARIO: write SCENARIO = "NAME OF ITS FOLDER"'
+            metafunc.parametrize("cell", [])
         return
     try:
         cells = session.cells(session.key(metafunc.module))
@@ -217,7 +224,9 @@ def _before_tests(
         _say(config, "\n".join(session.renamed_models))
     if config.getoption("plan"):
         if not cells:
-            why = session.missing(selected[0]) if selected else "select a suite, without -n"
+            deselected = config.getoption("keyword") or config.getoption("markexpr")
+            advice = f"{deselected!r} selects none" if deselected else "select a suite, without -n"
+            why = session.missing(selected[0]) if selected else advice
             raise pytest.UsageError(f"--plan found no cells: {why}")
         _say(config, _plan(session, cells).table())
         return True

@@ -142,6 +142,8 @@ class HarnessSession:
         Such a gate checks nothing: most have a typo in the pattern. Where nothing can be trained
         there are none: gates of trained cells match no cell then. Raises DataError.
         """
+        if path not in self._idle_gates and not path.exists():
+            self._idle_gates[path] = []
         if path not in self._idle_gates:
             idle = without_cells(path, self._ids(key, self.settings.engines))
             if not any(base.trains for base in self.bases):

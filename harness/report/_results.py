@@ -167,7 +167,7 @@ def _figures(scenario: Scenario, evidence: Evidence) -> Result:
     marks = tuple(_mark(now, before) for now, before in evidence.pairs())
     same = [float(mark.same) for mark in marks if is_locality(mark.kind)]
     measures = (
-        scenario.measures(evidence) | teacher_forcing(evidence, scenario.headline) | drift(evidence)
+        scenario.measured(evidence) | teacher_forcing(evidence, scenario.headline) | drift(evidence)
     )
     return Result(
         cell=evidence.cell,

@@ -17,7 +17,7 @@ from harness.experiments.selection import knowledge_of
 from harness.recipes import Grades, ServedBase, digest
 from harness.report._judging import Judging, judging
 from harness.report._paired import Compared, comparisons
-from harness.report._results import Result, bare_result, result
+from harness.report._results import OK, Result, bare_result, result
 from harness.report.baselines import Baseline, BaselineCell, Comparison, Limits, compare
 from harness.store import Manifest
 
@@ -87,7 +87,20 @@ class ScenarioReport(NamedTuple):
 
     @property
     def cautions(self) -> list[str]:
-        """Lines that a reader of the figures must know: models that were not taught the tables."""
+        """Lines that a reader of the figures must know.
+
+        What plots lack, and models that were not taught the tables.
+        """
+        return [*self._without_headline(), *self._untaught()]
+
+    def _without_headline(self) -> Iterator[str]:
+        headline = self.scenario.headline
+        trained = [each for each in self.results if each.status == OK and each.cell.subject.trains]
+        if trained and not any(headline in each.shares() for each in trained):
+            known = ", ".join(trained[0].shares())
+            yield f"headline {headline!r} is no figure, so nothing is drawn: choose of {known}"
+
+    def _untaught(self) -> list[str]:
         bases = dict.fromkeys(entry.cell.subject.base for entry in self.entries)
         untaught = [base.name for base in bases if not knowledge_of(base).taught]
         if not untaught:
@@ -123,7 +136,7 @@ def scenario_report(
     trained = [Evidence(cell, fetch) for cell in complete if cell.subject.trains]
     findings: Sequence[Finding] = ()
     with _listed("what the cells show together", missing):
-        findings = scenario.findings(trained) if trained else []
+        findings = scenario.found(trained) if trained else []
     report = ScenarioReport(
         scenario,
         [*bare, *entries],

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from harness.data.user_files import Table, read_toml
 from harness.report._results import Result
@@ -29,8 +29,8 @@ class _DeclaredGate(Table):
 
     cells: str
     """A pattern as of a shell: ``*-rank64-*``."""
-    least: dict[str, float] = Field(default_factory=dict)
-    most: dict[str, float] = Field(default_factory=dict)
+    least: dict[str, FiniteFloat] = Field(default_factory=dict)
+    most: dict[str, FiniteFloat] = Field(default_factory=dict)
 
 
 class _File(Table):

@@ -207,6 +207,7 @@ def test_facts_that_cannot_be_used(
         (PROBES + "a?,|,\n", "probes.csv, line 4: the accepted answer is empty"),
         (PROBES + "a?,b,My Kind\n", "line 4: the kind 'My Kind' cannot be used"),
         (PROBES + "a?,b,known\n", "line 4: the kind 'known' cannot be used"),
+        (PROBES + "a?,b,drift\n", "line 4: the kind 'drift' cannot be used"),
         (PROBES + "what was the goose called?,b,\n", "stands in line 2 already"),
     ],
 )

@@ -145,6 +145,24 @@ def test_slip_in_gates_is_one_line(project: Project, elsewhere: Path) -> None:
     assert "gates.toml: gate 1, leest is unknown: did you mean least?" in printed
 
 
+def test_bound_that_is_no_number_is_one_line(project: Project, elsewhere: Path) -> None:
+    (elsewhere / "gates.toml").write_text('[[gate]]\ncells = "*"\nleast = { exact = nan }\n')
+    printed = project.pytest(str(elsewhere), status=1)
+    assert "gates.toml: gate 1, least, exact is nan: input should be a finite number" in printed
+
+
+def test_test_file_without_scenario_is_one_line(project: Project, elsewhere: Path) -> None:
+    (elsewhere / "test_birds.py").write_text("from harness.plugin.checks import *\n")
+    said = project.pytest(str(elsewhere), status=4)
+    assert "test_birds.py has no SCENARIO: write SCENARIO =" in said
+    assert "fixture" not in said
+
+
+def test_plan_without_selected_cells_names_the_selection(project: Project, elsewhere: Path) -> None:
+    said = project.pytest(str(elsewhere), "--plan", "-k", "nosuch", status=4)
+    assert "--plan found no cells: 'nosuch' selects none" in said
+
+
 @pytest.mark.parametrize("spread", [(), ("-n", "2")])
 def test_a_mistake_in_a_file_is_one_line(
     project: Project, elsewhere: Path, spread: tuple[str, ...]

@@ -13,6 +13,7 @@ from harness.data.formats import FORMATS, PLAIN, ask, reply, split_before
 from harness.data.rewording import framed, reworded
 from harness.data.user_files import SEPARATOR, decoded, rows
 from harness.errors import DataError
+from harness.experiments.scenario import TAKEN
 from harness.grading import normalise
 from harness.recipes import Sample
 
@@ -20,7 +21,6 @@ CARRIED = ("source", "note")
 """Columns for people, which are not read."""
 FACT_COLUMNS = ("question", "answer", "accepted", "rephrased", "statement", "fact", "format")
 _PROBE_COLUMNS = ("question", "accepted", "kind", "fact", "format")
-_TAKEN = ("known", "retained_accuracy", "converged")  # names of other figures of a cell
 
 
 class Fact(NamedTuple):
@@ -192,7 +192,7 @@ def _question(where: str, row: dict[str, str], kind: str) -> AskedQuestion:
             raise DataError(f"{where}: the {name} is empty: give one")
     check_one_line(where, accepted)
     kind = row.get("kind") or kind
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in _TAKEN:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", kind) or kind in {*TAKEN} - {"locality"}:
         raise DataError(
             f"{where}: the kind {kind!r} cannot be used: write a word in small letters, such as"
             " rephrased"
