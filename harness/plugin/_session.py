@@ -188,7 +188,7 @@ class HarnessSession:
         """Why ``cell`` cannot run here, and what to do; empty where it can run."""
         subject = cell.subject
         engine = subject.engine
-        if subject.trains and not engine.capabilities.trains:
+        if subject.trains and not subject.base.trains:
             return (
                 f"nothing can be trained on {subject.base.path}: give adapters that are ready, as"
                 " --adapter [NAME=]WHAT[:SCALE]"
