@@ -255,7 +255,6 @@ def test_smollm2_in_both_engines(smollm2: tuple[GgufBase, Store]) -> None:
     assert in_hf[0] == in_gguf[0]
     # llama.cpp rounds activations to 8 bits where weights are quantised
     assert in_hf[1:] == pytest.approx(in_gguf[1:], rel=0.1)
-    print(in_hf, in_gguf)
     for _, bare, adapted in (in_hf, in_gguf):
         assert adapted > bare + 1
 
