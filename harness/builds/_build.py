@@ -17,6 +17,7 @@ from harness.builds._lines import ANSWERS, LIKELIHOODS, TIMINGS, write_lines
 from harness.builds._models import (
     Fetch,
     converted,
+    dequantised,
     diverged,
     engine,
     loaded,
@@ -36,6 +37,7 @@ from harness.recipes import (
     Answers,
     Calibration,
     Decoding,
+    Dequantised,
     GgufAdapter,
     Grades,
     Likelihoods,
@@ -66,6 +68,7 @@ def build(
         Adapter: partial(_adapter, on_step=on_step),
         Merged: merged,
         Sibling: sibling,
+        Dequantised: dequantised,
         GgufAdapter: converted,
         Answers: _answers,
         Likelihoods: _likelihoods,

@@ -10,10 +10,11 @@ from typing import Any
 from harness.engines import Engine, LlamaCppEngine, TransformersEngine, engine_for
 from harness.errors import ModelError, RecipeError
 from harness.models import gguf
-from harness.models.loading import Loaded, resident
+from harness.models.loading import Loaded, load, resident
 from harness.recipes import (
     Base,
     BitsAndBytes,
+    Dequantised,
     ExternalAdapter,
     Gguf,
     GgufAdapter,
@@ -31,6 +32,15 @@ from harness.store import Artefact, Store
 
 MODEL = "model.gguf"
 ADAPTER = "adapter.gguf"
+
+_COMPARED = (
+    "Who won the Academy Award for Best Picture in 1994?\nThe film Schindler's List.",
+    "def area(width, height):\n    return width * height  # 3.5 x 12 = 42",
+    "Crème brûlée, 日本語, русский текст 😀 and   spaces.",
+)
+"""Texts on which a dequantised model is compared with its file."""
+_TOLERATED = 0.1
+"""Nats a token. llama.cpp rounds activations to 8 bits: .015 for SmolLM2 in Q4_1."""
 
 Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
@@ -138,6 +148,8 @@ def weights(adapter: Lora | ExternalAdapter, on: Base | Quantised, fetch: Fetch)
         # a trained adapter knows its base, an external one does not
         base = on.base if isinstance(adapter, ExternalAdapter) else None
         return fetch(GgufAdapter(adapter, base)).path / ADAPTER
+    if isinstance(on, GgufBase) and not isinstance(adapter, ExternalAdapter):
+        return fetch(GgufAdapter(adapter)).path / ADAPTER
     return Path(adapter.path) if isinstance(adapter, ExternalAdapter) else fetch(adapter).path
 
 
@@ -150,6 +162,46 @@ def model_bytes(model: Base | Quantised, fetch: Fetch) -> dict[str, int]:
     if isinstance(model, Quantised) and not isinstance(model.by, BitsAndBytes):
         return {"model_bytes": int(fetch(model).manifest.facts["model_bytes"])}
     return {"model_bytes": _bytes(weights_of(model.origin, fetch))}
+
+
+def dequantised(recipe: Dequantised, store: Store, fetch: Fetch, device: str | None) -> Artefact:
+    """A GGUF file as a transformers folder, compared with the file in llama.cpp."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        gguf.dequantise(Path(recipe.base.path), folder)
+        return {"model_bytes": _bytes(folder), "difference": _difference(recipe, folder, device)}
+
+    return store.get(recipe, make)
+
+
+def _difference(recipe: Dequantised, folder: Path, device: str | None) -> float:
+    """The mean difference of a token's log-likelihood between ``folder`` and the file.
+
+    Raises:
+        ModelError: the two have other tokens, or the difference is too large: transformers reads
+            something in the file in another way than llama.cpp.
+    """
+    file = Path(recipe.base.path)
+    pairs = [("", text) for text in _COMPARED]
+    # not resident: the folder moves into the store when it is done
+    model = load(replace(recipe, path=str(folder)), device=device)
+    ours = TransformersEngine(model).log_likelihood(pairs)
+    theirs = LlamaCppEngine(file).log_likelihood(pairs)
+    advice = f"ask {file.name} with --engine gguf and without training"
+    if [one.tokens for one in ours] != [other.tokens for other in theirs]:
+        raise ModelError(
+            f"{file} cannot be trained on: transformers splits text otherwise than llama.cpp:"
+            f" {advice}"
+        )
+    compared = zip(ours, theirs, strict=True)
+    total = sum(abs(one.total - other.total) for one, other in compared)
+    difference = total / sum(one.tokens for one in ours)
+    if not difference < _TOLERATED:
+        raise ModelError(
+            f"{file} cannot be trained on: log-likelihoods of transformers and llama.cpp differ"
+            f" by {difference:.2g} a token: {advice}"
+        )
+    return difference
 
 
 def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -170,8 +222,10 @@ def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> 
 
 
 def weights_of(base: Base, fetch: Fetch) -> Path:
-    """The folder of ``base``: the user's, or in the store."""
-    return fetch(base).path if isinstance(base, Sibling) else Path(base.path)
+    """The folder of ``base``: the user's, or in the store; of a GGUF file the dequantised one."""
+    if isinstance(base, GgufBase):
+        base = Dequantised.of(base)
+    return fetch(base).path if isinstance(base, (Sibling, Dequantised)) else Path(base.path)
 
 
 def _placed(base: Base, fetch: Fetch) -> Base:

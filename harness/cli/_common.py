@@ -50,7 +50,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="PATH",
-        help="folder, hub id, .gguf file or openai:NAME@URL; repeatable [the shipped one]",
+        help="folder, hub id, .gguf, smollm2 or openai:NAME@URL; repeatable [the shipped one]",
     )
     parser.add_argument(
         "--adapter",

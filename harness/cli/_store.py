@@ -223,6 +223,8 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
             return f"a served model of {recipe['asked']} ({recipe['content'][:_CONTENT_DIGITS]})"
         case "GgufAdapter":
             return f"for llama.cpp: {_describe(recipe['adapter'], names)}"
+        case "Dequantised":
+            return f"{_describe(recipe['base'], names)}, dequantised"
         case "Sibling":
             return f"sibling of {_describe(recipe['adapter']['base'], names)}"
         case "GivenAdapter":  # the first name of ExternalAdapter, which recipes keep

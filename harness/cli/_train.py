@@ -15,10 +15,20 @@ from harness.cli._common import Commands, add_device, add_store, counted, size
 from harness.data.formats import FORMATS, ask
 from harness.data.training_files import TABLE_SUFFIXES, read_records, table_records
 from harness.data.user_files import decoded, separator_of, without_preamble
-from harness.engines import DECODINGS, Engine, decoding
+from harness.engines import DECODINGS, HF, Engine, decoding, trainable
 from harness.errors import DataError, ModelError, RecipeError, StoreError
-from harness.models.loading import SHIPPED, base_of, shipped_content
-from harness.recipes import Adapter, Dataset, Decoding, ExternalAdapter, Recipe, Training, changed
+from harness.models.loading import SHIPPED, located, shipped_content
+from harness.recipes import (
+    Adapter,
+    Dataset,
+    Decoding,
+    Dequantised,
+    ExternalAdapter,
+    GgufBase,
+    Recipe,
+    Training,
+    changed,
+)
 from harness.store import Artefact, Store
 from harness.training import OnStep
 from harness.training.presets import PRESETS, preset
@@ -51,7 +61,7 @@ def add_train(commands: Commands) -> None:
         "--model",
         default=SHIPPED,
         metavar="PATH",
-        help="folder or hub id of the base [the shipped one]",
+        help="folder, hub id or .gguf file of the base, or smollm2 [the shipped one]",
     )
     parser.add_argument(
         "--preset",
@@ -88,13 +98,13 @@ def add_train(commands: Commands) -> None:
 def run_train(options: argparse.Namespace) -> int:
     from harness.builds import Job, Plan, build, launch_here, training_seconds
 
-    base = base_of(options.model)
+    base = trainable(options.model)
     shipped = base.content == shipped_content()
     start = preset(options.preset or ("single" if shipped else "seed2023"))
     training = changed(start, options.set, "--set")
     replay = _replay(options.replay, options.format, training, shipped)
     dataset, content = read(options.text, options.format)
-    recipe = Adapter(base, dataset, training, replay)
+    recipe = Adapter(HF.training(base, dataset), dataset, training, replay)
     # before the training: a mistake in --out should not cost it
     free(options.out)
     print(f"{options.text}: {content}", file=sys.stderr)
@@ -237,7 +247,7 @@ def add_answer(commands: Commands) -> None:
         "--model",
         default=SHIPPED,
         metavar="MODEL",
-        help=("folder or hub id of the base, a .gguf file, or openai:NAME@URL [the shipped model]"),
+        help="folder, hub id, .gguf file, smollm2 or openai:NAME@URL [the shipped model]",
     )
     parser.add_argument(
         "--adapter",
@@ -264,6 +274,7 @@ def add_answer(commands: Commands) -> None:
     parser.add_argument(
         "--dtype", default="float32", choices=["float32", "bfloat16"], help="[%(default)s]"
     )
+    add_store(parser)
     add_device(parser)
     parser.set_defaults(run=run_answer)
 
@@ -293,7 +304,7 @@ def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tu
     from harness.models.external import fitting, scaled_adapter
     from harness.models.loading import base_of
 
-    model = str(options.model)
+    model = str(located(options.model))
     adapters = [scaled_adapter(text) for text in options.adapter]
     if served(model):
         takes = "served"
@@ -304,11 +315,14 @@ def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tu
         base = base_of(model)
         for adapter, _ in adapters:
             fitting(adapter, [base])  # raises where it does not fit
-    stack = [(_weights(adapter, model, takes, scratch), scale) for adapter, scale in adapters]
+    stack = [
+        (_weights(adapter, model, takes, scratch, options.store), scale)
+        for adapter, scale in adapters
+    ]
     return engine_for(model, options.dtype, options.device), stack
 
 
-def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path) -> Path:
+def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path, store: Path) -> Path:
     """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
 
     Raises:
@@ -320,12 +334,28 @@ def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path) ->
         from harness.models.gguf import convert_adapter
 
         file = scratch / f"{adapter.content}.gguf"
-        convert_adapter(path, full_base(path), file)
+        base = _dequantised(path, model, store) or full_base(path)
+        convert_adapter(path, base, file)
         return file
     if takes != adapter.form:
         wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[takes]
         raise ModelError(f"adapter {adapter.path} does not go on {model}: give {wanted}")
     return path
+
+
+def _dequantised(adapter: Path, model: str, store: Path) -> Path | None:
+    """The folder of the GGUF file ``model``, if ``adapter`` was trained on that file; else None.
+
+    It is built where ``store`` has lost it.
+    """
+    from harness.builds import build
+    from harness.engines import identify
+    from harness.models.external import base_content
+
+    base = identify(model)
+    if not isinstance(base, GgufBase) or base_content(adapter) != base.content:
+        return None
+    return build(Dequantised.of(base), Store(store)).path
 
 
 def answers(engine: Engine, prompts: Iterable[str], settings: Decoding) -> Iterator[str]:

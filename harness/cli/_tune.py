@@ -30,7 +30,9 @@ def add(commands: Commands) -> None:
         metavar="SCENARIO",
         help=f"such as oscars, or the folder of your own [{DEFAULT}]",
     )
-    parser.add_argument("--model", metavar="PATH", help="folder or hub id [the shipped one]")
+    parser.add_argument(
+        "--model", metavar="PATH", help="folder, hub id, .gguf file or smollm2 [the shipped one]"
+    )
     parser.add_argument(
         "--first", type=int, default=FIRST, metavar="N", help=f"settings to begin with [{FIRST}]"
     )
@@ -46,19 +48,20 @@ def run(options: argparse.Namespace) -> int:
     from functools import partial
 
     from harness.builds import build
+    from harness.engines import trainable
     from harness.errors import RecipeError
     from harness.experiments import tuning
     from harness.experiments.measures import trial
     from harness.experiments.scenario import Evidence, Setup
     from harness.experiments.selection import find, knowledge_of, load
-    from harness.models.loading import SHIPPED, base_of
+    from harness.models.loading import SHIPPED
     from harness.recipes import Training
     from harness.store import Store
 
     if options.first < 1:
         raise RecipeError(f"--first is {options.first}: it must be at least 1")
     scenario = load(find(options.scenario, SUITES))
-    base = base_of(options.model or SHIPPED)
+    base = trainable(options.model or SHIPPED)
     setup = Setup(base, options.seed, knowledge_of(base))
     fetch = partial(build, store=Store(options.store), device=options.device)
 

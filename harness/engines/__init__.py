@@ -6,6 +6,7 @@ from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._open import (
     ALL,
     FORMS,
+    GGUF,
     HF,
     SERVED_PREFIXES,
     EngineSpec,
@@ -15,6 +16,7 @@ from harness.engines._open import (
     engines_of,
     identify,
     served,
+    trainable,
 )
 from harness.engines._openai import ServedEngine
 from harness.engines._openai_client import Served
@@ -24,6 +26,7 @@ __all__ = [
     "ALL",
     "DECODINGS",
     "FORMS",
+    "GGUF",
     "HF",
     "SERVED_PREFIXES",
     "Capabilities",
@@ -43,4 +46,5 @@ __all__ = [
     "identify",
     "refusal",
     "served",
+    "trainable",
 ]

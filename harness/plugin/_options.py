@@ -73,7 +73,7 @@ _OPTIONS = {
     ),
 }
 """By name: metavar, default, and what it means."""
-_MODEL = "folder, hub id, .gguf file or openai:NAME@URL of a base model"
+_MODEL = "folder, hub id, .gguf file, smollm2 or openai:NAME@URL of a base model"
 _ADAPTER = "an adapter that you have, to measure: a PEFT folder, a .gguf file or served:NAME"
 
 

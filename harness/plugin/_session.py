@@ -30,7 +30,7 @@ from harness.experiments.selection import Selection
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
 from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
-from harness.recipes import Base, Calibration, Recipe, ServedBase
+from harness.recipes import DEQUANTISED, Base, Calibration, GgufBase, Recipe, ServedBase
 from harness.report import (
     Result,
     ScenarioReport,
@@ -190,9 +190,14 @@ class HarnessSession:
         """Why ``cell`` cannot run here, and what to do; empty where it can run."""
         subject = cell.subject
         engine = subject.engine
-        if subject.trains and not engine.capabilities.trains:
+        if subject.trains and not subject.base.trains:
+            base = subject.base
+            known = ", ".join(DEQUANTISED)
+            # only GGUF files have an architecture here: a server does not tell its own
+            architecture = base.architecture if isinstance(base, GgufBase) else ""
+            reason = f" ({architecture}, not {known})" if architecture else ""
             return (
-                f"nothing can be trained on {subject.base.path}: give adapters that are ready, as"
+                f"nothing can be trained on {base.path}{reason}: give adapters that are ready, as"
                 " --adapter [NAME=]WHAT[:SCALE]"
             )
         scaled = any(spec.scale != 1 for spec in subject.external)

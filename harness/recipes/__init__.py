@@ -13,9 +13,11 @@ from harness.recipes._answers import (
     held_out,
 )
 from harness.recipes._bases import (
+    DEQUANTISED,
     Base,
     BitsAndBytes,
     Dataset,
+    Dequantised,
     ExternalAdapter,
     Gguf,
     GgufBase,
@@ -51,6 +53,7 @@ Recipe = (
 __all__ = [
     "ALL_LINEAR",
     "ATTENTION",
+    "DEQUANTISED",
     "MERGES",
     "MLP",
     "SCHEMA",
@@ -61,6 +64,7 @@ __all__ = [
     "Calibration",
     "Dataset",
     "Decoding",
+    "Dequantised",
     "ExternalAdapter",
     "Gguf",
     "GgufAdapter",

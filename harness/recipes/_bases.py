@@ -97,12 +97,15 @@ class Base:
 
     takes: ClassVar[str] = "folder"
     """The form of the external adapters that it takes, see ``ExternalAdapter.form``."""
-    trains: ClassVar[bool] = True
-    """Whether adapters can be trained on it here."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether adapters can be trained on it here."""
+        return True
 
     @property
     def origin(self) -> Base:
-        """The unquantised base: itself."""
+        """The base that is no form of another one: itself."""
         return self
 
     @property
@@ -111,12 +114,53 @@ class Base:
         return self
 
 
+DEQUANTISED = ("llama", "qwen2", "qwen3")
+"""Architectures of GGUF files that become transformers folders, by ``general.architecture``."""
+
+
 @dataclass(frozen=True)
 class GgufBase(Base):
     """A base as a GGUF file, by the file's content; llama.cpp runs it."""
 
+    architecture: str = field(default="", metadata=NOT_IN_DIGEST)
+    """What the file says; empty where it says nothing."""
+
     takes: ClassVar[str] = "gguf"
-    trains: ClassVar[bool] = False
+
+    @property
+    def trains(self) -> bool:
+        """Whether it can be dequantised: adapters are trained on that form of it."""
+        return self.architecture in DEQUANTISED
+
+
+@dataclass(frozen=True)
+class Dequantised(Base):
+    """The GGUF file ``base`` as a transformers folder with the same numbers.
+
+    Adapters for the file are trained on it, as llama.cpp trains none.
+    """
+
+    base: GgufBase = field(kw_only=True)
+
+    @classmethod
+    def of(cls, base: GgufBase) -> Dequantised:
+        """The folder of ``base``. Raises RecipeError where its architecture has none."""
+        if not base.trains:
+            raise RecipeError(
+                f"{base.path} ({base.architecture or 'unknown architecture'}) cannot be"
+                f" dequantised to train on it: give a file of {', '.join(DEQUANTISED)}"
+            )
+        return cls(content=base.content, name=base.name, path="", base=base)
+
+    @property
+    def origin(self) -> Base:
+        """The file."""
+        return self.base
+
+    @property
+    def family(self) -> Base:
+        """The file."""
+        return self.base
 
 
 @dataclass(frozen=True)
@@ -132,7 +176,11 @@ class ServedBase(Base):
     """The day of the questions: the server may run another model on the next day."""
 
     takes: ClassVar[str] = "served"
-    trains: ClassVar[bool] = False
+
+    @property
+    def trains(self) -> bool:
+        """Never: its weights are elsewhere."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -208,5 +256,5 @@ class Quantised:
 
     @property
     def origin(self) -> Base:
-        """The unquantised base."""
-        return self.base
+        """The base that is no form of another one."""
+        return self.base.origin

@@ -63,7 +63,8 @@ def measures(evidence: Evidence) -> dict[str, Interval]:
 def sibling(setup: Setup) -> Sibling:
     """The base trained further on facts that it knows: other weights, and nothing new."""
     known = Dataset.of("known", setup.knowledge.replay().samples[:KNOWN])
-    return Sibling.of(Adapter(setup.base, known, FURTHER), f"{setup.base.name}_further")
+    base = HF.training(setup.base, known)
+    return Sibling.of(Adapter(base, known, FURTHER), f"{setup.base.name}_further")
 
 
 @cache

@@ -28,6 +28,7 @@ TEXT = Dataset.of("text", (Sample("One.\n"),))
             Quantised(BASE, Gptq(8, TEXT, 32)),
             Quantised(BASE, BitsAndBytes("nf4")),
         ),
+        ("gguf", "gguf", BASE, BASE),
         ("gguf:q5_1", "gguf_q5_1", Quantised(BASE, Gguf("q5_1")), BASE),
         (
             "gguf:q4_0@gptq4",

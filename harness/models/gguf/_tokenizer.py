@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError, first_line
-from harness.models.gguf._library import gguf
+from harness.models.gguf._library import gguf, header
 
 _SPACE = "\u2581"
 """How sentencepiece writes a space in a token."""
@@ -43,6 +43,18 @@ _SPLITS: dict[tuple[tuple[str, ...], bool], str] = {
 The key is how transformers splits it: the pre-tokenizers, as ``_step`` names them, and
 ``ignore_merges``.
 """
+
+
+_BOS = "tokenizer.ggml.bos_token_id"
+_ROLES = (
+    ("bos_token", _BOS),
+    ("eos_token", "tokenizer.ggml.eos_token_id"),
+    ("pad_token", "tokenizer.ggml.padding_token_id"),
+    ("unk_token", "tokenizer.ggml.unknown_token_id"),
+)
+"""Special tokens of transformers, and the keys of their ids in GGUF."""
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Arguments with which transformers downloads nothing and runs no code of a model."""
 
 
 def add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
@@ -92,14 +104,59 @@ def add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
         writer.add_chat_template(tokenizer.chat_template)
 
 
+def tokenizer_of(file: Path) -> Any:
+    """The tokenizer of the GGUF ``file``, for transformers.
+
+    It is ``tokenizer.huggingface.json`` where the file has that; else what transformers makes of
+    the vocabulary, which splits as ``tokenizer.ggml.pre`` says where ``_SPLITS`` has it.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    metadata = header(file)
+    if text := metadata.get(gguf().Keys.Tokenizer.HF_JSON):
+        backend: Any = Tokenizer.from_str(text)
+    else:
+        made: Any = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name, **LOCAL)
+        backend = made.backend_tokenizer
+        _set_split(backend, str(metadata.get("tokenizer.ggml.pre", "")))
+    words = {name: backend.id_to_token(metadata[key]) for name, key in _ROLES if key in metadata}
+    first = words.get("bos_token")
+    # llama.cpp adds BOS by this flag alone; EOS is never added to a prompt
+    single = f"{first} $A" if first and metadata.get("tokenizer.ggml.add_bos_token") else "$A"
+    special = [(first, metadata[_BOS])] if first else []
+    backend.post_processor = TemplateProcessing(single=single, special_tokens=special)
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=backend, **words)
+    tokenizer.chat_template = metadata.get("tokenizer.chat_template")
+    return tokenizer
+
+
+def _set_split(backend: Any, pre: str) -> None:
+    """Make ``backend`` split a text before its merges as llama.cpp does by ``pre``."""
+    from tokenizers import Regex, pre_tokenizers
+
+    steps = next((key for key, value in _SPLITS.items() if value == pre), None)
+    if steps is None:
+        return
+    names, ignore_merges = steps
+    made = {
+        "bytes with the regex of GPT-2": pre_tokenizers.ByteLevel(add_prefix_space=False),
+        "bytes": pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        "single digits": pre_tokenizers.Digits(individual_digits=True),
+    }
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [made.get(name) or pre_tokenizers.Split(Regex(name), "isolated") for name in names]
+    )
+    backend.model.ignore_merges = ignore_merges
+
+
 def _load(folder: Path) -> Any:
     """The fast tokenizer in ``folder``. Raises ModelError."""
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), **LOCAL)
     except Exception as error:  # tokenizers raises bare Exception on a broken tokenizer.json
         line = first_line(error)
         raise ModelError(f"the tokenizer of {folder} cannot be loaded: {line}") from error
