@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from harness.builds import (
@@ -155,12 +155,15 @@ class Design:
                 raise RecipeError(
                     f"{what}: factor {name!r} is {value!r}: give a text, a number, True or False"
                 )
-        kinds = {probe.kind for probe in self.questions.probes}
-        if taken := [kind for kind in TAKEN if kind in kinds and not is_locality(kind)]:
-            raise RecipeError(f"{what}: a figure is named {taken[0]!r}: give the kind another name")
+        for kind in _kinds(self.questions):
+            if kind in TAKEN and not is_locality(kind):
+                raise RecipeError(f"{what}: a figure is named {kind!r}: give the kind another name")
+            if not re.fullmatch(r"\w+", kind):
+                raise RecipeError(f"{what}: the kind {kind!r}: write it in letters, digits and _")
         self._check_parts(what)
 
     def _check_parts(self, what: str) -> None:
+        Ask(QUESTIONS, self.questions)  # which checks them
         for ask in self.asks:
             if not isinstance(ask, Ask):
                 raise RecipeError(f"{what}: asks hold {ask!r}: give Ask(role, probes, ...)")
@@ -184,6 +187,11 @@ class Design:
         questions = Ask(QUESTIONS, self.questions, decoding=self.decoding)
         asks = (questions, *self.asks)
         return Cell(subject, self.dataset, training, asks, self.factors, self.label)
+
+
+@lru_cache(maxsize=256)
+def _kinds(questions: ProbeSet) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(probe.kind for probe in questions.probes))
 
 
 Grid = Callable[[Setup], Iterable[Design]]
