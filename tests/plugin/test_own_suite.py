@@ -78,7 +78,7 @@ def test_a_baseline_is_not_replaced_by_one_that_lacks_a_cell(
     settings.write_text(settings.read_text().replace("[4, 8]", "[4, 800]"))
     said = project.pytest(str(elsewhere), "--save-baseline", "main", *spread, status=1)
     lost = (
-        f"nothing was measured of {CELLS[1].replace('rank8-alpha16', 'rank800-alpha1600')}: mend"
+        f"nothing was measured of {CELLS[1].replace('rank8-alpha16', 'rank800-alpha1600')}: correct"
         " that"
     )
     why = (
