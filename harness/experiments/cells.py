@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from harness.builds import Job
@@ -54,12 +54,6 @@ or timed beside the bare base.
 """
 
 
-@lru_cache(maxsize=256)
-def _without_accepted(probes: ProbeSet) -> str:
-    """The first probe that accepts no answer; empty where each accepts one."""
-    return next((probe.id for probe in probes.probes if not probe.accepted), "")
-
-
 _HOW = (GRADE, GENERATE, SCORE, TIME)
 
 ALL, EACH, NONE = "all", "each", "none"
@@ -96,7 +90,7 @@ class Ask:
         for value, known in ((self.how, _HOW), (self.adapters, (ALL, EACH, NONE))):
             if value not in known:
                 raise RecipeError(f"ask {self.role!r}: {value!r} is none of {', '.join(known)}")
-        if self.how in (GRADE, SCORE) and (probe := _without_accepted(self.probes)):
+        if self.how in (GRADE, SCORE) and (probe := self.probes.without_accepted):
             raise RecipeError(f"ask {self.role!r}: probe {probe!r} accepts no answer: give it one")
         self._check_readable()
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from harness.builds import (
@@ -23,7 +21,7 @@ from harness.builds import (
     timed_rounds,
 )
 from harness.data.knowledge import Knowledge
-from harness.errors import DataError, HarnessError, RecipeError, first_line
+from harness.errors import RecipeError, code_of
 from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, check_types
 from harness.experiments.cells import (
     EACH,
@@ -56,46 +54,11 @@ from harness.store import Artefact
 
 Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
-PACKAGE = "harness_suite_"
-"""How the package begins that a folder with ``scenario.py`` is loaded as."""
 TAKEN = (
     *("locality", "retained_accuracy", "known", "converged"),
     *("teacher_forced", "teacher_forcing_gap", "drift", "length_ratio", "perplexity_ratio"),
 )
 """Figures that every cell has: no measure of a scenario has their names."""
-
-
-@contextmanager
-def code_of(what: str) -> Iterator[None]:
-    """Code that a user wrote: whatever it raises is one line with its file and line, and ``what``.
-
-    Raises:
-        RecipeError: it failed.
-        DataError: it met a mistake in data.
-        HarnessError: any other of ours, as it is.
-    """
-    try:
-        yield
-    except HarnessError as error:
-        place = _place(error)
-        if not place or type(error) not in (RecipeError, DataError):
-            raise
-        raise type(error)(f"{place}: {error}") from error
-    except (Exception, SystemExit) as error:
-        said = first_line(error)
-        kind = type(error).__name__
-        said = said if said.startswith(kind) else f"{kind}: {said}"
-        raise RecipeError(f"{_place(error) or what}: {said}") from error
-
-
-def _place(error: BaseException) -> str:
-    """File and line in the folder of a scenario at which ``error`` was met; empty elsewhere."""
-    frames = [
-        (frame.f_code.co_filename, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__", "")).startswith(PACKAGE)
-    ]
-    return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else ""
 
 
 class Setup(NamedTuple):
@@ -155,7 +118,7 @@ class Design:
                 raise RecipeError(
                     f"{what}: factor {name!r} is {value!r}: give a text, a number, True or False"
                 )
-        for kind in _kinds(self.questions):
+        for kind in dict.fromkeys(probe.kind for probe in self.questions.probes):
             if kind in TAKEN and not is_locality(kind):
                 raise RecipeError(f"{what}: a figure is named {kind!r}: give the kind another name")
             if not re.fullmatch(r"\w+", kind):
@@ -187,11 +150,6 @@ class Design:
         questions = Ask(QUESTIONS, self.questions, decoding=self.decoding)
         asks = (questions, *self.asks)
         return Cell(subject, self.dataset, training, asks, self.factors, self.label)
-
-
-@lru_cache(maxsize=256)
-def _kinds(questions: ProbeSet) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(probe.kind for probe in questions.probes))
 
 
 Grid = Callable[[Setup], Iterable[Design]]

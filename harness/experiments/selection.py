@@ -15,12 +15,12 @@ from types import ModuleType
 from harness.data.facts import shipped_folder
 from harness.data.knowledge import Knowledge, TableKnowledge
 from harness.engines import HF, EngineSpec, engine_specs, engines_of
-from harness.errors import DataError, RecipeError
+from harness.errors import PACKAGE, DataError, RecipeError, code_of
 from harness.experiments import folder as folders
 from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
 from harness.experiments.measures import with_drift, with_teacher_forcing
-from harness.experiments.scenario import PACKAGE, Scenario, Setup, code_of
+from harness.experiments.scenario import Scenario, Setup
 from harness.models.external import fitting, scaled_adapter
 from harness.models.loading import shipped_content
 from harness.recipes import Base, Decoding, ProbeSet, digest, sha256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 from harness.errors import DataError, RecipeError
@@ -104,6 +105,11 @@ class ProbeSet:
             twice = next(i for i in ids if ids.count(i) > 1)
             raise DataError(f"probe set {name!r} has the id {twice!r} twice: ids must be unique")
         return cls(content=sha256(canonical(probes)), name=name, probes=probes)
+
+    @cached_property
+    def without_accepted(self) -> str:
+        """The first probe that accepts no answer; empty where each accepts one."""
+        return next((probe.id for probe in self.probes if not probe.accepted), "")
 
 
 @dataclass(frozen=True)
