@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 def install(*extras: str) -> str:
     """The command that installs ``extras`` of this package."""
@@ -50,3 +54,40 @@ class MissingExtraError(HarnessError):
         """``what`` needs our ``extra``; ``detail``: what is installed, but does not work."""
         line = f"{what} is not installed: {install(extra)}"
         super().__init__(f"{line} ({detail})" if detail else line)
+
+
+PACKAGE = "harness_suite_"
+"""How the package begins that a folder with ``scenario.py`` is loaded as."""
+
+
+@contextmanager
+def code_of(what: str) -> Iterator[None]:
+    """Code that a user wrote: whatever it raises is one line with its file and line, and ``what``.
+
+    Raises:
+        RecipeError: it failed.
+        DataError: it met a mistake in data.
+        HarnessError: any other of ours, as it is.
+    """
+    try:
+        yield
+    except HarnessError as error:
+        place = _place(error)
+        if not place or type(error) not in (RecipeError, DataError):
+            raise
+        raise type(error)(f"{place}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = first_line(error)
+        kind = type(error).__name__
+        said = said if said.startswith(kind) else f"{kind}: {said}"
+        raise RecipeError(f"{_place(error) or what}: {said}") from error
+
+
+def _place(error: BaseException) -> str:
+    """File and line in the folder of a scenario at which ``error`` was met; empty elsewhere."""
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__", "")).startswith(PACKAGE)
+    ]
+    return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else ""

@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.first < 1:
         raise RecipeError(f"--first is {options.first}: it must be at least 1")
+    if options.seed < 0:
+        raise RecipeError(f"--seed is {options.seed}: it must be at least 0")
     scenario = load(find(options.scenario, SUITES))
     base = trainable(options.model or SHIPPED)
     setup = Setup(base, options.seed, knowledge_of(base))

@@ -7,9 +7,7 @@ import io
 import json
 import re
 import tomllib
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
@@ -17,7 +15,7 @@ from typing import Any, TypeVar, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.data.facts import read_text
-from harness.errors import DataError, HarnessError, RecipeError, first_line
+from harness.errors import DataError
 
 SEPARATOR = "|"
 """Separates the values of one cell. Within one value, ``"; "`` joins the names of a list."""
@@ -256,40 +254,3 @@ def _model_in(annotation: Any) -> Any:
     if not inside:
         return annotation
     return inside[-1] if get_origin(annotation) is dict else inside[0]
-
-
-PACKAGE = "harness_suite_"
-"""How the package begins that a folder with ``scenario.py`` is loaded as."""
-
-
-@contextmanager
-def code_of(what: str) -> Iterator[None]:
-    """Code that a user wrote: whatever it raises is one line with its file and line, and ``what``.
-
-    Raises:
-        RecipeError: it failed.
-        DataError: it met a mistake in data.
-        HarnessError: any other of ours, as it is.
-    """
-    try:
-        yield
-    except HarnessError as error:
-        place = _place(error)
-        if not place or type(error) not in (RecipeError, DataError):
-            raise
-        raise type(error)(f"{place}: {error}") from error
-    except (Exception, SystemExit) as error:
-        said = first_line(error)
-        kind = type(error).__name__
-        said = said if said.startswith(kind) else f"{kind}: {said}"
-        raise RecipeError(f"{_place(error) or what}: {said}") from error
-
-
-def _place(error: BaseException) -> str:
-    """File and line in the folder of a scenario at which ``error`` was met; empty elsewhere."""
-    frames = [
-        (frame.f_code.co_filename, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__", "")).startswith(PACKAGE)
-    ]
-    return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else ""

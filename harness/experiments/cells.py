@@ -52,6 +52,8 @@ GRADE, GENERATE, SCORE, TIME = "grade", "generate", "score", "time"
 They are answered and graded, answered only, scored by the log-likelihood of their accepted answers,
 or timed beside the bare base.
 """
+
+
 _HOW = (GRADE, GENERATE, SCORE, TIME)
 
 ALL, EACH, NONE = "all", "each", "none"
@@ -88,6 +90,8 @@ class Ask:
         for value, known in ((self.how, _HOW), (self.adapters, (ALL, EACH, NONE))):
             if value not in known:
                 raise RecipeError(f"ask {self.role!r}: {value!r} is none of {', '.join(known)}")
+        if self.how in (GRADE, SCORE) and (probe := self.probes.without_accepted):
+            raise RecipeError(f"ask {self.role!r}: probe {probe!r} accepts no answer: give it one")
         self._check_readable()
 
     def _check_readable(self) -> None:

@@ -21,8 +21,7 @@ from harness.builds import (
     timed_rounds,
 )
 from harness.data.knowledge import Knowledge
-from harness.data.user_files import code_of
-from harness.errors import RecipeError
+from harness.errors import RecipeError, code_of
 from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, check_types
 from harness.experiments.cells import (
     EACH,
@@ -119,12 +118,15 @@ class Design:
                 raise RecipeError(
                     f"{what}: factor {name!r} is {value!r}: give a text, a number, True or False"
                 )
-        kinds = {probe.kind for probe in self.questions.probes}
-        if taken := [kind for kind in TAKEN if kind in kinds and not is_locality(kind)]:
-            raise RecipeError(f"{what}: a figure is named {taken[0]!r}: give the kind another name")
+        for kind in dict.fromkeys(probe.kind for probe in self.questions.probes):
+            if kind in TAKEN and not is_locality(kind):
+                raise RecipeError(f"{what}: a figure is named {kind!r}: give the kind another name")
+            if not re.fullmatch(r"\w+", kind):
+                raise RecipeError(f"{what}: the kind {kind!r}: write it in letters, digits and _")
         self._check_parts(what)
 
     def _check_parts(self, what: str) -> None:
+        Ask(QUESTIONS, self.questions)  # which checks them
         for ask in self.asks:
             if not isinstance(ask, Ask):
                 raise RecipeError(f"{what}: asks hold {ask!r}: give Ask(role, probes, ...)")

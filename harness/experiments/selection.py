@@ -14,9 +14,8 @@ from types import ModuleType
 
 from harness.data.facts import shipped_folder
 from harness.data.knowledge import Knowledge, TableKnowledge
-from harness.data.user_files import PACKAGE, code_of
 from harness.engines import GGUF, HF, EngineSpec, engine_specs, engines_of
-from harness.errors import DataError, RecipeError
+from harness.errors import PACKAGE, DataError, RecipeError, code_of
 from harness.experiments import folder as folders
 from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 from harness.errors import DataError, RecipeError
@@ -61,6 +62,20 @@ class Probe:
     ``near`` is close to wordings in the training text; any other family has none there.
     """
 
+    def check(self) -> None:
+        """Raises DataError where a field is not text, or ``accepted`` not a tuple of texts.
+
+        A text there, in place of a tuple, would accept each of its letters.
+        """
+        for name in ("id", "kind", "fact", "prompt", "family"):
+            if not isinstance(value := getattr(self, name), str):
+                raise DataError(f"probe {self.id!r}: {name} is {value!r}: give a text")
+        given = self.accepted
+        if not isinstance(given, tuple | list) or not all(isinstance(one, str) for one in given):
+            raise DataError(
+                f"probe {self.id!r}: accepted is {given!r}: give a tuple of texts, as ('Paris',)"
+            )
+
 
 def is_locality(kind: str) -> bool:
     """Whether probes of ``kind`` ask about facts that are in no training text."""
@@ -77,14 +92,24 @@ class ProbeSet:
 
     @classmethod
     def of(cls, name: str, probes: tuple[Probe, ...]) -> ProbeSet:
-        """Address ``probes`` by content. Raises DataError on no probe or a repeated id."""
+        """Address ``probes`` by content.
+
+        Raises DataError on no probe, a repeated id, or a field that is not text.
+        """
         if not probes:
             raise DataError(f"probe set {name!r} is empty: give it at least one question")
+        for probe in probes:
+            probe.check()
         ids = [p.id for p in probes]
         if len(set(ids)) != len(ids):
             twice = next(i for i in ids if ids.count(i) > 1)
             raise DataError(f"probe set {name!r} has the id {twice!r} twice: ids must be unique")
         return cls(content=sha256(canonical(probes)), name=name, probes=probes)
+
+    @cached_property
+    def without_accepted(self) -> str:
+        """The first probe that accepts no answer; empty where each accepts one."""
+        return next((probe.id for probe in self.probes if not probe.accepted), "")
 
 
 @dataclass(frozen=True)

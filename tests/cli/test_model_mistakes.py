@@ -27,6 +27,14 @@ def test_a_mistaken_answer_is_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("option", "least"), [("--seed", 0), ("--first", 1)])
+def test_a_mistaken_search_is_one_line(
+    capsys: pytest.CaptureFixture[str], option: str, least: int
+) -> None:
+    assert main(["tune", option, "-1"]) == 2
+    assert capsys.readouterr().err == f"error: {option} is -1: it must be at least {least}\n"
+
+
 def test_a_pointer_to_weights_is_one_line(
     model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,8 @@ from harness.recipes import Dataset, Probe, ProbeSet, Sample, Training
 T = Training(epochs=1, rank=2, alpha=4)
 D = Dataset.of("x", (Sample("b", "a"),))
 Q = ProbeSet.of("x", (Probe("a", "exact", "a", "a", ("b",)),))
+def P(prompt, accepted, kind="exact"):
+    return ProbeSet.of("p", (Probe("a", kind, "a", prompt, accepted),))
 def designs(setup):
     {body}
 SCENARIO = Scenario("rivers", "R", grids={{"default": designs}})
@@ -52,7 +54,7 @@ Writer = Callable[[str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Writer:
-    """write(body of the grid) -> the folder of a scenario with this grid in line 9."""
+    """write(body of the grid) -> the folder of a scenario with this grid in line 11."""
 
     def write(body: str) -> Path:
         folder = tmp_path / "rivers"
@@ -70,11 +72,11 @@ def scenario(**changes: Any) -> Scenario:
 @pytest.mark.parametrize(
     ("body", "line"),
     [
-        ("raise ValueError('no\\nway')", "scenario.py, line 9: ValueError: no"),
-        ("raise SystemExit('bye')", "scenario.py, line 9: SystemExit: bye"),
-        ("yield Design(D, T)", "scenario.py, line 9: TypeError: "),
-        ("yield Design('x', T, Q)", "line 9: design of 'x': dataset is a str: give a Dataset"),
-        ("yield Design(D, T, Q, factors={'a': [1]})", "line 9: design of 'x': factor 'a' is [1]"),
+        ("raise ValueError('no\\nway')", "scenario.py, line 11: ValueError: no"),
+        ("raise SystemExit('bye')", "scenario.py, line 11: SystemExit: bye"),
+        ("yield Design(D, T)", "scenario.py, line 11: TypeError: "),
+        ("yield Design('x', T, Q)", "line 11: design of 'x': dataset is a str: give a Dataset"),
+        ("yield Design(D, T, Q, factors={'a': [1]})", "line 11: design of 'x': factor 'a' is [1]"),
         ("yield Design(D, T, Q, factors={'a': float('nan')})", "factor 'a' is nan: give a text"),
         ("yield Design(D, T, Q, factors={1: 'a'})", "factor 1 is 'a': give a text"),
         ("yield Design(D, T, Q, label='a[b]')", "'a[b]' is part of test ids"),
@@ -82,9 +84,14 @@ def scenario(**changes: Any) -> Scenario:
         ("yield Design(D, T, Q, adapters=('a',))", "adapters hold 'a': give AdapterSpec"),
         ("yield Design(D, T, Q, asks=(Ask('a', Q), Ask('a', Q)))", "two asks have the role 'a'"),
         ("yield Design(D, T, Q, asks=(Ask('questions', Q),))", "have the role 'questions'"),
-        ("yield Design(D, T, ProbeSet.of('q', ()))", "line 9: probe set 'q' is empty"),
-        ("yield AdapterSpec(D, 'x')", "line 9: AdapterSpec: training is a str: give a Training"),
-        ("yield MergedSpec([])", "line 9: MergedSpec: specs is a list: give a tuple"),
+        ("yield Design(D, T, P('a', ('b')))", "line 9: probe 'a': accepted is 'b': give a tuple"),
+        ("yield Design(D, T, P('a', ('b', 3)))", "probe 'a': accepted is ('b', 3): give a tuple"),
+        ("yield Design(D, T, P(5, ('b',)))", "line 9: probe 'a': prompt is 5: give a text"),
+        ("yield Design(D, T, P('a', ()))", "line 11: ask 'questions': probe 'a' accepts no answer"),
+        ("yield Design(D, T, P('a', ('b',), 'a|b'))", "the kind 'a|b': write it in letters"),
+        ("yield Design(D, T, ProbeSet.of('q', ()))", "line 11: probe set 'q' is empty"),
+        ("yield AdapterSpec(D, 'x')", "line 11: AdapterSpec: training is a str: give a Training"),
+        ("yield MergedSpec([])", "line 11: MergedSpec: specs is a list: give a tuple"),
         ("return iter(())", "scenario 'rivers', grid 'default' yields no design"),
         ("yield 'abc'", "scenario 'rivers', grid 'default' yields 'abc': yield Design"),
         ("pass", "scenario 'rivers', grid 'default': TypeError: "),

@@ -48,6 +48,10 @@ def test_plan_and_command_line_know_it(project: Project, birds: Path) -> None:
     assert "suites/birds/test_birds.py" in project.pytest("--collect-only", "-q", "-k", "rank4")
     assert ", 0 cached" in project.pytest("suites/birds", "--plan", "--store", "empty")
     assert CELLS[0] in project.harness("plan", "birds", "--model", str(project.model))
+    project.pytest("suites/birds")
+    assert "birds: 2 cells, none missing" in project.harness(
+        "report", "--model", str(project.model)
+    )
 
 
 def test_a_suite_elsewhere_on_two_workers(

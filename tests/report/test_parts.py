@@ -81,3 +81,13 @@ def test_a_bare_model_that_was_asked_twice_has_one_row_and_two_entries(
         cells[1].id,
     ]
     assert dict(found.settings)["probes"] == "6 or 4"
+
+
+def test_a_headline_that_nothing_is_named_is_told(small: ScenarioReport) -> None:
+    scenario = replace(small.scenario, headline="fame")
+    told = [line for line in small._replace(scenario=scenario).cautions if "fame" in line]
+    assert told == [
+        "headline 'fame' is no figure, so nothing is drawn: choose of"
+        f" {', '.join(small.results[-1].shares())}"
+    ]
+    assert not any("headline" in line for line in small.cautions)
