@@ -62,7 +62,7 @@ PACKAGE = "harness_suite_"
 
 @contextmanager
 def code_of(what: str) -> Iterator[None]:
-    """Code that a user wrote: whatever it raises is one line with its file and line, and ``what``.
+    """Code that a user wrote: an exception in it is one line with file, line and ``what``.
 
     Raises:
         RecipeError: it failed.

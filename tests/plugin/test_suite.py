@@ -164,11 +164,17 @@ def test_engines_side_by_side(run: Runs) -> None:
     [
         (("--engine", "hf,q4"), "engine 'q4' is unknown: choose of hf"),
         (("--engine", "hf@gguf:q4_0"), "llama.cpp does not train adapters"),
-        (("--grid", "huge"), "grid 'huge' is unknown: choose one of default, full"),
+        (
+            ("--grid", "huge"),
+            "grid 'huge' is unknown in scenario 'oscars': choose one of default, full",
+        ),
         (("--seeds", "one"), "--seeds 'one': give numbers, separated by commas"),
         (("--model", "no/such-model"), "no such folder 'no/such-model'"),
         (("--store", "/proc/store"), "/proc/store"),
-        (("--grid", "huge", "-n", "2"), "grid 'huge' is unknown: choose one of default, full"),
+        (
+            ("--grid", "huge", "-n", "2"),
+            "grid 'huge' is unknown in scenario 'oscars': choose one of default, full",
+        ),
         (("--model", "no/such-model", "-n", "1"), "no such folder 'no/such-model'"),
         (("--adapter", "mine=tests/a.gguf", "-n", "1"), "tests/a.gguf cannot be read"),
         (("--adapter", "served:mine", "-n", "1"), "adapter mine (mine) goes on none of the models"),
