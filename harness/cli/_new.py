@@ -90,6 +90,11 @@ def add(commands: Commands) -> None:
         ),
     )
     parser.add_argument("--title", metavar="TEXT", help="of its chapter in the report [NAME]")
+    _add_parent(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_parent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in",
         dest="parent",
@@ -98,7 +103,6 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="parent [suites]",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -138,14 +142,7 @@ def add_copy(commands: Commands) -> None:
         ),
     )
     parser.add_argument("name", metavar="NAME", help="such as oscars")
-    parser.add_argument(
-        "--in",
-        dest="parent",
-        type=Path,
-        default=Path("suites"),
-        metavar="DIR",
-        help="parent [suites]",
-    )
+    _add_parent(parser)
     parser.set_defaults(run=run_copy)
 
 

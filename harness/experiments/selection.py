@@ -182,11 +182,6 @@ def shipped() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in _sorted(shipped_folder("suites"))}
 
 
-def module_of(name: str) -> ModuleType:
-    """The Python of the shipped suite ``name``, for tests and other suites."""
-    return _module(shipped()[name].resolve())
-
-
 def _module(folder: Path) -> ModuleType:
     """``scenario.py`` of ``folder``, loaded once, in a package whose name no other folder has.
 
