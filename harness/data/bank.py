@@ -160,8 +160,8 @@ _RELATIONS = {
     ("elements", "symbol"): (0, 6),
     ("elements", "number"): (0, 2),
     ("novels", "author"): (0, 5),
-    ("paintings", "painter"): (0, 4),
-    ("oscars", "who"): (1, 23),
+    ("paintings", "painter"): (0, 8),
+    ("oscars", "who"): (1, 6),
     ("oscars", "film"): (0, 7),
 }
 """Relations of the tables that are asked, with the numbers of two of their questions.
