@@ -152,9 +152,9 @@ def _written(path: Path) -> Iterator[BankQuestion]:
 
 
 _RELATIONS = {
-    ("countries", "capital"): (1, 4),
-    ("countries", "continent"): (0, 6),
-    ("elements", "symbol"): (0, 6),
+    ("countries", "capital"): (1, 5),
+    ("countries", "continent"): (2, 4),
+    ("elements", "symbol"): (1, 7),
     ("elements", "number"): (0, 2),
     ("novels", "author"): (0, 5),
     ("paintings", "painter"): (0, 8),
