@@ -28,6 +28,7 @@ from harness.builds._models import (
     sibling,
     weights,
 )
+from harness.data.facts import join_names
 from harness.data.formats import continuation
 from harness.engines import Engine, ServedEngine
 from harness.errors import NotCachedError, RecipeError
@@ -42,6 +43,8 @@ from harness.recipes import (
     Grades,
     Likelihoods,
     Merged,
+    Probe,
+    Prompt,
     Quantised,
     Recipe,
     Sibling,
@@ -124,7 +127,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
     probes = recipe.probes.probes
 
     def make(folder: Path) -> dict[str, Any]:
-        prompts = [probe.prompt for probe in probes]
+        prompts = [probe.as_prompt for probe in probes]
         texts, facts = [[""]] * len(prompts), dict[str, Any](status="diverged")
         if not has_diverged:
             with (
@@ -156,7 +159,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
 
 
 def _answer(
-    answering: Engine, prompts: list[str], recipe: Answers, store: Store
+    answering: Engine, prompts: list[Prompt], recipe: Answers, store: Store
 ) -> list[list[str]]:
     """Answers of a server are kept one by one: after a failure only the rest is asked."""
     if not isinstance(answering, ServedEngine):
@@ -172,7 +175,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
 
     def make(folder: Path) -> dict[str, Any]:
         pairs = [
-            (probe.prompt, continuation(probe.prompt, answer))
+            (probe.as_prompt, _scored_text(probe, answer))
             for probe in probes
             for answer in probe.accepted
         ]
@@ -198,6 +201,11 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
         return facts
 
     return store.get(recipe, make, parents)
+
+
+def _scored_text(probe: Probe, answer: str) -> str:
+    """The accepted ``answer`` as it follows the prompt; a turn begins without a space."""
+    return continuation(probe.prompt, answer) if probe.chat is None else join_names(answer)
 
 
 def _timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -231,7 +239,7 @@ def _timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) ->
 def _rounds(
     recipe: Timings, answering: Engine, files: list[tuple[Path, float]]
 ) -> Iterator[dict[str, float]]:
-    prompts = [probe.prompt for probe in recipe.probes.probes]
+    prompts = [probe.as_prompt for probe in recipe.probes.probes]
     # no stop strings, so that all answers have the same length
     decoding = Decoding(max_new_tokens=recipe.tokens, stop=())
     for number in range(recipe.rounds + 1):

@@ -83,7 +83,7 @@ class Plan:
 def training_seconds(adapter: Adapter) -> float:
     """A rough estimate for two cores and the shipped model."""
     training = adapter.training
-    lengths = (len(sample.prompt + sample.completion) for sample in adapter.dataset.samples)
+    lengths = (len(sample.text) for sample in adapter.dataset.samples)
     samples = sum(max(1.0, length / _SAMPLE) for length in lengths)
     windows = samples * training.cutoff / (training.cutoff - training.overlap)
     passes = training.epochs * (1 + training.replay) * (2 if training.kl else 1)

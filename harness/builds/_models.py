@@ -56,7 +56,7 @@ def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None)
         elif isinstance(by, Gptq):
             from harness.models.gptq import gptq
 
-            texts = [sample.prompt + sample.completion for sample in by.calibration.samples]
+            texts = [sample.text for sample in by.calibration.samples]
             gptq(
                 source,
                 folder,

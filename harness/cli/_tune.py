@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.experiments import tuning
     from harness.experiments.measures import trial
     from harness.experiments.scenario import Evidence, Setup
-    from harness.experiments.selection import find, knowledge_of, load
+    from harness.experiments.selection import find, load, taken_knowledge
     from harness.models.loading import SHIPPED
     from harness.recipes import Training
     from harness.store import Store
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         raise RecipeError(f"--seed is {options.seed}: it must be at least 0")
     scenario = load(find(options.scenario, SUITES))
     base = trainable(options.model or SHIPPED)
-    setup = Setup(base, options.seed, knowledge_of(base))
+    setup = Setup(base, options.seed, taken_knowledge(base))
     fetch = partial(build, store=Store(options.store), device=options.device)
 
     def line(result: tuning.Trial) -> str:

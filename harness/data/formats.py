@@ -71,6 +71,23 @@ def question(prompt: str) -> str:
     return (prompt.strip().splitlines() or [""])[-1].strip()
 
 
+_THOUGHTS_END = "</think>"
+_THOUGHTS = "<think>"
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """(thoughts, answer) of ``text`` by a model that thinks first, in a ``<think>`` block.
+
+    Both together are ``text``. Where the thoughts have no end there is no answer yet.
+    """
+    before, end, after = text.rpartition(_THOUGHTS_END)
+    if end:  # a template may have written the opening tag
+        return before + end, after
+    if text.lstrip().startswith(_THOUGHTS):
+        return text, ""
+    return "", text
+
+
 class Verdict(NamedTuple):
     """One way to ask a judge."""
 

@@ -27,8 +27,8 @@ class Knowledge(Hashable, Protocol):
     """
 
     @property
-    def taught(self) -> bool:
-        """Whether the model was trained on these very facts; else it may not know them."""
+    def note(self) -> str:
+        """A line on what ``known`` and locality stand for; empty where nothing is to be said."""
         ...
 
     def replay(self, count: int = 8000, seed: int = 0) -> Dataset:
@@ -46,7 +46,18 @@ class TableKnowledge(NamedTuple):
     One half of the rows may be replayed; the other half is asked about.
     """
 
-    taught: bool
+    untaught: str = ""
+    """The name of a model that was not taught them; empty for one that was."""
+
+    @property
+    def note(self) -> str:
+        """That a model which was not taught the tables may not know them."""
+        if not self.untaught:
+            return ""
+        return (
+            f"replay and locality are about facts that {self.untaught} may not know: locality"
+            " compares with the bare model, `known` is what it gets right"
+        )
 
     def replay(self, count: int = 8000, seed: int = 0) -> Dataset:
         """Questions in all formats; none is one that locality is measured on."""
@@ -55,6 +66,47 @@ class TableKnowledge(NamedTuple):
     def questions(self) -> tuple[Probe, ...]:
         """Other years, the same films and people, and other matters altogether."""
         return locality_questions()
+
+
+class AskedKnowledge(NamedTuple):
+    """What a model answered right when it was asked a bank of questions.
+
+    One half of the bank is asked about. The model's own answers to the other half, right or wrong,
+    are replayed, with those to everyday requests.
+    """
+
+    model: str
+    asked: int
+    """Questions of the half that is asked about."""
+    known: tuple[Probe, ...]
+    """Those of them that it answered right in every wording."""
+    own: Dataset
+    """Its own answers."""
+
+    @property
+    def note(self) -> str:
+        """How many questions it answers right, and whether those are enough."""
+        share = f"{self.model} answers {len(self.known)} of {self.asked} questions right in every"
+        if len(self.known) < LEAST_KNOWN:
+            return (
+                f"{share} wording: locality needs {LEAST_KNOWN} and is not measured, give a bank"
+                " with what it knows (--bank FILE)"
+            )
+        return f"{share} wording: locality asks those; what is replayed are its own answers"
+
+    def replay(self, count: int = 8000, seed: int = 0) -> Dataset:
+        """All own answers: a training draws as many as it needs."""
+        return self.own
+
+    def questions(self) -> tuple[Probe, ...]:
+        """At most ``MOST_KNOWN``; none where too few are known."""
+        return self.known[:MOST_KNOWN] if len(self.known) >= LEAST_KNOWN else ()
+
+
+LEAST_KNOWN = 60
+"""Fewer known facts would give no figure of what is kept."""
+MOST_KNOWN = 150
+"""More would cost more time than their figure is worth."""
 
 
 @cache

@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from harness.data.formats import split_thoughts
 from harness.errors import RecipeError
 from harness.models.files import encode_pair
-from harness.recipes import Decoding
+from harness.recipes import Decoding, Prompt, canonical
 
 _DEFAULT = Decoding()
 
@@ -28,6 +29,14 @@ class Likelihood(NamedTuple):
     """Tokens that are the most probable one after the true text before them (teacher forcing)."""
 
 
+class Written(NamedTuple):
+    """A prompt as the text that a model reads."""
+
+    text: str
+    special: bool = True
+    """Whether BOS is put before it, where the model has that; a chat template writes its own."""
+
+
 class Span(NamedTuple):
     """Successive tokens that fit into the context; those from index ``first`` on are scored."""
 
@@ -37,7 +46,7 @@ class Span(NamedTuple):
 
 
 def spans(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[Written, str]],
     encode: Callable[[str, bool], list[int]],
     start: int | None,
     context: int,
@@ -60,17 +69,23 @@ def total(parts: Iterable[Likelihood]) -> Likelihood:
 
 
 def _joined(
-    pair: tuple[str, str], encode: Callable[[str, bool], list[int]], start: int | None
+    pair: tuple[Written, str], encode: Callable[[str, bool], list[int]], start: int | None
 ) -> tuple[list[int], int]:
-    ids, first = encode_pair(encode, *pair)
+    before, continuation = pair
+
+    def encode_part(text: str, special: bool) -> list[int]:
+        return encode(text, special and before.special)
+
+    ids, first = encode_pair(encode_part, before.text, continuation)
     if not first and start is not None:
         ids = [start, *ids]
         first = 1
     if len(ids) <= first:
-        raise RecipeError(f"continuation {pair[1]!r} has no tokens: give it some text")
+        raise RecipeError(f"continuation {continuation!r} has no tokens: give it some text")
     if not first:
         raise RecipeError(
-            f"{pair[1]!r} cannot be scored without a context: this model has no token to begin with"
+            f"{continuation!r} cannot be scored without a context: this model has no token to begin"
+            " with"
         )
     return ids, first
 
@@ -107,10 +122,12 @@ class Engine(Protocol):
     capabilities: Capabilities
     load_seconds: float
 
-    def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
-        """``decoding.num_return_sequences`` continuations of each prompt.
+    def answer(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[str]]:
+        """``decoding.num_return_sequences`` answers to each prompt.
 
-        Each ends before its first stop string.
+        Each ends before its first stop string after its thoughts, and a turn of a chat also at what
+        ends a turn in the model's template. Raises RecipeError where the model has no template, or
+        it refuses the turns.
         """
         ...
 
@@ -118,7 +135,7 @@ class Engine(Protocol):
         """Tokens in ``texts``, without BOS."""
         ...
 
-    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+    def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """How probable the second text of each pair is after the first, with the current stack.
 
         An empty first text means BOS alone. Where one token would cover the end of the first text
@@ -134,19 +151,36 @@ class Engine(Protocol):
         ...
 
 
-def seed_of(decoding: Decoding, copy: int, prompt: str) -> int:
+def key_of(prompt: Prompt) -> str:
+    """A text that stands for ``prompt`` alone."""
+    return prompt if isinstance(prompt, str) else canonical(prompt)
+
+
+def seed_of(decoding: Decoding, copy: int, prompt: Prompt) -> int:
     """The seed of answer number ``copy`` to ``prompt``.
 
     It depends on nothing else, so that an answer does not depend on the other prompts of a batch.
     """
-    return zlib.crc32(f"{decoding.seed} {copy} {prompt}".encode())
+    return zlib.crc32(f"{decoding.seed} {copy} {key_of(prompt)}".encode())
 
 
 def stopped(text: str, stops: Sequence[str]) -> str:
-    """``text`` up to the first stop string, also where that is at the very start."""
+    """``text`` up to the first stop string, also where that is at the very start.
+
+    Stop strings within thoughts do not count.
+    """
+    thoughts, answer = split_thoughts(text)
     for stop in stops:
-        text = text.partition(stop)[0]
-    return text.strip()
+        # after thoughts, line ends come before the answer
+        answer = (answer.lstrip() if thoughts else answer).partition(stop)[0]
+    return (thoughts + answer).strip()
+
+
+def has_stopped(text: str, stops: Sequence[str]) -> bool:
+    """Whether a stop string is in the answer of ``text``, after its thoughts."""
+    thoughts, answer = split_thoughts(text)
+    answer = answer.lstrip() if thoughts else answer
+    return any(stop in answer for stop in stops)
 
 
 def refusal(decoding: Decoding, refuses: Sequence[str], who: str) -> str:

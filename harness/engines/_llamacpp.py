@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from harness.engines._engine import (
     Capabilities,
     Likelihood,
     Span,
+    Written,
     check,
+    has_stopped,
     seed_of,
     spans,
     stopped,
@@ -25,7 +28,8 @@ from harness.engines._engine import (
 )
 from harness.engines._llamacpp_model import LlamaModel, Logits
 from harness.errors import ModelError, RecipeError
-from harness.recipes import Decoding
+from harness.models.chat_templates import ChatTemplate
+from harness.recipes import Decoding, Prompt
 
 _MAX_SCORED = 64
 """Tokens that are scored at once, as each takes the logits of the whole vocabulary."""
@@ -48,6 +52,8 @@ class _Generation:
     bans: Bans
     end_tokens: tuple[int, ...]
     """The tokens that end it; empty: those that the model itself ends with."""
+    turn_ends: tuple[int, ...] = ()
+    """Tokens that end it besides the model's own, unless ``end_tokens`` are given."""
     answer: bytearray = field(default_factory=bytearray)
 
 
@@ -93,9 +99,22 @@ class LlamaCppEngine:
     def _encode(self, text: str) -> list[int]:
         return self._model.encode(text, False)
 
-    def _prompt_tokens(self, prompt: str, new: int) -> list[int]:
+    @cached_property
+    def _template(self) -> ChatTemplate:
+        return self._model.chat_template()
+
+    @cached_property
+    def _turn_ends(self) -> tuple[int, ...]:
+        return self._template.end_tokens(self._encode(self._template.end))
+
+    def _written(self, prompt: Prompt) -> Written:
+        if isinstance(prompt, str):
+            return Written(prompt)
+        return Written(self._template.prompt(prompt), special=False)
+
+    def _prompt_tokens(self, prompt: Prompt, new: int) -> list[int]:
         """Raises RecipeError where the context has no room for ``prompt`` and ``new`` tokens."""
-        tokens = self._model.encode(prompt, True)
+        tokens = self._model.encode(*self._written(prompt))
         count = len(tokens)
         if count < 1:
             raise RecipeError(f"prompt {prompt!r} has no tokens: write at least one word")
@@ -108,7 +127,7 @@ class LlamaCppEngine:
 
     # Answers
 
-    def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
+    def answer(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[str]]:
         """See Engine. Raises RecipeError for beams, and where a prompt leaves no room."""
         check(decoding, self.capabilities.refuses, "the gguf engine")
         # greedy answers to one prompt are all the same, so one is enough
@@ -122,7 +141,10 @@ class LlamaCppEngine:
                 for copy in range(each):
                     seed = seed_of(decoding, copy, prompt)
                     sampler = self._sampler(decoding, seed) if decoding.do_sample else None
-                    texts.append(_Generation(list(tokens), len(tokens), sampler, bans, ends))
+                    turn_ends = () if isinstance(prompt, str) else self._turn_ends
+                    texts.append(
+                        _Generation(list(tokens), len(tokens), sampler, bans, ends, turn_ends)
+                    )
             self._generate(texts, decoding)
         finally:
             for text in texts:
@@ -207,7 +229,7 @@ class LlamaCppEngine:
             token = int(logits.argmax())
         else:
             token = self._model.sample(text.sampler, row)
-        if not text.end_tokens and self._model.is_end(token):
+        if not text.end_tokens and (token in text.turn_ends or self._model.is_end(token)):
             return False
         text.tokens.append(token)
         text.answer += self._model.piece(token)
@@ -215,11 +237,11 @@ class LlamaCppEngine:
         if token in text.end_tokens or new >= decoding.max_new_tokens:
             return False
         answer = text.answer.decode("utf-8", "replace") if decoding.stop else ""
-        return not any(stop in answer for stop in decoding.stop)
+        return not has_stopped(answer, decoding.stop)
 
     # Probabilities
 
-    def log_probabilities(self, prompts: Sequence[str]) -> list[Logits]:
+    def log_probabilities(self, prompts: Sequence[Prompt]) -> list[Logits]:
         """Log-probability of every token of the vocabulary after each prompt, in nats.
 
         Raises RecipeError where a prompt is too long.
@@ -237,10 +259,11 @@ class LlamaCppEngine:
             results.append((logits - np.log(np.exp(logits).sum())).astype(np.float32))
         return results
 
-    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+    def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """See Engine."""
         model = self._model
-        span_lists = spans(pairs, model.encode, model.start_token, self.context)
+        written = [(self._written(prompt), text) for prompt, text in pairs]
+        span_lists = spans(written, model.encode, model.start_token, self.context)
         if not span_lists:
             return []
         longest = max(len(span.ids) for parts in span_lists for span in parts)

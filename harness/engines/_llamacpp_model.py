@@ -15,7 +15,8 @@ import numpy.typing as npt
 from harness.errors import ModelError
 from harness.measure.machine import processors
 from harness.measure.machine import threads as computing_threads
-from harness.models.gguf import check_file, forget, llama, reason
+from harness.models.chat_templates import CHAT_TEMPLATE, ChatTemplate, template_of_gguf
+from harness.models.gguf import check_file, forget, header, llama, reason
 
 _MAX_SEQUENCES = 32
 """Texts generated at once. Each has a key-value cache of its own, so none depends on the others."""
@@ -117,6 +118,18 @@ class LlamaModel:
                 size = -count
             self._pieces[token] = buffer.raw[:count]
         return self._pieces[token]
+
+    def chat_template(self) -> ChatTemplate:
+        """The template in the file. Raises RecipeError where it has none."""
+        bos, eos = (
+            self.library.llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""
+            for token in (
+                self.library.llama_vocab_bos(self._vocab),
+                self.library.llama_vocab_eos(self._vocab),
+            )
+        )
+        source = str(header(self.file).get(CHAT_TEMPLATE, ""))
+        return template_of_gguf(self.file.name, source, bos, eos)
 
     def is_end(self, token: int) -> bool:
         """Whether the model itself ends a text with ``token``."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from harness.engines._engine import Capabilities, Likelihood, check, seed_of, stopped
+from harness.engines._engine import Capabilities, Likelihood, check, key_of, seed_of, stopped
 from harness.engines._openai_client import NOT_OPENAI, Client, RefusedError, Served, parse
 from harness.errors import ModelError, RecipeError
-from harness.recipes import Decoding
+from harness.recipes import Decoding, Prompt
 
 _MAX_STOPS = 4
 """OpenAI refuses more stop strings; the rest are cut off here."""
@@ -74,7 +74,7 @@ class ServedEngine:
 
     def answer(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         decoding: Decoding,
         keep: MutableMapping[str, list[str]] | None = None,
     ) -> list[list[str]]:
@@ -91,18 +91,18 @@ class ServedEngine:
         answers = {} if keep is None else keep
         distinct = list(dict.fromkeys(prompts))
 
-        def unanswered() -> list[str]:
+        def unanswered() -> list[Prompt]:
             count = decoding.num_return_sequences
-            return [prompt for prompt in distinct if len(answers.get(prompt, ())) != count]
+            return [prompt for prompt in distinct if len(answers.get(key_of(prompt), ())) != count]
 
         if failure := self._fill(answers, unanswered(), decoding):
             done = len(distinct) - len(unanswered())
             more = f"; {done} of {len(distinct)} answers are kept, a rerun asks for the rest"
             raise ModelError(f"{failure}{more if keep is not None else ''}")
-        return [list(answers[prompt]) for prompt in prompts]
+        return [list(answers[key_of(prompt)]) for prompt in prompts]
 
     def _fill(
-        self, answers: MutableMapping[str, list[str]], prompts: list[str], decoding: Decoding
+        self, answers: MutableMapping[str, list[str]], prompts: list[Prompt], decoding: Decoding
     ) -> ModelError | None:
         """Put an answer to each of ``prompts`` into ``answers``; returns the first failure.
 
@@ -110,7 +110,7 @@ class ServedEngine:
         """
         over = Event()
 
-        def ask(prompt: str) -> list[str] | None:
+        def ask(prompt: Prompt) -> list[str] | None:
             try:
                 return None if over.is_set() else self._texts(prompt, decoding)
             except ModelError:
@@ -130,12 +130,12 @@ class ServedEngine:
                         continue
                     if texts is not None:
                         # Only the main thread writes, so the mapping need not be thread-safe.
-                        answers[futures[future]] = texts
+                        answers[key_of(futures[future])] = texts
             finally:
                 over.set()
         return failure
 
-    def _texts(self, prompt: str, decoding: Decoding) -> list[str]:
+    def _texts(self, prompt: Prompt, decoding: Decoding) -> list[str]:
         """All continuations of ``prompt``.
 
         Some servers give one text for any ``n``: further texts are requested, with other seeds.
@@ -149,11 +149,10 @@ class ServedEngine:
             texts += [stopped(text, decoding.stop) for text in choices]
         return texts[:count] * (decoding.num_return_sequences // count)
 
-    def _choices(self, prompt: str, more: dict[str, Any], decoding: Decoding) -> list[str]:
+    def _choices(self, prompt: Prompt, more: dict[str, Any], decoding: Decoding) -> list[str]:
         """The texts of one reply, at least one."""
         chat = self.served.chat
-        message = {"role": "user", "content": prompt}
-        question: dict[str, Any] = {"messages": [message]} if chat else {"prompt": prompt}
+        question = self._question(prompt)
         body = {"model": self._model, **question, **more, **_standard(decoding), **self._lora_field}
         reply = self._complete(body, decoding)
         choices = reply.get("choices") if isinstance(reply, dict) else None
@@ -166,6 +165,25 @@ class ServedEngine:
         if not all(isinstance(text, str) for text in texts):
             raise self._client.failure("sent choices without text", reply, NOT_OPENAI)
         return texts
+
+    def _question(self, prompt: Prompt) -> dict[str, Any]:
+        """The fields of a request that say what is asked.
+
+        Raises RecipeError where turns are asked of an endpoint that only continues text.
+        """
+        if not self.served.chat:
+            if isinstance(prompt, str):
+                return {"prompt": prompt}
+            raise RecipeError(
+                f"model {self.served} continues text: name it openai-chat:, or take --format plain"
+            )
+        if isinstance(prompt, str):
+            return {"messages": [{"role": "user", "content": prompt}]}
+        turns = (*prompt.chat.before, ("user", prompt.text))
+        messages = [{"role": role, "content": text} for role, text in turns]
+        arguments = dict(prompt.chat.arguments)
+        more = {"chat_template_kwargs": arguments} if arguments else {}
+        return {"messages": messages, **more}
 
     def _complete(self, body: dict[str, Any], decoding: Decoding) -> Any:
         """The reply to ``body`` with the settings of ``decoding`` that the API does not have.
@@ -217,7 +235,7 @@ class ServedEngine:
         count = len(tokens) if isinstance(tokens, list) else reply.get("count")
         return count if isinstance(count, int) else None
 
-    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+    def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Not offered: few servers score the text of a request. Raises RecipeError."""
         raise RecipeError(
             f"server {self.served.url} does not score given text: take --engine hf or gguf:TYPE"

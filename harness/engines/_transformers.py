@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.engines._decoding import bad_words_ids, only_token
-from harness.engines._engine import Capabilities, Likelihood, Span, seed_of, spans, stopped, total
+from harness.engines._engine import (
+    Capabilities,
+    Likelihood,
+    Span,
+    Written,
+    has_stopped,
+    seed_of,
+    spans,
+    stopped,
+    total,
+)
 from harness.errors import RecipeError
+from harness.models.chat_templates import ChatTemplate, chat_template
 from harness.models.files import encode
 from harness.models.loading import Loaded, borrowed, renewed, resident
 from harness.models.stack import switch_on, touched, wrap
-from harness.recipes import Base, Decoding
+from harness.recipes import Base, Decoding, Prompt
 
 _MAX_LOGITS = 1 << 26
 """Numbers in the logits of a batch: a quarter of a GiB in float32."""
@@ -55,7 +66,7 @@ class TransformersEngine:
         rows = self.loaded.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return sum(len(ids) for ids in rows)
 
-    def answer(self, prompts: Sequence[str], decoding: Decoding) -> list[list[str]]:
+    def answer(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[str]]:
         """See Engine. Raises RecipeError where a prompt leaves no room for the answer.
 
         A batch takes as long as its longest answer. Greedy answers are mostly short, so they are
@@ -90,7 +101,7 @@ class TransformersEngine:
 
     def _sampled(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         rows: Sequence[_Row],
         arguments: dict[str, Any],
         decoding: Decoding,
@@ -118,9 +129,38 @@ class TransformersEngine:
         flat = [ids for (ids,) in texts]
         return [flat[left : left + each] for left in range(0, len(flat), each)]
 
-    def _prompt(self, prompt: str, decoding: Decoding) -> _Row:
+    @cached_property
+    def _template(self) -> ChatTemplate:
+        return chat_template(self.loaded.base.name, self.loaded.tokenizer)
+
+    @cached_property
+    def _turn_ends(self) -> tuple[int, ...]:
+        """Tokens that end a turn, besides those that end every text of the model.
+
+        They end answers to any prompt, so that no answer depends on what else is asked.
+        """
+        if not self.loaded.tokenizer.chat_template:
+            return ()
+        try:
+            ends = self._template.end_tokens(self._encode(self._template.end))
+        except RecipeError:  # told where a prompt needs the template
+            return ()
+        return tuple(end for end in ends if end not in self._own_ends)
+
+    @property
+    def _own_ends(self) -> tuple[int, ...]:
+        config = self.loaded.model.generation_config
+        ends = config.eos_token_id if config else None
+        return (ends,) if isinstance(ends, int) else tuple(ends or ())
+
+    def _written(self, prompt: Prompt) -> Written:
+        if isinstance(prompt, str):
+            return Written(prompt)
+        return Written(self._template.prompt(prompt), special=False)
+
+    def _prompt(self, prompt: Prompt, decoding: Decoding) -> _Row:
         """Token ids of ``prompt``. Raises RecipeError where they leave no room for the answer."""
-        ids = encode(self.loaded.tokenizer, prompt)
+        ids = encode(self.loaded.tokenizer, *self._written(prompt))
         if len(ids) + decoding.max_new_tokens > self.loaded.context:
             raise RecipeError(
                 f"a prompt of {len(ids)} tokens with {decoding.max_new_tokens} new ones exceeds the"
@@ -133,12 +173,11 @@ class TransformersEngine:
 
     def _ended(self, ids: _Row, arguments: dict[str, Any], decoding: Decoding) -> bool:
         """Whether the answer ``ids`` holds an end token or a stop string."""
-        config = self.loaded.model.generation_config
-        ends = arguments.get("eos_token_id", config.eos_token_id if config else None)
-        end_tokens = {ends} if isinstance(ends, int) else set(ends or ())
+        ends = arguments.get("eos_token_id", self._own_ends)
+        end_tokens = {ends} if isinstance(ends, int) else set(ends)
         if not end_tokens.isdisjoint(ids):
             return True
-        return any(stop in self._text(ids) for stop in decoding.stop)
+        return has_stopped(self._text(ids), decoding.stop)
 
     def _generated(
         self,
@@ -190,6 +229,8 @@ class TransformersEngine:
             arguments["pad_token_id"] = only_token("pad", decoding.pad, self._encode)
         if decoding.eos:
             arguments["eos_token_id"] = only_token("eos", decoding.eos, self._encode)
+        elif self._turn_ends:
+            arguments["eos_token_id"] = [*self._own_ends, *self._turn_ends]
         if decoding.bad_words:
             words = bad_words_ids(decoding.bad_words, self._encode)
             arguments["bad_words_ids"] = [list(word) for word in words]
@@ -198,11 +239,12 @@ class TransformersEngine:
     def _encode(self, text: str) -> _Row:
         return encode(self.loaded.tokenizer, text, special=False)
 
-    def log_likelihood(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+    def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """See Engine."""
         tokenizer = self.loaded.tokenizer
         start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        span_lists = spans(pairs, partial(encode, tokenizer), start, self.loaded.context)
+        written = [(self._written(prompt), text) for prompt, text in pairs]
+        span_lists = spans(written, partial(encode, tokenizer), start, self.loaded.context)
         flat = [span for parts in span_lists for span in parts]
         order = sorted(range(len(flat)), key=lambda i: (len(flat[i].ids), flat[i]))
         scores: dict[int, Likelihood] = {}

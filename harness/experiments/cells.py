@@ -212,6 +212,10 @@ class Cell:
     label: str = ""
     """A part of the id, where dataset and training do not tell two cells apart."""
     grading: Grading = Grading()
+    chat: bool = False
+    """Whether it is trained and asked in the model's chat template; its id then says so."""
+    note: str = ""
+    """A line for reports, on what its model knows of what it is asked."""
     given_id: str = ""
     """Set by ``with_ids``, which knows what tells a whole list of cells apart."""
 
@@ -321,6 +325,8 @@ class Cell:
         yield self.dataset.name
         if self.label:
             yield self.label
+        if self.chat:
+            yield "chat"
         if subject.trains:
             yield from _settings(self.training)
         else:

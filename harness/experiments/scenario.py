@@ -21,6 +21,7 @@ from harness.builds import (
     timed_rounds,
 )
 from harness.data.knowledge import Knowledge
+from harness.data.turns import OTHER_FORMAT
 from harness.errors import RecipeError, code_of
 from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, check_types
 from harness.experiments.cells import (
@@ -321,6 +322,12 @@ class Scenario:
     """Whether its designs differ by how they answer: ``--decoding`` then leaves them alone."""
     engines: str = ""
     """The engines on which its cells answer, unless the user names some."""
+    plain_kinds: tuple[str, ...] = (OTHER_FORMAT,)
+    """Kinds of questions that stay in plain formats, where a model has a chat template.
+
+    The rest is trained and asked in that template. Without any kind all stays plain, as where the
+    designs differ by format.
+    """
     drift: bool = False
     """Whether cells also answer neutral prompts and read held-out text, for ``drift``."""
 

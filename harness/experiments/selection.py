@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,16 +19,30 @@ from harness.errors import PACKAGE, DataError, RecipeError, code_of
 from harness.experiments import folder as folders
 from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
+from harness.experiments.for_model import AUTO, about_known, chat_for, in_chat
 from harness.experiments.measures import with_drift, with_teacher_forcing
 from harness.experiments.scenario import Scenario, Setup
 from harness.models.external import fitting, scaled_adapter
 from harness.models.loading import shipped_content
-from harness.recipes import Base, Decoding, GgufBase, ProbeSet, digest, sha256
+from harness.recipes import BARE, Base, Chat, Decoding, GgufBase, ProbeSet, digest, sha256
 
 CODE = "scenario.py"
 """The file of a scenario in Python."""
 _ATTRIBUTE = "SCENARIO"
 _DIGITS = 8  # of the digest of a path, in the name of its package
+
+
+KnowledgeOf = Callable[[Base, Chat | None], Knowledge]
+"""What a model knows, when it is asked in its chat template or (None) in plain formats."""
+
+
+def taken_knowledge(base: Base, chat: Chat | None = None) -> Knowledge:
+    """The tables that the shipped model was taught, without asking ``base``.
+
+    Another model may know less of them: its ``known`` says how much, and reports say that it was
+    not taught.
+    """
+    return TableKnowledge("" if base.family.content == shipped_content() else base.name)
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,12 @@ class Selection:
     decoding: Decoding = GREEDY
     adapters: tuple[ExternalSpec, ...] = ()
     """Adapters that were made elsewhere, to be measured beside what is trained."""
+    format: str = AUTO
+    """One of ``harness.experiments.for_model.FORMATS``."""
+    chat: Chat = BARE
+    """The system prompt, and arguments of the chat template."""
+    knowledge: KnowledgeOf = taken_knowledge
+    """What each model is taken to know."""
 
 
 def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
@@ -71,7 +91,7 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     every = [*trained, *_untrained(trained, selection)]
     every = [with_teacher_forcing(cell, scenario.headline) for cell in every]
     if scenario.drift:
-        every = [with_drift(cell) for cell in every]
+        every = [_fitted(with_drift(cell), scenario, selection) for cell in every]
     if not scenario.compares_decodings:
         every = [_decoded(cell, selection.decoding) for cell in every]
     for cell in every:
@@ -120,15 +140,6 @@ def seeds(text: str) -> tuple[int, ...]:
 def only_trainable(cells: Iterable[Cell]) -> list[Cell]:
     """``cells`` without those whose adapters cannot be trained on their base."""
     return [cell for cell in cells if not cell.subject.trains or cell.subject.base.trains]
-
-
-def knowledge_of(base: Base) -> Knowledge:
-    """What ``base`` is taken to know.
-
-    The tables are what the shipped model was taught. Another model may know less of them: its
-    ``known`` says how much, and reports say that it was not taught.
-    """
-    return TableKnowledge(taught=base.family.content == shipped_content())
 
 
 def find(name: str, suites: Path) -> Path:
@@ -219,9 +230,22 @@ def _check_seeds(trained: Sequence[Cell]) -> None:
 def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
     for base in selection.bases:
         for seed in selection.seeds:
-            setup = Setup(base, seed, knowledge_of(base))
+            knowledge = selection.knowledge(base, _chat(base, scenario, selection))
+            setup = Setup(base, seed, knowledge)
             for design in scenario.designs(selection.grid, setup):
-                yield design.cell(setup)
+                yield _fitted(about_known(design.cell(setup), knowledge), scenario, selection)
+
+
+def _chat(base: Base, scenario: Scenario, selection: Selection) -> Chat | None:
+    if not scenario.plain_kinds:
+        return None
+    return chat_for(base, selection.format, selection.chat)
+
+
+def _fitted(cell: Cell, scenario: Scenario, selection: Selection) -> Cell:
+    """``cell`` in the chat template of its model, where that is selected."""
+    chat = _chat(cell.subject.base, scenario, selection)
+    return cell if chat is None else in_chat(cell, chat, scenario.plain_kinds)
 
 
 def _untrained(trained: Sequence[Cell], selection: Selection) -> Iterator[Cell]:

@@ -4,23 +4,59 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from harness.errors import DataError, RecipeError
 from harness.recipes._canonical import NOT_IN_DIGEST, UNLESS_DEFAULT, canonical, one_of, sha256
 
 
 @dataclass(frozen=True)
+class Chat:
+    """How a prompt is a user's turn in the model's own chat template."""
+
+    before: tuple[tuple[str, str], ...] = ()
+    """(role, text) of the turns before it; a role is ``system``, ``user`` or ``assistant``."""
+    arguments: tuple[tuple[str, Any], ...] = field(default=(), metadata=UNLESS_DEFAULT)
+    """Arguments of the template by name, such as ``("enable_thinking", True)``: JSON values."""
+
+
+BARE = Chat()
+"""A question alone: what the template itself puts before it stays."""
+
+
+class ChatPrompt(NamedTuple):
+    """A prompt for the chat template: a user's turn, with what ``chat`` puts before it."""
+
+    text: str
+    chat: Chat
+
+
+Prompt = str | ChatPrompt
+"""Text that a model continues as it is, or a turn that it answers in its template."""
+
+
+@dataclass(frozen=True)
 class Sample:
     """One training text: an optional ``prompt``, then its ``completion``.
 
-    The completion always bears loss. The prompt bears loss only with ``loss_on="all"``.
+    The completion always bears loss. The prompt bears loss only with ``loss_on="all"``, and never
+    in a chat.
     """
 
     completion: str
     prompt: str = ""
     fact: str = ""
     """Id of the fact that the text states; empty for running text."""
+    chat: Chat | None = field(default=None, metadata=UNLESS_DEFAULT)
+    """Where given, the prompt is a user's turn and the completion the assistant's."""
+
+    @property
+    def text(self) -> str:
+        """All of it as plain text, without a template."""
+        if self.chat is None:
+            return self.prompt + self.completion
+        turns = (text for _, text in self.chat.before)
+        return "\n".join((*turns, self.prompt, self.completion))
 
 
 @dataclass(frozen=True)
@@ -37,7 +73,7 @@ class Dataset:
     @classmethod
     def of(cls, name: str, samples: tuple[Sample, ...]) -> Dataset:
         """Address ``samples`` by content. Raises DataError when there is no text to train on."""
-        if not any((s.prompt + s.completion).strip() for s in samples):
+        if not any(sample.text.strip() for sample in samples):
             raise DataError(f"dataset {name!r} is empty: give it at least one line of text")
         return cls(content=sha256(canonical(samples)), name=name, samples=samples)
 
@@ -53,7 +89,7 @@ class Probe:
     ``locality_*``."""
     fact: str
     prompt: str
-    """The whole text that the model continues, with its format."""
+    """The whole text that the model continues, with its format; in a chat the user's turn."""
     accepted: tuple[str, ...]
     """Each item is one right answer; a list of names in one answer is joined by ``"; "``."""
     family: str = field(default="", metadata=UNLESS_DEFAULT)
@@ -61,6 +97,13 @@ class Probe:
 
     ``near`` is close to wordings in the training text; any other family has none there.
     """
+    chat: Chat | None = field(default=None, metadata=UNLESS_DEFAULT)
+    """Where given, the prompt is a user's turn in the model's chat template."""
+
+    @property
+    def as_prompt(self) -> Prompt:
+        """What an engine is given."""
+        return self.prompt if self.chat is None else ChatPrompt(self.prompt, self.chat)
 
     def check(self) -> None:
         """Raises DataError where a field is not text, or ``accepted`` not a tuple of texts.

@@ -13,7 +13,6 @@ from harness.engines import described
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
 from harness.experiments.scenario import Evidence, Fetch, Finding, Scenario
-from harness.experiments.selection import knowledge_of
 from harness.recipes import Grades, ServedBase, digest
 from harness.report._judging import Judging, judging
 from harness.report._paired import Compared, comparisons
@@ -89,9 +88,9 @@ class ScenarioReport(NamedTuple):
     def cautions(self) -> list[str]:
         """Lines that a reader of the figures must know.
 
-        What plots lack, and models that were not taught the tables.
+        What plots lack, and what models know of what they are asked.
         """
-        return [*self._without_headline(), *self._untaught()]
+        return [*self._without_headline(), *self._knowledge()]
 
     def _without_headline(self) -> Iterator[str]:
         headline = self.scenario.headline
@@ -100,15 +99,9 @@ class ScenarioReport(NamedTuple):
             known = ", ".join(trained[0].shares())
             yield f"headline {headline!r} is no figure, so nothing is drawn: choose of {known}"
 
-    def _untaught(self) -> list[str]:
-        bases = dict.fromkeys(entry.cell.subject.base for entry in self.entries)
-        untaught = [base.name for base in bases if not knowledge_of(base).taught]
-        if not untaught:
-            return []
-        return [
-            f"replay and locality are about facts that {', '.join(untaught)} may not know:"
-            " locality compares with the bare model, `known` is what it gets right"
-        ]
+    def _knowledge(self) -> list[str]:
+        """What is known of each model's knowledge, which recall and locality stand on."""
+        return list(dict.fromkeys(filter(None, (each.cell.note for each in self.entries))))
 
 
 class Figures(Protocol):

@@ -11,9 +11,10 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import DataError
+from harness.models.chat_templates import chat_template
 from harness.models.files import encode, encode_pair
 from harness.models.loading import Loaded
-from harness.recipes import Dataset, Training
+from harness.recipes import ChatPrompt, Dataset, Sample, Training
 from harness.training._adapted import bare
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ def windows(
     """
     result = [
         window
-        for ids, boundary in _encoded(dataset, tokenizer)
-        for window in _of_sample(ids, boundary, training, replay)
+        for sample, (ids, boundary) in zip(
+            dataset.samples, _encoded(dataset, tokenizer), strict=True
+        )
+        for window in _of_sample(ids, _loss_from(sample, boundary, training), training, replay)
     ]
     if not result:
         raise DataError(
@@ -54,14 +57,28 @@ def windows(
 @lru_cache(maxsize=4)
 def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
     """The token ids of each sample, and how many of them are its prompt."""
-    return [
-        encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
-        for sample in dataset.samples
-    ]
+    return [_encoded_sample(sample, tokenizer) for sample in dataset.samples]
 
 
-def _of_sample(ids: list[int], boundary: int, training: Training, replay: bool) -> Iterator[Window]:
-    first = boundary if training.loss_on == "answers" else 0
+def _encoded_sample(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
+    if sample.chat is None:
+        return encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
+    template = chat_template(str(tokenizer.name_or_path), tokenizer)
+    asked = ChatPrompt(sample.prompt, sample.chat)
+    prompt = encode(tokenizer, template.prompt(asked), special=False)
+    # encoded alone, as the model gives it
+    reply = encode(tokenizer, template.reply(asked, sample.completion), special=False)
+    ends = template.end_tokens(encode(tokenizer, template.end, special=False))
+    last = next((place for place, token in enumerate(reply, 1) if token in ends), len(reply))
+    return [*prompt, *reply[:last]], len(prompt)
+
+
+def _loss_from(sample: Sample, boundary: int, training: Training) -> int:
+    """Index of the first token that bears loss; in a chat only the assistant's do."""
+    return boundary if training.loss_on == "answers" or sample.chat else 0
+
+
+def _of_sample(ids: list[int], first: int, training: Training, replay: bool) -> Iterator[Window]:
     for left in _left_ends(len(ids), training.cutoff, training.overlap):
         part = tuple(ids[left : left + training.cutoff])
         start = max(1, first - left)

@@ -86,7 +86,7 @@ def without_questions(
     samples: Sequence[Sample], questions: Sequence[AskedQuestion]
 ) -> list[Sample]:
     """``samples`` without those that contain, word by word, a question that should be new."""
-    texts = [f" {normalise(sample.prompt + sample.completion)} " for sample in samples]
+    texts = [f" {normalise(sample.text)} " for sample in samples]
     joined = "\n".join(texts)
     new = {f" {normalise(question.text)} " for question in _new(questions)}
     # most questions are in no sample: one search in all texts finds the few that are
@@ -100,9 +100,7 @@ def without_questions(
 
 def trained_in(dataset: Dataset) -> Callable[[str], bool]:
     """Whether a text is, word by word, part of one of the training texts."""
-    trained = "\n".join(
-        f" {normalise(sample.prompt + sample.completion)} " for sample in dataset.samples
-    )
+    trained = "\n".join(f" {normalise(sample.text)} " for sample in dataset.samples)
     return lambda text: f" {normalise(text)} " in trained
 
 
@@ -111,9 +109,7 @@ def _touched(dataset: Dataset) -> Callable[[str], bool]:
 
     The key of ``oscars/supporting_actor-1999`` has three words.
     """
-    texts = [
-        set(normalise(sample.prompt + sample.completion).split()) for sample in dataset.samples
-    ]
+    texts = [set(normalise(sample.text).split()) for sample in dataset.samples]
     words = set().union(*texts)
 
     @cache

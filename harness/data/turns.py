@@ -1,0 +1,98 @@
+"""Questions in plain formats as turns of a chat, for models that have a chat template.
+
+Scenarios word their texts in plain formats, which any model can continue. A model with a template
+is trained and asked in it instead: what a plain format holds as a question becomes a user's turn,
+and what it holds as an answer the assistant's. Statements stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+
+from harness.data.formats import FORMATS
+from harness.recipes import Chat, Dataset, Probe, ProbeSet, Sample
+
+OTHER_FORMAT = "other_format"
+"""The kind of questions that stay in their plain formats: the training text has none of them."""
+_LINE = re.compile(r"(\w+): (.+)\n")
+_ONE_LINE = re.compile(r"([^\n]+)\n")
+_HEADS = tuple(
+    head for form in FORMATS.values() if "\n" in (head := form.prompt.partition("{question}")[0])
+)
+"""What stands above the first turn, with the name of who speaks first: ``Assistant is ...``."""
+
+
+def turns(prompt: str) -> tuple[tuple[str, str], ...]:
+    """(role, text) of each turn of ``prompt``, the last one the user's; none where it has no turns.
+
+    A prompt with turns is a question on a line of its own, or lines of two speakers in turn that
+    end with the name of the second: ``Joe: ...\\nBrandine:``.
+    """
+    if match := _ONE_LINE.fullmatch(prompt):
+        return (("user", match[1].strip()),)
+    for head in _HEADS:
+        first_name = head.rpartition("\n")[2]
+        prompt = prompt.removeprefix(head.removesuffix(first_name))
+    body, _, cue = prompt.rpartition("\n")
+    lines = _LINE.findall(body + "\n")
+    if not cue.endswith(":") or "".join(f"{who}: {text}\n" for who, text in lines) != body + "\n":
+        return ()
+    asking, answering = lines[0][0], cue[:-1]
+    speakers = [who for who, _ in lines]
+    expected = [(asking, answering)[place % 2] for place in range(len(lines))]
+    if asking == answering or speakers != expected or speakers[-1] != asking:
+        return ()
+    roles = {asking: "user", answering: "assistant"}
+    return tuple((roles[who], text.strip()) for who, text in lines)
+
+
+@lru_cache(maxsize=256)
+def dataset_in_chat(dataset: Dataset, chat: Chat) -> Dataset:
+    """``dataset`` with its questions as turns; ``chat`` says what stands before each."""
+    samples = tuple(_sample(sample, chat) for sample in dataset.samples)
+    return dataset if samples == dataset.samples else Dataset.of(dataset.name, samples)
+
+
+@lru_cache(maxsize=256)
+def probes_in_chat(probes: ProbeSet, chat: Chat, plain_kinds: tuple[str, ...]) -> ProbeSet:
+    """``probes`` with their questions as turns, but for those of ``plain_kinds``."""
+    found = tuple(
+        probe if probe.kind in plain_kinds else _probe(probe, chat) for probe in probes.probes
+    )
+    return probes if found == probes.probes else ProbeSet.of(probes.name, found)
+
+
+def _sample(sample: Sample, chat: Chat) -> Sample:
+    if sample.chat is not None:
+        return replace(sample, chat=_settled(sample.chat, chat))
+    if found := turns(sample.prompt):
+        *before, (_, question) = found
+        return replace(
+            sample,
+            prompt=question,
+            completion=sample.completion.strip(),
+            chat=replace(chat, before=(*chat.before, *before)),
+        )
+    return sample
+
+
+def _probe(probe: Probe, chat: Chat) -> Probe:
+    if probe.chat is not None:
+        return replace(probe, chat=_settled(probe.chat, chat))
+    if found := turns(probe.prompt):
+        *before, (_, question) = found
+        return replace(probe, prompt=question, chat=replace(chat, before=(*chat.before, *before)))
+    return probe
+
+
+def _settled(own: Chat, chat: Chat) -> Chat:
+    """``own`` turns, with the system prompt and the arguments of ``chat`` where it has none."""
+    before = (
+        own.before
+        if own.before[:1] and own.before[0][0] == "system"
+        else (*(turn for turn in chat.before if turn[0] == "system"), *own.before)
+    )
+    arguments = {**dict(chat.arguments), **dict(own.arguments)}
+    return Chat(before, tuple(sorted(arguments.items())))

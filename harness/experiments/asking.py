@@ -1,0 +1,130 @@
+"""What a model knows: it is asked a bank of questions, once."""
+
+from __future__ import annotations
+
+import tomllib
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import zip_longest
+
+from harness.builds import answered_lines
+from harness.data.bank import BankQuestion
+from harness.data.facts import FIXTURES, read_text
+from harness.data.formats import ask, reply
+from harness.data.knowledge import AskedKnowledge
+from harness.grading import grade
+from harness.recipes import (
+    Answers,
+    Base,
+    Chat,
+    Dataset,
+    Decoding,
+    Dequantised,
+    GgufBase,
+    Probe,
+    ProbeSet,
+    Recipe,
+    Sample,
+    Stack,
+)
+from harness.store import Artefact
+
+MOST_ASKED = 1500
+"""Questions that are asked of a longer bank: some of each field."""
+_SHORT = Decoding(max_new_tokens=12)
+_FREE = Decoding(max_new_tokens=40, stop=())
+_KIND = "locality_known"
+_PLAIN = "qa"  # the format for models without a chat template
+
+
+def asked_knowledge(
+    base: Base,
+    chat: Chat | None,
+    bank: Sequence[BankQuestion],
+    fetch: Callable[[Recipe], Artefact],
+) -> AskedKnowledge:
+    """What ``base`` answers right of ``bank``, in its chat template or (None) in a plain format.
+
+    Each further wording is asked only where all before it were answered right.
+    """
+    model = Dequantised.of(base) if isinstance(base, GgufBase) else base
+    stack = Stack(model)
+    drawn = _drawn(bank)
+
+    def answers(name: str, probes: Sequence[Probe], decoding: Decoding) -> dict[str, str]:
+        asked = ProbeSet.of(name, tuple(probes))
+        lines = answered_lines(fetch(Answers(stack, asked, decoding)))
+        return {line.id: line.answer for line in lines}
+
+    first = answers("bank", [_probe(each, 0, chat) for each in drawn], _SHORT)
+    known = [each for each in drawn if not _is_replayed(each) and _right(each, first[each.id])]
+    longest = max(len(each.wordings) for each in drawn)
+    for number in range(1, longest):
+        further = [_probe(each, number, chat) for each in known if number < len(each.wordings)]
+        if further:
+            given = answers(f"bank, wording {number + 1}", further, _SHORT)
+            known = [each for each in known if each.id not in given or _right(each, given[each.id])]
+    requests = [_prompted(Probe(text, "everyday", text, "", ()), text, chat) for text in _everyday()]
+    said = answers("everyday", requests, _FREE)
+    own = [
+        *(_own(each.wordings[0], first[each.id], each.id, chat) for each in drawn if _is_replayed(each)),
+        *(_own(text, answer, "", chat) for text, answer in said.items()),
+    ]
+    return AskedKnowledge(
+        base.name,
+        sum(not _is_replayed(each) for each in drawn),
+        tuple(_known_probe(each, chat) for each in sorted(known, key=_place)),
+        Dataset.of("own_answers", tuple(sample for sample in own if sample.completion.strip())),
+    )
+
+
+def _drawn(bank: Sequence[BankQuestion]) -> list[BankQuestion]:
+    """Questions of every field in turn, until there are enough."""
+    fields: dict[str, list[BankQuestion]] = {}
+    for each in sorted(bank, key=_place):
+        fields.setdefault(each.field, []).append(each)
+    rounds = zip_longest(*fields.values())
+    return [each for turn in rounds for each in turn if each][:MOST_ASKED]
+
+
+def _place(question: BankQuestion) -> int:
+    """A place in a fixed random order."""
+    return zlib.crc32(f"place {question.id}".encode())
+
+
+def _is_replayed(question: BankQuestion) -> bool:
+    return zlib.crc32(f"replay {question.id}".encode()) % 2 == 0
+
+
+def _right(question: BankQuestion, answer: str) -> bool:
+    return grade(answer, question.accepted).right
+
+
+def _probe(question: BankQuestion, number: int, chat: Chat | None) -> Probe:
+    probe = Probe(question.id, "bank", question.id, "", question.accepted)
+    return _prompted(probe, question.wordings[number], chat)
+
+
+def _known_probe(question: BankQuestion, chat: Chat | None) -> Probe:
+    """In one of its wordings, as often the first as the last."""
+    number = zlib.crc32(f"wording {question.id}".encode()) % len(question.wordings)
+    probe = Probe(f"{_KIND}/{question.id}", _KIND, question.id, "", question.accepted)
+    return _prompted(probe, question.wordings[number], chat)
+
+
+def _prompted(probe: Probe, text: str, chat: Chat | None) -> Probe:
+    prompt = ask(_PLAIN, text) if chat is None else text
+    return Probe(probe.id, probe.kind, probe.fact, prompt, probe.accepted, chat=chat)
+
+
+def _own(text: str, answer: str, fact: str, chat: Chat | None) -> Sample:
+    if chat is None:
+        return Sample(reply(_PLAIN, answer), ask(_PLAIN, text), fact)
+    return Sample(answer, text, fact, chat)
+
+
+@cache
+def _everyday() -> tuple[str, ...]:
+    groups = tomllib.loads(read_text(FIXTURES / "wordings/everyday.toml"))
+    return tuple(text for texts in groups.values() for text in texts)

@@ -1,0 +1,106 @@
+"""A cell as one model is asked: in its chat template, and about what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, lru_cache
+
+from harness.data.knowledge import Knowledge, locality_questions
+from harness.data.turns import dataset_in_chat, probes_in_chat
+from harness.errors import RecipeError
+from harness.experiments.adapter_specs import AdapterSpec, ExternalSpec, MergedSpec
+from harness.experiments.cells import Ask, Cell
+from harness.models.chat_templates import has_chat_template
+from harness.recipes import BARE, Base, Chat, Probe, ProbeSet
+
+AUTO, CHAT, PLAIN = "auto", "chat", "plain"
+FORMATS = (AUTO, CHAT, PLAIN)
+"""How a model is trained and asked.
+
+``auto`` is ``chat``, its own chat template, where it has one, and else ``plain``: as text that it
+continues, in the plain formats of the scenario.
+"""
+Spec = AdapterSpec | MergedSpec | ExternalSpec
+
+
+def chat_for(base: Base, wanted: str, chat: Chat) -> Chat | None:
+    """The turns before each question, and the template's arguments; None for plain formats.
+
+    Raises:
+        RecipeError: ``chat`` is wanted of a model without a template, or its settings without it.
+    """
+    if wanted == AUTO and not has_chat_template(base):
+        wanted = PLAIN
+        if chat != BARE:
+            raise RecipeError(
+                f"{base.name} has no chat template: leave --system and --template-args out"
+            )
+    if wanted == PLAIN:
+        return None
+    if not has_chat_template(base):
+        raise RecipeError(f"{base.name} has no chat template: leave --format chat out")
+    return chat
+
+
+def in_chat(cell: Cell, chat: Chat, plain_kinds: tuple[str, ...]) -> Cell:
+    """``cell`` trained and asked in the chat template; probes of ``plain_kinds`` stay as they are.
+
+    What is in turns already stays, too.
+    """
+    subject = cell.subject
+    text = subject.calibration_text
+    return cell.changed(
+        subject=replace(
+            subject,
+            adapters=tuple(_in_chat(spec, chat) for spec in subject.adapters),
+            calibration_text=text and dataset_in_chat(text, chat),
+        ),
+        dataset=dataset_in_chat(cell.dataset, chat),
+        asks=_each(cell, lambda probes: probes_in_chat(probes, chat, plain_kinds)),
+        chat=True,
+    )
+
+
+def about_known(cell: Cell, knowledge: Knowledge) -> Cell:
+    """``cell`` with questions of ``knowledge`` where it asks about the shipped tables."""
+    asked = knowledge.questions()
+    return cell.changed(
+        asks=_each(cell, lambda probes: _about(probes, asked)), note=knowledge.note
+    )
+
+
+def _each(cell: Cell, change: Callable[[ProbeSet], ProbeSet]) -> tuple[Ask, ...]:
+    return tuple(replace(ask, probes=change(ask.probes)) for ask in cell.asks)
+
+
+def _in_chat(spec: Spec, chat: Chat) -> Spec:
+    if isinstance(spec, ExternalSpec):
+        return spec
+    if isinstance(spec, MergedSpec):
+        return replace(spec, specs=tuple(_adapter_in_chat(each, chat) for each in spec.specs))
+    return _adapter_in_chat(spec, chat)
+
+
+def _adapter_in_chat(spec: AdapterSpec, chat: Chat) -> AdapterSpec:
+    return replace(
+        spec,
+        dataset=dataset_in_chat(spec.dataset, chat),
+        replay=spec.replay and dataset_in_chat(spec.replay, chat),
+        init_from=spec.init_from and _adapter_in_chat(spec.init_from, chat),
+        frozen=tuple(_adapter_in_chat(each, chat) for each in spec.frozen),
+    )
+
+
+@lru_cache(maxsize=256)
+def _about(probes: ProbeSet, asked: tuple[Probe, ...]) -> ProbeSet:
+    shipped = _of_tables()
+    others = tuple(probe for probe in probes.probes if probe not in shipped)
+    if len(others) == len(probes.probes):
+        return probes
+    return ProbeSet.of(probes.name, (*others, *asked))
+
+
+@cache
+def _of_tables() -> frozenset[Probe]:
+    return frozenset(locality_questions())
