@@ -16,7 +16,10 @@ from harness.errors import DataError
 from harness.grading import FUZZY, GRADERS
 
 if TYPE_CHECKING:
+    from harness.data.knowledge import Knowledge
     from harness.experiments.cells import Cell
+    from harness.experiments.selection import KnowledgeOf
+    from harness.recipes import Base, Chat
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
@@ -42,6 +45,54 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """``--device``."""
     parser.add_argument("--device", metavar="NAME", help="cpu or cuda [CUDA where there is one]")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """``--format``, ``--system``, ``--template-args`` and ``--bank``, as in pytest."""
+    parser.add_argument(
+        "--format",
+        default="auto",
+        metavar="NAME",
+        help="chat: in the model's chat template; plain: as text; auto: chat where it can [auto]",
+    )
+    add_turns(parser)
+    parser.add_argument(
+        "--bank", type=Path, metavar="FILE", help="CSV of questions that tell what a model knows"
+    )
+
+
+def add_turns(parser: argparse.ArgumentParser) -> None:
+    """``--system`` and ``--template-args``."""
+    parser.add_argument(
+        "--system", default="", metavar="TEXT", help="the system prompt of the chat template"
+    )
+    parser.add_argument(
+        "--template-args",
+        default="",
+        metavar="JSON",
+        help='arguments of the chat template, as {"enable_thinking": true}',
+    )
+
+
+def knowledge(options: argparse.Namespace) -> KnowledgeOf:
+    """What each model knows, by what was asked of it before; nothing is built."""
+    from functools import partial
+
+    from harness.builds import cached
+    from harness.errors import NotCachedError
+    from harness.experiments.asking import knowledge_of
+    from harness.experiments.selection import taken_knowledge
+    from harness.store import Store
+
+    fetch = partial(cached, store=Store(options.store))
+
+    def known(base: Base, chat: Chat | None) -> Knowledge:
+        try:
+            return knowledge_of(base, chat, options.bank, fetch)
+        except NotCachedError:
+            return taken_knowledge(base)
+
+    return known
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +121,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,FIELD=VALUE...]",
         help="how questions are answered [deterministic]",
     )
+    add_format(parser)
     parser.add_argument(
         "--grader", choices=tuple(GRADERS), default="fuzzy", help="whose verdicts [fuzzy]"
     )
@@ -82,6 +134,7 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
     """The cells of the scenario ``name`` that the options of ``add_selection`` select."""
     from harness.engines import decoding, engine_specs, identify
     from harness.experiments.cells import Grading, distinct_names
+    from harness.experiments.for_model import chat_settings, known_format
     from harness.experiments.selection import (
         Selection,
         adapters,
@@ -102,6 +155,9 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
         engines=tuple(engine_specs(options.engine)),
         decoding=decoding(options.decoding),
         adapters=adapters(options.adapter),
+        format=known_format(options.format),
+        chat=chat_settings(options.system, options.template_args),
+        knowledge=knowledge(options),
     )
     grader = GRADERS[options.grader]
     calibration = None if grader == FUZZY else calibration_of(options.judge or JUDGE)

@@ -50,6 +50,11 @@ class TableKnowledge(NamedTuple):
     """The name of a model that was not taught them; empty for one that was."""
 
     @property
+    def taught(self) -> bool:
+        """Whether the model was trained on these very facts."""
+        return not self.untaught
+
+    @property
     def note(self) -> str:
         """That a model which was not taught the tables may not know them."""
         if not self.untaught:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tomllib
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from itertools import zip_longest
+from pathlib import Path
 
 from harness.builds import answered_lines
-from harness.data.bank import BankQuestion
+from harness.data.bank import BankQuestion, bank, read_bank
 from harness.data.facts import FIXTURES, read_text
 from harness.data.formats import ask, reply
-from harness.data.knowledge import AskedKnowledge
+from harness.data.knowledge import AskedKnowledge, Knowledge
+from harness.experiments.selection import taken_knowledge
 from harness.grading import grade
 from harness.recipes import (
     Answers,
@@ -34,23 +36,40 @@ MOST_ASKED = 1500
 """Questions that are asked of a longer bank: some of each field."""
 _SHORT = Decoding(max_new_tokens=12)
 _FREE = Decoding(max_new_tokens=40, stop=())
+Fetch = Callable[[Recipe], Artefact]
 _KIND = "locality_known"
 _PLAIN = "qa"  # the format for models without a chat template
+
+
+@lru_cache(maxsize=16)
+def knowledge_of(base: Base, chat: Chat | None, bank_file: Path | None, fetch: Fetch) -> Knowledge:
+    """What ``base`` knows: the shipped model the tables, others what they are asked.
+
+    The bank is ``bank_file``, or the shipped one. A model that cannot be trained on is not asked,
+    as nothing is replayed to it.
+
+    Raises:
+        DataError: ``bank_file`` has a mistake.
+    """
+    taken = taken_knowledge(base)
+    if bank_file is None and (taken.taught or not base.trains):
+        return taken
+    return asked_knowledge(base, chat, read_bank(bank_file) if bank_file else bank(), fetch)
 
 
 def asked_knowledge(
     base: Base,
     chat: Chat | None,
-    bank: Sequence[BankQuestion],
-    fetch: Callable[[Recipe], Artefact],
+    questions: Sequence[BankQuestion],
+    fetch: Fetch,
 ) -> AskedKnowledge:
-    """What ``base`` answers right of ``bank``, in its chat template or (None) in a plain format.
+    """What ``base`` answers right of ``questions``, in its chat template or (None) in a plain format.
 
     Each further wording is asked only where all before it were answered right.
     """
     model = Dequantised.of(base) if isinstance(base, GgufBase) else base
     stack = Stack(model)
-    drawn = _drawn(bank)
+    drawn = _drawn(questions)
 
     def answers(name: str, probes: Sequence[Probe], decoding: Decoding) -> dict[str, str]:
         asked = ProbeSet.of(name, tuple(probes))
@@ -65,10 +84,16 @@ def asked_knowledge(
         if further:
             given = answers(f"bank, wording {number + 1}", further, _SHORT)
             known = [each for each in known if each.id not in given or _right(each, given[each.id])]
-    requests = [_prompted(Probe(text, "everyday", text, "", ()), text, chat) for text in _everyday()]
+    requests = [
+        _prompted(Probe(text, "everyday", text, "", ()), text, chat) for text in _everyday()
+    ]
     said = answers("everyday", requests, _FREE)
     own = [
-        *(_own(each.wordings[0], first[each.id], each.id, chat) for each in drawn if _is_replayed(each)),
+        *(
+            _own(each.wordings[0], first[each.id], each.id, chat)
+            for each in drawn
+            if _is_replayed(each)
+        ),
         *(_own(text, answer, "", chat) for text, answer in said.items()),
     ]
     return AskedKnowledge(
@@ -79,10 +104,10 @@ def asked_knowledge(
     )
 
 
-def _drawn(bank: Sequence[BankQuestion]) -> list[BankQuestion]:
+def _drawn(questions: Sequence[BankQuestion]) -> list[BankQuestion]:
     """Questions of every field in turn, until there are enough."""
     fields: dict[str, list[BankQuestion]] = {}
-    for each in sorted(bank, key=_place):
+    for each in sorted(questions, key=_place):
         fields.setdefault(each.field, []).append(each)
     rounds = zip_longest(*fields.values())
     return [each for turn in rounds for each in turn if each][:MOST_ASKED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -22,6 +23,32 @@ FORMATS = (AUTO, CHAT, PLAIN)
 continues, in the plain formats of the scenario.
 """
 Spec = AdapterSpec | MergedSpec | ExternalSpec
+
+
+def known_format(name: str) -> str:
+    """``name``, where it is one of ``FORMATS``. Raises RecipeError."""
+    if name not in FORMATS:
+        raise RecipeError(f"--format {name!r} is unknown: choose one of {', '.join(FORMATS)}")
+    return name
+
+
+def chat_settings(system: str, arguments: str) -> Chat:
+    """The system prompt ``system`` (empty: the template's own) and JSON ``arguments``.
+
+    Raises:
+        RecipeError: ``arguments`` are no JSON object.
+    """
+    try:
+        values = json.loads(arguments or "{}")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise RecipeError(
+            f"--template-args {arguments!r}: give a JSON object, such as"
+            ' {"enable_thinking": true}'
+        )
+    before = (("system", system),) if system else ()
+    return Chat(before, tuple(sorted(values.items())))
 
 
 def chat_for(base: Base, wanted: str, chat: Chat) -> Chat | None:
@@ -65,9 +92,7 @@ def in_chat(cell: Cell, chat: Chat, plain_kinds: tuple[str, ...]) -> Cell:
 def about_known(cell: Cell, knowledge: Knowledge) -> Cell:
     """``cell`` with questions of ``knowledge`` where it asks about the shipped tables."""
     asked = knowledge.questions()
-    return cell.changed(
-        asks=_each(cell, lambda probes: _about(probes, asked)), note=knowledge.note
-    )
+    return cell.changed(asks=_each(cell, lambda probes: _about(probes, asked)), note=knowledge.note)
 
 
 def _each(cell: Cell, change: Callable[[ProbeSet], ProbeSet]) -> tuple[Ask, ...]:

@@ -36,7 +36,7 @@ KnowledgeOf = Callable[[Base, Chat | None], Knowledge]
 """What a model knows, when it is asked in its chat template or (None) in plain formats."""
 
 
-def taken_knowledge(base: Base, chat: Chat | None = None) -> Knowledge:
+def taken_knowledge(base: Base, chat: Chat | None = None) -> TableKnowledge:
     """The tables that the shipped model was taught, without asking ``base``.
 
     Another model may know less of them: its ``known`` says how much, and reports say that it was

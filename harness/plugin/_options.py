@@ -15,10 +15,11 @@ import pytest
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.experiments.adapter_specs import ExternalSpec
+from harness.experiments.for_model import AUTO, chat_settings, known_format
 from harness.experiments.selection import adapters, find, is_scenario, seeds
 from harness.grading import GRADERS, LEAST_KAPPA
 from harness.models.loading import JUDGE, SHIPPED
-from harness.recipes import Decoding
+from harness.recipes import Chat, Decoding
 from harness.report.baselines import Limits
 
 BASELINES = "suites/{scenario}/baselines"
@@ -37,6 +38,18 @@ _OPTIONS = {
         "NAME[,FIELD=VALUE...]",
         "deterministic",
         "how suites answer: a preset, with fields of its own, e.g. default,temperature=0.5",
+    ),
+    "format": (
+        "NAME",
+        AUTO,
+        "chat: in the model's chat template; plain: as text to continue; auto: chat where it can",
+    ),
+    "system": ("TEXT", "", "the system prompt of the chat template"),
+    "template_args": ("JSON", "", 'arguments of the chat template, as {"enable_thinking": true}'),
+    "bank": (
+        "FILE",
+        "",
+        "CSV of questions that tell what a model knows; by default the shipped 3,000",
     ),
     "grader": (
         "NAME",
@@ -91,6 +104,12 @@ class Settings(NamedTuple):
     store: Path
     report: Path
     decoding: Decoding
+    format: str
+    """One of ``harness.experiments.for_model.FORMATS``."""
+    chat: Chat
+    """The system prompt, and arguments of the chat template."""
+    bank: Path | None
+    """The user's questions on what a model knows; None for the shipped ones."""
     grader: str
     """One of ``harness.grading.GRADERS``."""
     judge: str
@@ -150,6 +169,8 @@ def settings(config: pytest.Config) -> Settings:
     try:
         numbers = seeds(values["seeds"])
         preset = decoding(values["decoding"])
+        form = known_format(values["format"])
+        chat = chat_settings(values["system"], values["template_args"])
     except RecipeError as error:
         raise pytest.UsageError(str(error)) from None
     engines, missing = _engines(values["engine"])
@@ -163,6 +184,9 @@ def settings(config: pytest.Config) -> Settings:
         store=_folder(config, values["store"]),
         report=_folder(config, values["report"]),
         decoding=preset,
+        format=form,
+        chat=chat,
+        bank=_folder(config, values["bank"]) if values["bank"] else None,
         grader=_grader(values["grader"]),
         judge=values["judge"] or str(JUDGE),
         judge_kappa=_kappa(values["judge_kappa"]),

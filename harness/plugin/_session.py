@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -17,20 +17,23 @@ from harness.builds import (
     Job,
     Plan,
     build,
+    cached,
     graded_lines,
     lines,
     trusted,
 )
+from harness.data.knowledge import Knowledge
 from harness.engines import FORMS, EngineSpec, engine_for, engine_specs, identify, refusal
-from harness.errors import MissingExtraError
+from harness.errors import MissingExtraError, NotCachedError
 from harness.experiments import selection
+from harness.experiments.asking import knowledge_of
 from harness.experiments.cells import Cell, Grading, distinct_names
 from harness.experiments.scenario import Fetch, Scenario
 from harness.experiments.selection import Selection
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
 from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
-from harness.recipes import DEQUANTISED, Base, Calibration, GgufBase, Recipe, ServedBase
+from harness.recipes import DEQUANTISED, Base, Calibration, Chat, GgufBase, Recipe, ServedBase
 from harness.report import (
     Result,
     ScenarioReport,
@@ -134,7 +137,21 @@ class HarnessSession:
             settings.engines,
             settings.decoding,
             settings.adapters,
+            settings.format,
+            settings.chat,
+            self._knowledge,
         )
+
+    def _knowledge(self, base: Base, chat: Chat | None) -> Knowledge:
+        """What ``base`` knows; where nothing is to be built, only what was asked before."""
+        bank = self.settings.bank
+        try:
+            return knowledge_of(base, chat, bank, partial(cached, store=self.store))
+        except NotCachedError:
+            if self.settings.plan or self._config.option.collectonly:
+                return selection.taken_knowledge(base)
+        self._say(f"asking {base.name} what it knows, once: this takes minutes")
+        return knowledge_of(base, chat, bank, self.fetch)
 
     def idle_gates(self, key: str, path: Path) -> list[str]:
         """Patterns of the gates in ``path`` that match no cell of any grid in any form.
