@@ -63,7 +63,7 @@ def asked_knowledge(
     questions: Sequence[BankQuestion],
     fetch: Fetch,
 ) -> AskedKnowledge:
-    """What ``base`` answers right of ``questions``, in its chat template or (None) in a plain format.
+    """What ``base`` answers right of ``questions``; without ``chat`` in a plain format.
 
     Each further wording is asked only where all before it were answered right.
     """

@@ -1,132 +1,16 @@
-"""Windows of text in batches, as tensors with their loss."""
+"""Windows of text as tensors with their loss."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
 from heapq import heapreplace
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.errors import DataError
-from harness.models.chat_templates import chat_template
-from harness.models.files import encode, encode_pair
 from harness.models.loading import Loaded
-from harness.recipes import ChatPrompt, Dataset, Sample, Training
 from harness.training._adapted import bare
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-
-class Window(NamedTuple):
-    """At most ``cutoff`` consecutive tokens of one sample."""
-
-    ids: tuple[int, ...]
-    start: int
-    """Index of the first token that bears loss: at least 1, as nothing predicts token 0."""
-    replay: bool = False
-
-
-def windows(
-    dataset: Dataset, training: Training, tokenizer: PreTrainedTokenizerBase, replay: bool = False
-) -> list[Window]:
-    """All windows of ``dataset`` that bear loss, in order.
-
-    Raises:
-        DataError: no token of the whole dataset bears loss.
-    """
-    result = [
-        window
-        for sample, (ids, boundary) in zip(
-            dataset.samples, _encoded(dataset, tokenizer), strict=True
-        )
-        for window in _of_sample(ids, _loss_from(sample, boundary, training), training, replay)
-    ]
-    if not result:
-        raise DataError(
-            f"dataset {dataset.name!r} has no token to train on with loss_on={training.loss_on!r}:"
-            " give it longer texts"
-        )
-    return result
-
-
-# Cached, because all cells of a grid replay the same text.
-@lru_cache(maxsize=4)
-def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
-    """The token ids of each sample, and how many of them are its prompt."""
-    return [_encoded_sample(sample, tokenizer) for sample in dataset.samples]
-
-
-def _encoded_sample(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
-    if sample.chat is None:
-        return encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
-    template = chat_template(str(tokenizer.name_or_path), tokenizer)
-    asked = ChatPrompt(sample.prompt, sample.chat)
-    prompt = encode(tokenizer, template.prompt(asked), special=False)
-    # encoded alone, as the model gives it
-    reply = encode(tokenizer, template.reply(asked, sample.completion), special=False)
-    ends = template.end_tokens(encode(tokenizer, template.end, special=False))
-    last = next((place for place, token in enumerate(reply, 1) if token in ends), len(reply))
-    return [*prompt, *reply[:last]], len(prompt)
-
-
-def _loss_from(sample: Sample, boundary: int, training: Training) -> int:
-    """Index of the first token that bears loss; in a chat only the assistant's do."""
-    return boundary if training.loss_on == "answers" or sample.chat else 0
-
-
-def _of_sample(ids: list[int], first: int, training: Training, replay: bool) -> Iterator[Window]:
-    for left in _left_ends(len(ids), training.cutoff, training.overlap):
-        part = tuple(ids[left : left + training.cutoff])
-        start = max(1, first - left)
-        if start < len(part):
-            yield Window(part, start, replay)
-
-
-def _left_ends(length: int, cutoff: int, overlap: int) -> range:
-    """Left ends of the windows over ``length`` tokens; the last window reaches the end."""
-    stride = cutoff - overlap
-    return range(0, max(length - overlap, 1), stride)
-
-
-Batch = list[list[Window]]
-"""One optimiser step: micro-batches of windows of similar length."""
-
-
-def epochs(
-    train: Sequence[Window], replay: Sequence[Window], training: Training
-) -> Iterator[tuple[int, Batch]]:
-    """(epoch from 1, batch) over all epochs, shuffled by ``training.seed``."""
-    rng = random.Random(training.seed)
-    for epoch in range(1, training.epochs + 1):
-        mixed = [*train, *_drawn(replay, round(training.replay * len(train)), rng)]
-        rng.shuffle(mixed)
-        for left in range(0, len(mixed), training.batch):
-            yield epoch, _micro_batches(mixed[left : left + training.batch], training.micro_batch)
-
-
-def steps(train: int, training: Training) -> int:
-    """Optimiser steps of the whole training on ``train`` windows."""
-    mixed = train + round(training.replay * train)
-    return training.epochs * -(-mixed // training.batch)
-
-
-def _drawn(replay: Sequence[Window], count: int, rng: random.Random) -> list[Window]:
-    """``count`` windows; each is drawn equally often, or once more than others."""
-    drawn: list[Window] = []
-    while replay and len(drawn) < count:
-        drawn += rng.sample(replay, min(len(replay), count - len(drawn)))
-    return drawn
-
-
-def _micro_batches(batch: list[Window], size: int) -> Batch:
-    """Micro-batches of similar length, which need little padding without packing."""
-    ordered = sorted(batch, key=lambda w: len(w.ids))
-    return [ordered[left : left + size] for left in range(0, len(ordered), size)]
-
+from harness.training._windows import Window
 
 if TYPE_CHECKING:
     import torch
@@ -138,8 +22,11 @@ _WIDE = 1024
 The time of attention grows with the square of the row's length.
 """
 
+_LEAST_SHARED = 16
+"""Tokens at the start of all windows of a micro-batch that are worth a mask of their own."""
+
 Row = list[Window]
-"""Windows one after the other."""
+"""Windows one after the other. What they share at their start may stand there only once."""
 
 
 class Tensors(NamedTuple):
@@ -151,7 +38,11 @@ class Tensors(NamedTuple):
     ids: torch.Tensor
     """int64, rows x tokens."""
     mask: torch.Tensor | None
-    """int64, rows x tokens, 1 on text; None where no row is padded, or rows are packed."""
+    """int64, rows x tokens, 1 on text; None where no row is padded, or rows are packed.
+
+    Where windows share their start: bool, rows x 1 x tokens x tokens, true where a token (third
+    axis) sees another one (fourth axis).
+    """
     positions: torch.Tensor | None
     """int64, rows x tokens, from 0 in each window; None where each has a row of its own."""
     indices: torch.Tensor
@@ -175,31 +66,45 @@ class Tensors(NamedTuple):
 
 
 def tensors(
-    windows: Sequence[Window], pad: int, device: torch.device, packed: bool = False
+    windows: Sequence[Window],
+    pad: int,
+    device: torch.device,
+    packed: bool = False,
+    shared: bool = False,
 ) -> Tensors:
     """A row for each window, or ``packed``: several in a row, which computes a third less.
 
-    ``pad`` is the token id that fills up rows.
+    ``shared``: what all windows share at their start, such as a system prompt, stands in each row
+    only once. ``pad`` is the token id that fills up rows.
     """
     import torch
 
     text = [w for w in windows if not w.replay]
     replayed = [w for w in windows if w.replay]
-    if packed:
-        first, last = _best_packing(text, replayed)
+    start = shared_start(windows) if shared else 0
+    if packed or start:
+        first, last = _best_packing(text, replayed, start)
     else:
         first = [[w] for w in text]
         last = [[w] for w in replayed]
     rows = [*first, *last]
-    width = max(map(_tokens, rows))
-    ids = [[i for w in row for i in w.ids] + [pad] * (width - _tokens(row)) for row in rows]
-    indices = [number * width + i for number, row in enumerate(rows) for i in _predicting(row)]
+    width = max(_tokens(row, start) for row in rows)
+    ids = [
+        [*row[0].ids[:start], *(i for w in row for i in w.ids[start:])]
+        + [pad] * (width - _tokens(row, start))
+        for row in rows
+    ]
+    indices = [
+        number * width + i for number, row in enumerate(rows) for i in _predicting(row, start)
+    ]
     mask = positions = None
-    if packed:
+    if packed or start:
         # Without a mask, transformers keeps windows separate where positions restart at 0.
-        positions = torch.tensor([_positions(row, width) for row in rows]).to(device)
-    elif any(_tokens(row) < width for row in rows):
-        masks = [[1] * _tokens(row) + [0] * (width - _tokens(row)) for row in rows]
+        positions = torch.tensor([_positions(row, width, start) for row in rows]).to(device)
+    if start:
+        mask = _seen([_segments(row, width, start) for row in rows]).to(device)
+    elif not packed and any(_tokens(row, 0) < width for row in rows):
+        masks = [[1] * _tokens(row, 0) + [0] * (width - _tokens(row, 0)) for row in rows]
         mask = torch.tensor(masks).to(device)
     id_tensor = torch.tensor(ids).to(device)
     index_tensor = torch.tensor(indices).to(device)
@@ -234,6 +139,50 @@ def keeps_apart(loaded: Loaded) -> bool:
             return False
     packed = output.logits[0, 8:]
     return bool((packed - alone).abs().max() < 0.1 * (mixed - alone).abs().max())
+
+
+def shares_starts(loaded: Loaded, cutoff: int) -> bool:
+    """Whether the model answers to windows whose start stands once as it does to each alone.
+
+    Two windows are run so, alone, and without a mask. It works where the logits are much nearer to
+    those of a window alone. A model that looks back over fewer than ``cutoff`` tokens has masks of
+    its own.
+    """
+    import torch
+
+    config = loaded.model.config.get_text_config()
+    if (getattr(config, "sliding_window", None) or cutoff) < cutoff:
+        return False
+    start = tuple(range(5, 5 + _LEAST_SHARED))
+    pair = [Window((*start, *range(first, first + 8)), len(start) + 1) for first in (30, 50)]
+    both = tensors(pair, 0, loaded.device, shared=True)
+    alone = torch.tensor([pair[1].ids], device=loaded.device)
+    inputs: dict[str, Any] = {"position_ids": both.positions, "use_cache": False}
+    with torch.no_grad():
+        try:
+            unmasked = loaded.model(input_ids=both.ids, **inputs).logits[0, -8:]
+            shared = loaded.model(input_ids=both.ids, attention_mask=both.mask, **inputs)
+        except (TypeError, ValueError, RuntimeError):  # a model that makes its own mask
+            return False
+        expected = loaded.model(input_ids=alone, use_cache=False).logits[0, -8:]
+    found = shared.logits[0, -8:]
+    return bool((found - expected).abs().max() < 0.1 * (unmasked - expected).abs().max())
+
+
+def shared_start(windows: Sequence[Window]) -> int:
+    """Tokens at which all ``windows`` begin alike; 0 where they are too few to save anything.
+
+    The last token before the loss is never among them, as its logits are needed in each window.
+    """
+    if len(windows) < 2:
+        return 0
+    count = min(window.start for window in windows) - 1
+    first, last = min(w.ids for w in windows), max(w.ids for w in windows)
+    alike = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
+    )
+    shared = min(count, alike)
+    return shared if shared >= _LEAST_SHARED else 0
 
 
 def loss_of(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) -> torch.Tensor:
@@ -289,15 +238,18 @@ class _Packing(NamedTuple):
 
 
 def _best_packing(
-    text: Sequence[Window], replayed: Sequence[Window]
+    text: Sequence[Window], replayed: Sequence[Window], shared: int
 ) -> tuple[list[Row], list[Row]]:
-    """The rows of ``text`` and of ``replayed`` that together cost least."""
-    pairs = product(_packings(text), _packings(replayed))
+    """The rows of ``text`` and of ``replayed`` that together cost least.
+
+    The first ``shared`` tokens of all windows stand once in each row.
+    """
+    pairs = product(_packings(text, shared), _packings(replayed, shared))
     (first, _), (last, _) = min(pairs, key=_cost)
     return first, last
 
 
-def _packings(windows: Sequence[Window]) -> Iterator[_Packing]:
+def _packings(windows: Sequence[Window], shared: int) -> Iterator[_Packing]:
     """Packings in one row, in two, and so on.
 
     Greedy: each window, the longest first, goes to the row with the fewest tokens.
@@ -307,11 +259,11 @@ def _packings(windows: Sequence[Window]) -> Iterator[_Packing]:
         yield _Packing([], 0)
     for count in range(1, len(ordered) + 1):
         rows: list[Row] = [[] for _ in range(count)]
-        loads = [(0, row) for row in range(count)]
+        loads = [(shared, row) for row in range(count)]
         for window in ordered:
             load, row = loads[0]
             rows[row].append(window)
-            heapreplace(loads, (load + len(window.ids), row))
+            heapreplace(loads, (load + len(window.ids) - shared, row))
         yield _Packing(rows, max(loads)[0])
 
 
@@ -321,21 +273,37 @@ def _cost(packings: tuple[_Packing, _Packing]) -> float:
     return sum(len(packing.rows) for packing in packings) * width * (1 + width / _WIDE)
 
 
-def _tokens(row: Row) -> int:
-    return sum(len(w.ids) for w in row)
+def _tokens(row: Row, shared: int) -> int:
+    return shared + sum(len(w.ids) - shared for w in row)
 
 
-def _predicting(row: Row) -> list[int]:
+def _predicting(row: Row, shared: int) -> list[int]:
     """Positions in the row whose next token bears loss."""
-    left = 0
+    left = 0  # where the window would begin without the shared tokens
     positions: list[int] = []
     for window in row:
         positions += range(left + window.start - 1, left + len(window.ids) - 1)
-        left += len(window.ids)
+        left += len(window.ids) - shared
     return positions
 
 
-def _positions(row: Row, width: int) -> list[int]:
+def _positions(row: Row, width: int, shared: int) -> list[int]:
     """Positions from 0 in each window, and from 0 in the padding."""
-    lengths = [*(len(w.ids) for w in row), width - _tokens(row)]
-    return [i for length in lengths for i in range(length)]
+    padding = range(width - _tokens(row, shared))
+    return [*range(shared), *(i for w in row for i in range(shared, len(w.ids))), *padding]
+
+
+def _segments(row: Row, width: int, shared: int) -> list[int]:
+    """0 on the shared tokens, and another number on each window and on the padding."""
+    windows = (number for number, w in enumerate(row, 1) for _ in w.ids[shared:])
+    padding = width - _tokens(row, shared)
+    return [*([0] * shared), *windows, *([-1] * padding)]
+
+
+def _seen(segments: list[list[int]]) -> torch.Tensor:
+    """Which tokens each one sees: those before it that are shared or of its own window."""
+    import torch
+
+    of = torch.tensor(segments)
+    alike = (of[:, :, None] == of[:, None, :]) | (of == 0)[:, None, :]
+    return (alike & torch.ones_like(alike[0]).tril())[:, None]

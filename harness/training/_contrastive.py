@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.models.loading import Loaded
 from harness.training._adapted import bare
-from harness.training._batches import Window, tensors
+from harness.training._batches import tensors
+from harness.training._windows import Window
 
 if TYPE_CHECKING:
     import torch

@@ -22,19 +22,10 @@ from harness.training._adapted import (
     fused_experts,
     target_modules,
 )
-from harness.training._batches import (
-    Batch,
-    Tensors,
-    Window,
-    epochs,
-    keeps_apart,
-    loss_of,
-    steps,
-    tensors,
-    windows,
-)
+from harness.training._batches import Tensors, keeps_apart, loss_of, shares_starts, tensors
 from harness.training._contrastive import aim
 from harness.training._progress import LOG, Divergence, OnStep, Progress
+from harness.training._windows import Batch, Window, epochs, steps, windows
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +98,7 @@ def train(
         with measured() as meter:
             if training.init == "contrastive" and not prior.init_from:
                 aim(model, loaded, text, replay)
-            loop = _Loop(model, loaded, recipe, on_step)
+            loop = _Loop(model, loaded, recipe, text, on_step)
             outcome = loop.run(text, replay, folder / LOG)
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         _save(model, recipe, folder)
@@ -133,14 +124,22 @@ class _Loop:
     """The steps of one training."""
 
     def __init__(
-        self, model: PeftModel, loaded: Loaded, recipe: Adapter, on_step: OnStep | None
+        self,
+        model: PeftModel,
+        loaded: Loaded,
+        recipe: Adapter,
+        text: list[Window],
+        on_step: OnStep | None,
     ) -> None:
         self._model = model
         self._loaded = loaded
         self._recipe = recipe
         self._training = recipe.training
         self._on_step = on_step
+        chat = any(window.chat for window in text)
+        cutoff = recipe.training.cutoff
         self._packed = keeps_apart(loaded)
+        self._shared = chat and shares_starts(loaded, cutoff)
 
     def run(self, text: list[Window], replay: list[Window], log: Path) -> _Outcome:
         """Raises ModelError where the bare base has no finite loss on the text."""
@@ -207,7 +206,9 @@ class _Loop:
 
     def _tensors(self, batch: Batch) -> list[Tensors]:
         pad = self._loaded.tokenizer.pad_token_id or 0
-        return [tensors(micro, pad, self._loaded.device, self._packed) for micro in batch]
+        return [
+            tensors(micro, pad, self._loaded.device, self._packed, self._shared) for micro in batch
+        ]
 
     def _autocast(self) -> torch.autocast:
         import torch

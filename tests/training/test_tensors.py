@@ -9,7 +9,8 @@ import torch
 
 from harness.models.loading import Loaded, resident
 from harness.recipes import Base
-from harness.training._batches import Window, keeps_apart, logits_of, loss_of, tensors
+from harness.training._batches import keeps_apart, logits_of, loss_of, tensors
+from harness.training._windows import Window
 
 SIZES = ((9, 6, False), (30, 2, False), (4, 3, True), (17, 16, True), (21, 9, True))
 

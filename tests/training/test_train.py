@@ -16,8 +16,9 @@ from harness.models.files import encode
 from harness.models.loading import resident
 from harness.recipes import Adapter, Base, Dataset, Sample, Training
 from harness.training import preset, train
-from harness.training._batches import Window, logits_of, tensors, windows
+from harness.training._batches import logits_of, tensors
 from harness.training._train import rate
+from harness.training._windows import Window, windows
 
 QUICK = Training(epochs=2, rank=4, alpha=8, lr=1e-3, dropout=0.0)
 
