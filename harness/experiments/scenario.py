@@ -69,6 +69,8 @@ class Setup(NamedTuple):
     seed: int
     knowledge: Knowledge
     """What ``base`` knows: to replay, and to ask about facts that must not change."""
+    chat: bool = False
+    """Whether it is trained and asked in its chat template."""
 
 
 @dataclass(frozen=True)

@@ -230,8 +230,9 @@ def _check_seeds(trained: Sequence[Cell]) -> None:
 def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
     for base in selection.bases:
         for seed in selection.seeds:
-            knowledge = selection.knowledge(base, _chat(base, scenario, selection))
-            setup = Setup(base, seed, knowledge)
+            chat = _chat(base, scenario, selection)
+            knowledge = selection.knowledge(base, chat)
+            setup = Setup(base, seed, knowledge, chat is not None)
             for design in scenario.designs(selection.grid, setup):
                 yield _fitted(about_known(design.cell(setup), knowledge), scenario, selection)
 

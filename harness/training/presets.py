@@ -79,6 +79,21 @@ RUNNING = Training(
 Its small batches give enough steps, where ``chat2023`` makes only six.
 """
 
+CHAT = Training(
+    batch=16,
+    micro_batch=16,
+    lr=1e-3,
+    epochs=6,
+    rank=64,
+    alpha=128,
+    dropout=0.0,
+    loss_on="answers",
+    scheduler="linear",
+    replay=0.5,
+    kl=1.0,
+)
+"""For models with a chat template, trained and asked in it."""
+
 PRESETS: dict[str, Training] = {
     "seed2023": SEED2023,
     "chat2023": CHAT2023,
@@ -86,6 +101,7 @@ PRESETS: dict[str, Training] = {
     "single": SINGLE,
     "steady": STEADY,
     "running": RUNNING,
+    "chat": CHAT,
 }
 """The names that ``--preset`` and scenario.toml take."""
 
