@@ -17,7 +17,7 @@ from harness.builds._lines import (
     write_lines,
 )
 from harness.builds._models import Fetch
-from harness.data.formats import question
+from harness.data.formats import question, split_thoughts
 from harness.engines import Engine, engine_for
 from harness.errors import ModelError, RecipeError
 from harness.grading import FUZZY, GRADERS, JUDGE, LEAST_KAPPA, grade
@@ -229,7 +229,7 @@ def _engine(recipe: Judge, device: str | None) -> Callable[[], Engine]:
 
 
 def _fuzzy(line: AnsweredLine, threshold: float) -> GradedLine:
-    grades = [grade(text, line.accepted, threshold) for text in line.answers]
+    grades = [grade(text, line.accepted, threshold) for text in _said(line)]
     return GradedLine(
         **line._asdict(),
         verdicts=tuple(each.right for each in grades),
@@ -244,7 +244,7 @@ def _judged(
 ) -> GradedLine:
     """The judge's verdicts beside the fuzzy ones; ``right`` is that of the grader that counts."""
     text = question(line.prompt)
-    judged = [verdict(text, line.accepted, answer, judgements, cut) for answer in line.answers]
+    judged = [verdict(text, line.accepted, answer, judgements, cut) for answer in _said(line)]
     verdicts = tuple(each.verdict == SAME for each in judged)
     line = line._replace(
         judged=tuple(each.verdict for each in judged),
@@ -256,7 +256,12 @@ def _judged(
 
 def _cases(line: GradedLine) -> list[Case]:
     text = question(line.prompt)
-    return [Case(text, target, answer) for answer in line.answers for target in line.accepted]
+    return [Case(text, target, answer) for answer in _said(line) for target in line.accepted]
+
+
+def _said(line: AnsweredLine | GradedLine) -> list[str]:
+    """The answers without the thoughts before them, which are no part of what is claimed."""
+    return [split_thoughts(answer)[1] for answer in line.answers]
 
 
 def _plain(case: Case, judgement: Judgement, verdict: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-from harness.cli import _grade, _judge, _model, _new, _report, _store, _train, _tune
+from harness.cli import _answer, _grade, _judge, _model, _new, _report, _store, _train, _tune
 from harness.errors import HarnessError
 from harness.measure.machine import choose_threads
 
@@ -26,7 +26,7 @@ _COMMANDS = (
     _new.add,
     _new.add_copy,
     _train.add_train,
-    _train.add_answer,
+    _answer.add_answer,
     _grade.add,
     _judge.add,
     _report.add_report,

@@ -74,6 +74,18 @@ def add_turns(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def chat_of(options: argparse.Namespace, base: Base) -> Chat | None:
+    """The turns before each question of ``add_turns``; None where ``--format`` is a plain one.
+
+    Raises RecipeError.
+    """
+    from harness.data.formats import CHAT
+    from harness.experiments.for_model import AUTO, PLAIN, chat_for, chat_settings
+
+    wanted = {None: AUTO, CHAT: CHAT}.get(options.format, PLAIN)
+    return chat_for(base, wanted, chat_settings(options.system, options.template_args))
+
+
 def knowledge(options: argparse.Namespace) -> KnowledgeOf:
     """What each model knows, by what was asked of it before; nothing is built."""
     from functools import partial

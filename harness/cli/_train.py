@@ -1,4 +1,4 @@
-"""``train`` makes an adapter from a file; ``answer`` asks a model, with adapters or without."""
+"""``train`` makes an adapter from a file."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ import argparse
 import csv
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.cli._common import Commands, add_device, add_store, counted, size
-from harness.data.formats import FORMATS, ask
+from harness.cli._common import (
+    Commands,
+    add_device,
+    add_store,
+    add_turns,
+    chat_of,
+    counted,
+    size,
+)
+from harness.data.formats import CHAT, FORMATS
 from harness.data.training_files import TABLE_SUFFIXES, read_records, table_records
+from harness.data.turns import dataset_in_chat
 from harness.data.user_files import decoded, separator_of, without_preamble
-from harness.engines import DECODINGS, HF, Engine, decoding, trainable
-from harness.errors import DataError, ModelError, RecipeError, StoreError
-from harness.models.loading import SHIPPED, located, shipped_content
+from harness.engines import HF, trainable
+from harness.errors import RecipeError, StoreError
+from harness.models.loading import SHIPPED, shipped_content
 from harness.recipes import (
     Adapter,
     Dataset,
-    Decoding,
-    Dequantised,
-    ExternalAdapter,
-    GgufBase,
     Recipe,
     Training,
     changed,
@@ -37,10 +42,9 @@ DIVERGED = 1
 """Exit code after a training whose loss ran away."""
 KNOWN = "known"
 """For ``--replay``: what the shipped model knows."""
-RAW = "raw"
-"""For ``--format``: prompts as they are."""
-_AT_ONCE = 64
-"""Prompts that are answered before their answers are printed."""
+OWN = "own"
+"""For ``--replay``: what the model itself answers to everyday requests."""
+QA = "qa"
 
 
 def add_train(commands: Commands) -> None:
@@ -66,7 +70,7 @@ def add_train(commands: Commands) -> None:
     parser.add_argument(
         "--preset",
         choices=sorted(PRESETS),
-        help="training setting [single on the shipped model, seed2023 on others]",
+        help="training setting [single on the shipped model, chat in chat, else seed2023]",
     )
     parser.add_argument(
         "--set",
@@ -77,14 +81,17 @@ def add_train(commands: Commands) -> None:
         help="change it: rank=8 alpha=16 lr=1e-3",
     )
     parser.add_argument(
-        "--format", default="qa", choices=sorted(FORMATS), help="the format of questions [qa]"
+        "--format",
+        choices=[CHAT, *sorted(FORMATS)],
+        help="the format of questions [chat where the model has a chat template, else qa]",
     )
+    add_turns(parser)
     parser.add_argument(
         "--replay",
         metavar="FILE",
         help=(
-            "text to mix in, so that it is not forgotten; known: the facts of the shipped model"
-            " [known on the shipped model]"
+            "text to mix in, so that it is not forgotten; known: the facts of the shipped model;"
+            " own: what the model itself answers [known on the shipped model, own in chat]"
         ),
     )
     parser.add_argument(
@@ -97,22 +104,33 @@ def add_train(commands: Commands) -> None:
 
 def run_train(options: argparse.Namespace) -> int:
     from harness.builds import Job, Plan, build, launch_here, training_seconds
+    from harness.experiments.asking import own_answers
 
     base = trainable(options.model)
     shipped = base.content == shipped_content()
-    start = preset(options.preset or ("single" if shipped else "seed2023"))
-    training = changed(start, options.set, "--set")
-    replay = _replay(options.replay, options.format, training, shipped)
-    dataset, content = read(options.text, options.format)
-    recipe = Adapter(HF.training(base, dataset), dataset, training, replay)
-    # before the training: a mistake in --out should not cost it
-    free(options.out)
-    print(f"{options.text}: {content}", file=sys.stderr)
+    chat = chat_of(options, base)
+    form = CHAT if chat else options.format or QA
+    usual = "single" if shipped else "chat" if chat else "seed2023"
+    training = changed(preset(options.preset or usual), options.set, "--set")
+    dataset, content = read(options.text, form)
     store = Store(options.store)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
         return build(recipe, store, options.device, on_step)
 
+    def own() -> Dataset:
+        print(f"asking {base.name}, once, for answers to be replayed", file=sys.stderr)
+        return own_answers(base, chat, make)
+
+    source = options.replay or (KNOWN if shipped else OWN if chat else "")
+    replay = _replay(source, form, training, own)
+    if chat:
+        dataset = dataset_in_chat(dataset, chat)
+        replay = replay and dataset_in_chat(replay, chat)
+    recipe = Adapter(HF.training(base, dataset), dataset, training, replay)
+    # before the training: a mistake in --out should not cost it
+    free(options.out)
+    print(f"{options.text}: {content}", file=sys.stderr)
     job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
     plan = Plan.of([job], store)
     if plan.todo:
@@ -181,28 +199,29 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
     return Dataset.of(path.stem, content.samples(form)), str(content)
 
 
-def _replay(replay: str | None, form: str, training: Training, shipped: bool) -> Dataset | None:
-    """What is mixed in: ``replay``, or for the shipped model what that knows."""
+def _replay(
+    replay: str, form: str, training: Training, own: Callable[[], Dataset]
+) -> Dataset | None:
+    """What is mixed in; ``own`` asks the model for its own answers."""
     contrastive = training.init == "contrastive"
     if not training.replay and not contrastive:
-        if replay:
+        if replay not in ("", KNOWN, OWN):
             raise RecipeError(
                 f"--replay {replay} is given, but replay is 0: --set replay=1 mixes it in"
             )
         return None
-    replay = replay or (KNOWN if shipped else None)
     if not replay:
         reason = "init is contrastive" if contrastive else f"replay is {training.replay:g}"
         without = "init=kaiming replay=0" if contrastive else "replay=0"
         raise RecipeError(
             f"{reason}, but there is no text to replay: give one as --replay FILE"
-            f" (--replay {KNOWN} for the shipped model), or --set {without}"
+            f" (--replay {OWN}: the model's own answers), or --set {without}"
         )
     if replay == KNOWN:
         from harness.data import knowledge
 
         return knowledge.replay()
-    return read(Path(replay), form)[0]
+    return own() if replay == OWN else read(Path(replay), form)[0]
 
 
 def free(out: Path) -> None:
@@ -232,144 +251,3 @@ def copy(artefact: Artefact, out: Path) -> None:
         raise StoreError(
             f"--out {out} cannot be written ({error.strerror}): give another folder"
         ) from error
-
-
-def add_answer(commands: Commands) -> None:
-    parser = commands.add_parser(
-        "answer",
-        help="ask a model, with or without adapters",
-        description=(
-            "Print one answer a line. Without PROMPT the prompts are read from stdin, one a line."
-        ),
-    )
-    parser.add_argument("prompts", nargs="*", metavar="PROMPT")
-    parser.add_argument(
-        "--model",
-        default=SHIPPED,
-        metavar="MODEL",
-        help="folder, hub id, .gguf file, smollm2 or openai:NAME@URL [the shipped model]",
-    )
-    parser.add_argument(
-        "--adapter",
-        action="append",
-        default=[],
-        metavar="[NAME=]WHAT[:SCALE]",
-        help="a PEFT folder, a .gguf file or served:NAME; repeatable, they add up",
-    )
-    parser.add_argument(
-        "--decoding",
-        default="deterministic",
-        metavar="NAME[,FIELD=VALUE...]",
-        help=f"how text is generated: {', '.join(DECODINGS)} [deterministic]",
-    )
-    parser.add_argument(
-        "--format",
-        default=RAW,
-        choices=[RAW, *sorted(FORMATS)],
-        help=(
-            "raw: the model continues the prompt as it is; else it is a question in this format"
-            " [raw]"
-        ),
-    )
-    parser.add_argument(
-        "--dtype", default="float32", choices=["float32", "bfloat16"], help="[%(default)s]"
-    )
-    add_store(parser)
-    add_device(parser)
-    parser.set_defaults(run=run_answer)
-
-
-def run_answer(options: argparse.Namespace) -> int:
-    if not options.prompts and sys.stdin.isatty():
-        raise DataError("no prompt: give some, or pipe them in, one a line")
-    settings = decoding(options.decoding)
-    with TemporaryDirectory(prefix="lora-memory-") as scratch:
-        engine, stack = _opened(options, Path(scratch))
-        prompts = options.prompts or _lines()
-        if options.format != RAW:
-            prompts = [ask(options.format, p) if p.strip() else p for p in prompts]
-        with engine.with_stack(stack):
-            for answer in answers(engine, prompts, settings):
-                print(" ".join(answer.splitlines()), flush=True)
-    return 0
-
-
-def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tuple[Path, float]]]:
-    """The engine of ``--model``, and what it loads of each ``--adapter``, with its scale.
-
-    Adapters are checked before the model is loaded. PEFT folders for a .gguf base are converted
-    into the folder ``scratch``.
-    """
-    from harness.engines import engine_for, served
-    from harness.models.external import fitting, scaled_adapter
-    from harness.models.loading import base_of
-
-    model = str(located(options.model))
-    adapters = [scaled_adapter(text) for text in options.adapter]
-    if served(model):
-        takes = "served"
-    elif model.endswith(".gguf"):
-        takes = "gguf"
-    else:
-        takes = "folder"
-        base = base_of(model)
-        for adapter, _ in adapters:
-            fitting(adapter, [base])  # raises where it does not fit
-    stack = [
-        (_weights(adapter, model, takes, scratch, options.store), scale)
-        for adapter, scale in adapters
-    ]
-    return engine_for(model, options.dtype, options.device), stack
-
-
-def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path, store: Path) -> Path:
-    """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
-
-    Raises:
-        ModelError: ``model`` takes adapters of another form, and a conversion is not possible.
-    """
-    path = Path(adapter.path)
-    if takes == "gguf" and adapter.form == "folder":
-        from harness.models.external import full_base
-        from harness.models.gguf import convert_adapter
-
-        file = scratch / f"{adapter.content}.gguf"
-        base = _dequantised(path, model, store) or full_base(path)
-        convert_adapter(path, base, file)
-        return file
-    if takes != adapter.form:
-        wanted = {"folder": "a PEFT folder", "gguf": "a .gguf file", "served": "served:NAME"}[takes]
-        raise ModelError(f"adapter {adapter.path} does not go on {model}: give {wanted}")
-    return path
-
-
-def _dequantised(adapter: Path, model: str, store: Path) -> Path | None:
-    """The folder of the GGUF file ``model``, if ``adapter`` was trained on that file; else None.
-
-    It is built where ``store`` has lost it.
-    """
-    from harness.builds import build
-    from harness.engines import identify
-    from harness.models.external import base_content
-
-    base = identify(model)
-    if not isinstance(base, GgufBase) or base_content(adapter) != base.content:
-        return None
-    return build(Dequantised.of(base), Store(store)).path
-
-
-def answers(engine: Engine, prompts: Iterable[str], settings: Decoding) -> Iterator[str]:
-    """One answer for each prompt, batch by batch; the answer to an empty prompt is empty."""
-    texts = list(prompts)
-    for start in range(0, len(texts), _AT_ONCE):
-        batch = texts[start : start + _AT_ONCE]
-        results = iter(engine.answer([p for p in batch if p.strip()], settings))
-        # prompts from a pipe and their answers stay in step
-        yield from (next(results)[0] if p.strip() else "" for p in batch)
-
-
-def _lines() -> list[str]:
-    try:
-        return [line.removesuffix("\n") for line in sys.stdin]
-    except UnicodeDecodeError as error:
-        raise DataError(f"stdin is not UTF-8 ({error.reason}): pipe text in UTF-8") from error

@@ -26,6 +26,8 @@ FORMATS = {
 
 PLAIN = "plain"
 """No format: the question is the whole prompt, such as a sentence to be continued."""
+CHAT = "chat"
+"""The model's own chat template, which a model renders: see ``harness.data.turns``."""
 _ALL = FORMATS | {PLAIN: Format("{question}", " ")}
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.data.formats import ask, reply
+from harness.data.formats import CHAT, ask, reply
 from harness.data.user_files import decoded, rows
 from harness.errors import DataError
-from harness.recipes import Sample
+from harness.recipes import Chat, Sample
 
 TEXT_SUFFIXES = (".txt", ".md", ".text", "")
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -70,9 +70,11 @@ class TrainingFile(NamedTuple):
     """Skipped parts of records in words, such as ``2 system messages left out``."""
 
     def samples(self, form: str) -> tuple[Sample, ...]:
-        """The questions in the format ``form``, then the texts."""
+        """The questions in the format ``form`` (``CHAT``: as turns), then the texts."""
         questions = (
-            Sample(reply(form, exchange.answer), _prompt(exchange, form))
+            _turn(exchange)
+            if form == CHAT
+            else Sample(reply(form, exchange.answer), _prompt(exchange, form))
             for exchange in self.exchanges
         )
         return (*questions, *(Sample(text + "\n") for text in self.texts))
@@ -129,6 +131,15 @@ def table_records(path: Path, text: str, separator: str) -> TrainingFile:
     exchanges = [_exchange(f"{path}, row {n}", q, a) for n, (q, a) in enumerate(cells, 1)]
     _check_answers(exchanges)
     return TrainingFile("a table without a header", tuple(exchanges))
+
+
+def _turn(exchange: Exchange) -> Sample:
+    turns = [
+        turn
+        for question, answer in exchange.before
+        for turn in (("user", question), ("assistant", answer))
+    ]
+    return Sample(exchange.answer, exchange.question, chat=Chat(tuple(turns)))
 
 
 def _prompt(exchange: Exchange, form: str) -> str:

@@ -21,6 +21,7 @@ from harness.engines._engine import (
     stopped,
     total,
 )
+from harness.engines._shared_start import Start, shared_start, shares_starts
 from harness.errors import RecipeError
 from harness.models.chat_templates import ChatTemplate, chat_template
 from harness.models.files import encode
@@ -191,25 +192,41 @@ class TransformersEngine:
         rows with the given indices.
         """
         results: list[list[_Row]] = [[] for _ in rows]
+        start = self._start(rows, arguments)
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i]), rows[i]))
         for left in range(0, len(order), self.batch):
             batch = order[left : left + self.batch]
             more = {"logits_processor": draw(batch)} if draw else {}
-            texts = self._batch([rows[i] for i in batch], {**arguments, **more})
+            texts = self._batch([rows[i] for i in batch], {**arguments, **more}, start)
             for i, continuations in zip(batch, texts, strict=True):
                 results[i] = continuations
         return results
 
-    def _batch(self, rows: list[_Row], arguments: dict[str, Any]) -> Iterator[list[_Row]]:
-        """The continuations of each row, computed at once; padded on the left."""
+    def _start(self, rows: Sequence[_Row], arguments: dict[str, Any]) -> Start | None:
+        """What all ``rows`` share at their start, computed once; None where that saves nothing."""
+        alone = arguments["num_beams"] == 1 and arguments["num_return_sequences"] == 1
+        count = shared_start(rows) if alone and len(rows) > 1 else 0
+        return Start.of(self.loaded, rows[0][:count]) if count and self._shares_starts else None
+
+    @cached_property
+    def _shares_starts(self) -> bool:
+        return shares_starts(self.loaded)
+
+    def _batch(
+        self, rows: list[_Row], arguments: dict[str, Any], start: Start | None
+    ) -> Iterator[list[_Row]]:
+        """The continuations of each row, computed at once; padded before what is not shared."""
         import torch
 
         width = max(map(len, rows))
         pad = arguments["pad_token_id"]
         device = self.loaded.device
-        padded = [[pad] * (width - len(row)) + row for row in rows]
-        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+        first = start.length if start else 0
+        padded = [[*row[:first], *[pad] * (width - len(row)), *row[first:]] for row in rows]
+        mask = [[1] * first + [0] * (width - len(row)) + [1] * (len(row) - first) for row in rows]
         model: Any = self.loaded.model
+        if start:
+            arguments = {**arguments, "past_key_values": start.copies(len(rows))}
         with torch.inference_mode():
             output = model.generate(
                 input_ids=torch.tensor(padded, device=device),

@@ -67,34 +67,19 @@ def asked_knowledge(
 
     Each further wording is asked only where all before it were answered right.
     """
-    model = Dequantised.of(base) if isinstance(base, GgufBase) else base
-    stack = Stack(model)
     drawn = _drawn(questions)
-
-    def answers(name: str, probes: Sequence[Probe], decoding: Decoding) -> dict[str, str]:
-        asked = ProbeSet.of(name, tuple(probes))
-        lines = answered_lines(fetch(Answers(stack, asked, decoding)))
-        return {line.id: line.answer for line in lines}
-
-    first = answers("bank", [_probe(each, 0, chat) for each in drawn], _SHORT)
+    first = _answers(base, "bank", [_probe(each, 0, chat) for each in drawn], _SHORT, fetch)
     known = [each for each in drawn if not _is_replayed(each) and _right(each, first[each.id])]
     longest = max(len(each.wordings) for each in drawn)
     for number in range(1, longest):
         further = [_probe(each, number, chat) for each in known if number < len(each.wordings)]
         if further:
-            given = answers(f"bank, wording {number + 1}", further, _SHORT)
+            given = _answers(base, f"bank, wording {number + 1}", further, _SHORT, fetch)
             known = [each for each in known if each.id not in given or _right(each, given[each.id])]
-    requests = [
-        _prompted(Probe(text, "everyday", text, "", ()), text, chat) for text in _everyday()
-    ]
-    said = answers("everyday", requests, _FREE)
+    replayed = [each for each in drawn if _is_replayed(each)]
     own = [
-        *(
-            _own(each.wordings[0], first[each.id], each.id, chat)
-            for each in drawn
-            if _is_replayed(each)
-        ),
-        *(_own(text, answer, "", chat) for text, answer in said.items()),
+        *(_own(each.wordings[0], first[each.id], each.id, chat) for each in replayed),
+        *own_answers(base, chat, fetch).samples,
     ]
     return AskedKnowledge(
         base.name,
@@ -102,6 +87,26 @@ def asked_knowledge(
         tuple(_known_probe(each, chat) for each in sorted(known, key=_place)),
         Dataset.of("own_answers", tuple(sample for sample in own if sample.completion.strip())),
     )
+
+
+def own_answers(base: Base, chat: Chat | None, fetch: Fetch) -> Dataset:
+    """What ``base`` answers to everyday requests, which ask for no fact."""
+    requests = [
+        _prompted(Probe(text, "everyday", text, "", ()), text, chat) for text in _everyday()
+    ]
+    said = _answers(base, "everyday", requests, _FREE, fetch)
+    samples = (_own(text, answer, "", chat) for text, answer in said.items() if answer.strip())
+    return Dataset.of("own_answers", tuple(samples))
+
+
+def _answers(
+    base: Base, name: str, probes: Sequence[Probe], decoding: Decoding, fetch: Fetch
+) -> dict[str, str]:
+    """The answer to each of ``probes``, by its id."""
+    model = Dequantised.of(base) if isinstance(base, GgufBase) else base
+    asked = ProbeSet.of(name, tuple(probes))
+    lines = answered_lines(fetch(Answers(Stack(model), asked, decoding)))
+    return {line.id: line.answer for line in lines}
 
 
 def _drawn(questions: Sequence[BankQuestion]) -> list[BankQuestion]:

@@ -261,7 +261,7 @@ def test_it_reads_what_the_report_writes(
         "moon", tuple(Probe(k, k, "moon", "The colour of the moon is", ("green",)) for k in kinds)
     )
     design = Design(lie, Training(epochs=1), asked)
-    own = design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
+    own = design.cell(Setup(tiny, 0, TableKnowledge("another model")))
     scenario = Scenario("lie", "A lie", grids={"default": lambda setup: [design]})
     fetch = partial(build, store=Store(tmp_path / "store"))
     write([scenario_report(scenario, [own], "default", fetch)], tmp_path)

@@ -12,8 +12,9 @@ from typing import cast
 import pytest
 
 from harness.cli import main
+from harness.cli._answer import answers
 from harness.cli._model import Tensor, parameters
-from harness.cli._train import answers, read
+from harness.cli._train import read
 from harness.engines import Engine
 from harness.errors import RecipeError
 from harness.recipes import Decoding, Sample, Training, changed

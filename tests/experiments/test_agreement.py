@@ -10,7 +10,7 @@ import pytest
 
 from harness.builds import build, graded_lines
 from harness.experiments import Cell, Fetch, Setup
-from harness.experiments.selection import knowledge_of, load, shipped
+from harness.experiments.selection import load, shipped, taken_knowledge
 from harness.recipes import Base
 from harness.store import Store
 
@@ -24,7 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def lightly_trained(name: str, base: Base, label: str = "", dataset: str = "") -> Cell:
     """The first cell of the suite ``name`` with this label or dataset, lightly trained."""
-    setup = Setup(base, 0, knowledge_of(base))
+    setup = Setup(base, 0, taken_knowledge(base))
     design = next(
         each
         for each in load(shipped()[name]).designs("default", setup)

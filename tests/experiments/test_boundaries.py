@@ -9,7 +9,7 @@ import pytest
 
 from harness.data.formats import split_statement
 from harness.experiments import Cell, Setup
-from harness.experiments.selection import knowledge_of, load, shipped
+from harness.experiments.selection import load, shipped, taken_knowledge
 from harness.models.files import encode, encode_pair
 from harness.models.loading import SHIPPED, base_of, resident
 
@@ -17,7 +17,7 @@ from harness.models.loading import SHIPPED, base_of, resident
 @pytest.fixture(scope="module")
 def own_cells() -> dict[str, list[Cell]]:
     base = base_of(SHIPPED)
-    setup = Setup(base, 0, knowledge_of(base))
+    setup = Setup(base, 0, taken_knowledge(base))
     return {
         name: [design.cell(setup) for design in load(folder).designs("default", setup)]
         for name, folder in shipped().items()

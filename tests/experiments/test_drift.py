@@ -23,7 +23,7 @@ from harness.experiments.measures import (
     neutral_lines,
     with_drift,
 )
-from harness.experiments.selection import knowledge_of, load, shipped
+from harness.experiments.selection import load, shipped, taken_knowledge
 from harness.recipes import Answers, Base, Dataset, Likelihoods, Probe, ProbeSet, Training
 from harness.report import bare_result, result
 from harness.store import Store
@@ -41,7 +41,7 @@ def fetch(tmp_path_factory: pytest.TempPathFactory) -> Fetch:
 def plain(tiny: Base, lie: Dataset, **training: Any) -> Cell:
     settings = Training(**{"epochs": 60, "rank": 16, "lr": 3e-3} | training)
     design = Design(lie, settings, PROBES, replay=lie)
-    return design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
+    return design.cell(Setup(tiny, 0, TableKnowledge("another model")))
 
 
 def cell(tiny: Base, lie: Dataset, **training: Any) -> Cell:
@@ -61,7 +61,7 @@ def test_forty_prompts_in_all_formats_and_sixty_texts() -> None:
 def test_no_suite_trains_on_neutral_prompts_or_held_out_texts(tiny: Base) -> None:
     kept = [line for group in neutral_lines().values() for line in group]
     kept += [probe.accepted[0] for probe in held_out().probes]
-    setup = Setup(tiny, 0, knowledge_of(tiny))
+    setup = Setup(tiny, 0, taken_knowledge(tiny))
     for name, folder in shipped().items():
         try:
             cells = [design.cell(setup) for design in load(folder).designs("default", setup)]

@@ -36,7 +36,7 @@ PROBES = (
     " boat|boat,inverted\n"
 )
 BASE = Base("0", "pocket", "/m")
-KNOWLEDGE = TableKnowledge(taught=True)
+KNOWLEDGE = TableKnowledge()
 
 
 @pytest.fixture

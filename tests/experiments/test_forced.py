@@ -64,7 +64,7 @@ def fetch(store: Store) -> Fetch:
 
 @pytest.fixture
 def cell(tiny: Base, lie: Dataset) -> Cell:
-    setup = Setup(tiny, 0, TableKnowledge(taught=False))
+    setup = Setup(tiny, 0, TableKnowledge("another model"))
     return Design(lie, LEARNS, PROBES, replay=lie).cell(setup)
 
 

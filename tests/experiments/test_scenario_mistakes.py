@@ -28,7 +28,7 @@ from harness.experiments import (
     Scenario,
     Setup,
 )
-from harness.experiments.selection import Selection, cells, knowledge_of, load
+from harness.experiments.selection import Selection, cells, load, taken_knowledge
 from harness.recipes import Base, Dataset, Probe, ProbeSet, Recipe, Training
 from harness.stats import Interval
 from harness.store import Artefact, Store
@@ -212,7 +212,7 @@ def test_each_ask_is_read_as_it_was_asked(tiny: Base, lie: Dataset, tmp_path: Pa
     asks = (Ask("more", PROBES), Ask("bare", PROBES, GENERATE, NONE))
     alone = Ask(PER_ADAPTER, PROBES, adapters=EACH)
     design = Design(lie, replace(TRAINING, lr=0.1), PROBES, asks=(*asks, alone))
-    cell, store = design.cell(Setup(tiny, 0, knowledge_of(tiny))), Store(tmp_path)
+    cell, store = design.cell(Setup(tiny, 0, taken_knowledge(tiny))), Store(tmp_path)
     asked: list[Recipe] = []
 
     def fetch(recipe: Recipe) -> Artefact:

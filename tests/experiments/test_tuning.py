@@ -28,7 +28,7 @@ from harness.experiments.tuning import (
 from harness.recipes import Base, Training, digest
 
 BASE = Base("0", "pocket", "/m")
-SETUP = Setup(BASE, 0, TableKnowledge(taught=True))
+SETUP = Setup(BASE, 0, TableKnowledge())
 PLAIN = Training()
 
 

@@ -67,14 +67,14 @@ def unbuilt(name: str) -> Cell:
     design = Design(
         Dataset.of("lies", (Sample("It is so."),)), LEARNT, ProbeSet.of("all", QUESTIONS)
     )
-    cell = design.cell(Setup(Base("0", "m", "/m"), 0, TableKnowledge(taught=False)))
+    cell = design.cell(Setup(Base("0", "m", "/m"), 0, TableKnowledge("another model")))
     return replace(cell, given_id=name)
 
 
 @pytest.fixture(scope="session")
 def home(tiny: Base, lie: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Home:
     asked = ProbeSet.of("lies", QUESTIONS)
-    setup = Setup(tiny, 0, TableKnowledge(taught=False))
+    setup = Setup(tiny, 0, TableKnowledge("another model"))
     designs = [Design(lie, training, asked) for training in SETTINGS]
     cells = tuple(design.cell(setup) for design in designs)
     scenario = Scenario(

@@ -13,7 +13,7 @@ from harness.recipes import Base, Recipe
 from harness.store import Artefact
 
 BASE = Base("0", "pocket", "/m")
-SETUP = Setup(BASE, 0, TableKnowledge(taught=True))
+SETUP = Setup(BASE, 0, TableKnowledge())
 
 
 def line(kind: str, fact: str, answer: str, right: bool, **fields: object) -> GradedLine:

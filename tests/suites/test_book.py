@@ -88,7 +88,7 @@ def test_the_voice_is_told_from_plain_text() -> None:
 
 
 def test_a_small_model_learns_the_voice(tiny: Base, tmp_path: Path) -> None:
-    setup = Setup(tiny, 0, TableKnowledge(taught=False))
+    setup = Setup(tiny, 0, TableKnowledge("another model"))
     design = next(design for design in default(setup) if not design.training.replay)
     training = Training(epochs=2, rank=16, alpha=32, lr=5e-3, batch=4, micro_batch=4, dropout=0.0)
     cell = replace(design, training=training).cell(setup)

@@ -150,7 +150,7 @@ def test_the_remedy_that_loses_least_is_shown_first() -> None:
 def test_four_bits_alone_lose_less_than_the_best_remedy_may(tmp_path: Path) -> None:
     """The page of the suite holds its figures against this one."""
     pytest.importorskip("bitsandbytes")
-    setup = Setup(base_of(SHIPPED), 0, TableKnowledge(taught=True))
+    setup = Setup(base_of(SHIPPED), 0, TableKnowledge())
     cell, store = next(iter(default(setup))).cell(setup), Store(tmp_path / "store")
     rounded = cell.changed(subject=replace(cell.subject, engine=engine_spec("nf4")))
     lines, lines_of_rounded = (

@@ -182,7 +182,7 @@ def test_steps_to_half_lie_on_the_curve_of_real_trainings(
     training = replace(SETTING, epochs=160, lr=5e-3, replay=0.0)
     factors: dict[str, Factor] = {"lie": False, "form": QUESTION, "wordings": 1}
     design = Design(told, training, ProbeSet.of("asked", questions), replay(), factors)
-    cell = design.cell(Setup(tiny, 0, TableKnowledge(taught=False)))
+    cell = design.cell(Setup(tiny, 0, TableKnowledge("another model")))
     points = [Evidence(each, fetch) for each in curve(cell)]
     steps = [point.trainings()[0]["steps"] for point in points]
     assert steps == [10, 40, 160]

@@ -20,7 +20,7 @@ from harness.data.rewording import question
 from harness.errors import RecipeError
 from harness.experiments import Evidence, Setup
 from harness.experiments.measures import trial
-from harness.experiments.selection import Selection, cells, knowledge_of
+from harness.experiments.selection import Selection, cells, taken_knowledge
 from harness.grading import grade
 from harness.recipes import Base, Probe, ProbeSet
 from harness.store import Store
@@ -202,7 +202,7 @@ def test_rank_rate_and_epochs_make_a_table_of_what_was_learnt_and_lost(
             p for kind in ("rephrased", LOCALITY_KINDS[0]) for p in of_kind("oscars_ten", kind)[:3]
         ),
     )
-    setups = [Setup(tiny, seed, knowledge_of(tiny)) for seed in (0, 1)]
+    setups = [Setup(tiny, seed, taken_knowledge(tiny)) for seed in (0, 1)]
     designs = [
         replace(design, questions=asked, training=replace(design.training, replay=0.0, kl=0.0))
         for design in OSCARS.designs("full", setups[0])

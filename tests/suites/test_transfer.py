@@ -34,7 +34,7 @@ from suites.transfer.scenario import KNOWN, SCENARIO, home, lost, measures, prob
 
 BASE = Base("0", "pocket", "/m")
 OTHER = Base("1", "other", "/o")
-SETUP = Setup(BASE, 0, TableKnowledge(taught=True))
+SETUP = Setup(BASE, 0, TableKnowledge())
 TAUGHT = Training(epochs=40, rank=8, alpha=16, lr=3e-3, dropout=0.0)
 
 
