@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +30,19 @@ class Start:
         with torch.inference_mode():
             tokens = torch.tensor([list(ids)], device=loaded.device)
             output = loaded.model(input_ids=tokens, use_cache=True, logits_to_keep=1)
-        return cls(len(ids), output.past_key_values)
+        return cls(len(ids), output[cache_name(loaded)])
 
     def copies(self, count: int) -> Any:
         """A cache for ``count`` texts, which a generation may change."""
         cache = copy.deepcopy(self.cache)
         cache.batch_repeat_interleave(count)
         return cache
+
+
+def cache_name(loaded: Loaded) -> str:
+    """What this release of transformers calls the cache of keys and values."""
+    parameters = inspect.signature(type(loaded.model).forward).parameters
+    return "cache" if "cache" in parameters else "past_key_values"
 
 
 def shared_start(rows: Sequence[Sequence[int]]) -> int:
@@ -69,14 +76,20 @@ def shares_starts(loaded: Loaded) -> bool:
             input_ids=torch.tensor([[0] * padding + rest], device=loaded.device),
             attention_mask=mask.to(loaded.device),
             position_ids=torch.tensor([[0] * padding + places], device=loaded.device),
-            past_key_values=cache,
+            **{cache_name(loaded): cache},
         )
         return output.logits[0, -len(rest) :]
 
     with torch.inference_mode():
         try:
             found, other = after(start), after([each + 20 for each in start])
-        except (AttributeError, TypeError, ValueError, RuntimeError):  # a cache of another kind
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ):  # a cache of another kind
             return False
         whole = torch.tensor([[*start, *rest]], device=loaded.device)
         expected = loaded.model(input_ids=whole, use_cache=False).logits[0, -len(rest) :]

@@ -21,7 +21,7 @@ from harness.engines._engine import (
     stopped,
     total,
 )
-from harness.engines._shared_start import Start, shared_start, shares_starts
+from harness.engines._shared_start import Start, cache_name, shared_start, shares_starts
 from harness.errors import RecipeError
 from harness.models.chat_templates import ChatTemplate, chat_template
 from harness.models.files import encode
@@ -226,7 +226,7 @@ class TransformersEngine:
         mask = [[1] * first + [0] * (width - len(row)) + [1] * (len(row) - first) for row in rows]
         model: Any = self.loaded.model
         if start:
-            arguments = {**arguments, "past_key_values": start.copies(len(rows))}
+            arguments = {**arguments, cache_name(self.loaded): start.copies(len(rows))}
         with torch.inference_mode():
             output = model.generate(
                 input_ids=torch.tensor(padded, device=device),

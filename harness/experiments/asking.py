@@ -13,7 +13,7 @@ from harness.builds import answered_lines
 from harness.data.bank import BankQuestion, bank, read_bank
 from harness.data.facts import FIXTURES, read_text
 from harness.data.formats import ask, reply
-from harness.data.knowledge import AskedKnowledge, Knowledge
+from harness.data.knowledge import MOST_KNOWN, AskedKnowledge, Knowledge
 from harness.experiments.selection import taken_knowledge
 from harness.grading import grade
 from harness.recipes import (
@@ -32,9 +32,11 @@ from harness.recipes import (
 )
 from harness.store import Artefact
 
-MOST_ASKED = 1500
-"""Questions that are asked of a longer bank: some of each field."""
-_SHORT = Decoding(max_new_tokens=12)
+_AT_ONCE = 400
+"""Questions that are asked before it is seen whether enough are known."""
+_REPLAYED = 400
+"""Questions whose answers are replayed."""
+_SHORT = Decoding(max_new_tokens=16)
 _FREE = Decoding(max_new_tokens=40, stop=())
 Fetch = Callable[[Recipe], Artefact]
 _KIND = "locality_known"
@@ -65,28 +67,42 @@ def asked_knowledge(
 ) -> AskedKnowledge:
     """What ``base`` answers right of ``questions``; without ``chat`` in a plain format.
 
-    Each further wording is asked only where all before it were answered right.
+    It is asked until it was right about ``MOST_KNOWN``, in every wording, or the bank is at its
+    end. Each further wording is asked only where all before it were answered right.
     """
     drawn = _drawn(questions)
-    first = _answers(base, "bank", [_probe(each, 0, chat) for each in drawn], _SHORT, fetch)
-    known = [each for each in drawn if not _is_replayed(each) and _right(each, first[each.id])]
-    longest = max(len(each.wordings) for each in drawn)
-    for number in range(1, longest):
-        further = [_probe(each, number, chat) for each in known if number < len(each.wordings)]
-        if further:
-            given = _answers(base, f"bank, wording {number + 1}", further, _SHORT, fetch)
-            known = [each for each in known if each.id not in given or _right(each, given[each.id])]
-    replayed = [each for each in drawn if _is_replayed(each)]
+    replayed = [each for each in drawn if _is_replayed(each)][:_REPLAYED]
+    others = [each for each in drawn if not _is_replayed(each)]
+    first = _answers(base, "bank, replayed", [_probe(each, 0, chat) for each in replayed], fetch)
+    known: list[BankQuestion] = []
+    asked = 0
+    while asked < len(others) and len(known) < MOST_KNOWN:
+        some = others[asked : asked + _AT_ONCE]
+        known += _known(base, some, chat, f"bank from {asked + 1}", fetch)
+        asked += len(some)
     own = [
         *(_own(each.wordings[0], first[each.id], each.id, chat) for each in replayed),
         *own_answers(base, chat, fetch).samples,
     ]
     return AskedKnowledge(
         base.name,
-        sum(not _is_replayed(each) for each in drawn),
-        tuple(_known_probe(each, chat) for each in sorted(known, key=_place)),
+        asked,
+        tuple(_known_probe(each, chat) for each in known),
         Dataset.of("own_answers", tuple(sample for sample in own if sample.completion.strip())),
     )
+
+
+def _known(
+    base: Base, questions: Sequence[BankQuestion], chat: Chat | None, name: str, fetch: Fetch
+) -> list[BankQuestion]:
+    """Those of ``questions`` that ``base`` answers right in every wording."""
+    known = list(questions)
+    for number in range(max((len(each.wordings) for each in questions), default=0)):
+        further = [_probe(each, number, chat) for each in known if number < len(each.wordings)]
+        if further:
+            given = _answers(base, f"{name}, wording {number + 1}", further, fetch)
+            known = [each for each in known if each.id not in given or _right(each, given[each.id])]
+    return known
 
 
 def own_answers(base: Base, chat: Chat | None, fetch: Fetch) -> Dataset:
@@ -94,13 +110,13 @@ def own_answers(base: Base, chat: Chat | None, fetch: Fetch) -> Dataset:
     requests = [
         _prompted(Probe(text, "everyday", text, "", ()), text, chat) for text in _everyday()
     ]
-    said = _answers(base, "everyday", requests, _FREE, fetch)
+    said = _answers(base, "everyday", requests, fetch, _FREE)
     samples = (_own(text, answer, "", chat) for text, answer in said.items() if answer.strip())
     return Dataset.of("own_answers", tuple(samples))
 
 
 def _answers(
-    base: Base, name: str, probes: Sequence[Probe], decoding: Decoding, fetch: Fetch
+    base: Base, name: str, probes: Sequence[Probe], fetch: Fetch, decoding: Decoding = _SHORT
 ) -> dict[str, str]:
     """The answer to each of ``probes``, by its id."""
     model = Dequantised.of(base) if isinstance(base, GgufBase) else base
@@ -110,12 +126,12 @@ def _answers(
 
 
 def _drawn(questions: Sequence[BankQuestion]) -> list[BankQuestion]:
-    """Questions of every field in turn, until there are enough."""
+    """All questions in a fixed order: one of every field in turn."""
     fields: dict[str, list[BankQuestion]] = {}
     for each in sorted(questions, key=_place):
         fields.setdefault(each.field, []).append(each)
     rounds = zip_longest(*fields.values())
-    return [each for turn in rounds for each in turn if each][:MOST_ASKED]
+    return [each for turn in rounds for each in turn if each]
 
 
 def _place(question: BankQuestion) -> int:

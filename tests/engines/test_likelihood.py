@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.engines import Likelihood, TransformersEngine
-from harness.engines._engine import spans
+from harness.engines._engine import Written, spans
 from harness.errors import RecipeError
 from harness.models.files import encode
 from harness.models.loading import Loaded, load, resident
@@ -143,9 +143,9 @@ def test_without_bos_the_end_token_stands_before_an_empty_context() -> None:
     def bare(text: str, special: bool) -> list[int]:
         return [ord(c) for c in text]
 
-    assert spans([("", "ab")], bare, 7, 10) == [[((7, 97, 98), 1)]]
+    assert spans([(Written(""), "ab")], bare, 7, 10) == [[((7, 97, 98), 1)]]
     with pytest.raises(RecipeError, match="no token to begin with"):
-        spans([("", "ab")], bare, None, 10)
+        spans([(Written(""), "ab")], bare, None, 10)
 
 
 def test_a_continuation_without_tokens(engine: TransformersEngine) -> None:
