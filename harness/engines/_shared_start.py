@@ -45,7 +45,7 @@ def cache_name(loaded: Loaded) -> str:
     return "cache" if "cache" in parameters else "past_key_values"
 
 
-def shared_start(rows: Sequence[Sequence[int]]) -> int:
+def shared_start(rows: Sequence[list[int]]) -> int:
     """Tokens at which all ``rows`` begin alike, without the last of any; 0 where they are few."""
     first, last = min(rows), max(rows)
     alike = next(

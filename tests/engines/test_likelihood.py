@@ -128,7 +128,7 @@ def test_spans_score_each_token_once_in_order(context: int, before: int) -> None
         return [0] * special + [ord(c) for c in text]
 
     told, said = "c" * (before - 1), "".join(chr(200 + i) for i in range(30))
-    (cut,) = spans([(told, said)], by_characters, 0, context)
+    (cut,) = spans([(Written(told), said)], by_characters, 0, context)
     assert [i for span in cut for i in span.ids[span.first :]] == [ord(c) for c in said]
     assert all(1 <= span.first < len(span.ids) <= context for span in cut)
     joint = by_characters(told + said, True)
