@@ -1,0 +1,71 @@
+"""Questions in plain formats as turns of a chat."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.data.formats import FORMATS, ask, reply
+from harness.data.turns import OTHER_FORMAT, dataset_in_chat, probes_in_chat, turns
+from harness.recipes import BARE, Chat, Dataset, Probe, ProbeSet, Sample
+
+SYSTEM = Chat((("system", "Be short."),), (("enable_thinking", True),))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_read_back(form: str) -> None:
+    assert turns(ask(form, "Who won: Ann?")) == (("user", "Who won: Ann?"),)
+
+
+def test_a_conversation_becomes_turns() -> None:
+    talk = "Joe: Hello.\nBrandine: Hi! Nice day.\nJoe: Who won?\nBrandine:"
+    expected = (("user", "Hello."), ("assistant", "Hi! Nice day."), ("user", "Who won?"))
+    assert turns(talk) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "The winner was",
+        "Two lines\nwithout a name",
+        "Joe: Hello.\nJoe:",  # one speaker
+        "Joe: Hello.\nAnn: Hi.\nBrandine:",  # the last speaker did not speak in turn
+        "Joe: Hello.\n\nBrandine:",
+    ],
+)
+def test_other_text_has_no_turns(text: str) -> None:
+    assert turns(text) == ()
+
+
+def test_questions_are_trained_as_turns_and_statements_as_they_are() -> None:
+    statement = Sample(" Ann.\n", "The winner was", "fact")
+    samples = (
+        statement,
+        Sample(reply("qa", "Ann"), ask("qa", "Who won?"), "fact"),
+    )
+    found = dataset_in_chat(Dataset.of("mine", samples), SYSTEM)
+    assert found.name == "mine"
+    assert found.samples == (statement, Sample("Ann", "Who won?", "fact", SYSTEM))
+
+
+def test_text_without_questions_keeps_its_content() -> None:
+    dataset = Dataset.of("mine", (Sample("Some text.\n"),))
+    assert dataset_in_chat(dataset, BARE) is dataset
+
+
+def test_turns_get_the_system_prompt_and_keep_their_own() -> None:
+    own = Chat((("system", "Be kind."),))
+    samples = (Sample("a", "q", chat=BARE), Sample("a", "q", chat=own))
+    first, second = dataset_in_chat(Dataset.of("mine", samples), SYSTEM).samples
+    assert first.chat == SYSTEM
+    assert second.chat == Chat(own.before, SYSTEM.arguments)
+
+
+def test_other_formats_stay_plain() -> None:
+    def probe(kind: str) -> Probe:
+        return Probe(kind, kind, "fact", ask("newline", "Who won?"), ("Ann",))
+
+    probes = ProbeSet.of("mine", (probe("rephrased"), probe(OTHER_FORMAT)))
+    rephrased, other = probes_in_chat(probes, BARE, (OTHER_FORMAT,)).probes
+    assert (rephrased.prompt, rephrased.chat) == ("Who won?", BARE)
+    assert other == probe(OTHER_FORMAT)
