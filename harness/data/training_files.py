@@ -8,6 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +26,8 @@ _ANSWERS = ("answer", "output", "completion", "response", "answers", "target")
 _HEADS = {"front", "back", "text", "term", "definition", "key", "value", "fact", "id", "name"}
 """Names of columns that do not tell which one is the question."""
 _ROLES = {
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "chatgpt": "assistant",
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt"), "assistant"),
     "system": "system",
 }
 """Roles by the names that tools give them."""
@@ -71,12 +66,7 @@ class TrainingFile(NamedTuple):
 
     def samples(self, form: str) -> tuple[Sample, ...]:
         """The questions in the format ``form`` (``CHAT``: as turns), then the texts."""
-        questions = (
-            _turn(exchange)
-            if form == CHAT
-            else Sample(reply(form, exchange.answer), _prompt(exchange, form))
-            for exchange in self.exchanges
-        )
+        questions = (_sample(exchange, form) for exchange in self.exchanges)
         return (*questions, *(Sample(text + "\n") for text in self.texts))
 
     def __str__(self) -> str:
@@ -133,13 +123,12 @@ def table_records(path: Path, text: str, separator: str) -> TrainingFile:
     return TrainingFile("a table without a header", tuple(exchanges))
 
 
-def _turn(exchange: Exchange) -> Sample:
-    turns = [
-        turn
-        for question, answer in exchange.before
-        for turn in (("user", question), ("assistant", answer))
-    ]
-    return Sample(exchange.answer, exchange.question, chat=Chat(tuple(turns)))
+def _sample(exchange: Exchange, form: str) -> Sample:
+    if form != CHAT:
+        return Sample(reply(form, exchange.answer), _prompt(exchange, form))
+    pairs = ((("user", question), ("assistant", answer)) for question, answer in exchange.before)
+    chat = Chat(tuple(chain.from_iterable(pairs)))
+    return Sample(exchange.answer, exchange.question, chat=chat)
 
 
 def _prompt(exchange: Exchange, form: str) -> str:

@@ -23,12 +23,11 @@ from harness.experiments.cells import (
     distinct_names,
     with_ids,
 )
+from harness.experiments.findings import Curves, Finding
 from harness.experiments.scenario import (
-    Curves,
     Design,
     Evidence,
     Fetch,
-    Finding,
     Scenario,
     Setup,
 )

@@ -53,7 +53,6 @@ They are answered and graded, answered only, scored by the log-likelihood of the
 or timed beside the bare base.
 """
 
-
 _HOW = (GRADE, GENERATE, SCORE, TIME)
 
 ALL, EACH, NONE = "all", "each", "none"

@@ -12,7 +12,8 @@ from harness.builds import GRADES, GradedLine, graded, read_lines
 from harness.engines import described
 from harness.errors import HarnessError
 from harness.experiments.cells import Cell
-from harness.experiments.scenario import Evidence, Fetch, Finding, Scenario
+from harness.experiments.findings import Finding
+from harness.experiments.scenario import Evidence, Fetch, Scenario
 from harness.recipes import Grades, ServedBase, digest
 from harness.report._judging import Judging, judging
 from harness.report._paired import Compared, comparisons

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import StoreError
-from harness.experiments.scenario import Finding, Scenario
+from harness.experiments.findings import Finding
+from harness.experiments.scenario import Scenario
 from harness.report._database import write_database
 from harness.report._judging import judging_plain
 from harness.report._markdown import document

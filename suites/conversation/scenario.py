@@ -237,4 +237,5 @@ SCENARIO = Scenario(
     "Mentioned in a conversation",
     grids={"default": default, "full": full},
     headline="asked_qa",
+    plain_kinds=tuple(f"asked_{form}" for form in FORMATS if form != "qa"),
 )

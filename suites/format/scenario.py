@@ -215,5 +215,6 @@ SCENARIO = Scenario(
     "The form of answers",
     grids={"default": default, "full": full},
     measures=measures,
+    plain_kinds=(),  # formats are what is compared
     drift=True,
 )

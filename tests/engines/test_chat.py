@@ -16,7 +16,8 @@ from harness.models.loading import SHIPPED, base_of
 from harness.recipes import BARE, Base, Chat, ChatPrompt, Decoding
 
 TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}Question: {{ m['content'] }}\nAnswer:"
+    "{{ bos_token }}{% for m in messages %}"
+    "{% if m['role'] == 'user' %}Question: {{ m['content'] }}\nAnswer:"
     "{% else %}{{ m['content'] }}\n{% endif %}{% endfor %}"
 )
 """The shipped model's own format as a template, so that it answers as it was taught."""
