@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,20 +13,25 @@ import numpy as np
 
 from harness.errors import ModelError
 from harness.models.adapters import check_plain, check_whole, lora_config, pairs, scaling, tensors
+from harness.models.files import INDEX, WHOLE, weight_files
 from harness.models.gguf._families import Shape, shape_of
 from harness.models.gguf._library import (
     Array,
     Weights,
     check_kind,
     gguf,
-    permuted,
     quantise,
-    weights_of,
     written,
 )
 from harness.models.gguf._tokenizer import add_tokenizer
 
 _DIRECT = {"f32": ("F32", "ALL_F32"), "f16": ("F16", "MOSTLY_F16"), "bf16": ("BF16", "MOSTLY_BF16")}
+
+_PHI3 = re.compile(r"phi-?3", re.IGNORECASE)
+"""llama.cpp treats three special tokens of models of this name otherwise, or fails without them.
+
+That is for the tokenizer of the first Phi-3, which is not converted.
+"""
 
 
 def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
@@ -50,7 +57,7 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
         return
     library = gguf()
     shape = shape_of(folder)
-    weights = weights_of(folder)
+    weights = _weights(folder, shape)
     names = _names(folder, weights, shape)
     with written(out) as part:
         writer = library.GGUFWriter(part, shape.family.arch)
@@ -85,13 +92,18 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
         writer.close()
 
 
+def _weights(folder: Path, shape: Shape) -> Weights:
+    """Weights of a transformers folder, in one file or in shards. Raises ModelError."""
+    if not any((folder / name).is_file() for name in (WHOLE, INDEX)):
+        raise ModelError(f"{folder} has no {WHOLE}: save the model with save_pretrained")
+    return Weights(weight_files(folder), shape.name_of, shape.is_transposed)
+
+
 def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
     """llama.cpp's name of every tensor to write. Raises ModelError for unknown or missing ones."""
     expected = set(shape.tensors())
     names: dict[str, str] = {}
     for name in weights.shapes:
-        if name.endswith("rotary_emb.inv_freq") or (shape.tied and name == "lm_head.weight"):
-            continue  # computed from the config, or a copy of the embedding
         new = shape.tensor_name(name) if name in expected else None
         if new is None:
             line = f"tensor {name} of {folder} has no place in llama.cpp's {shape.family.arch}"
@@ -108,9 +120,7 @@ def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
 
 def _rows(weights: Weights, name: str, shape: Shape) -> Array:
     """The tensor ``name`` as llama.cpp stores it, in float32."""
-    rows = weights.read(name)
-    if heads := shape.heads_of(name):
-        rows = permuted(rows, heads)
+    rows = shape.ordered(name, weights.read(name))
     offset = shape.offset_of(name)
     return rows + np.float32(offset) if offset else rows
 
@@ -119,7 +129,7 @@ def _add_settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
     config = shape.config
     rope = shape.rope()
     writer.add_type("model")
-    writer.add_name(name)
+    writer.add_name(_PHI3.sub("Phi 3", name))
     writer.add_file_type(file_type)
     writer.add_quantization_version(gguf().GGML_QUANT_VERSION)
     writer.add_block_count(shape.layers)
@@ -128,15 +138,21 @@ def _add_settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
         context = min(context, shape.window or context)
     writer.add_context_length(context)
     writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_feed_forward_length(shape.inner)
     writer.add_head_count(shape.heads)
     writer.add_head_count_kv(shape.groups)
     writer.add_key_length(shape.width)
     writer.add_value_length(shape.width)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_dimension_count(shape.width)
-    writer.add_rope_freq_base(float(rope.get("rope_theta", 10000.0)))
+    if shape.family.layer_norm:
+        writer.add_layer_norm_eps(shape.epsilon)
+    else:
+        writer.add_layer_norm_rms_eps(shape.epsilon)
+    if not shape.family.places.positions:
+        writer.add_rope_dimension_count(shape.rotated)
+        writer.add_rope_freq_base(float(rope.get("rope_theta", 10000.0)))
+    if (parallel := getattr(config, "use_parallel_residual", None)) is not None:
+        writer.add_parallel_residual(parallel)
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf().RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(float(rope["factor"]))
@@ -169,9 +185,6 @@ def rope_factors(shape: Shape) -> Array | None:
     return factors
 
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
 class Pair(NamedTuple):
     """The two tensors of an adapted module."""
 
@@ -195,13 +208,13 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
     config = lora_config(adapter)
     check_plain(adapter, config)
     shape = shape_of(base)
-    modules = _pairs(adapter)
-    weights = weights_of(base)
+    modules = _pairs(adapter, shape.projections)
+    weights = _weights(base, shape)
     _check_shapes(base, modules, weights)
     linear = [
         name.removesuffix(".weight") for name, size in weights.shapes.items() if len(size) == 2
     ]
-    known = [name for name in linear if name.rpartition(".")[2] in PROJECTIONS]
+    known = [name for name in linear if name.rpartition(".")[2] in shape.projections]
     check_whole(adapter, config, known, modules)
     alpha = float(config.get("lora_alpha") or 0)
     if config.get("use_rslora"):
@@ -253,13 +266,13 @@ def check_file(path: Path) -> None:
             )
 
 
-def _pairs(adapter: Path) -> dict[str, Pair]:
+def _pairs(adapter: Path, projections: Sequence[str]) -> dict[str, Pair]:
     """The tensors of each module in float32. Raises ModelError for one without place in GGUF."""
     converted: dict[str, Pair] = {}
     for module, (down, up) in pairs(adapter, tensors(adapter)).items():
-        if module.rpartition(".")[2] not in PROJECTIONS:
+        if module.rpartition(".")[2] not in projections:
             line = f"{module} of {adapter} has no place in a GGUF adapter"
-            raise ModelError(f"{line}: target {', '.join(PROJECTIONS)}")
+            raise ModelError(f"{line}: target {', '.join(projections)}")
         converted[module] = Pair(down.float().numpy(), up.float().numpy())
     return converted
 
@@ -278,8 +291,7 @@ def _check_shapes(base: Path, modules: dict[str, Pair], weights: Weights) -> Non
 
 def _up(up: Array, ratio: float, module: str, shape: Shape) -> Array:
     """B as llama.cpp orders its rows, times ``ratio``."""
-    heads = shape.heads_of(f"{module}.")
-    ordered = permuted(up, heads) if heads else up
+    ordered = shape.ordered(f"{module}.", up)
     # Without patterns the ratio is 1 but for rounding: the trained numbers then stay as they are.
     if math.isclose(ratio, 1.0, rel_tol=1e-6):
         return ordered
