@@ -190,13 +190,15 @@ def _check(model: PreTrainedModel, folder: Path, group: int) -> None:
     from transformers.pytorch_utils import Conv1D
 
     try:
-        blocks = get_block_name_with_pattern(model)
-    except ValueError as error:
+        layers = get_layers(model, prefix=get_block_name_with_pattern(model))
+    except ValueError:
+        layers = {}
+    if not layers:  # Falcon's are of a class of its own, and would stay as they are
         kind = model.config.model_type
         raise ModelError(
             f"{folder} is of type {kind!r}: gptq knows no layers in it, take another base"
-        ) from error
-    for name, layer in get_layers(model, prefix=blocks).items():
+        )
+    for name, layer in layers.items():
         outputs, inputs = layer.weight.shape[:: -1 if isinstance(layer, Conv1D) else 1]
         if inputs % group:
             raise ModelError(

@@ -143,6 +143,12 @@ def load(
     except Exception as error:  # errors of the libraries on damaged files share no base class
         raise ModelError(f"{base.path} cannot be loaded: {first_line(error)}") from error
     model.requires_grad_(False).eval()
+    if by and not any("bitsandbytes" in type(layer).__module__ for layer in model.modules()):
+        # it replaces torch's own linear layers only, and says nothing where a model has others
+        raise ModelError(
+            f"{base.name} cannot be {by.kind}: bitsandbytes finds no linear layer in it that it"
+            " knows, take another form"
+        )
     _check_causal(model, base)
     return Loaded(base, model, tokenizer, place, seconds, Pristine(model), dtype, by)
 
