@@ -84,3 +84,13 @@ def test_a_model_in_which_nothing_is_quantised_is_refused(
     load(base_of(folder), "float32", "cpu")
     with pytest.raises(ModelError, match=r"falcon cannot be nf4: .* no linear layer in it"):
         load(base_of(folder), "float32", "cpu", BitsAndBytes("nf4"))
+
+
+def test_experts_that_stay_unquantised_are_named(
+    model_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = of_family(model_folder, tmp_path / "mixtral", "mixtral", num_local_experts=2)
+    load(base_of(folder), "float32", "cpu")
+    assert not caplog.messages
+    load(base_of(folder), "float32", "cpu", BitsAndBytes("nf4"))
+    assert caplog.messages == ["experts of mixtral are no linear layers: they are not quantised"]
