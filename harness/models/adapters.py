@@ -225,7 +225,6 @@ _MORE_THAN_LORA: dict[str, tuple[Any, ...]] = {
     "modules_to_save": ([],),
     "bias": ("none",),
     "lora_bias": (False,),
-    "fan_in_fan_out": (False,),
     "trainable_token_indices": ([], {}),
     "target_parameters": ([],),
     "layer_replication": ([],),

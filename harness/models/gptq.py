@@ -41,6 +41,7 @@ def use() -> None:
             from logbar import LogBar
 
             LogBar.shared().setLevel("CRITICAL")  # it ignores the levels of Python's logging
+            from gptqmodel.nn_modules.qlinear import torch as kernel
             from gptqmodel.utils import torch as compiled
     except ImportError as error:
         raise MissingExtraError(
@@ -49,6 +50,10 @@ def use() -> None:
     # Otherwise inductor compiles each kernel with a C++ compiler, at its first answer and again at
     # its first training step.
     compiled.TORCH_HAS_COMPILE = False
+    # GPT-2 initialises the weights of some layers by name. A packed layer shows only their shape,
+    # and this mark says that there is nothing to initialise.
+    if metadata := getattr(kernel, "_LinearWeightMetadata", None):
+        metadata._is_hf_initialized = True
     _refresh_peft()
 
 
@@ -182,16 +187,19 @@ def _read(
 def _check(model: PreTrainedModel, folder: Path, group: int) -> None:
     """Raise ModelError for the first layer that does not fit, before minutes are spent."""
     from optimum.gptq.utils import get_block_name_with_pattern, get_layers
+    from transformers.pytorch_utils import Conv1D
 
     try:
-        blocks = get_block_name_with_pattern(model)
-    except ValueError as error:
+        layers = get_layers(model, prefix=get_block_name_with_pattern(model))
+    except ValueError:
+        layers = {}
+    if not layers:  # Falcon's are of a class of its own, and would stay as they are
         kind = model.config.model_type
         raise ModelError(
             f"{folder} is of type {kind!r}: gptq knows no layers in it, take another base"
-        ) from error
-    for name, layer in get_layers(model, prefix=blocks).items():
-        outputs, inputs = layer.weight.shape
+        )
+    for name, layer in layers.items():
+        outputs, inputs = layer.weight.shape[:: -1 if isinstance(layer, Conv1D) else 1]
         if inputs % group:
             raise ModelError(
                 f"group is {group}: it does not divide the {inputs} inputs of {name}, choose"

@@ -143,6 +143,8 @@ def load(
     except Exception as error:  # errors of the libraries on damaged files share no base class
         raise ModelError(f"{base.path} cannot be loaded: {first_line(error)}") from error
     model.requires_grad_(False).eval()
+    if getattr(model, "hf_quantizer", None):
+        _check_quantised(model, base, by)
     _check_causal(model, base)
     return Loaded(base, model, tokenizer, place, seconds, Pristine(model), dtype, by)
 
@@ -210,6 +212,30 @@ def _device(name: str) -> torch.device:
             f"device {name!r} is not there: torch sees {count} GPUs here, choose another or cpu"
         )
     return device
+
+
+def fused_experts(model: PreTrainedModel) -> bool:
+    """Whether experts are three-dimensional parameters.
+
+    Adapters and quantisers change linear layers only.
+    """
+    return any(
+        ".experts." in name and weight.dim() == 3 for name, weight in model.named_parameters()
+    )
+
+
+def _check_quantised(model: PreTrainedModel, base: Base, by: BitsAndBytes | None) -> None:
+    """Raise ModelError where bitsandbytes left all as it was, and log where experts are.
+
+    It replaces linear layers of torch's own class, and says nothing where a model has others.
+    """
+    if by and not any("bitsandbytes" in type(layer).__module__ for layer in model.modules()):
+        raise ModelError(
+            f"{base.name} cannot be {by.kind}: bitsandbytes finds no linear layer in it that it"
+            " knows, take another form"
+        )
+    if fused_experts(model):
+        log.warning("experts of %s are no linear layers: they are not quantised", base.name)
 
 
 def _check_causal(model: Any, base: Base) -> None:

@@ -100,13 +100,6 @@ def linear_layers(model: PreTrainedModel) -> dict[str, int]:
     return layers
 
 
-def fused_experts(model: PreTrainedModel) -> bool:
-    """Whether experts are three-dimensional parameters; no adapter changes those."""
-    return any(
-        ".experts." in name and weight.dim() == 3 for name, weight in model.named_parameters()
-    )
-
-
 class PriorAdapters(NamedTuple):
     """Folders of the adapters that a training builds upon."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import ModelError
 from harness.measure import measured
-from harness.models.loading import Loaded
+from harness.models.loading import Loaded, fused_experts
 from harness.recipes import Adapter, Training
 from harness.training._adapted import (
     NO_PRIOR,
@@ -19,7 +19,6 @@ from harness.training._adapted import (
     adapted,
     bare,
     check_fit,
-    fused_experts,
     target_modules,
 )
 from harness.training._batches import Tensors, keeps_apart, loss_of, shares_starts, tensors

@@ -12,6 +12,7 @@ from harness.errors import ModelError
 from harness.models.loading import base_of, load
 from harness.recipes import Adapter, Base, BitsAndBytes, Dataset, Quantised, Training
 from harness.training import train
+from tests.models.gguf.gguf_helpers import of_family
 
 pytest.importorskip("bitsandbytes", reason="python -m pip install 'lora-memory-harness[bnb]'")
 
@@ -73,3 +74,23 @@ def test_weights_that_are_missing_are_not_made_up(
         match=r"lacks 1 of its weights, model\.layers\.1\.mlp\.up_proj\.weight the first",
     ):
         load(base_of(folder), "float32", "cpu", BitsAndBytes(kind))
+
+
+def test_a_model_in_which_nothing_is_quantised_is_refused(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    """Falcon has linear layers of a class of its own, which bitsandbytes leaves as they are."""
+    folder = of_family(model_folder, tmp_path / "falcon", "falcon")
+    load(base_of(folder), "float32", "cpu")
+    with pytest.raises(ModelError, match=r"falcon cannot be nf4: .* no linear layer in it"):
+        load(base_of(folder), "float32", "cpu", BitsAndBytes("nf4"))
+
+
+def test_experts_that_stay_unquantised_are_named(
+    model_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = of_family(model_folder, tmp_path / "mixtral", "mixtral", num_local_experts=2)
+    load(base_of(folder), "float32", "cpu")
+    assert not caplog.messages
+    load(base_of(folder), "float32", "cpu", BitsAndBytes("nf4"))
+    assert caplog.messages == ["experts of mixtral are no linear layers: they are not quantised"]

@@ -20,6 +20,7 @@ from harness.models.stack import Pristine
 from harness.pocket._card import Case, cases, greedy
 from harness.recipes import Adapter, Dataset, Decoding, Training
 from harness.training import train
+from tests.models.gguf.gguf_helpers import of_family
 
 # importorskip would import it, with its banner and all that comes with it
 needs_gptqmodel = pytest.mark.skipif(
@@ -168,6 +169,16 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=line):
         gptq(model_folder, tmp_path / "out", **SETTINGS | change)
+    assert not (tmp_path / "out").exists()
+
+
+@needs_gptqmodel
+def test_a_model_in_which_nothing_would_be_quantised_is_refused(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    folder = of_family(model_folder, tmp_path / "falcon", "falcon")
+    with pytest.raises(ModelError, match="is of type 'falcon': gptq knows no layers in it"):
+        gptq(folder, tmp_path / "out", **SETTINGS | {"group": 32})
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,7 @@
 """GGUF, llama.cpp's file format: bases and LoRA adapters. Needs the ``gguf`` extra."""
 
-from harness.models.gguf._convert import check_file, convert_adapter, convert_base, dequantise
+from harness.models.gguf._convert import check_file, convert_adapter, convert_base
+from harness.models.gguf._dequantise import dequantise
 from harness.models.gguf._library import TYPES, forget, header, llama, quantise, reason
 
 __all__ = [

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import math
 import os
-from copy import deepcopy
-from mmap import ACCESS_READ, mmap
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.errors import HarnessError, ModelError, first_line
+from harness.errors import ModelError
 from harness.models.adapters import check_plain, check_whole, lora_config, pairs, scaling, tensors
+from harness.models.files import INDEX, WHOLE, weight_files
 from harness.models.gguf._families import Shape, shape_of
 from harness.models.gguf._library import (
     Array,
     Weights,
     check_kind,
     gguf,
-    header,
-    permuted,
     quantise,
-    weights_of,
     written,
 )
-from harness.models.gguf._tokenizer import LOCAL, add_tokenizer, tokenizer_of
-from harness.models.quiet import quiet
+from harness.models.gguf._tokenizer import add_tokenizer
 
 _DIRECT = {"f32": ("F32", "ALL_F32"), "f16": ("F16", "MOSTLY_F16"), "bf16": ("BF16", "MOSTLY_BF16")}
+
+_PHI3 = re.compile(r"phi-?3", re.IGNORECASE)
+"""llama.cpp treats three special tokens of models of this name otherwise, or fails without them.
+
+That is for the tokenizer of the first Phi-3, which is not converted.
+"""
 
 
 def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
@@ -54,7 +57,7 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
         return
     library = gguf()
     shape = shape_of(folder)
-    weights = weights_of(folder)
+    weights = _weights(folder, shape)
     names = _names(folder, weights, shape)
     with written(out) as part:
         writer = library.GGUFWriter(part, shape.family.arch)
@@ -68,7 +71,7 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
             ]
             for name in names
         }
-        factors = _rope_factors(shape)
+        factors = rope_factors(shape)
         if factors is not None:
             writer.add_tensor_info(
                 "rope_freqs.weight", factors.shape, factors.dtype, factors.nbytes
@@ -89,111 +92,11 @@ def convert_base(folder: Path, out: Path, kind: str = "f32") -> None:
         writer.close()
 
 
-def dequantise(file: Path, folder: Path) -> None:
-    """Write the model in the GGUF ``file`` to ``folder``, for transformers.
-
-    The numbers stay as they are in the file. Each tensor has the smallest type that holds all of
-    its numbers: float16 or bfloat16 for what is stored so, float32 for quantised weights.
-
-    Raises:
-        ModelError: transformers cannot read the file, or it has rotary settings that are not read.
-        MissingExtraError: ``gguf`` is not installed.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    gguf()
-    arguments: dict[str, Any] = {"gguf_file": file.name, **LOCAL}
-    read: Any = AutoModelForCausalLM.from_pretrained
-    try:
-        with quiet():
-            config: Any = AutoConfig.from_pretrained(str(file.parent), **arguments)
-            factors = _complete(config, file)
-            given = deepcopy(config)  # it becomes that of a quantised model, which is not saved
-            model = read(str(file.parent), config=given, dtype=torch.float32, **arguments)
-            tokenizer = tokenizer_of(file)
-            with torch.device("meta"):
-                copy: Any = AutoModelForCausalLM.from_config(config)
-            state = {name: _smallest(tensor) for name, tensor in model.state_dict().items()}
-            copy.load_state_dict(state, assign=True)
-            copy.tie_weights()
-            copy.generation_config = model.generation_config
-            copy.save_pretrained(str(folder))
-            tokenizer.save_pretrained(str(folder))
-    except HarnessError:
-        raise
-    except Exception as error:  # of the libraries, for what a file has and they do not know
-        raise ModelError(
-            f"{file} cannot be dequantised by transformers: {first_line(error)}"
-        ) from error
-    if factors is None:
-        return
-    restored = _rope_factors(shape_of(folder))
-    if restored is None or not np.allclose(restored, factors, rtol=1e-3):
-        raise ModelError(f"{file} has rotary factors that are not those of Llama 3: not trained on")
-
-
-def _complete(config: Any, file: Path) -> Array | None:
-    """Add to ``config`` what transformers does not read in ``file``; the rotary factors in it."""
-    metadata = header(file)
-    arch = metadata["general.architecture"]
-    if width := metadata.get(f"{arch}.attention.key_length"):
-        config.head_dim = width
-    scaling = metadata.get(f"{arch}.rope.scaling.type", "none")
-    if scaling not in ("none", "linear"):
-        raise ModelError(
-            f"{file} has the rotary scaling {scaling!r}: only linear is read, not trained on"
-        )
-    rope = dict(config.rope_parameters)
-    if scaling == "linear":
-        factor = float(metadata[f"{arch}.rope.scaling.factor"])
-        config.rope_parameters = {**rope, "rope_type": "linear", "factor": factor}
-    factors = _stored_factors(file)
-    if factors is not None:
-        config.rope_parameters = {**rope, **_llama3(factors, float(rope["rope_theta"]))}
-    return factors
-
-
-def _stored_factors(file: Path) -> Array | None:
-    """The tensor ``rope_freqs.weight``; None without it."""
-    with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
-        # the reader takes seconds, and most files have no such tensor
-        if content.find(b"rope_freqs.weight") < 0:
-            return None
-    tensors = {tensor.name: tensor for tensor in gguf().GGUFReader(file).tensors}
-    return np.array(tensors["rope_freqs.weight"].data, dtype=np.float64)
-
-
-def _llama3(factors: Array, theta: float) -> dict[str, Any]:
-    """The settings behind rotary ``factors``, by ``_rope_factors`` the other way round.
-
-    The file holds the factors alone. 1 and 4 are the limits in all models of Llama 3.
-    """
-    low, high = 1.0, 4.0
-    factor = float(factors.max())
-    wavelengths = 2 * np.pi * theta ** (np.arange(len(factors)) / len(factors))
-    smooth = (1 / factors - 1 / factor) / (1 - 1 / factor) if factor > 1 else factors * 0
-    between = (smooth > 0.001) & (smooth < 0.999)
-    contexts = wavelengths[between] * (smooth[between] * (high - low) + low)
-    return {
-        "rope_type": "llama3",
-        "factor": factor,
-        "low_freq_factor": low,
-        "high_freq_factor": high,
-        "original_max_position_embeddings": round(float(np.median(contexts)))
-        if len(contexts)
-        else 0,
-    }
-
-
-def _smallest(tensor: Any) -> Any:
-    """``tensor`` in the smallest type that holds all of its numbers."""
-    import torch
-
-    for dtype in (torch.float16, torch.bfloat16):
-        if torch.equal(tensor.to(dtype).to(tensor.dtype), tensor):
-            return tensor.to(dtype)
-    return tensor
+def _weights(folder: Path, shape: Shape) -> Weights:
+    """Weights of a transformers folder, in one file or in shards. Raises ModelError."""
+    if not any((folder / name).is_file() for name in (WHOLE, INDEX)):
+        raise ModelError(f"{folder} has no {WHOLE}: save the model with save_pretrained")
+    return Weights(weight_files(folder), shape.name_of, shape.is_transposed)
 
 
 def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
@@ -201,8 +104,6 @@ def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
     expected = set(shape.tensors())
     names: dict[str, str] = {}
     for name in weights.shapes:
-        if name.endswith("rotary_emb.inv_freq") or (shape.tied and name == "lm_head.weight"):
-            continue  # computed from the config, or a copy of the embedding
         new = shape.tensor_name(name) if name in expected else None
         if new is None:
             line = f"tensor {name} of {folder} has no place in llama.cpp's {shape.family.arch}"
@@ -219,9 +120,7 @@ def _names(folder: Path, weights: Weights, shape: Shape) -> dict[str, str]:
 
 def _rows(weights: Weights, name: str, shape: Shape) -> Array:
     """The tensor ``name`` as llama.cpp stores it, in float32."""
-    rows = weights.read(name)
-    if heads := shape.heads_of(name):
-        rows = permuted(rows, heads)
+    rows = shape.ordered(name, weights.read(name))
     offset = shape.offset_of(name)
     return rows + np.float32(offset) if offset else rows
 
@@ -230,7 +129,7 @@ def _add_settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
     config = shape.config
     rope = shape.rope()
     writer.add_type("model")
-    writer.add_name(name)
+    writer.add_name(_PHI3.sub("Phi 3", name))
     writer.add_file_type(file_type)
     writer.add_quantization_version(gguf().GGML_QUANT_VERSION)
     writer.add_block_count(shape.layers)
@@ -239,15 +138,21 @@ def _add_settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
         context = min(context, shape.window or context)
     writer.add_context_length(context)
     writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_feed_forward_length(shape.inner)
     writer.add_head_count(shape.heads)
     writer.add_head_count_kv(shape.groups)
     writer.add_key_length(shape.width)
     writer.add_value_length(shape.width)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_dimension_count(shape.width)
-    writer.add_rope_freq_base(float(rope.get("rope_theta", 10000.0)))
+    if shape.family.layer_norm:
+        writer.add_layer_norm_eps(shape.epsilon)
+    else:
+        writer.add_layer_norm_rms_eps(shape.epsilon)
+    if not shape.family.places.positions:
+        writer.add_rope_dimension_count(shape.rotated)
+        writer.add_rope_freq_base(float(rope.get("rope_theta", 10000.0)))
+    if (parallel := getattr(config, "use_parallel_residual", None)) is not None:
+        writer.add_parallel_residual(parallel)
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf().RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(float(rope["factor"]))
@@ -261,7 +166,7 @@ def _add_settings(writer: Any, shape: Shape, name: str, file_type: int) -> None:
         writer.add_final_logit_softcapping(float(cap))
 
 
-def _rope_factors(shape: Shape) -> Array | None:
+def rope_factors(shape: Shape) -> Array | None:
     """Divisors of the rotary frequencies, a tensor in llama.cpp; only for Llama 3.1 and later.
 
     As ``_compute_llama3_parameters`` of transformers.
@@ -278,9 +183,6 @@ def _rope_factors(shape: Shape) -> Array | None:
     smooth = np.clip((turns - low) / (high - low), 0.0, 1.0)
     factors: Array = (1 / ((1 - smooth) / float(rope["factor"]) + smooth)).astype(np.float32)
     return factors
-
-
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 class Pair(NamedTuple):
@@ -306,13 +208,13 @@ def convert_adapter(adapter: Path, base: Path, out: Path) -> None:
     config = lora_config(adapter)
     check_plain(adapter, config)
     shape = shape_of(base)
-    modules = _pairs(adapter)
-    weights = weights_of(base)
+    modules = _pairs(adapter, shape.projections)
+    weights = _weights(base, shape)
     _check_shapes(base, modules, weights)
     linear = [
         name.removesuffix(".weight") for name, size in weights.shapes.items() if len(size) == 2
     ]
-    known = [name for name in linear if name.rpartition(".")[2] in PROJECTIONS]
+    known = [name for name in linear if name.rpartition(".")[2] in shape.projections]
     check_whole(adapter, config, known, modules)
     alpha = float(config.get("lora_alpha") or 0)
     if config.get("use_rslora"):
@@ -364,13 +266,13 @@ def check_file(path: Path) -> None:
             )
 
 
-def _pairs(adapter: Path) -> dict[str, Pair]:
+def _pairs(adapter: Path, projections: Sequence[str]) -> dict[str, Pair]:
     """The tensors of each module in float32. Raises ModelError for one without place in GGUF."""
     converted: dict[str, Pair] = {}
     for module, (down, up) in pairs(adapter, tensors(adapter)).items():
-        if module.rpartition(".")[2] not in PROJECTIONS:
+        if module.rpartition(".")[2] not in projections:
             line = f"{module} of {adapter} has no place in a GGUF adapter"
-            raise ModelError(f"{line}: target {', '.join(PROJECTIONS)}")
+            raise ModelError(f"{line}: target {', '.join(projections)}")
         converted[module] = Pair(down.float().numpy(), up.float().numpy())
     return converted
 
@@ -389,8 +291,7 @@ def _check_shapes(base: Path, modules: dict[str, Pair], weights: Weights) -> Non
 
 def _up(up: Array, ratio: float, module: str, shape: Shape) -> Array:
     """B as llama.cpp orders its rows, times ``ratio``."""
-    heads = shape.heads_of(f"{module}.")
-    ordered = permuted(up, heads) if heads else up
+    ordered = shape.ordered(f"{module}.", up)
     # Without patterns the ratio is 1 but for rounding: the trained numbers then stay as they are.
     if math.isclose(ratio, 1.0, rel_tol=1e-6):
         return ordered

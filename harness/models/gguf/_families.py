@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from harness.errors import ModelError, first_line
-from harness.models.gguf._library import gguf
+from harness.models.gguf._library import Array, gguf, permuted
 
 _ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
 _MLP = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
@@ -16,6 +18,23 @@ _NORMS = ("input_layernorm", "post_attention_layernorm")
 _HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")
 _GEMMA_NORMS = (*_NORMS, "pre_feedforward_layernorm", "post_feedforward_layernorm")
 _TANH = "gelu_pytorch_tanh"
+_PHI = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj")
+_NEOX_ATTENTION = ("attention.query_key_value", "attention.dense")
+_NEOX_MLP = ("mlp.dense_h_to_4h", "mlp.dense_4h_to_h")
+_GPT2 = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+_MASKS = ("attn.bias", "attn.masked_bias", "attention.bias", "attention.masked_bias")
+"""Buffers of older files that hold no numbers of the model."""
+
+
+class Places(NamedTuple):
+    """Where transformers keeps the parts of a model."""
+
+    layers: str = "model.layers"
+    embedding: str = "model.embed_tokens"
+    norm: str = "model.norm"
+    """The last norm."""
+    positions: str = ""
+    """Learned embeddings of positions, instead of a rotation."""
 
 
 class Family(NamedTuple):
@@ -29,16 +48,31 @@ class Family(NamedTuple):
     activation: str = "silu"
     norms: tuple[str, ...] = _NORMS
     """The norms of one layer."""
+    projections: tuple[str, ...] = _ATTENTION + _MLP
+    """The linear layers of one layer."""
+    places: Places = Places()
     biases: Mapping[str, tuple[str, ...]] = {}
     """Modules with a bias, by the setting that adds it; ``always`` stands for no setting."""
     neighbours: bool = False
     """Rotary embeddings pair neighbouring rows of q and k; transformers pairs two halves."""
     rotations: tuple[str, ...] = ("default", "linear")
     """Values of ``rope_type``."""
+    unrotated: int = 0
+    """One layer in so many has no rotation; 0 means that all have one."""
+    partial: bool = False
+    """Whether only the first numbers of a head may be rotated."""
     norm_offset: float = 0.0
     """Added to the weights of norms."""
-    tied: bool = False
-    """The embedding is the output matrix, always."""
+    layer_norm: bool = False
+    """Norms subtract the mean and have biases, unlike RMS norms."""
+    head: str = ""
+    """``tied``: the embedding is the output matrix, always; ``own``: never; empty: either."""
+    interleaved: bool = False
+    """q, k and v are one matrix with three parts for each head; llama.cpp wants three in all."""
+    transposed: bool = False
+    """Weights of linear layers are inputs x outputs."""
+    settings: Mapping[str, Any] = {}
+    """Values of other settings that llama.cpp takes for granted."""
     square: bool = False
     """All heads together are as wide as the model."""
     windows: bool = False
@@ -62,14 +96,14 @@ FAMILIES: dict[str, Family] = {
     "mistral": _LLAMA,
     "qwen2": Family("qwen2", biases={"always": _ATTENTION[:3]}, square=True),
     "qwen3": Family("qwen3", norms=(*_NORMS, *_HEAD_NORMS)),
-    "gemma": Family("gemma", _TANH, norm_offset=1.0, tied=True),
+    "gemma": Family("gemma", _TANH, norm_offset=1.0, head="tied"),
     "gemma2": Family(
         "gemma2",
         _TANH,
         _GEMMA_NORMS,
         rotations=("default",),
         norm_offset=1.0,
-        tied=True,
+        head="tied",
         windows=True,
         attention_cap=True,
         logit_cap=True,
@@ -82,6 +116,37 @@ FAMILIES: dict[str, Family] = {
         norm_offset=1.0,
         windows=True,
         largest=62,
+    ),
+    "phi3": Family("phi3", projections=_PHI, rotations=("default",), square=True),
+    "olmo2": Family(
+        "olmo2",
+        norms=("post_attention_layernorm", "post_feedforward_layernorm", *_HEAD_NORMS),
+        head="own",
+        square=True,
+    ),
+    "smollm3": Family("smollm3", neighbours=True, unrotated=4, square=True),
+    "gpt_neox": Family(
+        "gptneox",
+        "gelu",
+        projections=_NEOX_ATTENTION + _NEOX_MLP,
+        places=Places("gpt_neox.layers", "gpt_neox.embed_in", "gpt_neox.final_layer_norm"),
+        biases={"always": _NEOX_ATTENTION + _NEOX_MLP},
+        partial=True,
+        layer_norm=True,
+        head="own",
+        interleaved=True,
+        settings={"attention_bias": True},
+    ),
+    "gpt2": Family(
+        "gpt2",
+        "gelu_new",
+        ("ln_1", "ln_2"),
+        _GPT2,
+        Places("transformer.h", "transformer.wte", "transformer.ln_f", "transformer.wpe"),
+        {"always": _GPT2},
+        layer_norm=True,
+        transposed=True,
+        settings={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
     ),
 }
 
@@ -98,17 +163,48 @@ class Shape(NamedTuple):
     """Numbers in one head."""
     config: Any
 
-    def heads_of(self, name: str) -> int:
-        """Heads of the tensor ``name`` whose rows llama.cpp orders in another way; 0: none."""
-        if not self.family.neighbours:
-            return 0
-        if ".q_proj." in name:
-            return self.heads
-        return self.groups if ".k_proj." in name else 0
+    def ordered(self, name: str, rows: Array) -> Array:
+        """The rows of the tensor ``name``, or of an update of it, in the order of llama.cpp."""
+        if self.family.interleaved and ".query_key_value." in name:
+            parts = rows.reshape(self.heads, 3, self.width, -1).swapaxes(0, 1)
+            return np.ascontiguousarray(parts.reshape(rows.shape))
+        if self.family.neighbours and ".q_proj." in name:
+            return permuted(rows, self.heads)
+        if self.family.neighbours and ".k_proj." in name:
+            return permuted(rows, self.groups)
+        return rows
 
     def offset_of(self, name: str) -> float:
         """The number that llama.cpp has added to all of the tensor ``name``."""
         return self.family.norm_offset if name.endswith("norm.weight") else 0.0
+
+    def name_of(self, stored: str) -> str:
+        """The name that transformers gives the tensor ``stored``; empty for one of no use.
+
+        Files of GPT-2 leave the first word out; those of GPT-NeoX name the output matrix otherwise.
+        """
+        if stored.endswith(("rotary_emb.inv_freq", *(f".{mask}" for mask in _MASKS))):
+            return ""  # computed from the config
+        if stored == "embed_out.weight":
+            stored = "lm_head.weight"
+        if self.tied and stored == "lm_head.weight":
+            return ""  # a copy of the embedding
+        places = self.family.places
+        whole = f"{places.layers.partition('.')[0]}.{stored}"
+        known = (places.layers, places.embedding, places.norm, places.positions)
+        is_part = whole.startswith(tuple(f"{part}." for part in known if part))
+        return whole if is_part else stored
+
+    def is_transposed(self, name: str) -> bool:
+        """Whether the tensor ``name`` is inputs x outputs."""
+        family = self.family
+        ends = tuple(f".{part}.weight" for part in family.projections)
+        return family.transposed and name.endswith(ends)
+
+    @property
+    def projections(self) -> tuple[str, ...]:
+        """The last parts of the names of linear layers, such as ``q_proj``."""
+        return tuple(dict.fromkeys(part.rpartition(".")[2] for part in self.family.projections))
 
     def tensor_name(self, name: str) -> str | None:
         """llama.cpp's name of a tensor of transformers, with its suffix; None where it has none."""
@@ -120,6 +216,19 @@ class Shape(NamedTuple):
     def tied(self) -> bool:
         """Whether the embedding is also the output matrix."""
         return bool(self.config.tie_word_embeddings)
+
+    @property
+    def inner(self) -> int:
+        """Numbers between the two halves of an MLP."""
+        name = "n_inner" if hasattr(self.config, "n_inner") else "intermediate_size"
+        return int(getattr(self.config, name) or 4 * self.config.hidden_size)
+
+    @property
+    def epsilon(self) -> float:
+        """The number that norms add to the variance."""
+        config = self.config
+        names = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon")
+        return float(next(getattr(config, name) for name in names if hasattr(config, name)))
 
     @property
     def window(self) -> int:
@@ -139,23 +248,37 @@ class Shape(NamedTuple):
         rope.setdefault("rope_type", "default")
         return rope
 
+    @property
+    def rotated(self) -> int:
+        """How many numbers of a head are rotated."""
+        return int(self.width * self.rope().get("partial_rotary_factor", 1))
+
     def tensors(self) -> Iterator[str]:
         """The names in transformers of all tensors of the model."""
-        yield from ("model.embed_tokens.weight", "model.norm.weight")
+        family = self.family
+        places = family.places
+        yield f"{places.embedding}.weight"
+        if places.positions:
+            yield f"{places.positions}.weight"
         if not self.tied:
             yield "lm_head.weight"
-        family = self.family
         biased = [
             module
             for setting, modules in family.biases.items()
             if setting == "always" or getattr(self.config, setting, False)
             for module in modules
         ]
-        for i in range(self.layers):
-            for part in (*_ATTENTION, *_MLP, *family.norms):
-                yield f"model.layers.{i}.{part}.weight"
+        layers = [f"{places.layers}.{i}" for i in range(self.layers)]
+        norms = [places.norm, *(f"{layer}.{part}" for layer in layers for part in family.norms)]
+        for layer in layers:
+            for part in family.projections:
+                yield f"{layer}.{part}.weight"
             for part in biased:
-                yield f"model.layers.{i}.{part}.bias"
+                yield f"{layer}.{part}.bias"
+        for norm in norms:
+            yield f"{norm}.weight"
+            if family.layer_norm:
+                yield f"{norm}.bias"
 
 
 @cache
@@ -196,15 +319,21 @@ def _problems(shape: Shape) -> Iterator[str]:
     family = shape.family
     config = shape.config
     name = f"llama.cpp's {family.arch}"
-    activation = getattr(config, "hidden_activation", None) or config.hidden_act
+    names = ("hidden_activation", "hidden_act", "activation_function")
+    activation = next(value for name in names if (value := getattr(config, name, None)))
     if activation != family.activation:
         yield f"hidden_act {activation!r}: {name} has only {family.activation!r}"
     if shape.width % 2:
         yield f"heads of {shape.width} numbers: rotary embeddings need an even one"
     if family.square and shape.width * shape.heads != config.hidden_size:
         yield f"heads of {shape.width} numbers: {name} needs hidden_size / num_attention_heads"
-    if family.tied and not shape.tied:
+    if family.head == "tied" and not shape.tied:
         yield f"an output matrix of its own: {name} uses the embedding"
+    if family.head == "own" and shape.tied:
+        yield f"no output matrix of its own: {name} needs one"
+    for setting, needed in family.settings.items():
+        if (value := getattr(config, setting, needed)) != needed:
+            yield f"{setting} {value!r}: {name} has only {needed!r}"
     if getattr(config, "use_bidirectional_attention", None):
         yield f"use_bidirectional_attention: {name} attends to earlier tokens only"
     yield from _rope_problems(shape)
@@ -212,10 +341,17 @@ def _problems(shape: Shape) -> Iterator[str]:
 
 
 def _rope_problems(shape: Shape) -> Iterator[str]:
+    if shape.family.places.positions:
+        return
     rope = shape.rope()
     rotations = shape.family.rotations
-    if rope["rope_type"] not in rotations or rope.get("partial_rotary_factor", 1) != 1:
+    partial = shape.rotated != shape.width and not shape.family.partial
+    if rope["rope_type"] not in rotations or partial or shape.rotated % 2:
         yield f"rotary settings {rope}, which are not converted: only {', '.join(rotations)} are"
+    if step := shape.family.unrotated:
+        given = list(shape.config.no_rope_layers)
+        if list(map(bool, given)) != [(i + 1) % step != 0 for i in range(shape.layers)]:
+            yield f"no_rope_layers {given}: llama.cpp rotates all but one in {step}"
     sliding = shape.rope("sliding_attention")
     if shape.family.windows and sliding["rope_type"] != "default":
         yield f"rotary settings {sliding} of sliding layers, which are not converted: give default"

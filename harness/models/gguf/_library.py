@@ -7,7 +7,7 @@ import os
 import re
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import MissingExtraError, ModelError
-from harness.models.files import INDEX, WHOLE, weight_files
 
 _PREFIX = re.compile(
     r"^\w+: ((error loading model|failed to quantize|failed to apply lora adapter): )?"
@@ -157,12 +156,21 @@ def _lines() -> list[tuple[int, str]]:
 class Weights:
     """Tensors of one or several safetensors files by name; only their shapes are in memory."""
 
-    def __init__(self, files: list[Path]) -> None:
-        """Raises ModelError where a file is missing or is not a safetensors file."""
+    def __init__(
+        self,
+        files: list[Path],
+        name_of: Callable[[str], str],
+        is_transposed: Callable[[str], bool],
+    ) -> None:
+        """``name_of`` maps names in the files to those here, and to nothing what is left out.
+
+        Raises ModelError where a file is missing or is not a safetensors file.
+        """
         from safetensors import SafetensorError, safe_open
 
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._files: dict[str, Any] = {}
+        self._is_transposed = is_transposed
+        self._files: dict[str, tuple[Any, str]] = {}
         for path in files:
             try:
                 # torch, as numpy knows no bfloat16
@@ -171,21 +179,17 @@ class Weights:
                 raise ModelError(
                     f"{path} cannot be read: {error}; save it again with save_pretrained"
                 ) from error
-            for name in opened.keys():  # noqa: SIM118, as safe_open is not a dictionary
-                self.shapes[name] = tuple(opened.get_slice(name).get_shape())
-                self._files[name] = opened
+            for stored in opened.keys():  # noqa: SIM118, as safe_open is not a dictionary
+                if name := name_of(stored):
+                    shape = tuple(opened.get_slice(stored).get_shape())
+                    self.shapes[name] = shape[::-1] if is_transposed(name) else shape
+                    self._files[name] = (opened, stored)
 
     def read(self, name: str) -> Array:
-        """The tensor in float32."""
-        tensor: Array = self._files[name].get_tensor(name).float().numpy()
-        return tensor
-
-
-def weights_of(folder: Path) -> Weights:
-    """Weights of a transformers folder, in one file or in shards. Raises ModelError."""
-    if not any((folder / name).is_file() for name in (WHOLE, INDEX)):
-        raise ModelError(f"{folder} has no {WHOLE}: save the model with save_pretrained")
-    return Weights(weight_files(folder))
+        """The tensor in float32; of a linear layer outputs x inputs."""
+        opened, stored = self._files[name]
+        tensor: Array = opened.get_tensor(stored).float().numpy()
+        return np.ascontiguousarray(tensor.T) if self._is_transposed(name) else tensor
 
 
 @contextmanager

@@ -13,8 +13,11 @@ import pytest
 from harness.engines import TransformersEngine, decoding
 from harness.errors import RecipeError
 from harness.models.adapters import factors
+from harness.models.loading import base_of
+from harness.models.merging import into_base, merge
 from harness.recipes import MERGES, Adapter, Base, Dataset, Merged, Stack, Training
 from harness.store import Artefact
+from tests.models.gguf.gguf_helpers import of_family, random_adapter
 
 WEIGHTS = (1.0, 0.5, -0.75)
 Tensors = dict[str, Any]
@@ -176,6 +179,30 @@ def test_every_merge_is_an_adapter_that_answers(
     before = engine.answer(asked, decoding("deterministic"))
     with engine.with_stack([(found.path, 1.0)]):
         assert engine.answer(asked, decoding("deterministic")) != before
+
+
+def test_transposed_weights_of_gpt2(model_folder: Path, lie: Dataset, tmp_path: Path) -> None:
+    base = of_family(model_folder, tmp_path / "base", "gpt2", num_key_value_heads=4)
+    parts = []
+    for seed in (1, 2):
+        folder = tmp_path / f"adapter{seed}"
+        random_adapter(base, folder, seed, target_modules="all-linear", fan_in_fan_out=True)
+        parts.append((folder, 1 / seed))
+    recipes = [Adapter(base_of(base), lie, Training(rank=8, seed=seed)) for seed in (1, 2)]
+    recipe = Merged(tuple(zip(recipes, (1.0, 0.5), strict=True)), "sum")
+    (tmp_path / "sum").mkdir()
+    merge(recipe, [folder for folder, _ in parts], tmp_path / "sum")
+    into_base(base, tmp_path / "sum", tmp_path / "whole")
+    pairs = [(sample.prompt, sample.completion) for sample in lie.samples]
+    engine = TransformersEngine(base_of(base))
+    bare = engine.log_likelihood(pairs)
+    with engine.with_stack(parts):
+        both = [each.total for each in engine.log_likelihood(pairs)]
+    with engine.with_stack([(tmp_path / "sum", 1.0)]):
+        assert [each.total for each in engine.log_likelihood(pairs)] == pytest.approx(both)
+    whole = TransformersEngine(base_of(tmp_path / "whole")).log_likelihood(pairs)
+    assert [each.total for each in whole] == pytest.approx(both)
+    assert all(abs(one.total - new) > 0.1 for one, new in zip(bare, both, strict=True))
 
 
 def test_what_cannot_be_merged(adapters: list[Adapter], tiny: Base, lie: Dataset) -> None:
