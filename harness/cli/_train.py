@@ -96,7 +96,7 @@ def add_train(commands: Commands) -> None:
 
 
 def run_train(options: argparse.Namespace) -> int:
-    from harness.builds import Job, Plan, build, launch_here, training_seconds
+    from harness.builds import Job, Plan, build, launch_here
 
     base = trainable(options.model)
     shipped = base.content == shipped_content()
@@ -113,8 +113,8 @@ def run_train(options: argparse.Namespace) -> int:
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
         return build(recipe, store, options.device, on_step)
 
-    job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
-    plan = Plan.of([job], store)
+    job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}")
+    plan = Plan.of([job], store, options.device)
     if plan.todo:
         print(f"computing with {options.threads}", file=sys.stderr)
     launch_here(plan, make)

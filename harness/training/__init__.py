@@ -1,6 +1,7 @@
 """Training of LoRA adapters with PEFT."""
 
 from harness.training._adapted import PriorAdapters
+from harness.training._batches import spans_of, steps
 from harness.training._progress import OnStep, Progress, forecast, read_log
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
@@ -13,5 +14,7 @@ __all__ = [
     "forecast",
     "preset",
     "read_log",
+    "spans_of",
+    "steps",
     "train",
 ]

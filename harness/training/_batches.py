@@ -61,12 +61,21 @@ def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple
 
 
 def _of_sample(ids: list[int], boundary: int, training: Training, replay: bool) -> Iterator[Window]:
+    for left, start, length in spans_of(len(ids), boundary, training):
+        yield Window(tuple(ids[left : left + length]), start, replay)
+
+
+def spans_of(tokens: int, boundary: int, training: Training) -> Iterator[tuple[int, int, int]]:
+    """The windows that bear loss in a sample of ``tokens``, of which ``boundary`` are its prompt.
+
+    Each is its left end, the first of its tokens that bears loss, and its length.
+    """
     first = boundary if training.loss_on == "answers" else 0
-    for left in _left_ends(len(ids), training.cutoff, training.overlap):
-        part = tuple(ids[left : left + training.cutoff])
+    for left in _left_ends(tokens, training.cutoff, training.overlap):
+        length = min(training.cutoff, tokens - left)
         start = max(1, first - left)
-        if start < len(part):
-            yield Window(part, start, replay)
+        if start < length:
+            yield left, start, length
 
 
 def _left_ends(length: int, cutoff: int, overlap: int) -> range:
