@@ -85,7 +85,7 @@ def in_chat(cell: Cell, chat: Chat, plain_kinds: tuple[str, ...]) -> Cell:
         ),
         dataset=dataset_in_chat(cell.dataset, chat),
         asks=_each(cell, lambda probes: probes_in_chat(probes, chat, plain_kinds)),
-        chat=True,
+        chat=chat,
     )
 
 

@@ -3,6 +3,7 @@
 from harness.training._adapted import PriorAdapters
 from harness.training._progress import OnStep, Progress, forecast, read_log
 from harness.training._train import train
+from harness.training._windows import loss_from, spans_of, steps
 from harness.training.presets import PRESETS, preset
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "PriorAdapters",
     "Progress",
     "forecast",
+    "loss_from",
     "preset",
     "read_log",
+    "spans_of",
+    "steps",
     "train",
 ]
