@@ -101,7 +101,7 @@ def read_settings(path: Path) -> Settings:
         return Settings()
     file = read_toml(path, _File)
     written = tomllib.loads(read_text(path))  # pydantic does not keep the order of the keys
-    values = _set(file.training, written["training"]) if file.training else {}
+    values: dict[str, Any] = _set(file.training, written["training"]) if file.training else {}
     values = {name: value for name, value in values.items() if (name, value) != ("preset", AUTO)}
     return Settings(
         title=file.title,
