@@ -82,13 +82,19 @@ def add_report(commands: Commands) -> None:
         "--readme", action="store_true", help="also rewrite the tables of the suites' READMEs"
     )
     parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="FILE",
+        help="also put a table of each scenario into the block of this markdown page",
+    )
+    parser.add_argument(
         "--project", type=Path, default=Path(), metavar="DIR", help="whose READMEs: a checkout [.]"
     )
     parser.set_defaults(run=run_report)
 
 
 def run_report(options: argparse.Namespace) -> int:
-    from harness.report import MlflowStore, rewrite_readmes, write
+    from harness.report import MlflowStore, rewrite_page, rewrite_readmes, write
 
     # opened before the report is made, as a mistake in it should show at once
     tracker = MlflowStore(options.mlflow) if options.mlflow else None
@@ -112,6 +118,9 @@ def run_report(options: argparse.Namespace) -> int:
             "\n".join(f"rewritten: {file}" for file in changed)
             or "the READMEs are as they should be"
         )
+    if options.into:
+        is_new = rewrite_page(filled, options.into)
+        print(f"{'rewritten' if is_new else 'unchanged'}: {options.into}")
     return 0
 
 

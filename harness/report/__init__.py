@@ -20,7 +20,7 @@ from harness.report._judging import (
 from harness.report._markdown import fitted, table
 from harness.report._mlflow import Exported, MlflowStore
 from harness.report._paired import Compared, comparisons, noise
-from harness.report._readme import rewrite_card, rewrite_readmes
+from harness.report._readme import rewrite_card, rewrite_page, rewrite_readmes
 from harness.report._results import DATABASE, Result, Wrong, bare_result, result
 from harness.report._scenario_report import (
     Entry,
@@ -64,6 +64,7 @@ __all__ = [
     "report_table",
     "result",
     "rewrite_card",
+    "rewrite_page",
     "rewrite_readmes",
     "scenario_report",
     "summary",

@@ -67,14 +67,31 @@ def rewrite_card(card: Path, calibrated: Calibrated) -> bool:
         DataError: the card is missing, or has no such block.
         StoreError: it cannot be written.
     """
-    old = _read(card, "give the card of a judge as --card")
-    new = _replaced(old, "\n".join([BEGIN, quality_text(calibrated), END]))
+    return _rewrite(card, quality_text(calibrated), "--card", "give the card of a judge as --card")
+
+
+def rewrite_page(reports: Sequence[ScenarioReport], page: Path) -> bool:
+    """Put a table of each scenario, with notes, into the block of ``page``.
+
+    Returns whether that changed it. Raises as ``rewrite_card``.
+    """
+    parts = [
+        f"### {report.scenario.title}\n\n{compact_table(report.results)}"
+        + "".join(f"\n\n{note[:1].upper()}{note[1:]}." for note in report.cautions)
+        for report in reports
+    ]
+    return _rewrite(page, "\n\n".join(parts), "--into", "give a page as --into")
+
+
+def _rewrite(file: Path, content: str, option: str, advice: str) -> bool:
+    old = _read(file, advice)
+    new = _replaced(old, "\n".join([BEGIN, content, END]))
     try:
         if new != old:
-            card.write_text(new, encoding="utf-8")
+            file.write_text(new, encoding="utf-8")
     except OSError as error:
         raise StoreError(
-            f"{card} cannot be written ({error.strerror}): give another --card"
+            f"{file} cannot be written ({error.strerror}): give another {option}"
         ) from error
     return new != old
 
