@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DataError
-from harness.report import ScenarioReport, rewrite_readmes, write
+from harness.report import ScenarioReport, rewrite_page, rewrite_readmes, write
 
 BLOCK = "# Small\n\nBefore.\n\n<!-- results -->\nold\n<!-- end of results -->\n\nAfter.\n"
 
@@ -91,3 +91,36 @@ def test_a_readme_without_its_block_is_one_line_and_changes_nothing(
         rewrite_readmes([small], project, folder)
     assert "\n" not in str(caught.value)
     assert not (project / "docs").exists()
+
+
+def test_tables_and_cautions_of_any_report_go_into_a_page(
+    small: ScenarioReport, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(BLOCK, encoding="utf-8")
+    noted = small._replace(
+        entries=tuple(
+            replace(
+                entry,
+                result=entry.result._replace(
+                    cell=replace(entry.result.cell, note="it knows 3 of 4")
+                ),
+            )
+            for entry in small.entries
+        )
+    )
+    assert rewrite_page([noted], page)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# Small\n\nBefore.\n\n<!-- results -->\n### {small.scenario.title}\n")
+    assert text.endswith("\n\nIt knows 3 of 4.\n<!-- end of results -->\n\nAfter.\n")
+    assert all(result.id in text for result in small.results)
+    assert not rewrite_page([noted], page)
+
+
+def test_a_page_without_a_block_is_a_mistake(small: ScenarioReport, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    with pytest.raises(DataError, match="give a page as --into"):
+        rewrite_page([small], page)
+    page.write_text("# Mine\n", encoding="utf-8")
+    with pytest.raises(DataError, match="has no block"):
+        rewrite_page([small], page)
