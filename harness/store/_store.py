@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from harness.errors import StoreError
 from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
+from harness.store._checkpoints import Checkpoints
 from harness.store._manifest import (
     UNREADABLE,
     Journal,
@@ -26,6 +27,7 @@ from harness.store._manifest import (
     StoredArtefact,
     file_digests,
     library_versions,
+    sync,
     total_bytes,
 )
 
@@ -149,8 +151,14 @@ class Store:
             finally:
                 journal.close()
 
-    def remove_journal(self, recipe: Recipe) -> None:
-        """Remove the journal of ``recipe`` after its build."""
+    @contextmanager
+    def checkpoints(self, recipe: Recipe) -> Iterator[Checkpoints]:
+        """Checkpoints of unfinished builds of ``recipe``; use it inside ``build``."""
+        with self._disk():
+            yield Checkpoints(self.root / _PARTIAL / digest(recipe))
+
+    def remove_partial(self, recipe: Recipe) -> None:
+        """Remove the journal and the checkpoints of ``recipe`` after its build."""
         shutil.rmtree(self.root / _PARTIAL / digest(recipe), ignore_errors=True)
 
     def artefacts(self) -> list[StoredArtefact]:
@@ -194,6 +202,22 @@ class Store:
                 return _in_words(damage) if self._set_aside(folder, damage) else ""
         return ""
 
+    def unfinished(self) -> list[Path]:
+        """Folders with the journal or the checkpoints of an unfinished build: some ``scraps()``."""
+        return [path for path in self.scraps() if path.parent.name == _PARTIAL]
+
+    def verify_checkpoints(self, folder: Path) -> bool | None:
+        """Whether a folder of ``unfinished()`` has a whole checkpoint; None where it has none.
+
+        Damaged ones are removed, with one line in the log.
+
+        Raises:
+            Timeout: another process holds the lock.
+        """
+        with self._lock(folder.name, wait=False):
+            checkpoints = Checkpoints(folder)
+            return checkpoints.newest() is not None if checkpoints.any() else None
+
     def remove(self, folder: Path) -> bool:
         """Remove a folder of ``artefacts()`` or ``scraps()``.
 
@@ -224,7 +248,7 @@ class Store:
             target = self._folder(recipe)
             target.parent.mkdir(exist_ok=True)
             folder.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
         self._verified.add(manifest.digest)
         return Artefact(target, manifest)
 
@@ -253,7 +277,7 @@ class Store:
         # All must be on disk before the rename: a rename can survive a power cut that the files
         # do not.
         for path in [*folder.rglob("*"), folder]:
-            _sync(path)
+            sync(path)
         return manifest
 
     def _check(self, folder: Path) -> Manifest:
@@ -367,12 +391,3 @@ def _in_words(damage: Exception) -> str:
     if type(damage) is ValueError:
         return str(damage)
     return f"its manifest cannot be read ({type(damage).__name__})"
-
-
-def _sync(path: Path) -> None:
-    """Force a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
