@@ -2,14 +2,24 @@
 
 from harness.training._adapted import PriorAdapters
 from harness.training._progress import OnStep, Progress, forecast, read_log
+from harness.training._running import (
+    CHECKPOINT_MINUTES,
+    DEFAULTS,
+    RunOptions,
+    checkpoint_minutes,
+)
 from harness.training._train import train
 from harness.training.presets import PRESETS, preset
 
 __all__ = [
+    "CHECKPOINT_MINUTES",
+    "DEFAULTS",
     "PRESETS",
     "OnStep",
     "PriorAdapters",
     "Progress",
+    "RunOptions",
+    "checkpoint_minutes",
     "forecast",
     "preset",
     "read_log",
