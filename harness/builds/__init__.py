@@ -1,8 +1,9 @@
 """From recipe to artefact: the plan of builds, where they run, and how each recipe is made."""
 
 from harness.builds._build import build, cached
+from harness.builds._estimates import FACT, Estimates, task_of
 from harness.builds._grades import Calibrated, Judged, judge, trusted, verdict
-from harness.builds._launch import IdleBuilder, Job, Plan, launch_here, lines, training_seconds
+from harness.builds._launch import IdleBuilder, Job, Plan, launch_here, lines
 from harness.builds._lines import (
     ANSWERS,
     GRADES,
@@ -26,6 +27,7 @@ from harness.builds._models import opened
 
 __all__ = [
     "ANSWERS",
+    "FACT",
     "GRADES",
     "LIKELIHOODS",
     "TIMINGS",
@@ -33,6 +35,7 @@ __all__ = [
     "AnsweredLine",
     "ByGrader",
     "Calibrated",
+    "Estimates",
     "GradedLine",
     "IdleBuilder",
     "Job",
@@ -52,8 +55,8 @@ __all__ = [
     "opened",
     "read_lines",
     "scored_lines",
+    "task_of",
     "timed_rounds",
-    "training_seconds",
     "trusted",
     "verdict",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from harness.builds._estimates import recorded
 from harness.builds._grades import calibration, grades
 from harness.builds._lines import ANSWERS, LIKELIHOODS, TIMINGS, write_lines
 from harness.builds._live import live
@@ -132,7 +133,8 @@ def _adapter(
             return train(base, recipe, folder, prior, told, run, checkpoints)
 
     parents = [*([start] if start else []), *frozen]
-    artefact = store.get(recipe, make, tuple(parent.manifest.digest for parent in parents))
+    needed = tuple(parent.manifest.digest for parent in parents)
+    artefact = store.get(recipe, recorded(recipe, store, make), needed)
     store.remove_partial(recipe)
     return artefact
 
@@ -169,7 +171,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         write_lines(folder / ANSWERS, lines)
         return facts
 
-    artefact = store.get(recipe, make, parents)
+    artefact = store.get(recipe, recorded(recipe, store, make), parents)
     store.remove_partial(recipe)
     return artefact
 
@@ -216,7 +218,7 @@ def _likelihoods(recipe: Likelihoods, store: Store, fetch: Fetch, device: str | 
         write_lines(folder / LIKELIHOODS, lines)
         return facts
 
-    return store.get(recipe, make, parents)
+    return store.get(recipe, recorded(recipe, store, make), parents)
 
 
 def _scored_text(probe: Probe, answer: str) -> str:
@@ -249,7 +251,11 @@ def _timings(recipe: Timings, store: Store, fetch: Fetch, device: str | None) ->
             **meter.usage.memory(),
         }
 
-    return store.get(recipe, make, tuple(artefact.manifest.digest for artefact in adapters))
+    return store.get(
+        recipe,
+        recorded(recipe, store, make),
+        tuple(artefact.manifest.digest for artefact in adapters),
+    )
 
 
 def _rounds(

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.builds._estimates import recorded
 from harness.builds._lines import (
     GRADES,
     VERDICTS,
@@ -155,7 +156,7 @@ def calibration(recipe: Calibration, store: Store, fetch: Fetch, device: str | N
             "versus": [each.plain() for each in compared],
         }
 
-    return store.get(recipe, make)
+    return store.get(recipe, recorded(recipe, store, make))
 
 
 def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -197,7 +198,7 @@ def grades(recipe: Grades, store: Store, fetch: Fetch, device: str | None) -> Ar
     parents = [digest(recipe.answers)]
     if recipe.calibration:
         parents.append(digest(recipe.calibration))
-    return store.get(recipe, make, tuple(parents))
+    return store.get(recipe, recorded(recipe, store, make), tuple(parents))
 
 
 def judge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from rich.progress import (
 from rich.text import Text
 from tabulate import tabulate
 
+from harness.builds._estimates import Estimates
 from harness.errors import HarnessError
-from harness.recipes import Adapter, Recipe, digest
+from harness.recipes import Recipe, digest
 from harness.store import Artefact, Store
 from harness.training import OnStep
 from harness.training import Progress as TrainingProgress
@@ -31,8 +33,6 @@ BuildWithProgress = Callable[[Recipe, OnStep], Artefact]
 """Builds a recipe, and calls the function after each step of a training."""
 PAUSE = 30.0
 """Seconds between two lines about one training, where there is no terminal."""
-_SAMPLE = 200
-"""Characters of running text that cost about as much time as one short sample."""
 
 
 class Job(NamedTuple):
@@ -40,7 +40,8 @@ class Job(NamedTuple):
 
     recipe: Recipe
     label: str
-    estimate_seconds: float
+    estimate_seconds: float | None = None
+    """None where it is not known; a plan estimates it, unless it is given."""
     needs: tuple[Job, ...] = ()
     """What must be built before."""
 
@@ -53,23 +54,28 @@ class Plan:
     cached: tuple[Job, ...]
 
     @classmethod
-    def of(cls, jobs: Iterable[Job], store: Store) -> Plan:
+    def of(cls, jobs: Iterable[Job], store: Store, device: str | None = None) -> Plan:
+        """The plan of ``jobs``, with the seconds that they would take on ``device``."""
+        estimates = Estimates(store, device)
         todo: list[Job] = []
         cached: list[Job] = []
         for job in _ordered(jobs):
-            (cached if store.peek(job.recipe) else todo).append(job)
+            if store.peek(job.recipe):
+                cached.append(job)
+            elif job.estimate_seconds is None:
+                todo.append(job._replace(estimate_seconds=estimates.seconds(job.recipe)))
+            else:
+                todo.append(job)
         return cls(tuple(todo), tuple(cached))
 
     @property
     def seconds(self) -> float:
-        """Estimated time of what is to be built."""
-        return sum(job.estimate_seconds for job in self.todo)
+        """Estimated time of what is to be built, without what has no estimate."""
+        return sum(job.estimate_seconds or 0.0 for job in self.todo)
 
     def table(self) -> str:
         """The plan for the terminal."""
-        rows = [
-            (_kind(job), job.label, "build", f"{job.estimate_seconds:.0f}") for job in self.todo
-        ]
+        rows = [(_kind(job), job.label, "build", _shown(job.estimate_seconds)) for job in self.todo]
         rows += [(_kind(job), job.label, "cached", "0") for job in self.cached]
         table = tabulate(
             rows,
@@ -77,18 +83,14 @@ class Plan:
             "simple",
             colalign=("left", "left", "left", "right"),
         )
-        todo = f"{len(self.todo)} to build (about {self.seconds:.0f} s)"
+        unknown = sum(job.estimate_seconds is None for job in self.todo)
+        more = f", without {unknown} of unknown duration" if unknown else ""
+        todo = f"{len(self.todo)} to build (about {self.seconds:.0f} s{more})"
         return f"{table}\n\n{todo}, {len(self.cached)} cached"
 
 
-def training_seconds(adapter: Adapter) -> float:
-    """A rough estimate for two cores and the shipped model."""
-    training = adapter.training
-    lengths = (len(sample.text) for sample in adapter.dataset.samples)
-    samples = sum(max(1.0, length / _SAMPLE) for length in lengths)
-    windows = samples * training.cutoff / (training.cutoff - training.overlap)
-    passes = training.epochs * (1 + training.replay) * (2 if training.kl else 1)
-    return 2 + 0.012 * windows * passes
+def _shown(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds:.0f}"
 
 
 def lines(say: Callable[[str], None], pause: float = PAUSE) -> OnStep:
@@ -152,8 +154,9 @@ def _launch_with_bar(plan: Plan, build: BuildWithProgress, console: Console) -> 
         for number, job in enumerate(plan.todo, 1):
             bar.title, bar.figures = f"{_kind(job)} {job.label}", ""
             bar.update(task, description=f"{number}/{len(plan.todo)}")
-            build(job.recipe, _moving(bar, task, done, job.estimate_seconds))
-            done += job.estimate_seconds
+            seconds = job.estimate_seconds or 0.0
+            build(job.recipe, _moving(bar, task, done, seconds))
+            done += seconds
             bar.update(task, completed=done)
 
 
@@ -190,12 +193,14 @@ class IdleBuilder:
 
     @cached_property
     def _todo(self) -> list[Job]:
-        """Jobs that are not built yet, made at the first call: few sessions ever wait.
+        """Jobs that are not built yet, the longest first; those without an estimate may be longer.
+
+        They are made at the first call: few sessions ever wait.
 
         There are none where a cell cannot be planned; its test reports that.
         """
         try:
-            return sorted(self._plan().todo, key=lambda job: -job.estimate_seconds)
+            return sorted(self._plan().todo, key=lambda job: -_duration(job))
         except HarnessError:
             return []
 
@@ -219,6 +224,10 @@ class IdleBuilder:
 
     def _is_built(self, job: Job) -> bool:
         return self._store.peek(job.recipe) is not None
+
+
+def _duration(job: Job) -> float:
+    return math.inf if job.estimate_seconds is None else job.estimate_seconds
 
 
 def _kind(job: Job) -> str:

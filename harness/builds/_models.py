@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.builds._estimates import recorded
 from harness.engines import Engine, LlamaCppEngine, TransformersEngine, engine_for
 from harness.errors import ModelError, RecipeError
 from harness.models import gguf
@@ -68,7 +69,7 @@ def quantised(recipe: Quantised, store: Store, fetch: Fetch, device: str | None)
             )
         return {"model_bytes": _bytes(folder)}
 
-    return store.get(recipe, make)
+    return store.get(recipe, recorded(recipe, store, make))
 
 
 def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -86,7 +87,7 @@ def converted(recipe: GgufAdapter, store: Store, fetch: Fetch, device: str | Non
         gguf.convert_adapter(source, weights_of(base, fetch), folder / ADAPTER)
         return {}
 
-    return store.get(recipe, make, parents)
+    return store.get(recipe, recorded(recipe, store, make), parents)
 
 
 def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -100,7 +101,9 @@ def merged(recipe: Merged, store: Store, fetch: Fetch, device: str | None) -> Ar
             return {"status": "diverged", "adapter_bytes": 0}
         return {"status": "ok", **merge(recipe, [part.path for part in parts], folder)}
 
-    return store.get(recipe, make, tuple(part.manifest.digest for part in parts))
+    return store.get(
+        recipe, recorded(recipe, store, make), tuple(part.manifest.digest for part in parts)
+    )
 
 
 def diverged(adapters: Sequence[Artefact]) -> bool:
@@ -171,7 +174,7 @@ def dequantised(recipe: Dequantised, store: Store, fetch: Fetch, device: str | N
         gguf.dequantise(Path(recipe.base.path), folder)
         return {"model_bytes": _bytes(folder), "difference": _difference(recipe, folder, device)}
 
-    return store.get(recipe, make)
+    return store.get(recipe, recorded(recipe, store, make))
 
 
 def _difference(recipe: Dequantised, folder: Path, device: str | None) -> float:
@@ -218,7 +221,7 @@ def sibling(recipe: Sibling, store: Store, fetch: Fetch, device: str | None) -> 
         into_base(base, trained.path, folder)
         return {"model_bytes": _bytes(folder)}
 
-    return store.get(recipe, make, (trained.manifest.digest,))
+    return store.get(recipe, recorded(recipe, store, make), (trained.manifest.digest,))
 
 
 def weights_of(base: Base, fetch: Fetch) -> Path:

@@ -19,6 +19,7 @@ from harness.training import CHECKPOINT_MINUTES
 
 if TYPE_CHECKING:
     from harness.data.knowledge import Knowledge
+    from harness.experiments.asking import Fetch
     from harness.experiments.cells import Cell
     from harness.experiments.selection import KnowledgeOf
     from harness.recipes import Base, Chat
@@ -131,8 +132,8 @@ def chat_of(options: argparse.Namespace, base: Base) -> Chat | None:
     return chat_for(base, wanted, chat_settings(options.system, options.template_args))
 
 
-def knowledge(options: argparse.Namespace) -> KnowledgeOf:
-    """What each model knows, by what was asked of it before; nothing is built."""
+def knowledge(options: argparse.Namespace, fetch: Fetch | None = None) -> KnowledgeOf:
+    """What each model knows: it is asked through ``fetch``; without it, what was asked before."""
     from functools import partial
 
     from harness.builds import cached
@@ -141,11 +142,11 @@ def knowledge(options: argparse.Namespace) -> KnowledgeOf:
     from harness.experiments.selection import taken_knowledge
     from harness.store import Store
 
-    fetch = partial(cached, store=Store(options.store))
+    look = fetch or partial(cached, store=Store(options.store))
 
     def known(base: Base, chat: Chat | None) -> Knowledge:
         try:
-            return knowledge_of(base, chat, options.bank, fetch)
+            return knowledge_of(base, chat, options.bank, look)
         except NotCachedError:
             return taken_knowledge(base)
 

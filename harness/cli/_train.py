@@ -106,7 +106,7 @@ def add_train(commands: Commands) -> None:
 
 
 def run_train(options: argparse.Namespace) -> int:
-    from harness.builds import Job, Plan, build, launch_here, training_seconds
+    from harness.builds import Job, Plan, build, launch_here
     from harness.experiments.asking import own_answers
 
     run = running(options)
@@ -135,8 +135,8 @@ def run_train(options: argparse.Namespace) -> int:
     # before the training: a mistake in --out should not cost it
     free(options.out)
     print(f"{options.text}: {content}", file=sys.stderr)
-    job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}", training_seconds(recipe))
-    plan = Plan.of([job], store)
+    job = Job(recipe, f"{recipe.dataset.name} on {recipe.base.name}")
+    plan = Plan.of([job], store, options.device)
     if plan.todo:
         print(f"computing with {options.threads}", file=sys.stderr)
     launch_here(plan, make)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.builds import Job, training_seconds
+from harness.builds import Job
 from harness.errors import RecipeError
 from harness.recipes import (
     Adapter,
@@ -116,9 +116,7 @@ class ExternalSpec:
 def adapter_job(lora: Lora, label: str) -> Job:
     """The build of an adapter, which needs the builds of its parents."""
     parents = tuple(adapter_job(parent, label) for parent in _parents(lora))
-    # merging only reads and adds matrices
-    seconds = training_seconds(lora) if isinstance(lora, Adapter) else 0.1 * len(parents)
-    return Job(lora, label, seconds, (*base_jobs(lora.base), *parents))
+    return Job(lora, label, needs=(*base_jobs(lora.base), *parents))
 
 
 def trained_adapters(loras: tuple[Lora, ...]) -> tuple[Adapter, ...]:
@@ -141,9 +139,9 @@ def trained_adapters(loras: tuple[Lora, ...]) -> tuple[Adapter, ...]:
 def base_jobs(model: Base | Quantised) -> tuple[Job, ...]:
     """The builds that a base needs before it is used; none for one that is only loaded."""
     if isinstance(model, Sibling):
-        return (Job(model, model.name, 2, (adapter_job(model.adapter, model.name),)),)
+        return (Job(model, model.name, needs=(adapter_job(model.adapter, model.name),)),)
     if isinstance(model, Dequantised):
-        return (Job(model, f"{model.name}, dequantised", 60),)
+        return (Job(model, f"{model.name}, dequantised"),)
     # bitsandbytes quantises while it loads, so nothing is built for it
     if isinstance(model, Base):
         return ()
@@ -151,7 +149,7 @@ def base_jobs(model: Base | Quantised) -> tuple[Job, ...]:
     if isinstance(model.by, BitsAndBytes):
         return full
     recipe: Recipe = model
-    return (Job(recipe, model.name, 30, full),)
+    return (Job(recipe, model.name, needs=full),)
 
 
 def _parents(lora: Lora) -> tuple[Lora, ...]:

@@ -28,6 +28,7 @@ from harness.recipes import (
     Answers,
     Base,
     Calibration,
+    Chat,
     Dataset,
     Decoding,
     ExternalAdapter,
@@ -211,8 +212,8 @@ class Cell:
     label: str = ""
     """A part of the id, where dataset and training do not tell two cells apart."""
     grading: Grading = Grading()
-    chat: bool = False
-    """Whether it is trained and asked in the model's chat template; its id then says so."""
+    chat: Chat | None = None
+    """Where it is trained and asked in the model's chat template, which its id then says."""
     note: str = ""
     """A line for reports, on what its model knows of what it is asked."""
     given_id: str = ""
@@ -282,10 +283,10 @@ class Cell:
         return replace(self, given_id="", **fields)
 
     def jobs(self) -> Iterator[Job]:
-        """All builds of the cell, with rough estimates for two cores and a small model."""
+        """All builds of the cell; a plan estimates how long they take."""
         adapters, base = self.subject.jobs(self.id), base_jobs(self.subject.model)
         calibration = self.grading.calibration
-        judge = (Job(calibration, calibration.judge.name, 30),) if calibration else ()
+        judge = (Job(calibration, calibration.judge.name),) if calibration else ()
         for ask in self.asks:
             needs = judge if ask.how == GRADE else ()
             for stack, label in self._stacks(ask):
@@ -293,9 +294,8 @@ class Cell:
                 if recipe is None:
                     continue
                 models = adapters if stack.adapters else base
-                seconds = _seconds(ask, bool(judge))
                 what = label if ask.role == QUESTIONS else f"{label}: {ask.role}"
-                yield Job(recipe, what, seconds, (*models, *needs))
+                yield Job(recipe, what, needs=(*models, *needs))
 
     def _stacks(self, ask: Ask) -> Iterator[tuple[Stack, str]]:
         """The stacks that ``ask`` asks, with labels for the plan."""
@@ -372,16 +372,6 @@ def distinct_names(bases: Iterable[Base]) -> list[Base]:
         else base
         for base in unique
     ]
-
-
-def _seconds(ask: Ask, judged: bool) -> float:
-    """A rough estimate for two cores and a small model."""
-    if ask.how == TIME:
-        return 10.0
-    each = {GRADE: 0.015, GENERATE: 0.04, SCORE: 0.004}[ask.how]
-    if judged and ask.how == GRADE:
-        each += 0.06  # a judge is asked in four ways, but many cells share their answers
-    return each * len(ask.probes.probes)
 
 
 def _word(base: Base) -> str:

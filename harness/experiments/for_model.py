@@ -85,14 +85,17 @@ def in_chat(cell: Cell, chat: Chat, plain_kinds: tuple[str, ...]) -> Cell:
         ),
         dataset=dataset_in_chat(cell.dataset, chat),
         asks=_each(cell, lambda probes: probes_in_chat(probes, chat, plain_kinds)),
-        chat=True,
+        chat=chat,
     )
 
 
 def about_known(cell: Cell, knowledge: Knowledge) -> Cell:
     """``cell`` with questions of ``knowledge`` where it asks about the shipped tables."""
+    cell = cell.changed(note=knowledge.note)
     asked = knowledge.questions()
-    return cell.changed(asks=_each(cell, lambda probes: _about(probes, asked)), note=knowledge.note)
+    if asked == locality_questions():
+        return cell
+    return cell.changed(asks=_each(cell, lambda probes: _about(probes, asked)))
 
 
 def _each(cell: Cell, change: Callable[[ProbeSet], ProbeSet]) -> tuple[Ask, ...]:

@@ -17,6 +17,7 @@ from harness.data.facts import FIXTURES, read_text
 from harness.data.formats import FORMATS, ask
 from harness.data.knowledge import is_replayed, world
 from harness.data.style import NaiveBayes, divergence_interval
+from harness.data.turns import probes_in_chat
 from harness.experiments.cells import GENERATE, SCORE, SCORED, Ask, Cell
 from harness.experiments.scenario import Evidence
 from harness.experiments.tuning import Trial
@@ -192,9 +193,15 @@ def drift(evidence: Evidence) -> dict[str, Interval]:
     return figures | _of_texts(evidence.scored(True), evidence.scored(False))
 
 
-def with_drift(cell: Cell) -> Cell:
-    """``cell`` that also answers neutral prompts and scores held-out texts."""
-    return _scoring(cell.with_ask(Ask(DRIFT, neutral(), GENERATE)), held_out())
+def with_drift(cell: Cell, plain_kinds: tuple[str, ...] = ()) -> Cell:
+    """``cell`` that also answers neutral prompts and scores held-out texts.
+
+    In a chat the prompts are turns, but for ``plain_kinds``.
+    """
+    prompts = neutral()
+    if cell.chat:
+        prompts = probes_in_chat(prompts, cell.chat, plain_kinds)
+    return _scoring(cell.with_ask(Ask(DRIFT, prompts, GENERATE)), held_out())
 
 
 @cache

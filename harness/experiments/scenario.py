@@ -38,8 +38,10 @@ from harness.experiments.cells import (
     Subject,
 )
 from harness.experiments.findings import Finding, check_finding
+from harness.experiments.for_model import about_known, in_chat
 from harness.recipes import (
     Base,
+    Chat,
     Dataset,
     Decoding,
     Grades,
@@ -70,8 +72,10 @@ class Setup(NamedTuple):
     seed: int
     knowledge: Knowledge
     """What ``base`` knows: to replay, and to ask about facts that must not change."""
-    chat: bool = False
-    """Whether it is trained and asked in its chat template."""
+    chat: Chat | None = None
+    """What stands before each question in its chat template; None where it has none."""
+    plain_kinds: tuple[str, ...] = (OTHER_FORMAT,)
+    """See Scenario."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class Design:
             raise RecipeError(f"{what}: two asks have the role {twice[0]!r}: give each its own")
 
     def cell(self, setup: Setup) -> Cell:
-        """The design as a cell on the full base."""
+        """The design as a cell on the full base, asked about what that knows, in its template."""
         # one grid serves all seeds
         training = replace(self.training, seed=setup.seed)
         subject = Subject(
@@ -153,7 +157,9 @@ class Design:
         )
         questions = Ask(QUESTIONS, self.questions, decoding=self.decoding)
         asks = (questions, *self.asks)
-        return Cell(subject, self.dataset, training, asks, self.factors, self.label)
+        cell = Cell(subject, self.dataset, training, asks, self.factors, self.label)
+        cell = about_known(cell, setup.knowledge)
+        return in_chat(cell, setup.chat, setup.plain_kinds) if setup.chat else cell
 
 
 Grid = Callable[[Setup], Iterable[Design]]

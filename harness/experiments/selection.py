@@ -19,7 +19,7 @@ from harness.errors import PACKAGE, DataError, RecipeError, code_of
 from harness.experiments import folder as folders
 from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
-from harness.experiments.for_model import AUTO, about_known, chat_for, in_chat
+from harness.experiments.for_model import AUTO, chat_for
 from harness.experiments.measures import with_drift, with_teacher_forcing
 from harness.experiments.scenario import Scenario, Setup
 from harness.models.external import fitting, scaled_adapter
@@ -91,7 +91,7 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
     every = [*trained, *_untrained(trained, selection)]
     every = [with_teacher_forcing(cell, scenario.headline) for cell in every]
     if scenario.drift:
-        every = [_fitted(with_drift(cell), scenario, selection) for cell in every]
+        every = [with_drift(cell, scenario.plain_kinds) for cell in every]
     if not scenario.compares_decodings:
         every = [_decoded(cell, selection.decoding) for cell in every]
     for cell in every:
@@ -109,6 +109,14 @@ def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
         return with_ids(found)
     except RecipeError as error:
         raise RecipeError(f"scenario {scenario.name!r}: {error}") from error
+
+
+def setup_of(scenario: Scenario, base: Base, seed: int, selection: Selection) -> Setup:
+    """Where ``scenario`` is run on ``base``. Raises RecipeError on a format it does not have."""
+    chat = None
+    if scenario.plain_kinds:
+        chat = chat_for(base, selection.format, selection.chat)
+    return Setup(base, seed, selection.knowledge(base, chat), chat, scenario.plain_kinds)
 
 
 def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
@@ -230,23 +238,9 @@ def _check_seeds(trained: Sequence[Cell]) -> None:
 def _trained(scenario: Scenario, selection: Selection) -> Iterator[Cell]:
     for base in selection.bases:
         for seed in selection.seeds:
-            chat = _chat(base, scenario, selection)
-            knowledge = selection.knowledge(base, chat)
-            setup = Setup(base, seed, knowledge, chat is not None)
+            setup = setup_of(scenario, base, seed, selection)
             for design in scenario.designs(selection.grid, setup):
-                yield _fitted(about_known(design.cell(setup), knowledge), scenario, selection)
-
-
-def _chat(base: Base, scenario: Scenario, selection: Selection) -> Chat | None:
-    if not scenario.plain_kinds:
-        return None
-    return chat_for(base, selection.format, selection.chat)
-
-
-def _fitted(cell: Cell, scenario: Scenario, selection: Selection) -> Cell:
-    """``cell`` in the chat template of its model, where that is selected."""
-    chat = _chat(cell.subject.base, scenario, selection)
-    return cell if chat is None else in_chat(cell, chat, scenario.plain_kinds)
+                yield design.cell(setup)
 
 
 def _untrained(trained: Sequence[Cell], selection: Selection) -> Iterator[Cell]:

@@ -151,13 +151,22 @@ def design_of(scenario: Scenario, setup: Setup, training: Training) -> Design:
     Raises:
         RecipeError: the grid is empty.
     """
-    designs = scenario.designs("default", setup)
-    if not designs:
-        raise RecipeError(f"the default grid of {scenario.name} is empty: give it a design")
-    first = designs[0]
+    first = _first(scenario, setup)
     # a setting may replay known facts where the design itself replays none
     replayed = first.replay or setup.knowledge.replay()
     return with_training(replace(first, replay=replayed), training)
+
+
+def first_setting(scenario: Scenario, setup: Setup) -> Training:
+    """The setting of the first design of the default grid. Raises RecipeError on an empty one."""
+    return _first(scenario, setup).training
+
+
+def _first(scenario: Scenario, setup: Setup) -> Design:
+    designs = scenario.designs("default", setup)
+    if not designs:
+        raise RecipeError(f"the default grid of {scenario.name} is empty: give it a design")
+    return designs[0]
 
 
 def options(training: Training) -> str:

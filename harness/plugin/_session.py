@@ -272,7 +272,7 @@ class HarnessSession:
 
     def plan(self, cells: list[Cell]) -> Plan:
         jobs: list[Job] = [job for cell in cells for job in cell.jobs()]
-        return Plan.of(jobs, self.store)
+        return Plan.of(jobs, self.store, self.settings.device)
 
     def result(self, key: str, cell: Cell) -> Result:
         """Figures of ``cell`` of a scenario."""

@@ -21,6 +21,7 @@ from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
 from harness.store._checkpoints import Checkpoints
 from harness.store._manifest import (
+    NAME,
     UNREADABLE,
     Journal,
     Manifest,
@@ -172,6 +173,21 @@ class Store:
             if path.parent.name not in _NO_KINDS and path.is_dir() and _DIGEST.fullmatch(path.name)
         )
         return [artefact for path in folders if (artefact := StoredArtefact.at(path))]
+
+    def last(self, kind: str, count: int) -> list[Manifest]:
+        """Manifests of the ``count`` artefacts of a kind that were built last, the last first.
+
+        This neither verifies them nor counts as a use.
+        """
+        built: list[tuple[float, Path]] = []
+        for path in (self.root / kind).glob(f"*/{NAME}"):
+            with suppress(OSError):  # removed in between
+                built.append((path.stat().st_mtime, path))
+        manifests = []
+        for _, path in sorted(built, reverse=True)[:count]:
+            with suppress(*UNREADABLE):
+                manifests.append(Manifest.read(path.parent))
+        return manifests
 
     def scraps(self) -> list[Path]:
         """Folders of damaged artefacts that were set aside, and of unfinished builds.

@@ -9,6 +9,7 @@ from harness.training._running import (
     checkpoint_minutes,
 )
 from harness.training._train import train
+from harness.training._windows import loss_from, spans_of, steps
 from harness.training.presets import PRESETS, preset
 
 __all__ = [
@@ -21,7 +22,10 @@ __all__ = [
     "RunOptions",
     "checkpoint_minutes",
     "forecast",
+    "loss_from",
     "preset",
     "read_log",
+    "spans_of",
+    "steps",
     "train",
 ]

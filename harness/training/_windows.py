@@ -40,7 +40,7 @@ def windows(
             dataset.samples, _encoded(dataset, tokenizer), strict=True
         )
         for window in _of_sample(
-            ids, _loss_from(sample, boundary, training), training, replay, bool(sample.chat)
+            ids, loss_from(sample, boundary, training), training, replay, bool(sample.chat)
         )
     ]
     if not result:
@@ -71,7 +71,7 @@ def _encoded_sample(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple
     return [*prompt, *reply[:last]], len(prompt)
 
 
-def _loss_from(sample: Sample, boundary: int, training: Training) -> int:
+def loss_from(sample: Sample, boundary: int, training: Training) -> int:
     """Index of the first token that bears loss; in a chat only the assistant's do."""
     return boundary if training.loss_on == "answers" or sample.chat else 0
 
@@ -79,11 +79,20 @@ def _loss_from(sample: Sample, boundary: int, training: Training) -> int:
 def _of_sample(
     ids: list[int], first: int, training: Training, replay: bool, chat: bool
 ) -> Iterator[Window]:
-    for left in _left_ends(len(ids), training.cutoff, training.overlap):
-        part = tuple(ids[left : left + training.cutoff])
+    for left, start, length in spans_of(len(ids), first, training):
+        yield Window(tuple(ids[left : left + length]), start, replay, chat)
+
+
+def spans_of(tokens: int, first: int, training: Training) -> Iterator[tuple[int, int, int]]:
+    """The windows that bear loss in a sample of ``tokens``, of which those from ``first`` on do.
+
+    Each is its left end, the first of its tokens that bears loss, and its length.
+    """
+    for left in _left_ends(tokens, training.cutoff, training.overlap):
+        length = min(training.cutoff, tokens - left)
         start = max(1, first - left)
-        if start < len(part):
-            yield Window(part, start, replay, chat)
+        if start < length:
+            yield left, start, length
 
 
 def _left_ends(length: int, cutoff: int, overlap: int) -> range:
