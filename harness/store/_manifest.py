@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -130,6 +131,23 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def touch(folder: Path) -> None:
+    """Record the use as the folder's modification time, which pruning reads.
+
+    On a read-only store this fails without harm.
+    """
+    with suppress(OSError):
+        os.utime(folder)
+
+
+def in_words(damage: Exception) -> str:
+    """What is wrong with a damaged artefact."""
+    # A subclass of ValueError comes from the JSON parser; the store's check raises ValueError itself.
+    if type(damage) is ValueError:
+        return str(damage)
+    return f"its manifest cannot be read ({type(damage).__name__})"
 
 
 def content_of(files: Iterable[tuple[str, Path]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -27,9 +26,11 @@ from harness.store._manifest import (
     Manifest,
     StoredArtefact,
     file_digests,
+    in_words,
     library_versions,
     sync,
     total_bytes,
+    touch,
 )
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ class Store:
             try:
                 self._check(folder)
             except UNREADABLE as damage:
-                return _in_words(damage) if self._set_aside(folder, damage) else ""
+                return in_words(damage) if self._set_aside(folder, damage) else ""
         return ""
 
     def unfinished(self) -> list[Path]:
@@ -311,7 +312,7 @@ class Store:
         if not folder.exists():
             return None
         artefact = Artefact(folder, self._check(folder))
-        _touch(folder)
+        touch(folder)
         return artefact
 
     def _read_or_set_aside(self, folder: Path) -> Artefact | None:
@@ -391,19 +392,3 @@ class Store:
 
     def _folder(self, recipe: Recipe) -> Path:
         return self.root / type(recipe).__name__.lower() / digest(recipe)
-
-
-def _touch(folder: Path) -> None:
-    """Record the use as the folder's modification time, which pruning reads.
-
-    On a read-only store this fails without harm.
-    """
-    with suppress(OSError):
-        os.utime(folder)
-
-
-def _in_words(damage: Exception) -> str:
-    # A subclass of ValueError comes from the JSON parser; ValueError itself is raised by _check.
-    if type(damage) is ValueError:
-        return str(damage)
-    return f"its manifest cannot be read ({type(damage).__name__})"
