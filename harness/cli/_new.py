@@ -36,7 +36,7 @@ _SETTINGS = """title = "{title}"
 {wordings}# formats = ["qa"]      # in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset and what differs from it; names: harness.recipes.Training
-preset = "single"
+preset = "auto"         # the one for the model: single for the shipped one, chat for chat models
 epochs = {epochs}
 
 [grid]                  # every combination is a cell

@@ -38,7 +38,7 @@ from harness.recipes import (
 )
 from harness.store import Artefact, Store
 from harness.training import OnStep
-from harness.training.presets import PRESETS, preset
+from harness.training.presets import PRESETS, automatic, preset
 
 DIVERGED = 1
 """Exit code after a training whose loss ran away."""
@@ -114,7 +114,9 @@ def run_train(options: argparse.Namespace) -> int:
     shipped = base.content == shipped_content()
     chat = chat_of(options, base)
     form = CHAT if chat else options.format or QA
-    usual = "single" if shipped else "chat" if chat else "seed2023"
+    usual = automatic(shipped, chat is not None)
+    if not options.preset:
+        print(f"preset {usual}, which fits {base.name}", file=sys.stderr)
     training = changed(preset(options.preset or usual), options.set, "--set")
     dataset, content = read(options.text, form)
     store = Store(options.store)

@@ -106,6 +106,21 @@ PRESETS: dict[str, Training] = {
 """The names that ``--preset`` and scenario.toml take."""
 
 
+AUTO = "auto"
+"""In place of a preset's name: the one for what the model is."""
+
+
+def automatic(taught: bool, chat: bool) -> str:
+    """The name of the preset for facts on a model.
+
+    ``taught``: the shipped model, which was taught the tables that are replayed. ``chat``: one that
+    is trained in its chat template.
+    """
+    if taught:
+        return "single"
+    return "chat" if chat else "seed2023"
+
+
 def preset(name: str) -> Training:
     """The preset ``name``. Raises RecipeError on an unknown name."""
     if name not in PRESETS:

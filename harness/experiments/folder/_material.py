@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.facts import read_text
+from harness.data.knowledge import TableKnowledge
 from harness.data.published import read_edits
 from harness.errors import DataError, RecipeError
 from harness.experiments.adapter_specs import number
@@ -41,6 +42,7 @@ from harness.experiments.folder._tables import (
 )
 from harness.experiments.scenario import Design, Setup
 from harness.recipes import Dataset, ProbeSet, Training, is_locality
+from harness.training.presets import automatic, preset
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
@@ -126,7 +128,7 @@ def read(folder: Path) -> Material:
 def designs(material: Material, axes: Axes, setup: Setup) -> Iterator[Design]:
     """A design for every combination of ``axes``. Raises DataError on a setting that fails."""
     scored = material.scored
-    for label, training in _settings(material, axes):
+    for label, training in _settings(material, axes, setup):
         yield Design(
             material.dataset,
             training,
@@ -164,12 +166,18 @@ def _check_headline(material: Material) -> None:
         )
 
 
-def _settings(material: Material, axes: Axes) -> Iterator[tuple[str, Training]]:
+def _settings(material: Material, axes: Axes, setup: Setup) -> Iterator[tuple[str, Training]]:
     """The label and the setting of every combination; the label names what ids do not name."""
+    settings = material.settings
+    start = settings.training
+    if start is None:
+        taught = setup.knowledge == TableKnowledge()
+        usual = preset(automatic(taught, setup.chat is not None))
+        start = altered(usual, settings.changes)
     for values in dict.fromkeys(product(*axes.values())):
         changes = dict(zip(axes, values, strict=True))
         try:
-            training = altered(material.settings.training, changes)
+            training = altered(start, changes)
         except RecipeError as error:
             raise DataError(f"{material.folder / SETTINGS}: {error}") from error
         extra = (f"{name}{_shown(changes[name])}" for name in axes if name not in _IN_ID)

@@ -16,7 +16,7 @@ from harness.data.formats import FORMATS, PLAIN
 from harness.data.user_files import Table, read_toml
 from harness.errors import DataError, RecipeError
 from harness.recipes import Training
-from harness.training.presets import SINGLE, preset
+from harness.training.presets import AUTO, SINGLE, preset
 
 Axes = Mapping[str, tuple[Any, ...]]
 """Values by name of a training parameter; every combination is a cell."""
@@ -38,7 +38,9 @@ class Settings(NamedTuple):
     """How many edits of edits.json are used, from its beginning; 0: all."""
     wordings: int = 0
     """How many further wordings of each fact's questions are made and trained."""
-    training: Training = SINGLE
+    training: Training | None = None
+    """None: the preset that fits the model, with ``changes``."""
+    changes: Mapping[str, Any] = MappingProxyType({})
     default: Axes = _DEFAULT
     full: Axes = _FULL
 
@@ -99,15 +101,16 @@ def read_settings(path: Path) -> Settings:
         return Settings()
     file = read_toml(path, _File)
     written = tomllib.loads(read_text(path))  # pydantic does not keep the order of the keys
+    values = _set(file.training, written["training"]) if file.training else {}
+    values = {name: value for name, value in values.items() if (name, value) != ("preset", AUTO)}
     return Settings(
         title=file.title,
         formats=tuple(file.formats),
         headline=file.headline,
         edits=file.edits,
         wordings=file.wordings,
-        training=_training(path, _set(file.training, written["training"]))
-        if file.training
-        else SINGLE,
+        training=_training(path, values),
+        changes=values,
         default=_axes(file.grid, written["grid"]) if file.grid else _DEFAULT,
         full=_axes(file.full, written["full"]) if file.full else _FULL,
     )
@@ -124,13 +127,16 @@ def altered(training: Training, changes: Mapping[str, Any]) -> Training:
     return replace(training, **changes)
 
 
-def _training(path: Path, values: dict[str, Any]) -> Training:
-    """A preset with changes; by default the preset for facts with one wording."""
-    name = values.pop("preset", None)
+def _training(path: Path, values: Mapping[str, Any]) -> Training | None:
+    """A preset with changes; None where the preset is to fit the model."""
+    name = values.get("preset")
+    changes = {key: value for key, value in values.items() if key != "preset"}
     try:
-        return altered(preset(name) if name else SINGLE, values)
+        # checked now, on any preset: a mistake should not wait for a model
+        training = altered(preset(name) if name else SINGLE, changes)
     except RecipeError as error:
         raise DataError(f"{path}, [training]: {error}") from error
+    return training if name else None
 
 
 def _axes(table: _Parameters, order: Iterable[str]) -> Axes:

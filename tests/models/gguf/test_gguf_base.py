@@ -179,7 +179,7 @@ def changed(folder: Path, out: Path, file: str, **settings: object) -> Path:
 @pytest.mark.parametrize(
     ("file", "settings", "message"),
     [
-        ("config.json", {"model_type": "falcon"}, "is a falcon model: only llama, mistral, qwen2"),
+        ("config.json", {"model_type": "mixtral"}, "is a mixtral model: only llama, mistral"),
         ("config.json", {"hidden_act": "gelu"}, "hidden_act 'gelu'"),
         ("config.json", {"num_hidden_layers": 3}, r"lacks tensor model\.layers\.2\."),
         ("config.json", {"num_hidden_layers": 1}, r"tensor model\.layers\.1\..* has no place"),
