@@ -144,7 +144,7 @@ def touch(folder: Path) -> None:
 
 def in_words(damage: Exception) -> str:
     """What is wrong with a damaged artefact."""
-    # A subclass of ValueError comes from the JSON parser; the store's check raises ValueError itself.
+    # Subclasses of ValueError come from the JSON parser, ValueError itself from the check.
     if type(damage) is ValueError:
         return str(damage)
     return f"its manifest cannot be read ({type(damage).__name__})"
