@@ -22,6 +22,7 @@ from harness.builds._lines import (
     scored_lines,
     timed_rounds,
 )
+from harness.builds._live import check_live
 from harness.builds._models import opened
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "answered_lines",
     "build",
     "cached",
+    "check_live",
     "graded",
     "graded_lines",
     "judge",

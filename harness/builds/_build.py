@@ -15,6 +15,7 @@ import psutil
 from harness.builds._estimates import recorded
 from harness.builds._grades import calibration, grades
 from harness.builds._lines import ANSWERS, LIKELIHOODS, TIMINGS, write_lines
+from harness.builds._live import live
 from harness.builds._models import (
     Fetch,
     converted,
@@ -54,22 +55,26 @@ from harness.recipes import (
     digest,
 )
 from harness.store import Artefact, Store
-from harness.training import OnStep
+from harness.training import DEFAULTS, OnStep, RunOptions
 
 
 def build(
-    recipe: Recipe, store: Store, device: str | None = None, on_step: OnStep | None = None
+    recipe: Recipe,
+    store: Store,
+    device: str | None = None,
+    on_step: OnStep | None = None,
+    run: RunOptions = DEFAULTS,
 ) -> Artefact:
     """The artefact of ``recipe`` from ``store``, built now where it is not there.
 
-    ``on_step`` is called after each step of a training.
+    ``on_step`` is called after each step of a training, and ``run`` says how trainings run.
 
     Raises:
         RecipeError: nothing is built from such a recipe, or its grader is unknown.
     """
     makers: dict[type, Callable[[Any, Store, Fetch, str | None], Artefact]] = {
         Quantised: quantised,
-        Adapter: partial(_adapter, on_step=on_step),
+        Adapter: partial(_adapter, on_step=on_step, run=run),
         Merged: merged,
         Sibling: sibling,
         Dequantised: dequantised,
@@ -85,7 +90,8 @@ def build(
         raise RecipeError(
             f"a recipe of kind {type(recipe).__name__} is not built: it is data already"
         )
-    return maker(recipe, store, partial(build, store=store, device=device, on_step=on_step), device)
+    fetch = partial(build, store=store, device=device, on_step=on_step, run=run)
+    return maker(recipe, store, fetch, device)
 
 
 def cached(recipe: Recipe, store: Store) -> Artefact:
@@ -102,7 +108,12 @@ def cached(recipe: Recipe, store: Store) -> Artefact:
 
 
 def _adapter(
-    recipe: Adapter, store: Store, fetch: Fetch, device: str | None, on_step: OnStep | None
+    recipe: Adapter,
+    store: Store,
+    fetch: Fetch,
+    device: str | None,
+    on_step: OnStep | None,
+    run: RunOptions,
 ) -> Artefact:
     # looked up before the parents, which need not be there for a cached adapter
     if (cached_adapter := store.peek(recipe)) is not None:
@@ -116,12 +127,16 @@ def _adapter(
         scales = [scale for _, scale in recipe.frozen_adapters]
         paths = [artefact.path for artefact in frozen]
         prior = PriorAdapters(start.path if start else None, list(zip(paths, scales, strict=True)))
-        return train(loaded(recipe.base, fetch, "float32", device), recipe, folder, prior, on_step)
+        base = loaded(recipe.base, fetch, "float32", device)
+        scalars = run.live(recipe) if run.live else None
+        with store.checkpoints(recipe) as checkpoints, live(scalars, on_step) as told:
+            return train(base, recipe, folder, prior, told, run, checkpoints)
 
     parents = [*([start] if start else []), *frozen]
-    return store.get(
-        recipe, recorded(recipe, store, make), tuple(parent.manifest.digest for parent in parents)
-    )
+    needed = tuple(parent.manifest.digest for parent in parents)
+    artefact = store.get(recipe, recorded(recipe, store, make), needed)
+    store.remove_partial(recipe)
+    return artefact
 
 
 def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) -> Artefact:
@@ -157,7 +172,7 @@ def _answers(recipe: Answers, store: Store, fetch: Fetch, device: str | None) ->
         return facts
 
     artefact = store.get(recipe, recorded(recipe, store, make), parents)
-    store.remove_journal(recipe)
+    store.remove_partial(recipe)
     return artefact
 
 

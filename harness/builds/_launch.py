@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from filelock import Timeout
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,6 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 from tabulate import tabulate
 
 from harness.builds._estimates import Estimates
@@ -30,7 +31,7 @@ from harness.training import Progress as TrainingProgress
 
 BuildWithProgress = Callable[[Recipe, OnStep], Artefact]
 """Builds a recipe, and calls the function after each step of a training."""
-PAUSE = 10.0
+PAUSE = 30.0
 """Seconds between two lines about one training, where there is no terminal."""
 
 
@@ -99,8 +100,10 @@ def lines(say: Callable[[str], None], pause: float = PAUSE) -> OnStep:
     def on_step(progress: TrainingProgress) -> None:
         nonlocal last
         now = time.monotonic()
-        if progress.step == 1:  # another training has begun
-            last = now - min(pause, progress.seconds)
+        if progress.step == progress.first:  # another training has begun
+            last = now - min(pause, progress.seconds) if progress.first == 1 else now
+        for note in progress.notes:
+            say(f"  {progress.name}: {note}")
         if now - last >= pause:
             last = now
             say(f"  {progress.name}: {progress}")
@@ -126,28 +129,45 @@ def launch_here(plan: Plan, build: BuildWithProgress, console: Console | None = 
         build(job.recipe, lines(say))
 
 
+class _Bar(Progress):
+    """One bar for the whole plan, and below it what is built, each in a line of its own.
+
+    Beside the bar they would be cut off in a terminal of 80 columns.
+    """
+
+    title = ""
+    figures = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        for line in filter(None, (self.title, self.figures)):
+            yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
+
+
 def _launch_with_bar(plan: Plan, build: BuildWithProgress, console: Console) -> None:
     # the bar advances by estimated seconds: a training takes much longer than a grading
-    text = TextColumn("[progress.description]{task.description}")
+    text = TextColumn("{task.description}")
     columns = (text, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task("", total=max(1, round(plan.seconds)))
+    with _Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=max(1, round(plan.seconds)))
         done = 0.0
         for number, job in enumerate(plan.todo, 1):
-            title = f"{number}/{len(plan.todo)} {_kind(job)} {job.label}"
-            bars.update(bar, description=title)
+            bar.title, bar.figures = f"{_kind(job)} {job.label}", ""
+            bar.update(task, description=f"{number}/{len(plan.todo)}")
             seconds = job.estimate_seconds or 0.0
-            build(job.recipe, _moving(bars, bar, title, done, seconds))
+            build(job.recipe, _moving(bar, task, done, seconds))
             done += seconds
-            bars.update(bar, completed=done)
+            bar.update(task, completed=done)
 
 
-def _moving(bars: Progress, bar: TaskID, title: str, done: float, seconds: float) -> OnStep:
+def _moving(bar: _Bar, task: TaskID, done: float, seconds: float) -> OnStep:
     """Moves the bar on by a training's share of its ``seconds``, and shows its step."""
 
     def on_step(progress: TrainingProgress) -> None:
-        completed = done + seconds * progress.step / progress.steps
-        bars.update(bar, description=f"{title}: {progress}", completed=completed)
+        for note in progress.notes:  # above the bar, where they stay
+            bar.console.print(f"{progress.name}: {note}", highlight=False, markup=False)
+        bar.figures = str(progress)
+        bar.update(task, completed=done + seconds * progress.step / progress.steps)
 
     return on_step
 

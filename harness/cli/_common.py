@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_m
 from harness.data.user_files import SEPARATOR, check_row, decoded, rows
 from harness.errors import DataError
 from harness.grading import FUZZY, GRADERS
+from harness.recipes import digest
+from harness.training import CHECKPOINT_MINUTES
 
 if TYPE_CHECKING:
     from harness.data.knowledge import Knowledge
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from harness.experiments.cells import Cell
     from harness.experiments.selection import KnowledgeOf
     from harness.recipes import Base, Chat
+    from harness.training import RunOptions
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
@@ -46,6 +49,48 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """``--device``."""
     parser.add_argument("--device", metavar="NAME", help="cpu or cuda [CUDA where there is one]")
+
+
+def add_running(parser: argparse.ArgumentParser) -> None:
+    """How trainings run: ``--checkpoint-minutes``, ``--gradient-checkpointing``, ``--live``."""
+    parser.add_argument(
+        "--checkpoint-minutes",
+        default=f"{CHECKPOINT_MINUTES:g}",
+        metavar="N",
+        help="minutes between checkpoints, from which a killed training goes on; 0: none"
+        " [%(default)s]",
+    )
+    parser.add_argument(
+        "--gradient-checkpointing",
+        action="store_true",
+        help="train with less memory, in more time",
+    )
+    parser.add_argument(
+        "--live",
+        type=Path,
+        metavar="DIR",
+        help="write TensorBoard event files here while it runs",
+    )
+
+
+def running(options: argparse.Namespace) -> RunOptions:
+    """What the options of ``add_running`` say.
+
+    Raises:
+        RecipeError: the minutes are no number.
+        MissingExtraError: the library of ``--live`` is not installed.
+    """
+    from harness.builds import check_live
+    from harness.training import RunOptions, checkpoint_minutes
+
+    live: Path | None = options.live
+    if live:
+        check_live()
+    return RunOptions(
+        checkpoint_minutes(options.checkpoint_minutes),
+        options.gradient_checkpointing,
+        (lambda recipe: live / f"{recipe.name}-{digest(recipe)[:12]}") if live else None,
+    )
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

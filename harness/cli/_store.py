@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,8 @@ def add(commands: Commands) -> None:
         help="check every file against its manifest",
         description=(
             "Check every file against its manifest. Damaged artefacts are set aside, and built"
-            " again when they are next needed; the exit code is then 1."
+            " again when they are next needed; damaged checkpoints are removed; the exit code is"
+            " then 1."
         ),
     )
     verify.set_defaults(run=run_verify)
@@ -55,7 +57,8 @@ def add(commands: Commands) -> None:
         help="remove what is no longer wanted",
         description=(
             "Remove artefacts by kind, by last use, or both. What killed builds left and what was"
-            " set aside as damaged is always removed. An artefact from which one that stays was"
+            " set aside as damaged is always removed; checkpoints of unfinished trainings are kept"
+            " where they are younger than --older-than. An artefact from which one that stays was"
             " made stays too. It is safe beside a running session: artefacts that are locked, or"
             " were used within the last minute, are left alone."
         ),
@@ -89,7 +92,11 @@ def run_ls(options: argparse.Namespace) -> int:
     artefacts = _of(store.artefacts(), options.kind)
     print(table(artefacts, time.time()))
     print(f"\n{counted(len(artefacts), 'artefact')}, {size(sum(map(bytes_of, artefacts)))}")
-    if scraps := store.scraps():
+    unfinished = store.unfinished()
+    if unfinished:
+        folders = f"{counted(len(unfinished), 'folder')}, {size(sum(map(_bytes, unfinished)))}"
+        print(f"kept of unfinished builds, which go on from there: {folders}")
+    if scraps := [scrap for scrap in store.scraps() if scrap not in unfinished]:
         folders = f"{counted(len(scraps), 'folder')}, {size(sum(map(_bytes, scraps)))}"
         print(
             f"set aside as damaged, or left by builds: {folders}; store prune removes what is not"
@@ -116,7 +123,22 @@ def run_verify(options: argparse.Namespace) -> int:
             busy += 1
     unchecked = f", {busy} in use and not checked" if busy else ""
     print(f"{len(artefacts) - damaged - busy} whole, {damaged} damaged{unchecked}")
-    return 1 if damaged else 0
+    whole_checkpoints, damaged_checkpoints = _verify_checkpoints(store)
+    if whole_checkpoints or damaged_checkpoints:
+        print(f"unfinished trainings: {whole_checkpoints} whole, {damaged_checkpoints} damaged")
+    return 1 if damaged or damaged_checkpoints else 0
+
+
+def _verify_checkpoints(store: Store) -> tuple[int, int]:
+    """How many unfinished trainings have a whole checkpoint, and how many only damaged ones."""
+    from filelock import Timeout
+
+    found = []
+    for folder in store.unfinished():
+        # one that goes on now verifies its own
+        with suppress(Timeout):
+            found.append(store.verify_checkpoints(folder))
+    return found.count(True), found.count(False)
 
 
 def run_prune(options: argparse.Namespace) -> int:
@@ -131,10 +153,11 @@ def run_prune(options: argparse.Namespace) -> int:
     candidates = artefacts if options.kind or options.older_than is not None else []
     days = options.older_than or 0.0
     choice = choose(candidates, options.kind, days, options.with_children, now)
+    scraps = list(_scraps(store, days, now))
     if options.dry_run:
-        removed, freed, busy = choice.removed, _freed(choice, store), 0
+        removed, freed, busy = choice.removed, _freed(choice, scraps), 0
     else:
-        removed, freed, busy = _removed(choice, store)
+        removed, freed, busy = _removed(choice, store, scraps)
     if removed:
         print(table(removed, now) + "\n")
     verb = "would be removed" if options.dry_run else "removed"
@@ -269,7 +292,18 @@ def _form(by: Mapping[str, Any]) -> str:
     return f"gptq{by['bits']}" if "bits" in by else str(by["kind"])
 
 
-def _removed(choice: Choice, store: Store) -> tuple[list[StoredArtefact], int, int]:
+def _scraps(store: Store, days: float, now: float) -> Iterator[Path]:
+    """What is removed beside artefacts: of unfinished builds only what is older than ``days``."""
+    unfinished = store.unfinished()
+    for scrap in store.scraps():
+        with suppress(FileNotFoundError):  # its build has ended
+            if scrap not in unfinished or now - scrap.stat().st_mtime >= days * 86400:
+                yield scrap
+
+
+def _removed(
+    choice: Choice, store: Store, scraps: Sequence[Path]
+) -> tuple[list[StoredArtefact], int, int]:
     """What was removed, the bytes that this freed, and how many artefacts were in use.
 
     What an artefact in use was made from is not removed.
@@ -287,15 +321,15 @@ def _removed(choice: Choice, store: Store) -> tuple[list[StoredArtefact], int, i
         else:
             needed |= needs(artefact.manifest) if artefact.manifest else set()
             busy += 1
-    for scrap in store.scraps():
+    for scrap in scraps:
         space = _bytes(scrap)
         freed += space if store.remove(scrap) else 0
     return removed, freed, busy
 
 
-def _freed(choice: Choice, store: Store) -> int:
+def _freed(choice: Choice, scraps: Sequence[Path]) -> int:
     paths = [artefact.path for artefact in choice.removed]
-    return sum(map(_bytes, (*paths, *store.scraps())))
+    return sum(map(_bytes, (*paths, *scraps)))
 
 
 def _open(root: Path) -> Store:

@@ -14,10 +14,12 @@ from typing import Any
 from harness.cli._common import (
     Commands,
     add_device,
+    add_running,
     add_store,
     add_turns,
     chat_of,
     counted,
+    running,
     size,
 )
 from harness.data.formats import CHAT, FORMATS
@@ -97,6 +99,7 @@ def add_train(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the adapter goes"
     )
+    add_running(parser)
     add_store(parser)
     add_device(parser)
     parser.set_defaults(run=run_train)
@@ -106,6 +109,7 @@ def run_train(options: argparse.Namespace) -> int:
     from harness.builds import Job, Plan, build, launch_here
     from harness.experiments.asking import own_answers
 
+    run = running(options)
     base = trainable(options.model)
     shipped = base.content == shipped_content()
     chat = chat_of(options, base)
@@ -118,7 +122,7 @@ def run_train(options: argparse.Namespace) -> int:
     store = Store(options.store)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
-        return build(recipe, store, options.device, on_step)
+        return build(recipe, store, options.device, on_step, run)
 
     def own() -> Dataset:
         print(f"asking {base.name}, once, for answers to be replayed", file=sys.stderr)

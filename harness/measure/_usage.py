@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -42,12 +43,28 @@ class Usage(NamedTuple):
         """All peaks by name, for manifests."""
         return {name: value for name, value in self._asdict().items() if name.startswith("peak_")}
 
+    def after(self, earlier: Usage) -> Usage:
+        """The cost of one piece of work in two blocks: sums of seconds, the higher peaks."""
+        device = [u.peak_device_bytes for u in (self, earlier) if u.peak_device_bytes is not None]
+        return Usage(
+            seconds=earlier.seconds + self.seconds,
+            cpu_seconds=earlier.cpu_seconds + self.cpu_seconds,
+            peak_rss_bytes=max(earlier.peak_rss_bytes, self.peak_rss_bytes),
+            peak_vram_bytes=max(earlier.peak_vram_bytes, self.peak_vram_bytes),
+            peak_vram_reserved_bytes=max(
+                earlier.peak_vram_reserved_bytes, self.peak_vram_reserved_bytes
+            ),
+            peak_device_bytes=max(device, default=None),
+        )
+
 
 class Meter:
     """The result of ``measured``."""
 
     usage: Usage
     """Set when the block ends."""
+    so_far: Callable[[], Usage]
+    """The cost of the block until now."""
 
 
 @contextmanager
@@ -60,16 +77,14 @@ def measured() -> Iterator[Meter]:
         cuda.reset_peak_memory_stats()
     wall_start = time.perf_counter()
     cpu_start = time.process_time()
-    sampler.start()
-    try:
-        yield meter
-    finally:
+
+    def until_now(sample: Callable[[], None]) -> Usage:
         if cuda:
             cuda.synchronize()  # kernels run asynchronously: wait for them before the clock is read
         seconds = time.perf_counter() - wall_start
         cpu_seconds = time.process_time() - cpu_start
-        sampler.stop()
-        meter.usage = Usage(
+        sample()
+        return Usage(
             seconds=seconds,
             cpu_seconds=cpu_seconds,
             peak_rss_bytes=sampler.resident,
@@ -77,6 +92,13 @@ def measured() -> Iterator[Meter]:
             peak_vram_reserved_bytes=cuda.max_memory_reserved() if cuda else 0,
             peak_device_bytes=sampler.device,
         )
+
+    meter.so_far = partial(until_now, sampler.sample)
+    sampler.start()
+    try:
+        yield meter
+    finally:
+        meter.usage = until_now(sampler.stop)
 
 
 class _Sampler(threading.Thread):
@@ -91,14 +113,14 @@ class _Sampler(threading.Thread):
 
     def run(self) -> None:
         while not self._done.wait(_INTERVAL):
-            self._sample()
+            self.sample()
 
     def stop(self) -> None:
         self._done.set()
         self.join()
-        self._sample()
+        self.sample()
 
-    def _sample(self) -> None:
+    def sample(self) -> None:
         self.resident = max(self.resident, self._process.memory_info().rss)
         if (now := device_bytes()) is not None:
             self.device = max(self.device or 0, now)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from harness.builds import check_live
 from harness.engines import EngineSpec, decoding, engine_spec, engine_specs
 from harness.errors import HarnessError, MissingExtraError, RecipeError
 from harness.experiments.adapter_specs import ExternalSpec
@@ -21,6 +22,7 @@ from harness.grading import GRADERS, LEAST_KAPPA
 from harness.models.loading import JUDGE, SHIPPED
 from harness.recipes import Chat, Decoding
 from harness.report.baselines import Limits
+from harness.training import CHECKPOINT_MINUTES, checkpoint_minutes
 
 BASELINES = "suites/{scenario}/baselines"
 _SCENARIO = re.compile(r"""^SCENARIO = ["'](\w+)["']""", re.MULTILINE)
@@ -67,6 +69,12 @@ _OPTIONS = {
         "least agreement of the judge with people (Cohen's kappa), on held-out labelled pairs",
     ),
     "device": ("NAME", "", "cpu or cuda; by default CUDA where there is one"),
+    "checkpoint_minutes": (
+        "N",
+        f"{CHECKPOINT_MINUTES:g}",
+        "minutes between the checkpoints from which a killed training goes on; 0: none",
+    ),
+    "live": ("DIR", "", "write TensorBoard event files of each training here while it runs"),
     "baseline": ("NAME", "", "fail where a cell is significantly worse than in this baseline"),
     "baselines": ("DIR", BASELINES, "where baselines are kept"),
     "limits": (
@@ -116,6 +124,10 @@ class Settings(NamedTuple):
     judge_kappa: float
     allow_weak_judge: bool
     device: str | None
+    checkpoint_minutes: float
+    gradient_checkpointing: bool
+    live: Path | None
+    """Folder of the event files of trainings."""
     plan: bool
     baseline: str
     """Name of the baseline to compare with, or empty."""
@@ -155,6 +167,11 @@ def add_options(parser: pytest.Parser) -> None:
         "--allow-weak-judge", action="store_true", help="go on with a judge below --judge-kappa"
     )
     group.addoption(
+        "--gradient-checkpointing",
+        action="store_true",
+        help="train with less memory, in more time",
+    )
+    group.addoption(
         "--plan", action="store_true", help="show what would be built, and build nothing"
     )
 
@@ -192,6 +209,9 @@ def settings(config: pytest.Config) -> Settings:
         judge_kappa=_kappa(values["judge_kappa"]),
         allow_weak_judge=bool(config.getoption("allow_weak_judge")),
         device=values["device"] or None,
+        checkpoint_minutes=_minutes(values["checkpoint_minutes"]),
+        gradient_checkpointing=bool(config.getoption("gradient_checkpointing")),
+        live=_live(config, values["live"]),
         plan=bool(config.getoption("plan")),
         baseline=_name("--baseline", values["baseline"]),
         save_baseline=_name("--save-baseline", config.getoption("save_baseline") or ""),
@@ -286,6 +306,23 @@ def _kappa(text: str) -> float:
     except ValueError:
         pass
     raise pytest.UsageError(f"--judge-kappa {text!r}: give a number of at most 1, such as 0.6")
+
+
+def _minutes(text: str) -> float:
+    try:
+        return checkpoint_minutes(text)
+    except RecipeError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _live(config: pytest.Config, path: str) -> Path | None:
+    if not path:
+        return None
+    try:
+        check_live()
+    except MissingExtraError as error:
+        raise pytest.UsageError(str(error)) from None
+    return _folder(config, path)
 
 
 def _name(option: str, name: str) -> str:

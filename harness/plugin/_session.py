@@ -33,7 +33,17 @@ from harness.experiments.selection import Selection
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
 from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
-from harness.recipes import DEQUANTISED, Base, Calibration, Chat, GgufBase, Recipe, ServedBase
+from harness.recipes import (
+    DEQUANTISED,
+    Adapter,
+    Base,
+    Calibration,
+    Chat,
+    GgufBase,
+    Recipe,
+    ServedBase,
+    digest,
+)
 from harness.report import (
     Result,
     ScenarioReport,
@@ -46,7 +56,7 @@ from harness.report import (
 from harness.report.baselines import Baseline, load
 from harness.report.gates import without_cells
 from harness.store import Artefact, Manifest, Store
-from harness.training import OnStep
+from harness.training import OnStep, RunOptions
 
 
 class HarnessSession:
@@ -229,7 +239,26 @@ class HarnessSession:
 
         Without ``on_step`` a long training shows its progress on stderr.
         """
-        return build(recipe, self.store, self.settings.device, on_step or self._lines)
+        device = self.settings.device
+        return build(recipe, self.store, device, on_step or self._lines, self._run_options)
+
+    @cached_property
+    def _run_options(self) -> RunOptions:
+        settings = self.settings
+        return RunOptions(
+            settings.checkpoint_minutes,
+            settings.gradient_checkpointing,
+            self._live if settings.live else None,
+        )
+
+    def _live(self, recipe: Adapter) -> Path:
+        """Where the event files of a training go: by scenario and the first cell that needs it."""
+        folder = self.settings.live or Path()
+        for key, cells in self._cells.items():
+            for cell in cells:
+                if recipe in cell.subject.loras:
+                    return folder / self.scenario(key).name / cell.id
+        return folder / f"{recipe.name}-{digest(recipe)[:12]}"
 
     @cached_property
     def _lines(self) -> OnStep:

@@ -1,5 +1,6 @@
 """The artefact store: content-addressed, locked, written atomically, verified when read."""
 
+from harness.store._checkpoints import Checkpoints
 from harness.store._manifest import (
     Choice,
     Journal,
@@ -8,6 +9,7 @@ from harness.store._manifest import (
     choose,
     content_of,
     file_sha256,
+    library_versions,
     needs,
 )
 from harness.store._store import Artefact, Build, Store
@@ -15,6 +17,7 @@ from harness.store._store import Artefact, Build, Store
 __all__ = [
     "Artefact",
     "Build",
+    "Checkpoints",
     "Choice",
     "Journal",
     "Manifest",
@@ -23,5 +26,6 @@ __all__ = [
     "choose",
     "content_of",
     "file_sha256",
+    "library_versions",
     "needs",
 ]

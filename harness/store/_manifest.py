@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -120,6 +122,32 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hex digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Force a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def touch(folder: Path) -> None:
+    """Record the use as the folder's modification time, which pruning reads.
+
+    On a read-only store this fails without harm.
+    """
+    with suppress(OSError):
+        os.utime(folder)
+
+
+def in_words(damage: Exception) -> str:
+    """What is wrong with a damaged artefact."""
+    # Subclasses of ValueError come from the JSON parser, ValueError itself from the check.
+    if type(damage) is ValueError:
+        return str(damage)
+    return f"its manifest cannot be read ({type(damage).__name__})"
 
 
 def content_of(files: Iterable[tuple[str, Path]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from filelock import FileLock, Timeout
 from harness.errors import StoreError
 from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
+from harness.store._checkpoints import Checkpoints
 from harness.store._manifest import (
     NAME,
     UNREADABLE,
@@ -26,8 +26,11 @@ from harness.store._manifest import (
     Manifest,
     StoredArtefact,
     file_digests,
+    in_words,
     library_versions,
+    sync,
     total_bytes,
+    touch,
 )
 
 log = logging.getLogger(__name__)
@@ -150,8 +153,14 @@ class Store:
             finally:
                 journal.close()
 
-    def remove_journal(self, recipe: Recipe) -> None:
-        """Remove the journal of ``recipe`` after its build."""
+    @contextmanager
+    def checkpoints(self, recipe: Recipe) -> Iterator[Checkpoints]:
+        """Checkpoints of unfinished builds of ``recipe``; use it inside ``build``."""
+        with self._disk():
+            yield Checkpoints(self.root / _PARTIAL / digest(recipe))
+
+    def remove_partial(self, recipe: Recipe) -> None:
+        """Remove the journal and the checkpoints of ``recipe`` after its build."""
         shutil.rmtree(self.root / _PARTIAL / digest(recipe), ignore_errors=True)
 
     def artefacts(self) -> list[StoredArtefact]:
@@ -207,8 +216,24 @@ class Store:
             try:
                 self._check(folder)
             except UNREADABLE as damage:
-                return _in_words(damage) if self._set_aside(folder, damage) else ""
+                return in_words(damage) if self._set_aside(folder, damage) else ""
         return ""
+
+    def unfinished(self) -> list[Path]:
+        """Folders with the journal or the checkpoints of an unfinished build: some ``scraps()``."""
+        return [path for path in self.scraps() if path.parent.name == _PARTIAL]
+
+    def verify_checkpoints(self, folder: Path) -> bool | None:
+        """Whether a folder of ``unfinished()`` has a whole checkpoint; None where it has none.
+
+        Damaged ones are removed, with one line in the log.
+
+        Raises:
+            Timeout: another process holds the lock.
+        """
+        with self._lock(folder.name, wait=False):
+            checkpoints = Checkpoints(folder)
+            return checkpoints.newest() is not None if checkpoints.any() else None
 
     def remove(self, folder: Path) -> bool:
         """Remove a folder of ``artefacts()`` or ``scraps()``.
@@ -240,7 +265,7 @@ class Store:
             target = self._folder(recipe)
             target.parent.mkdir(exist_ok=True)
             folder.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
         self._verified.add(manifest.digest)
         return Artefact(target, manifest)
 
@@ -269,7 +294,7 @@ class Store:
         # All must be on disk before the rename: a rename can survive a power cut that the files
         # do not.
         for path in [*folder.rglob("*"), folder]:
-            _sync(path)
+            sync(path)
         return manifest
 
     def _check(self, folder: Path) -> Manifest:
@@ -287,7 +312,7 @@ class Store:
         if not folder.exists():
             return None
         artefact = Artefact(folder, self._check(folder))
-        _touch(folder)
+        touch(folder)
         return artefact
 
     def _read_or_set_aside(self, folder: Path) -> Artefact | None:
@@ -367,28 +392,3 @@ class Store:
 
     def _folder(self, recipe: Recipe) -> Path:
         return self.root / type(recipe).__name__.lower() / digest(recipe)
-
-
-def _touch(folder: Path) -> None:
-    """Record the use as the folder's modification time, which pruning reads.
-
-    On a read-only store this fails without harm.
-    """
-    with suppress(OSError):
-        os.utime(folder)
-
-
-def _in_words(damage: Exception) -> str:
-    # A subclass of ValueError comes from the JSON parser; ValueError itself is raised by _check.
-    if type(damage) is ValueError:
-        return str(damage)
-    return f"its manifest cannot be read ({type(damage).__name__})"
-
-
-def _sync(path: Path) -> None:
-    """Force a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -30,7 +30,13 @@ class Progress(NamedTuple):
     tokens: int
     """Tokens since the start."""
     seconds: float
-    """Seconds since the start."""
+    """Seconds since the start, without the time between a break and going on."""
+    lr: float = math.nan
+    """Learning rate of the step."""
+    notes: tuple[str, ...] = ()
+    """Lines for the user; only the first step of a run has any."""
+    first: int = 1
+    """The first step of this run; above 1 it went on from a checkpoint."""
 
     @property
     def left(self) -> float:
@@ -39,10 +45,16 @@ class Progress(NamedTuple):
 
     def __str__(self) -> str:
         """Such as ``step 12/80, loss 2.13, 0.8 steps/s, 410 tokens/s, 1:25 left``."""
-        minutes, seconds = divmod(round(self.left), 60)
         step = f"step {self.step}/{self.steps}, loss {self.loss:.3g}"
         rates = f"{self.step / self.seconds:.2g} steps/s, {self.tokens / self.seconds:.0f} tokens/s"
-        return f"{step}, {rates}, {minutes}:{seconds:02} left"
+        return f"{step}, {rates}, {_clock(self.left)} left"
+
+
+def _clock(seconds: float) -> str:
+    """``1:25`` or ``3:01:25``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 OnStep = Callable[[Progress], None]
@@ -62,10 +74,12 @@ class Divergence:
     hard batch late in a healthy training counts as divergence.
     """
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int, first: float = math.nan, in_a_row: int = 0) -> None:
+        """A training that goes on gives its ``first`` loss, and how many steps were beyond."""
         self._guessing = math.log(vocabulary)
-        self._first = math.nan
-        self._beyond = 0
+        self._first = first
+        self.in_a_row = in_a_row
+        """Consecutive steps until now that were beyond the bound."""
 
     def diverged(self, loss: float, bare: Callable[[], float]) -> bool:
         """Whether the training has diverged after one more step.
@@ -75,8 +89,8 @@ class Divergence:
         """
         if math.isnan(self._first):
             self._first = loss
-        self._beyond = self._beyond + 1 if self.beyond(loss, bare) else 0
-        return self._beyond >= PATIENCE or not math.isfinite(loss)
+        self.in_a_row = self.in_a_row + 1 if self.beyond(loss, bare) else 0
+        return self.in_a_row >= PATIENCE or not math.isfinite(loss)
 
     def beyond(self, loss: float, bare: Callable[[], float]) -> bool:
         """Whether ``loss`` alone is worse than the text explains."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +15,7 @@ from harness.errors import ModelError
 from harness.measure import measured
 from harness.models.loading import Loaded, fused_experts
 from harness.recipes import Adapter, Training
+from harness.store import Checkpoints
 from harness.training._adapted import (
     NO_PRIOR,
     PriorAdapters,
@@ -22,13 +25,17 @@ from harness.training._adapted import (
     target_modules,
 )
 from harness.training._batches import Tensors, keeps_apart, loss_of, shares_starts, tensors
+from harness.training._checkpoint import Checkpointer, Learner, Tally
 from harness.training._contrastive import aim
 from harness.training._progress import LOG, Divergence, OnStep, Progress
+from harness.training._running import DEFAULTS, RunOptions, memory_told, recomputed_activations
 from harness.training._windows import Batch, Window, epochs, steps, windows
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
+
+logger = logging.getLogger(__name__)
 
 
 def rate(step: int, total: int, training: Training) -> float:
@@ -65,13 +72,16 @@ def train(
     folder: Path,
     prior: PriorAdapters = NO_PRIOR,
     on_step: OnStep | None = None,
+    run: RunOptions = DEFAULTS,
+    checkpoints: Checkpoints | None = None,
 ) -> dict[str, Any]:
     """Train ``recipe`` on ``loaded``, and save the adapter and its log in ``folder``.
 
     The files are adapter_model.safetensors, adapter_config.json and log.jsonl; the log can be read
     during the training. ``prior`` has the files of the adapters that ``recipe`` builds upon.
-    ``on_step`` is called after each step. The KL term always compares with the bare base.
-    ``loaded.model`` is unchanged afterwards.
+    ``on_step`` is called after each step. With ``checkpoints``, the state is kept there every
+    ``run.checkpoint_minutes``, and a training that was killed goes on from it. The KL term always
+    compares with the bare base. ``loaded.model`` is unchanged afterwards.
 
     A loss that is not finite, or far above the one before training (see ``Divergence``), ends the
     training. That is a valid result with status ``diverged``.
@@ -83,8 +93,8 @@ def train(
     Raises:
         RecipeError: cutoff, target modules or rank do not fit the model.
         DataError: the dataset has no token to train on.
-        ModelError: an adapter in ``prior`` does not fit the model, or the loss is not finite even
-            before training.
+        ModelError: an adapter in ``prior`` does not fit the model, the loss is not finite even
+            before training, or the memory does not suffice.
     """
     training = recipe.training
     names = target_modules(loaded, training)
@@ -93,15 +103,18 @@ def train(
     replay: list[Window] = []
     if recipe.replay:
         replay = windows(recipe.replay, training, loaded.tokenizer, replay=True)
-    with adapted(loaded, training, names, prior) as model:
+    with memory_told(loaded, recipe, run), adapted(loaded, training, names, prior) as model:
         with measured() as meter:
-            if training.init == "contrastive" and not prior.init_from:
+            checkpointer = Checkpointer(checkpoints, run.checkpoint_minutes, meter)
+            loop = _Loop(model, loaded, recipe, text, on_step, checkpointer)
+            tally = loop.resume(folder / LOG)
+            if training.init == "contrastive" and not prior.init_from and not tally.step:
                 aim(model, loaded, text, replay)
-            loop = _Loop(model, loaded, recipe, text, on_step)
-            outcome = loop.run(text, replay, folder / LOG)
+            with recomputed_activations(loaded, run.gradient_checkpointing):
+                outcome = loop.run(text, replay, folder / LOG, tally)
+            usage = checkpointer.usage()
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         _save(model, recipe, folder)
-    usage = meter.usage
     return {
         "status": "diverged" if outcome.diverged else "ok",
         "seconds": usage.seconds,
@@ -112,6 +125,8 @@ def train(
         "first_loss": outcome.first_loss,
         "final_loss": outcome.final_loss if math.isfinite(outcome.final_loss) else None,
         "target_modules": list(names),
+        "resumed": tally.resumed,
+        "gradient_checkpointing": run.gradient_checkpointing,
         "fused_experts": fused_experts(loaded.model),
         **usage.memory(),
         "trainable_parameters": trainable,
@@ -129,6 +144,7 @@ class _Loop:
         recipe: Adapter,
         text: list[Window],
         on_step: OnStep | None,
+        checkpointer: Checkpointer,
     ) -> None:
         self._model = model
         self._loaded = loaded
@@ -139,44 +155,58 @@ class _Loop:
         cutoff = recipe.training.cutoff
         self._packed = keeps_apart(loaded)
         self._shared = chat and shares_starts(loaded, cutoff)
+        self._checkpointer = checkpointer
+        self._learner = Learner(model, _optimizer(model, recipe.training), loaded.device)
 
-    def run(self, text: list[Window], replay: list[Window], log: Path) -> _Outcome:
-        """Raises ModelError where the bare base has no finite loss on the text."""
+    def resume(self, log: Path) -> Tally:
+        """Go on from a checkpoint; an empty tally where there is none."""
+        tally = self._checkpointer.resume(self._learner, log)
+        if not self._on_step:
+            for note in self._checkpointer.notes:
+                logger.warning("training of %s: %s", self._recipe.name, note)
+        return tally
+
+    def run(self, text: list[Window], replay: list[Window], log: Path, tally: Tally) -> _Outcome:
+        """Go on from ``tally``. Raises ModelError where the bare base has no finite loss."""
         training = self._training
-        optimizer = _optimizer(self._model, training)
         total = steps(len(text), training)
-        divergence = Divergence(len(self._loaded.tokenizer))
-        losses: list[float] = []
-        windows = tokens = 0
+        first = tally.step + 1
+        losses = tally.losses
+        before = losses[0] if losses else math.nan
+        divergence = Divergence(len(self._loaded.tokenizer), before, tally.beyond)
         diverged = False
         self._model.train()  # turns dropout on; frozen adapters have none
-        start = time.perf_counter()
+        start = time.perf_counter() - tally.seconds
+        rest = islice(epochs(text, replay, training), tally.step, None)
         # Buffered by line, so that the log can be read during the training.
-        with log.open("w", buffering=1, encoding="utf-8") as stream:
-            for step, (epoch, batch) in enumerate(epochs(text, replay, training), 1):
+        with log.open("a" if tally.step else "w", buffering=1, encoding="utf-8") as stream:
+            for step, (epoch, batch) in enumerate(rest, first):
                 lr = rate(step - 1, total, training)
                 micros = self._tensors(batch)
-                loss = self._step(optimizer, lr, step, micros)
+                loss = self._step(lr, step, micros)
                 losses.append(loss)
-                windows += sum(len(micro) for micro in batch)
                 batch_tokens = sum(len(w.ids) for micro in batch for w in micro)
-                tokens += batch_tokens
-                seconds = time.perf_counter() - start
+                tally.step = step
+                tally.windows += sum(len(micro) for micro in batch)
+                tally.tokens += batch_tokens
+                tally.seconds = time.perf_counter() - start
                 line = {
                     "step": step,
                     "epoch": epoch,
                     "loss": loss,
                     "lr": lr,
                     "tokens": batch_tokens,
-                    "seconds": seconds,
+                    "seconds": tally.seconds,
                 }
                 stream.write(json.dumps(line) + "\n")
-                if self._on_step:
-                    self._on_step(Progress(self._recipe.name, step, total, loss, tokens, seconds))
+                self._tell(tally, total, lr, first)
                 bare_loss = partial(self._bare_loss, micros)
                 diverged = divergence.diverged(loss, bare_loss)
                 if diverged:
                     break
+                tally.beyond = divergence.in_a_row
+                if step < total:  # the loss after the last step needs its batch
+                    self._checkpointer.after_step(self._learner, tally, log)
         if not diverged:
             # No step has seen the effect of the last update.
             last = self._final_loss(micros)
@@ -185,14 +215,30 @@ class _Loop:
                 losses.append(last)
         recent = losses[-1:] if diverged else losses[-max(1, total // training.epochs) :]
         final_loss = sum(recent) / len(recent)
-        return _Outcome(step, windows, tokens, losses[0], final_loss, diverged)
+        return _Outcome(tally.step, tally.windows, tally.tokens, losses[0], final_loss, diverged)
 
-    def _step(
-        self, optimizer: torch.optim.Optimizer, lr: float, step: int, micros: list[Tensors]
-    ) -> float:
+    def _tell(self, tally: Tally, total: int, lr: float, first: int) -> None:
+        if self._on_step:
+            notes = tuple(self._checkpointer.notes) if tally.step == first else ()
+            self._on_step(
+                Progress(
+                    name=self._recipe.name,
+                    step=tally.step,
+                    steps=total,
+                    loss=tally.losses[-1],
+                    tokens=tally.tokens,
+                    seconds=tally.seconds,
+                    lr=lr,
+                    notes=notes,
+                    first=first,
+                )
+            )
+
+    def _step(self, lr: float, step: int, micros: list[Tensors]) -> float:
         """Update the adapter once; returns the loss before the update."""
         import torch
 
+        optimizer = self._learner.optimizer
         for group in optimizer.param_groups:
             group["lr"] = lr
         loss = self._gradients(micros)

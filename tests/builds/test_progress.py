@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from harness.builds import Job, Plan, launch_here, lines
@@ -48,3 +49,32 @@ def test_quick_steps_are_told_once_in_a_while() -> None:
 
 def test_a_terminal_shows_the_step_in_the_bar() -> None:
     assert "step 4/4, loss 2" in shown(terminal=True, steps=STEPS)
+
+
+def test_a_narrow_terminal_shows_title_and_figures() -> None:
+    """Beside the bar a long name would cut them off."""
+    stream = io.StringIO()
+    name = "oscars_aug-rank64-alpha128-lr1p5e_3-ep8-replay2-seed0"
+    plan = Plan((Job(DATA, name, 20.0),), ())
+
+    def build(recipe: Any, on_step: Any) -> Any:
+        for step in STEPS:
+            on_step(step)
+
+    launch_here(plan, build, Console(file=stream, force_terminal=True, width=80))
+    said = stream.getvalue()
+    assert name in said
+    assert "step 4/4, loss 2, 0.033 steps/s, 3 tokens/s, 0:00 left" in said
+    assert "1/1" in said
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_a_training_goes_on_from_is_told_once(terminal: bool) -> None:
+    note = "goes on after step 2 from a checkpoint"
+    steps = [step._replace(first=3) for step in STEPS[2:]]
+    steps[0] = steps[0]._replace(notes=(note,))
+    assert shown(terminal, steps).count(f"book: {note}") == 1
+
+
+def test_time_left_of_hours() -> None:
+    assert str(Progress("book", 1, 401, 2.0, 100, 30.0)).endswith(" 3:20:00 left")

@@ -267,3 +267,25 @@ def test_a_mistaken_plan_is_one_line(
 ) -> None:
     assert main(["plan", *options, "--model", home.model, "--store", str(tmp_path / "s")]) == 2
     assert line in capsys.readouterr().err
+
+
+def test_how_a_training_runs_is_in_no_digest(
+    train: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second command finds what the first one made."""
+    pytest.importorskip("tensorboardX", reason="python -m pip install tensorboardX")
+    setting = ["--set", "rank=4", "alpha=8", "epochs=1", "seed=7"]
+    own = ["--gradient-checkpointing", "--live", str(tmp_path / "live"), "--checkpoint-minutes"]
+    assert main([*train, "--out", str(tmp_path / "a"), *setting, *own, "0.5"]) == 0
+    assert "[1/1]" in capsys.readouterr().err
+    assert [path.name[:5] for path in (tmp_path / "live").iterdir()] == ["lies-"]
+    assert main([*train, "--out", str(tmp_path / "b"), *setting]) == 0
+    assert "[1/1]" not in capsys.readouterr().err
+
+
+def test_minutes_that_are_none_are_refused(
+    train: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*train, "--out", str(tmp_path / "a"), "--checkpoint-minutes", "often"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --checkpoint-minutes 'often': give a number of at least 0")

@@ -31,7 +31,7 @@ PAGES = sorted(
 )
 FOREIGN = {
     "--benchmark-autosave", "--benchmark-compare", "--benchmark-only", "--benchmark-save",
-    "--check", "--force-reinstall", "--help", "--junitxml", "--lora", "--lora-modules",
+    "--check", "--force-reinstall", "--help", "--junitxml", "--logdir", "--lora", "--lora-modules",
     "--no-cache-dir", "--no-deps",
 }  # fmt: skip
 """Options of pytest, its plugins, pip, ruff, vLLM and llama-server that pages name."""

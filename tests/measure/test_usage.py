@@ -24,6 +24,19 @@ def test_seconds_and_memory_of_a_block() -> None:
     assert later.usage.peak_rss_bytes < before - 150 * 2**20
 
 
+def test_the_cost_until_now_and_of_two_blocks() -> None:
+    with measured() as meter:
+        time.sleep(0.1)
+        half = meter.so_far()
+        time.sleep(0.1)
+    assert 0.1 <= half.seconds < meter.usage.seconds
+    both = meter.usage.after(half._replace(peak_rss_bytes=10**15, peak_device_bytes=7))
+    assert both.seconds == half.seconds + meter.usage.seconds
+    assert both.cpu_seconds == half.cpu_seconds + meter.usage.cpu_seconds
+    assert both.peak_rss_bytes == 10**15
+    assert both.peak_device_bytes is not None and both.peak_device_bytes >= 7
+
+
 def test_a_block_that_raises_is_measured_too() -> None:
     with pytest.raises(KeyError), measured() as meter:
         raise KeyError

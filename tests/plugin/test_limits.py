@@ -1,10 +1,10 @@
-"""What `--limits` takes."""
+"""What `--limits` and `--checkpoint-minutes` take."""
 
 from __future__ import annotations
 
 import pytest
 
-from harness.plugin._options import _limits
+from harness.plugin._options import _limits, _minutes
 from harness.report.baselines import Limits
 
 
@@ -30,3 +30,16 @@ def test_limits_that_mean_nothing_are_refused_in_a_line(text: str, line: str) ->
         _limits(text)
     assert str(refused.value).startswith(f"--limits {text!r}: {line}")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["often", "-1", "nan", "inf", ""])
+def test_minutes_that_mean_nothing_are_refused_in_a_line(text: str) -> None:
+    with pytest.raises(pytest.UsageError) as refused:
+        _minutes(text)
+    assert str(refused.value) == (
+        f"--checkpoint-minutes {text!r}: give a number of at least 0 (0 writes none)"
+    )
+
+
+def test_minutes_may_be_parts_of_one() -> None:
+    assert (_minutes("0"), _minutes("0.5")) == (0.0, 0.5)

@@ -44,6 +44,20 @@ def test_it_runs_and_reports(project: Project, birds: Path) -> None:
     assert "# Birds" in (project.path / "reports" / "RESULTS.md").read_text()
 
 
+def test_trainings_write_event_files_under_the_names_of_their_cells(
+    project: Project, birds: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboardX", reason="python -m pip install tensorboardX")
+    live, store = tmp_path / "live", tmp_path / "store"
+    own = ["--live", str(live), "--store", str(store), "--gradient-checkpointing"]
+    project.pytest("suites/birds", "-k", "rank4 and answers", *own)
+    assert [path.name for path in live.glob("*/*/events.*")] == [
+        path.name for path in (live / "birds" / CELLS[0]).iterdir()
+    ]
+    (manifest,) = (store / "adapter").glob("*/manifest.json")
+    assert json.loads(manifest.read_text())["facts"]["gradient_checkpointing"]
+
+
 def test_plan_and_command_line_know_it(project: Project, birds: Path) -> None:
     assert "suites/birds/test_birds.py" in project.pytest("--collect-only", "-q", "-k", "rank4")
     assert ", 0 cached" in project.pytest("suites/birds", "--plan", "--store", "empty")
