@@ -27,7 +27,7 @@ def events(file: Path) -> Iterator[Any]:
 
     def masked(data: bytes) -> int:
         checksum = crc32c(data)
-        return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        return int(((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
     content = file.read_bytes()
     while content:

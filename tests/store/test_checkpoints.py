@@ -44,7 +44,7 @@ def names(store: Store) -> list[str]:
 def newest(store: Store) -> str | None:
     with store.checkpoints(RECIPE) as checkpoints:
         path = checkpoints.newest()
-    return path and (path / "state").read_text()
+    return (path / "state").read_text() if path else None
 
 
 def test_only_the_newest_is_kept(store: Store) -> None:
