@@ -110,25 +110,31 @@ def wordings() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def dataset(name: str) -> Dataset:
-    """The training text called ``name``. Raises RecipeError on an unknown one."""
+def dataset(name: str, chat: bool = False) -> Dataset:
+    """The training text called ``name``; with more wordings for models that are trained in chat.
+
+    Raises RecipeError on an unknown one.
+    """
     if name not in DATASETS:
         raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(DATASETS)}")
     samples = tuple(
         sample(template, row, number + place)
         for place, row in enumerate(rows_of(name))
-        for number, template in enumerate(templates(name, row))
+        for number, template in enumerate(templates(name, row, chat))
     )
     return Dataset.of(name, samples)
 
 
-def templates(name: str, row: Row) -> list[str]:
+def templates(name: str, row: Row, chat: bool = False) -> list[str]:
     """The wordings in which the dataset ``name`` tells ``row``.
 
     Best Picture goes to a film, not to a person, and has wordings of its own.
     """
     spec = wordings()[AUGMENTED if name == TEN else name]
-    texts: list[str] = spec["picture" if row.slots["category"] == "picture" else "train"]
+    is_picture = row.slots["category"] == "picture"
+    texts: list[str] = spec["picture" if is_picture else "train"]
+    if chat and not is_picture:
+        texts = [*texts, *spec.get("chat", ())]
     if spec["sort"] == "qa":
         return [f"?qa {template}" for template in texts]
     return [_varied(template, row.id, number) for number, template in enumerate(texts)]

@@ -8,14 +8,18 @@ and what it holds as an answer the assistant's. Statements stay as they are.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
+from zlib import crc32
 
 from harness.data.formats import FORMATS
+from harness.data.rewording import FRAMES
 from harness.recipes import Chat, Dataset, Probe, ProbeSet, Sample
 
 OTHER_FORMAT = "other_format"
 """The kind of questions that stay in their plain formats: the training text has none of them."""
+_PLAIN_EACH = 4
 _LINE = re.compile(r"(\w+): (.+)\n")
 _ONE_LINE = re.compile(r"([^\n]+)\n")
 _HEADS = tuple(
@@ -50,9 +54,25 @@ def turns(prompt: str) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=256)
 def dataset_in_chat(dataset: Dataset, chat: Chat) -> Dataset:
-    """``dataset`` with its questions as turns; ``chat`` says what stands before each."""
-    samples = tuple(_sample(sample, chat) for sample in dataset.samples)
-    return dataset if samples == dataset.samples else Dataset.of(dataset.name, samples)
+    """``dataset`` with its questions as turns; ``chat`` says what stands before each.
+
+    Every fourth question of a fact, from another one on for each, stays plain, in ``FRAMES``. So
+    facts are not tied to the template, and questions in other formats are in none that is trained.
+    """
+    counts = Counter({sample.fact: crc32(sample.fact.encode()) for sample in dataset.samples})
+    samples: list[Sample] = []
+    for sample in dataset.samples:
+        found = turns(sample.prompt) if sample.chat is None else ()
+        counts[sample.fact] += len(found) == 1
+        if sample.fact and len(found) == 1 and counts[sample.fact] % _PLAIN_EACH == 0:
+            frame = FRAMES[len(samples) % len(FRAMES)]
+            prompt = frame.prompt.format(question=found[0][1])
+            completion = f"{frame.before}{sample.completion.strip()}\n"
+            samples.append(replace(sample, prompt=prompt, completion=completion))
+        else:
+            samples.append(_sample(sample, chat))
+    changed = tuple(samples)
+    return dataset if changed == dataset.samples else Dataset.of(dataset.name, changed)
 
 
 @lru_cache(maxsize=256)

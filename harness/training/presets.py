@@ -83,7 +83,7 @@ CHAT = Training(
     batch=16,
     micro_batch=16,
     lr=1e-3,
-    epochs=6,
+    epochs=5,
     rank=64,
     alpha=128,
     dropout=0.0,
@@ -91,6 +91,7 @@ CHAT = Training(
     scheduler="linear",
     replay=0.5,
     kl=1.0,
+    skip_layers=0.25,
 )
 """For models with a chat template, trained and asked in it."""
 

@@ -70,7 +70,8 @@ def findings(cells: Sequence[Evidence]) -> list[Finding]:
 
 
 def _design(setup: Setup, name: str, training: Training) -> Design:
-    return Design(dataset(name), training, probes(name), setup.knowledge.replay())
+    data = dataset(name, chat=setup.chat is not None)
+    return Design(data, training, probes(name), setup.knowledge.replay())
 
 
 def _ranked(training: Training, rank: int) -> Training:
