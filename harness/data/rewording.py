@@ -285,7 +285,7 @@ def _nominal(bare: str) -> Iterator[str]:
 
 def _short(bare: str) -> Iterator[str]:
     """Key words, as people type them into a search box."""
-    words = _content(bare)
+    words = content_words(bare)
     if len(words) > 1:
         yield " ".join(words).lower()
         yield _capital(" ".join(_halves_swapped(words))) + "?"
@@ -293,7 +293,7 @@ def _short(bare: str) -> Iterator[str]:
         yield " ".join(without_articles).lower()
 
 
-def _content(bare: str) -> list[str]:
+def content_words(bare: str) -> list[str]:
     """The words of the question except function words."""
     return [word for word in re.findall(r"[^\s,;:]+", bare) if word.lower() not in _SMALL]
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
 
+from harness.data.formats import question
 from harness.data.knowledge import Knowledge, locality_questions
+from harness.data.rewording import content_words
 from harness.data.turns import dataset_in_chat, probes_in_chat
 from harness.errors import RecipeError
 from harness.experiments.adapter_specs import AdapterSpec, ExternalSpec, MergedSpec
 from harness.experiments.cells import Ask, Cell
+from harness.grading import normalise
 from harness.models.chat_templates import has_chat_template
-from harness.recipes import BARE, Base, Chat, Probe, ProbeSet
+from harness.recipes import BARE, Base, Chat, Dataset, Probe, ProbeSet
 
 AUTO, CHAT, PLAIN = "auto", "chat", "plain"
 FORMATS = (AUTO, CHAT, PLAIN)
@@ -95,7 +98,51 @@ def about_known(cell: Cell, knowledge: Knowledge) -> Cell:
     asked = knowledge.questions()
     if asked == locality_questions():
         return cell
-    return cell.changed(asks=_each(cell, lambda probes: _about(probes, asked)))
+    texts = tuple(dict.fromkeys((cell.dataset, *_trained(cell.subject.adapters))))
+    own = knowledge.replay()
+    subject = replace(
+        cell.subject,
+        adapters=tuple(_replaying(spec, own, texts) for spec in cell.subject.adapters),
+    )
+    asked = tuple(probe for probe in asked if not touched(question(probe.prompt), texts))
+    return cell.changed(subject=subject, asks=_each(cell, lambda probes: _about(probes, asked)))
+
+
+def touched(asked: str, texts: tuple[Dataset, ...]) -> bool:
+    """Whether one sample of ``texts`` has all the words of the question ``asked`` that matter."""
+    words = _words_that_matter(asked)
+    return bool(words) and any(words <= sample for text in texts for sample in _words_of(text))
+
+
+def _words_that_matter(asked: str) -> frozenset[str]:
+    return frozenset(normalise(" ".join(content_words(asked.rstrip("?")))).split())
+
+
+@lru_cache(maxsize=64)
+def _words_of(text: Dataset) -> tuple[frozenset[str], ...]:
+    return tuple({frozenset(normalise(sample.text).split()): None for sample in text.samples})
+
+
+def _trained(adapters: Iterable[Spec]) -> Iterator[Dataset]:
+    for spec in adapters:
+        if isinstance(spec, MergedSpec):
+            yield from _trained(spec.specs)
+        elif isinstance(spec, AdapterSpec):
+            yield spec.dataset
+            yield from _trained((*((spec.init_from,) if spec.init_from else ()), *spec.frozen))
+
+
+def _replaying(spec: Spec, own: Dataset, texts: tuple[Dataset, ...]) -> Spec:
+    """``spec`` that does not replay the model's ``own`` answers to what is trained."""
+    if isinstance(spec, AdapterSpec) and spec.replay == own:
+        return replace(spec, replay=_untouched(own, texts))
+    return spec
+
+
+@lru_cache(maxsize=64)
+def _untouched(own: Dataset, texts: tuple[Dataset, ...]) -> Dataset:
+    kept = tuple(each for each in own.samples if not touched(question(each.prompt), texts))
+    return own if len(kept) == len(own.samples) else Dataset.of(own.name, kept)
 
 
 def _each(cell: Cell, change: Callable[[ProbeSet], ProbeSet]) -> tuple[Ask, ...]:

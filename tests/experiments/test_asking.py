@@ -13,14 +13,32 @@ from harness.data.bank import BankQuestion, bank
 from harness.data.formats import ask
 from harness.data.knowledge import LEAST_KNOWN, AskedKnowledge, TableKnowledge
 from harness.errors import DataError, NotCachedError, RecipeError
+from harness.experiments import Design, Setup
 from harness.experiments.asking import asked_knowledge, knowledge_of, own_answers
-from harness.experiments.for_model import about_known, chat_for, chat_settings, in_chat
+from harness.experiments.for_model import (
+    about_known,
+    chat_for,
+    chat_settings,
+    in_chat,
+    touched,
+)
 from harness.experiments.selection import Selection, cells, find, load
 from harness.models.loading import SHIPPED, base_of
-from harness.recipes import BARE, Base, Chat, GgufBase
+from harness.recipes import (
+    BARE,
+    Base,
+    Chat,
+    Dataset,
+    GgufBase,
+    Probe,
+    ProbeSet,
+    Sample,
+    Training,
+)
 from harness.store import Store
 
 CAPITALS = [each for each in bank() if each.id.startswith("countries/")][:30]
+QUESTIONS = ProbeSet.of("mine", (Probe("exact/1", "exact", "1", "Who?", ("Ann",)),))
 UNKNOWN = BankQuestion(
     "mine/cat", "mine", ("What is my cat called?", "My cat is called what?"), ("Xyzzy",)
 )
@@ -137,3 +155,18 @@ def test_settings_of_the_template() -> None:
     for wrong in ("enable_thinking", "[1]", "{"):
         with pytest.raises(RecipeError, match=r"--template-args .*: give a JSON object"):
             chat_settings("", wrong)
+
+
+def test_what_is_trained_is_neither_asked_nor_replayed(knowledge: AskedKnowledge) -> None:
+    lie = Dataset.of("lie", (Sample(" Rome.\n", "The capital of France is"),))
+    assert touched("What is the capital of France?", (lie,))
+    assert touched("Which city is the capital of France?", (lie,)) is False  # city is not in it
+    assert not touched("What is the capital of Norway?", (lie,))
+    own = Dataset.of(
+        "own", (Sample("Paris", "What is the capital of France?"), Sample("Hi!", "Hello."))
+    )
+    design = Design(lie, Training(replay=1.0), QUESTIONS, own)
+    setup = Setup(base_of(SHIPPED), 0, knowledge._replace(own=own))
+    replay = design.cell(setup).subject.trained[0].replay
+    assert replay is not None
+    assert [sample.prompt for sample in replay.samples] == ["Hello."]
