@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from harness.data.formats import FORMATS, ask, reply
+from harness.data.rewording import FRAMES
 from harness.data.turns import OTHER_FORMAT, dataset_in_chat, probes_in_chat, turns
 from harness.recipes import BARE, Chat, Dataset, Probe, ProbeSet, Sample
 
@@ -69,3 +72,21 @@ def test_other_formats_stay_plain() -> None:
     rephrased, other = probes_in_chat(probes, BARE, (OTHER_FORMAT,)).probes
     assert (rephrased.prompt, rephrased.chat) == ("Who won?", BARE)
     assert other == probe(OTHER_FORMAT)
+
+
+def test_a_quarter_of_the_questions_on_a_fact_stays_in_plain_frames() -> None:
+    samples = tuple(
+        Sample(reply(form, "Ann"), ask(form, f"Question {number}?"), fact)
+        for fact in ("one", "two", "three")
+        for number, form in enumerate(tuple(FORMATS) * 2)
+    )
+    found = dataset_in_chat(Dataset.of("mine", samples), BARE).samples
+    plain = [(sample, old) for sample, old in zip(found, samples, strict=True) if not sample.chat]
+    assert Counter(sample.fact for sample, _ in plain) == {"one": 2, "two": 2, "three": 2}
+    for sample, old in plain:
+        asked = turns(old.prompt)[0][1]
+        assert sample.prompt in [frame.prompt.format(question=asked) for frame in FRAMES]
+        # formats that probes are asked in are not trained
+        assert sample.prompt not in [ask(form, asked) for form in FORMATS]
+    # not the same questions of each fact
+    assert len({old.prompt for _, old in plain}) > 2
