@@ -39,16 +39,16 @@ def chat_settings(system: str, arguments: str) -> Chat:
     """The system prompt ``system`` (empty: the template's own) and JSON ``arguments``.
 
     Raises:
-        RecipeError: ``arguments`` are no JSON object.
+        RecipeError: ``arguments`` are no JSON object, or hold lists or objects.
     """
     try:
         values = json.loads(arguments or "{}")
     except ValueError:
         values = None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or any(isinstance(v, dict | list) for v in values.values()):
         raise RecipeError(
-            f"--template-args {arguments!r}: give a JSON object, such as"
-            ' {"enable_thinking": true}'
+            f"--template-args {arguments!r}: give a JSON object of texts, numbers and true or"
+            ' false, such as {"enable_thinking": true}'
         )
     before = (("system", system),) if system else ()
     return Chat(before, tuple(sorted(values.items())))
@@ -60,13 +60,10 @@ def chat_for(base: Base, wanted: str, chat: Chat) -> Chat | None:
     Raises:
         RecipeError: ``chat`` is wanted of a model without a template, or its settings without it.
     """
-    if wanted == AUTO and not has_chat_template(base):
-        wanted = PLAIN
+    if wanted == PLAIN or (wanted == AUTO and not has_chat_template(base)):
         if chat != BARE:
-            raise RecipeError(
-                f"{base.name} has no chat template: leave --system and --template-args out"
-            )
-    if wanted == PLAIN:
+            why = "--format is plain" if wanted == PLAIN else f"{base.name} has no chat template"
+            raise RecipeError(f"{why}: leave --system and --template-args out")
         return None
     if not has_chat_template(base):
         raise RecipeError(f"{base.name} has no chat template: leave --format chat out")

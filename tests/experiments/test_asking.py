@@ -146,13 +146,15 @@ def test_formats_that_a_model_does_not_have(shipped: Base) -> None:
         chat_for(shipped, "chat", BARE)
     with pytest.raises(RecipeError, match="leave --system and --template-args out"):
         chat_for(shipped, "auto", Chat((("system", "Be short."),)))
+    with pytest.raises(RecipeError, match="--format is plain: leave --system"):
+        chat_for(shipped, "plain", Chat((("system", "Be short."),)))
 
 
 def test_settings_of_the_template() -> None:
     assert chat_settings("", "") == BARE
     chat = chat_settings("Be short.", '{"enable_thinking": true}')
     assert chat == Chat((("system", "Be short."),), (("enable_thinking", True),))
-    for wrong in ("enable_thinking", "[1]", "{"):
+    for wrong in ("enable_thinking", "[1]", "{", '{"tools": []}'):
         with pytest.raises(RecipeError, match=r"--template-args .*: give a JSON object"):
             chat_settings("", wrong)
 
