@@ -83,15 +83,14 @@ CHAT = Training(
     batch=16,
     micro_batch=16,
     lr=1e-3,
-    epochs=5,
+    epochs=6,
     rank=64,
     alpha=128,
     dropout=0.0,
     loss_on="answers",
     scheduler="linear",
     replay=0.5,
-    kl=1.0,
-    skip_layers=0.25,
+    kl=2.0,
 )
 """For models with a chat template, trained and asked in it."""
 
