@@ -128,8 +128,8 @@ def run_train(options: argparse.Namespace) -> int:
         print(f"asking {base.name}, once, for answers to be replayed", file=sys.stderr)
         return own_answers(base, chat, make)
 
-    source = options.replay or (KNOWN if shipped else OWN if chat else "")
-    replay = _replay(source, form, training, own)
+    usual_replay = KNOWN if shipped else OWN if chat else ""
+    replay = _replay(options.replay, usual_replay, form, training, own)
     if chat:
         dataset = dataset_in_chat(dataset, chat)
         replay = replay and dataset_in_chat(replay, chat)
@@ -206,16 +206,17 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
 
 
 def _replay(
-    replay: str, form: str, training: Training, own: Callable[[], Dataset]
+    given: str | None, usual: str, form: str, training: Training, own: Callable[[], Dataset]
 ) -> Dataset | None:
-    """What is mixed in; ``own`` asks the model for its own answers."""
+    """What is mixed in: what is ``given``, or the ``usual``; ``own`` asks the model."""
     contrastive = training.init == "contrastive"
     if not training.replay and not contrastive:
-        if replay not in ("", KNOWN, OWN):
+        if given:
             raise RecipeError(
-                f"--replay {replay} is given, but replay is 0: --set replay=1 mixes it in"
+                f"--replay {given} is given, but replay is 0: --set replay=1 mixes it in"
             )
         return None
+    replay = given or usual
     if not replay:
         reason = "init is contrastive" if contrastive else f"replay is {training.replay:g}"
         without = "init=kaiming replay=0" if contrastive else "replay=0"
