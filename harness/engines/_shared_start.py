@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.models.files import common_start
 from harness.models.loading import Loaded
 
 _LEAST = 16
@@ -47,11 +48,7 @@ def cache_name(loaded: Loaded) -> str:
 
 def shared_start(rows: Sequence[list[int]]) -> int:
     """Tokens at which all ``rows`` begin alike, without the last of any; 0 where they are few."""
-    first, last = min(rows), max(rows)
-    alike = next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
-    )
-    count = min(alike, min(map(len, rows)) - 1)
+    count = min(common_start(rows), min(map(len, rows)) - 1)
     return count if count >= _LEAST else 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,13 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str, special: bool = True) 
     if special and ends and not text.endswith(str(tokenizer.eos_token)):
         return ids[:-1]
     return ids
+
+
+def common_start(rows: Iterable[Sequence[int]]) -> int:
+    """Tokens at which all ``rows`` begin alike."""
+    ordered = sorted(map(tuple, rows))
+    first, last = ordered[0], ordered[-1]  # what these two share, all between them share, too
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))))
 
 
 def encode_pair(

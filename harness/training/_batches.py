@@ -8,6 +8,7 @@ from heapq import heapreplace
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.models.files import common_start
 from harness.models.loading import Loaded
 from harness.training._adapted import bare
 from harness.training._windows import Window
@@ -177,11 +178,7 @@ def shared_start(windows: Sequence[Window]) -> int:
     if len(windows) < 2:
         return 0
     count = min(window.start for window in windows) - 1
-    first, last = min(w.ids for w in windows), max(w.ids for w in windows)
-    alike = next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first)
-    )
-    shared = min(count, alike)
+    shared = min(count, common_start(window.ids for window in windows))
     return shared if shared >= _LEAST_SHARED else 0
 
 
