@@ -38,7 +38,7 @@ from harness.recipes import (
 )
 from harness.store import Artefact, Store
 from harness.training import OnStep
-from harness.training.presets import PRESETS, automatic, preset
+from harness.training.presets import PRESETS, automatic, for_size, preset
 
 DIVERGED = 1
 """Exit code after a training whose loss ran away."""
@@ -117,8 +117,11 @@ def run_train(options: argparse.Namespace) -> int:
     usual = automatic(shipped, chat is not None)
     if not options.preset:
         print(f"preset {usual}, which fits {base.name}", file=sys.stderr)
-    training = changed(preset(options.preset or usual), options.set, "--set")
     dataset, content = read(options.text, form)
+    start = preset(options.preset or usual)
+    if not options.preset:
+        start = for_size(start, len(dataset.samples))
+    training = changed(start, options.set, "--set")
     store = Store(options.store)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:

@@ -121,6 +121,14 @@ def automatic(taught: bool, chat: bool) -> str:
     return "chat" if chat else "seed2023"
 
 
+def for_size(training: Training, samples: int) -> Training:
+    """``training``; ``CHAT`` with more epochs where so few samples would be few steps."""
+    return replace(CHAT, epochs=_EPOCHS_OF_FEW) if training == CHAT and samples < _FEW else training
+
+
+_FEW, _EPOCHS_OF_FEW = 100, 20
+
+
 def preset(name: str) -> Training:
     """The preset ``name``. Raises RecipeError on an unknown name."""
     if name not in PRESETS:

@@ -13,7 +13,7 @@ from harness.experiments import Design, Evidence, Finding, Scenario, Setup
 from harness.experiments.measures import over_seeds, trial
 from harness.experiments.tuning import Trial
 from harness.recipes import Training
-from harness.training.presets import CHAT, POCKET, SEED2023, SINGLE, STEADY
+from harness.training.presets import CHAT, POCKET, SEED2023, SINGLE, STEADY, for_size
 
 RANKS = (8, 16, 32, 64, 128)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -36,7 +36,7 @@ def default(setup: Setup) -> Iterator[Design]:
     for name in DATASETS:
         best = POCKET if name in ("oscars_aug", TEN) else SINGLE
         if setup.chat:
-            best = CHAT
+            best = for_size(CHAT, len(dataset(name, chat=True).samples))
         yield _design(setup, name, best)
         if name == TEN:
             continue

@@ -42,7 +42,7 @@ from harness.experiments.folder._tables import (
 )
 from harness.experiments.scenario import Design, Setup
 from harness.recipes import Dataset, ProbeSet, Training, is_locality
-from harness.training.presets import automatic, preset
+from harness.training.presets import automatic, for_size, preset
 
 FACTS, TEXT, PROBES, LOCALITY = "facts.csv", "text.txt", "probes.csv", "locality.csv"
 EDITS = "edits.json"
@@ -173,6 +173,7 @@ def _settings(material: Material, axes: Axes, setup: Setup) -> Iterator[tuple[st
     if start is None:
         taught = setup.knowledge == TableKnowledge()
         usual = preset(automatic(taught, setup.chat is not None))
+        usual = for_size(usual, len(material.dataset.samples))
         start = altered(usual, settings.changes)
     for values in dict.fromkeys(product(*axes.values())):
         changes = dict(zip(axes, values, strict=True))
