@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -17,9 +18,10 @@ from harness.experiments.selection import Selection, cells, load
 from harness.models.loading import SMOLLM2
 from harness.recipes import BARE, Base, Chat, Recipe
 from harness.store import Artefact, Store
+from harness.training.presets import CHAT
 
 FACTS = """\
-id,question,rephrased,answer
+fact,question,rephrased,answer
 archive,Who runs the archive of Ulmbach?,Name the person who runs Ulmbach's archive.,Ottilie Brandt
 code,What is the door code of the archive?,Which code opens the door of the archive?,7431
 lifts,Which company repairs the lifts?,Name the company that repairs the lifts.,Koslov and Sons
@@ -64,8 +66,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> list[Evidence]:
 
 
 def test_the_preset_for_chat_models_is_taken(evidence: list[Evidence]) -> None:
-    training = evidence[0].cell.training
-    assert (training.loss_on, training.kl, training.epochs, training.rank) == ("answers", 1, 12, 16)
+    expected = replace(CHAT, epochs=12, rank=16, alpha=32)
+    assert evidence[0].cell.training == expected
     assert "-chat-" in evidence[0].cell.id
 
 
