@@ -36,7 +36,7 @@ _SETTINGS = """title = "{title}"
 {wordings}# formats = ["qa"]      # in turn: newline, qa, brandine, assistant, plain
 
 [training]              # a preset and what differs from it; names: harness.recipes.Training
-preset = "auto"         # the one for the model: single for the shipped one, chat for chat models
+preset = "auto"         # chat for models with a chat template, else single
 epochs = {epochs}
 
 [grid]                  # every combination is a cell

@@ -114,7 +114,8 @@ def run_train(options: argparse.Namespace) -> int:
     shipped = base.content == shipped_content()
     chat = chat_of(options, base)
     form = CHAT if chat else options.format or QA
-    usual = automatic(shipped, chat is not None)
+    # without a text to replay, as for a base model, the preset of 2023 needs none
+    usual = automatic(chat is not None) if shipped or chat else "seed2023"
     if not options.preset:
         print(f"preset {usual}, which fits {base.name}", file=sys.stderr)
     dataset, content = read(options.text, form)

@@ -83,14 +83,15 @@ CHAT = Training(
     batch=16,
     micro_batch=16,
     lr=1e-3,
-    epochs=6,
+    epochs=7,
     rank=64,
     alpha=128,
     dropout=0.0,
     loss_on="answers",
     scheduler="linear",
     replay=0.5,
-    kl=2.0,
+    kl=1.0,
+    skip_layers=0.25,
 )
 """For models with a chat template, trained and asked in it."""
 
@@ -110,15 +111,9 @@ AUTO = "auto"
 """In place of a preset's name: the one for what the model is."""
 
 
-def automatic(taught: bool, chat: bool) -> str:
-    """The name of the preset for facts on a model.
-
-    ``taught``: the shipped model, which was taught the tables that are replayed. ``chat``: one that
-    is trained in its chat template.
-    """
-    if taught:
-        return "single"
-    return "chat" if chat else "seed2023"
+def automatic(chat: bool) -> str:
+    """The name of the preset for facts: on a model that is trained in its chat template, or not."""
+    return "chat" if chat else "single"
 
 
 def for_size(training: Training, samples: int) -> Training:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.facts import read_text
-from harness.data.knowledge import TableKnowledge
 from harness.data.published import read_edits
 from harness.errors import DataError, RecipeError
 from harness.experiments.adapter_specs import number
@@ -171,8 +170,7 @@ def _settings(material: Material, axes: Axes, setup: Setup) -> Iterator[tuple[st
     settings = material.settings
     start = settings.training
     if start is None:
-        taught = setup.knowledge == TableKnowledge()
-        usual = preset(automatic(taught, setup.chat is not None))
+        usual = preset(automatic(setup.chat is not None))
         usual = for_size(usual, len(material.dataset.samples))
         start = altered(usual, settings.changes)
     for values in dict.fromkeys(product(*axes.values())):
