@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,11 @@ def live(folder: Path | None, on_step: OnStep | None) -> Iterator[OnStep | None]
     def _open(folder: Path, first: int) -> SummaryWriter:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return SummaryWriter(str(folder), purge_step=first, flush_secs=_FLUSH_SECONDS)
+            # a name holds only the second: a run that goes on at once would overwrite the file
+            suffix = f".{time.time_ns()}"
+            return SummaryWriter(
+                str(folder), purge_step=first, flush_secs=_FLUSH_SECONDS, filename_suffix=suffix
+            )
         except OSError as error:
             raise StoreError(
                 f"--live {folder} cannot be written ({error.strerror}): give another folder"
