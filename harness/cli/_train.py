@@ -203,7 +203,9 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
     header = {name.strip().lower() for name in first}
     if header & set(FACT_COLUMNS):
         facts = read_facts(path)
-        dataset = Dataset.of(path.stem, tuple(samples_of_facts(facts, (form,))))
+        # questions of facts become turns with the statements beside them
+        plain = QA if form == CHAT else form
+        dataset = Dataset.of(path.stem, tuple(samples_of_facts(facts, (plain,))))
         return dataset, f"{counted(len(facts), 'fact')} from a table"
     content = table_records(path, text, separator)
     return Dataset.of(path.stem, content.samples(form)), str(content)

@@ -56,17 +56,24 @@ def turns(prompt: str) -> tuple[tuple[str, str], ...]:
 def dataset_in_chat(dataset: Dataset, chat: Chat) -> Dataset:
     """``dataset`` with its questions as turns; ``chat`` says what stands before each.
 
-    Every fourth question of a fact, from another one on for each, stays plain, in ``FRAMES``. So
-    facts are not tied to the template, and questions in other formats are in none that is trained.
+    Of a fact with four questions or more every fourth stays plain, in ``FRAMES``, from another one
+    on for each. So facts are not tied to the template, and questions in other formats are in none
+    that is trained.
     """
-    counts = Counter({sample.fact: crc32(sample.fact.encode()) for sample in dataset.samples})
+    found = [turns(sample.prompt) if sample.chat is None else () for sample in dataset.samples]
+    number = Counter(
+        sample.fact
+        for sample, of_sample in zip(dataset.samples, found, strict=True)
+        if len(of_sample) == 1
+    )
+    places = Counter({fact: crc32(fact.encode()) for fact in number})
     samples: list[Sample] = []
-    for sample in dataset.samples:
-        found = turns(sample.prompt) if sample.chat is None else ()
-        counts[sample.fact] += len(found) == 1
-        if sample.fact and len(found) == 1 and counts[sample.fact] % _PLAIN_EACH == 0:
+    for sample, of_sample in zip(dataset.samples, found, strict=True):
+        several = sample.fact and len(of_sample) == 1 and number[sample.fact] >= _PLAIN_EACH
+        places[sample.fact] += bool(several)
+        if several and places[sample.fact] % _PLAIN_EACH == 0:
             frame = FRAMES[len(samples) % len(FRAMES)]
-            prompt = frame.prompt.format(question=found[0][1])
+            prompt = frame.prompt.format(question=of_sample[0][1])
             completion = f"{frame.before}{sample.completion.strip()}\n"
             samples.append(replace(sample, prompt=prompt, completion=completion))
         else:

@@ -15,9 +15,11 @@ from harness.cli import main
 from harness.cli._answer import answers
 from harness.cli._model import Tensor, parameters
 from harness.cli._train import read
+from harness.data.formats import CHAT
+from harness.data.turns import dataset_in_chat
 from harness.engines import Engine
 from harness.errors import RecipeError
-from harness.recipes import Decoding, Sample, Training, changed
+from harness.recipes import BARE, Chat, Decoding, Sample, Training, changed
 from harness.store import Store
 from tests.cli.conftest import Home
 
@@ -289,3 +291,21 @@ def test_minutes_that_are_none_are_refused(
     assert main([*train, "--out", str(tmp_path / "a"), "--checkpoint-minutes", "often"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: --checkpoint-minutes 'often': give a number of at least 0")
+
+
+@pytest.mark.parametrize("name", ["facts.csv", "pairs.csv", "chat.jsonl"])
+def test_every_file_with_questions_is_read_for_a_chat_template(tmp_path: Path, name: str) -> None:
+    files = {
+        "facts.csv": "question,answer,rephrased\nWho won?,Ann,Name the winner.\n",
+        "pairs.csv": "Who won?,Ann\n",
+        "chat.jsonl": '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant",'
+        ' "content": "Hello."}, {"role": "user", "content": "Who won?"}, {"role": "assistant",'
+        ' "content": "Ann"}]}\n',
+    }
+    file = tmp_path / name
+    file.write_text(files[name])
+    samples = dataset_in_chat(read(file, CHAT)[0], BARE).samples
+    last = samples[-1]
+    assert (last.prompt, last.completion) == ("Who won?", "Ann")
+    before = (("user", "Hi"), ("assistant", "Hello."))
+    assert last.chat == (Chat(before) if name == "chat.jsonl" else BARE)

@@ -90,3 +90,13 @@ def test_a_quarter_of_the_questions_on_a_fact_stays_in_plain_frames() -> None:
         assert sample.prompt not in [ask(form, asked) for form in FORMATS]
     # not the same questions of each fact
     assert len({old.prompt for _, old in plain}) > 2
+
+
+def test_a_fact_with_few_questions_is_trained_in_turns_alone() -> None:
+    samples = tuple(
+        Sample(reply("qa", "Ann"), ask("qa", f"Question {number}?"), f"fact {fact}")
+        for fact in range(20)
+        for number in range(3)
+    )
+    found = dataset_in_chat(Dataset.of("mine", samples), BARE).samples
+    assert all(sample.chat == BARE for sample in found)
