@@ -265,8 +265,10 @@ def recorded(
     return made
 
 
-_PACES = {"Adapter": _TRAINING, "Answers": _ANSWERING, "Likelihoods": _ANSWERING}
-_PACES["Timings"] = _ANSWERING
+_PACES = {
+    "Adapter": _TRAINING,
+    **dict.fromkeys(("Answers", "Likelihoods", "Timings"), _ANSWERING),
+}
 
 
 def _pace(kind: str, here: Pace) -> Pace:

@@ -134,7 +134,7 @@ def chat_of(options: argparse.Namespace, base: Base) -> Chat | None:
 
 def knowledge(options: argparse.Namespace, fetch: Fetch | None = None) -> KnowledgeOf:
     """What each model knows: it is asked through ``fetch``; without it, what was asked before."""
-    from functools import partial
+    from functools import cache, partial
 
     from harness.builds import cached
     from harness.errors import NotCachedError
@@ -144,6 +144,7 @@ def knowledge(options: argparse.Namespace, fetch: Fetch | None = None) -> Knowle
 
     look = fetch or partial(cached, store=Store(options.store))
 
+    @cache  # each seed wants it
     def known(base: Base, chat: Chat | None) -> Knowledge:
         try:
             return knowledge_of(base, chat, options.bank, look)

@@ -60,24 +60,31 @@ def dataset_in_chat(dataset: Dataset, chat: Chat) -> Dataset:
     on for each. So facts are not tied to the template, and questions in other formats are in none
     that is trained.
     """
-    found = [turns(sample.prompt) if sample.chat is None else () for sample in dataset.samples]
-    number = Counter(
-        sample.fact
-        for sample, of_sample in zip(dataset.samples, found, strict=True)
-        if len(of_sample) == 1
-    )
+    asked = [_turn(sample.prompt, sample.chat, chat) for sample in dataset.samples]
+    # questions alone, without a conversation before them
+    alone = [
+        bool(turn and sample.chat is None and turn[1] == chat)
+        for sample, turn in zip(dataset.samples, asked, strict=True)
+    ]
+    pairs = list(zip(dataset.samples, alone, strict=True))
+    number = Counter(sample.fact for sample, is_alone in pairs if is_alone and sample.fact)
     places = Counter({fact: crc32(fact.encode()) for fact in number})
     samples: list[Sample] = []
-    for sample, of_sample in zip(dataset.samples, found, strict=True):
-        several = sample.fact and len(of_sample) == 1 and number[sample.fact] >= _PLAIN_EACH
-        places[sample.fact] += bool(several)
+    for sample, turn, is_alone in zip(dataset.samples, asked, alone, strict=True):
+        if turn is None:
+            samples.append(sample)
+            continue
+        prompt, own = turn
+        completion = sample.completion.strip() if sample.chat is None else sample.completion
+        several = is_alone and number[sample.fact] >= _PLAIN_EACH
+        places[sample.fact] += several
         if several and places[sample.fact] % _PLAIN_EACH == 0:
             frame = FRAMES[len(samples) % len(FRAMES)]
-            prompt = frame.prompt.format(question=of_sample[0][1])
-            completion = f"{frame.before}{sample.completion.strip()}\n"
-            samples.append(replace(sample, prompt=prompt, completion=completion))
+            plain = frame.prompt.format(question=prompt)
+            framed = f"{frame.before}{completion}\n"
+            samples.append(replace(sample, prompt=plain, completion=framed))
         else:
-            samples.append(_sample(sample, chat))
+            samples.append(replace(sample, prompt=prompt, completion=completion, chat=own))
     changed = tuple(samples)
     return dataset if changed == dataset.samples else Dataset.of(dataset.name, changed)
 
@@ -91,27 +98,20 @@ def probes_in_chat(probes: ProbeSet, chat: Chat, plain_kinds: tuple[str, ...]) -
     return probes if found == probes.probes else ProbeSet.of(probes.name, found)
 
 
-def _sample(sample: Sample, chat: Chat) -> Sample:
-    if sample.chat is not None:
-        return replace(sample, chat=_settled(sample.chat, chat))
-    if found := turns(sample.prompt):
-        *before, (_, question) = found
-        return replace(
-            sample,
-            prompt=question,
-            completion=sample.completion.strip(),
-            chat=replace(chat, before=(*chat.before, *before)),
-        )
-    return sample
-
-
 def _probe(probe: Probe, chat: Chat) -> Probe:
-    if probe.chat is not None:
-        return replace(probe, chat=_settled(probe.chat, chat))
-    if found := turns(probe.prompt):
-        *before, (_, question) = found
-        return replace(probe, prompt=question, chat=replace(chat, before=(*chat.before, *before)))
-    return probe
+    turn = _turn(probe.prompt, probe.chat, chat)
+    return probe if turn is None else replace(probe, prompt=turn[0], chat=turn[1])
+
+
+def _turn(prompt: str, own: Chat | None, chat: Chat) -> tuple[str, Chat] | None:
+    """The last turn of ``prompt`` and what stands before it; None where it has no turns."""
+    if own is not None:
+        return prompt, _settled(own, chat)
+    found = turns(prompt)
+    if not found:
+        return None
+    *before, (_, question) = found
+    return question, replace(chat, before=(*chat.before, *before))
 
 
 def _settled(own: Chat, chat: Chat) -> Chat:

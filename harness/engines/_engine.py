@@ -169,18 +169,24 @@ def stopped(text: str, stops: Sequence[str]) -> str:
 
     Stop strings within thoughts do not count.
     """
-    thoughts, answer = split_thoughts(text)
+    if not stops:
+        return text.strip()
+    thoughts, answer = _parted(text)
     for stop in stops:
-        # after thoughts, line ends come before the answer
-        answer = (answer.lstrip() if thoughts else answer).partition(stop)[0]
+        answer = answer.partition(stop)[0]
     return (thoughts + answer).strip()
 
 
 def has_stopped(text: str, stops: Sequence[str]) -> bool:
     """Whether a stop string is in the answer of ``text``, after its thoughts."""
-    thoughts, answer = split_thoughts(text)
-    answer = answer.lstrip() if thoughts else answer
+    _, answer = _parted(text)
     return any(stop in answer for stop in stops)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """(thoughts, answer); after thoughts, line ends come before the answer."""
+    thoughts, answer = split_thoughts(text)
+    return thoughts, answer.lstrip() if thoughts else answer
 
 
 def refusal(decoding: Decoding, refuses: Sequence[str], who: str) -> str:

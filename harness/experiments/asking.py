@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 import zlib
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
@@ -43,7 +43,6 @@ _KIND = "locality_known"
 _PLAIN = "qa"  # the format for models without a chat template
 
 
-@lru_cache(maxsize=16)
 def knowledge_of(base: Base, chat: Chat | None, bank_file: Path | None, fetch: Fetch) -> Knowledge:
     """What ``base`` knows: the shipped model the tables, others what they are asked.
 
@@ -81,14 +80,18 @@ def asked_knowledge(
         known += _known(base, some, chat, f"bank from {asked + 1}", fetch)
         asked += len(some)
     own = [
-        *(_own(each.wordings[0], first[each.id], each.id, chat) for each in replayed),
+        *(
+            _own(each.wordings[0], first[each.id], each.id, chat)
+            for each in replayed
+            if first[each.id].strip()
+        ),
         *own_answers(base, chat, fetch).samples,
     ]
     return AskedKnowledge(
         base.name,
         asked,
         tuple(_known_probe(each, chat) for each in known),
-        Dataset.of("own_answers", tuple(sample for sample in own if sample.completion.strip())),
+        Dataset.of("own_answers", tuple(own)),
     )
 
 

@@ -129,9 +129,7 @@ def template_of_gguf(model: str, source: str, bos: str, eos: str) -> ChatTemplat
 
 def has_chat_template(base: Base | Quantised) -> bool:
     """Whether ``base`` answers turns: by the template in its files, or a server's chat endpoint."""
-    if isinstance(base, Quantised):
-        return has_chat_template(base.base)
-    if isinstance(base, Dequantised):
+    if isinstance(base, Quantised | Dequantised):
         return has_chat_template(base.base)
     if isinstance(base, ServedBase):
         return base.path.startswith(SERVED_CHAT)

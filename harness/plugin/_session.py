@@ -94,6 +94,7 @@ class HarnessSession:
         self._results: dict[tuple[str, str], Result] = {}
         self._baselines: dict[str, Baseline] = {}
         self._idle_gates: dict[Path, list[str]] = {}
+        self._known: dict[tuple[Base, Chat | None], Knowledge] = {}
 
     @cached_property
     def settings(self) -> Settings:
@@ -153,7 +154,13 @@ class HarnessSession:
         )
 
     def _knowledge(self, base: Base, chat: Chat | None) -> Knowledge:
-        """What ``base`` knows; where nothing is to be built, only what was asked before."""
+        """What ``base`` knows: read once, as every grid of every scenario wants it."""
+        if (base, chat) not in self._known:
+            self._known[base, chat] = self._asked(base, chat)
+        return self._known[base, chat]
+
+    def _asked(self, base: Base, chat: Chat | None) -> Knowledge:
+        """What was asked before; it is asked now, unless nothing is to be built."""
         bank = self.settings.bank
         try:
             return knowledge_of(base, chat, bank, partial(cached, store=self.store))

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import DataError
-from harness.models.chat_templates import chat_template
+from harness.models.chat_templates import ChatTemplate, chat_template
 from harness.models.files import encode, encode_pair
 from harness.recipes import ChatPrompt, Dataset, Sample, Training
 
@@ -55,17 +55,26 @@ def windows(
 @lru_cache(maxsize=4)
 def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
     """The token ids of each sample, and how many of them are its prompt."""
-    return [_encoded_sample(sample, tokenizer) for sample in dataset.samples]
-
-
-def _encoded_sample(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
-    if sample.chat is None:
-        return encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
+    if all(sample.chat is None for sample in dataset.samples):
+        return [_plain(sample, tokenizer) for sample in dataset.samples]
     template = chat_template(str(tokenizer.name_or_path), tokenizer)
-    asked = ChatPrompt(sample.prompt, sample.chat)
+    return [
+        _plain(sample, tokenizer)
+        if sample.chat is None
+        else _turn(ChatPrompt(sample.prompt, sample.chat), sample.completion, template)
+        for sample in dataset.samples
+    ]
+
+
+def _plain(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
+    return encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
+
+
+def _turn(asked: ChatPrompt, answer: str, template: ChatTemplate) -> tuple[list[int], int]:
+    tokenizer = template.tokenizer
     prompt = encode(tokenizer, template.prompt(asked), special=False)
     # encoded alone, as the model gives it
-    reply = encode(tokenizer, template.reply(asked, sample.completion), special=False)
+    reply = encode(tokenizer, template.reply(asked, answer), special=False)
     ends = template.end_tokens(encode(tokenizer, template.end, special=False))
     last = next((place for place, token in enumerate(reply, 1) if token in ends), len(reply))
     return [*prompt, *reply[:last]], len(prompt)
