@@ -9,6 +9,8 @@ from tabulate import tabulate
 
 from harness.builds import Estimates, GradedLine, build, task_of
 from harness.cli._common import counted
+from harness.cli._train import KNOWN, OWN
+from harness.data.knowledge import TableKnowledge
 from harness.errors import RecipeError
 from harness.experiments import budget
 from harness.experiments.budget import Tried
@@ -104,7 +106,8 @@ class Search(NamedTuple):
             return "\n\n".join([*parts, f"keep the preset: {found}"])
         difference = self._difference(preset, best, len(tried) - 1)
         parts.append(_verdict(preset, best, difference, len(tried) - 1))
-        return "\n\n".join([*parts, usage(best.training)])
+        replayed = KNOWN if isinstance(self.setup.knowledge, TableKnowledge) else OWN
+        return "\n\n".join([*parts, usage(best.training, replayed)])
 
     def _difference(self, preset: Tried, best: Tried, others: int) -> Paired:
         """Recall of ``best`` less the preset's, on the same questions.
@@ -146,12 +149,15 @@ def _verdict(preset: Tried, best: Tried, difference: Paired, others: int) -> str
     return f"{shares}\n\n{line}"
 
 
-def usage(training: Training) -> str:
-    """How to use a setting: as options of ``train``, and in scenario.toml."""
+def usage(training: Training, replayed: str) -> str:
+    """How to use a setting: as options of ``train``, and in scenario.toml.
+
+    ``replayed`` is what ``--replay`` takes, where the setting replays.
+    """
     name, changes = budget.as_preset(training)
     pairs = " ".join(f"{key}={_text(value)}" for key, value in changes.items())
     options = f"--preset {name}" + (f" --set {pairs}" if pairs else "")
-    replay = " --replay known" if training.replay else ""
+    replay = f" --replay {replayed}" if training.replay else ""
     lines = [f"{key} = {_toml(value)}" for key, value in changes.items()]
     return "\n".join(
         [

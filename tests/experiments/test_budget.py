@@ -131,7 +131,8 @@ def test_a_setting_is_written_as_a_preset_with_changes(tmp_path: Path) -> None:
     from harness.experiments.folder._settings import read_settings
 
     for training in (*settings(SEED2023), SEED2023, Training(target_modules=("q_proj",))):
-        text = usage(training)
+        text = usage(training, "own")
+        assert ("--replay own" in text) == (training.replay > 0)
         options, _, block = text.partition("in scenario.toml:")
         words = options.split()
         name = words[words.index("--preset") + 1]
