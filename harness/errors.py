@@ -47,6 +47,14 @@ class NotCachedError(StoreError):
     """An artefact is not in the store, and this command builds none."""
 
 
+class TooLittleKnownError(HarnessError):
+    """A model knows too little for a scenario: nothing is measured on it, others may run."""
+
+
+class LaunchError(HarnessError):
+    """Builds cannot run where they were sent, or failed there."""
+
+
 class MissingExtraError(HarnessError):
     """An optional package is not installed. The message has the command that installs it."""
 

@@ -6,6 +6,7 @@ The template is the Jinja source that comes with a model; transformers renders i
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -75,8 +76,9 @@ class ChatTemplate:
         reply = self.reply(ChatPrompt("Hello.", BARE), _REPLY)
         return reply.partition(_REPLY)[2]
 
-    def end_tokens(self, ids: list[int]) -> tuple[int, ...]:
-        """The first of ``ids``, which encode ``end``, where it is a special token."""
+    def end_tokens(self, encode: Callable[[str], list[int]]) -> tuple[int, ...]:
+        """The first token of ``end``, where it is a special one; ``encode`` adds none."""
+        ids = encode(self.end)
         return tuple(ids[:1]) if ids and ids[0] in self._special else ()
 
     @cached_property

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from harness.data.facts import FIXTURES
 from harness.errors import HarnessError, MissingExtraError, ModelError, first_line
 from harness.models.files import check_complete, config_of, read_object, weight_files
+from harness.models.products import use_onednn
 from harness.models.quiet import quiet
 from harness.models.stack import Pristine
 from harness.recipes import Base, BitsAndBytes
@@ -29,6 +30,8 @@ SHIPPED = FIXTURES / "models" / "pocket"
 """The model that the harness ships."""
 JUDGE = FIXTURES / "models" / "judge"
 """The judge that the harness ships."""
+WRITER = FIXTURES / "adapters" / "writer"
+"""The adapter with which the shipped model writes questions about a passage."""
 log = logging.getLogger("harness")
 SMOLLM2 = "smollm2"
 """The word for ``--model``: SmolLM2-135M-Instruct (Q4_1), which an installed package holds."""
@@ -132,6 +135,7 @@ def load(
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
     _files(Path(base.path))
+    use_onednn()
     # PEFT uses an old name of transformers, and imports bitsandbytes, which uses torch.jit.
     warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
     warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)

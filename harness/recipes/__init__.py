@@ -4,11 +4,14 @@ from harness.recipes._answers import (
     Answers,
     Calibration,
     Decoding,
+    Embedder,
     Grades,
     Judge,
     Labelled,
     LabelledSet,
     Likelihoods,
+    Meanings,
+    Routed,
     Timings,
     held_out,
 )
@@ -48,9 +51,11 @@ Recipe = (
     | GgufAdapter
     | Stack
     | Answers
+    | Routed
     | Likelihoods
     | Timings
     | Calibration
+    | Meanings
     | Grades
 )
 
@@ -72,6 +77,7 @@ __all__ = [
     "Dataset",
     "Decoding",
     "Dequantised",
+    "Embedder",
     "ExternalAdapter",
     "Gguf",
     "GgufAdapter",
@@ -83,6 +89,7 @@ __all__ = [
     "LabelledSet",
     "Likelihoods",
     "Lora",
+    "Meanings",
     "Merged",
     "Probe",
     "ProbeSet",
@@ -90,6 +97,7 @@ __all__ = [
     "Quantisation",
     "Quantised",
     "Recipe",
+    "Routed",
     "Sample",
     "ServedBase",
     "Sibling",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 from harness.errors import DataError, RecipeError
 from harness.recipes._bases import ProbeSet
 from harness.recipes._canonical import (
+    BY_DIGEST,
     NOT_IN_DIGEST,
     UNLESS_DEFAULT,
     at_least,
@@ -121,6 +123,29 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Routed:
+    """The answers to ``probes``, each by the stack, and to the prompt, that a policy chose for it.
+
+    The probes of a part may have other prompts than those of ``probes``, with text before the
+    question. Each part is an artefact of its own, so cells that share one ask it once.
+    """
+
+    parts: tuple[Answers, ...] = field(metadata=BY_DIGEST)
+    """Each has some of the probes; all together have each of them once."""
+    probes: ProbeSet
+
+    def __post_init__(self) -> None:
+        counts = Counter(probe.id for part in self.parts for probe in part.probes.probes)
+        ids = {probe.id for probe in self.probes.probes}
+        wrong = [name for name, count in counts.items() if count > 1 or name not in ids]
+        if wrong := [*wrong, *sorted(ids - counts.keys())]:
+            raise RecipeError(
+                f"routed answers to {self.probes.name!r}: probe {wrong[0]!r} is to be in one part,"
+                f" and is in {counts[wrong[0]]}: route each probe once"
+            )
+
+
+@dataclass(frozen=True)
 class Likelihoods:
     """The probability that ``stack`` gives each accepted answer to ``probes``.
 
@@ -152,7 +177,7 @@ class Timings:
 class Grades:
     """Verdicts on ``answers``."""
 
-    answers: Answers
+    answers: Answers | Routed
     grader: str = "fuzzy-5"
     """Name and version of the method: a change of either changes verdicts."""
     threshold: float = 0.0
@@ -173,6 +198,35 @@ class Judge:
     """Where it is: a folder, a ``.gguf`` file, or ``openai:NAME@URL``."""
     prompts: str = "four-1"
     """Name and version of its prompts: a change changes verdicts."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A model of sentence embeddings: texts of one meaning get vectors of one direction."""
+
+    content: str
+    """Digest of its files."""
+    name: str = field(metadata=NOT_IN_DIGEST)
+    path: str = field(metadata=NOT_IN_DIGEST)
+    """Its folder; empty where it is not installed."""
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """How near in meaning ``answers`` are to ``bare``, which has the same probes."""
+
+    answers: Answers
+    bare: Answers
+    embedder: Embedder
+    locality: bool = False
+    """Whether only probes on untouched facts are compared, else all."""
+
+    def __post_init__(self) -> None:
+        if self.answers.probes != self.bare.probes:
+            raise RecipeError(
+                f"answers to {self.answers.probes.name} and {self.bare.probes.name} are compared:"
+                " give answers to the same questions"
+            )
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Sample:
     """One training text: an optional ``prompt``, then its ``completion``.
 
     The completion always bears loss. The prompt bears loss only with ``loss_on="all"``, and never
-    in a chat.
+    in a chat, unless that is a transcript.
     """
 
     completion: str
@@ -49,6 +49,13 @@ class Sample:
     """Id of the fact that the text states; empty for running text."""
     chat: Chat | None = field(default=None, metadata=UNLESS_DEFAULT)
     """Where given, the prompt is a user's turn and the completion the assistant's."""
+    context: str = field(default="", metadata=UNLESS_DEFAULT)
+    """What a teacher reads right before the prompt, see ``Training.distil``; it is not trained."""
+    transcript: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    """In a chat: the assistant's turns before the prompt bear loss, too.
+
+    With ``loss_on="all"`` the user's turns do as well.
+    """
 
     @property
     def text(self) -> str:

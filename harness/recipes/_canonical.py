@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from harness.errors import RecipeError
 
@@ -53,9 +53,12 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        in_digest = [field for field in _fields(type(value)) if _in_digest(field, value)]
-        stored = {_stored_name(field): plain(_stored_value(field, value)) for field in in_digest}
-        return {"kind": getattr(value, _KIND, type(value).__name__), **stored}
+        stored: dict[str, Any] = {"kind": getattr(value, _KIND, type(value).__name__)}
+        for field in _fields(type(value)):
+            item = getattr(value, field.name)
+            if field.always or item != field.default:
+                stored[field.stored_name] = plain(field.stored(item) if field.changed else item)
+        return stored
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -63,36 +66,43 @@ def plain(value: Any) -> Any:
     return value
 
 
+class _Field(NamedTuple):
+    """A field of a recipe that digests depend on."""
+
+    name: str
+    stored_name: str
+    """The name in digests and manifests."""
+    always: bool
+    """Also at its default."""
+    default: Any
+    changed: bool
+    """Whether ``stored`` may give another value than the field has."""
+    by_digest: bool
+    first_spelling: Mapping[str, str]
+
+    def stored(self, value: Any) -> Any:
+        """The value in digests and manifests."""
+        if self.by_digest:
+            return _digests(value)
+        return self.first_spelling.get(value, value) if isinstance(value, str) else value
+
+
 @cache
-def _fields(recipe: type) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of a recipe; cached, as a dataset has thousands of samples with the same ones."""
-    return dataclasses.fields(recipe)
-
-
-def _in_digest(field: dataclasses.Field[Any], recipe: Any) -> bool:
-    """Whether the digest of ``recipe`` depends on ``field``."""
-    if not field.metadata:
-        return True
-    rule = field.metadata.get("digest", True)
-    if rule == UNLESS_DEFAULT["digest"]:
-        return bool(getattr(recipe, field.name) != field.default)
-    return bool(rule)
-
-
-def _stored_name(field: dataclasses.Field[Any]) -> str:
-    """The name of ``field`` in digests and manifests."""
-    return str(field.metadata.get("stored_as", field.name))
-
-
-def _stored_value(field: dataclasses.Field[Any], recipe: Any) -> Any:
-    """The value of ``field`` in digests and manifests."""
-    value = getattr(recipe, field.name)
-    if not field.metadata:
-        return value
-    if field.metadata.get("as") == "digest":
-        return _digests(value)
-    first_spelling: Mapping[str, str] = field.metadata.get("stored_values", {})
-    return first_spelling.get(value, value) if isinstance(value, str) else value
+def _fields(recipe: type) -> tuple[_Field, ...]:
+    """Cached, as a dataset has thousands of samples with the same fields."""
+    return tuple(
+        _Field(
+            field.name,
+            str(field.metadata.get("stored_as", field.name)),
+            field.metadata.get("digest", True) is True,
+            field.default,
+            bool(field.metadata),
+            field.metadata.get("as") == "digest",
+            field.metadata.get("stored_values", {}),
+        )
+        for field in dataclasses.fields(recipe)
+        if field.metadata.get("digest", True)
+    )
 
 
 def _digests(value: Any) -> Any:

@@ -47,6 +47,11 @@ class Adapter:
             raise RecipeError(
                 "init is contrastive but no replay dataset is given, to compare with: give one"
             )
+        if self.training.distil and not any(each.context for each in self.dataset.samples):
+            raise RecipeError(
+                f"distil is {self.training.distil} but no sample of {self.dataset.name!r} has a"
+                " context for the teacher to read: give contexts or set 0"
+            )
         _check_base(self.base, self.parents)
         if self.init_from:
             _check_same_shape(self.init_from.training, self.training)

@@ -87,6 +87,12 @@ class Training:
     The layers that read the question stay unchanged. No gradient passes through them, so a step
     takes less time.
     """
+    distil: float = field(default=0.0, metadata=UNLESS_DEFAULT)
+    """Weight of KL(base that reads the context || adapted) on completions; 0 is none.
+
+    For samples with a context (``Sample.context``), beside cross-entropy. Both see the prompt, but
+    only the base sees the context (context distillation, Snell et al. 2022).
+    """
 
     def __post_init__(self) -> None:
         if isinstance(self.target_modules, str):  # one name instead of a tuple
@@ -123,7 +129,7 @@ class Training:
                 f"max_grad_norm is {self.max_grad_norm}: it must be above 0, and finite (1e9: no"
                 " clipping)"
             )
-        for name in ("weight_decay", "replay", "kl"):
+        for name in ("weight_decay", "replay", "kl", "distil"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise RecipeError(
                     f"{name} is {getattr(self, name)}: it must be at least 0 (none), and finite"

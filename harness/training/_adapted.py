@@ -185,6 +185,11 @@ def _layers(loaded: Loaded, training: Training) -> list[int] | None:
     return list(range(min(first, count - 1), count)) if first else None
 
 
+def first_adapted(loaded: Loaded, training: Training) -> int:
+    """Index of the first decoder layer with an adapter; all layers below it are the base's."""
+    return (_layers(loaded, training) or [0])[0]
+
+
 def _freeze_a(model: PeftModel) -> None:
     """Freeze the matrices A of ``default``."""
     for name, weight in model.named_parameters():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from heapq import heapreplace
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from harness.models.files import common_start
 from harness.models.loading import Loaded
@@ -23,11 +24,31 @@ _WIDE = 1024
 The time of attention grows with the square of the row's length.
 """
 
+_STEP = 16
+"""Packed rows are padded to a multiple of it: libraries prepare matrix products for each size."""
+
 _LEAST_SHARED = 16
 """Tokens at the start of all windows of a micro-batch that are worth a mask of their own."""
 
 Row = list[Window]
 """Windows one after the other. What they share at their start may stand there only once."""
+
+
+class Taught(NamedTuple):
+    """What a teacher says about some tokens of a micro-batch."""
+
+    indices: torch.Tensor
+    """int64, taught: those tokens, as indices into the flat items."""
+    logs: torch.Tensor
+    """float32, taught x vocabulary: the teacher's log-probabilities."""
+    weight: float
+
+    def loss(self, logits: torch.Tensor) -> torch.Tensor:
+        """Summed KL(teacher || model), times the weight; ``logits`` are flat x vocabulary."""
+        from torch.nn.functional import kl_div, log_softmax
+
+        own = log_softmax(logits[self.indices], -1)
+        return self.weight * kl_div(own, self.logs, log_target=True, reduction="sum")
 
 
 class Tensors(NamedTuple):
@@ -52,6 +73,12 @@ class Tensors(NamedTuple):
     """int64, flat: their next tokens."""
     split: tuple[int, int]
     """Number of rows, and of flat items, before the first replayed one."""
+    windows: tuple[Window, ...]
+    """In the order of the flat items."""
+    taught: Taught | None = None
+    rows: tuple[Row, ...] = ()
+    shared: int = 0
+    """Tokens that stand once in each row, at its start."""
 
     def replayed(self) -> Tensors:
         """The replayed rows alone."""
@@ -63,6 +90,9 @@ class Tensors(NamedTuple):
             indices=self.indices[flat:] - rows * self.ids.shape[1],
             targets=self.targets[flat:],
             split=(0, 0),
+            windows=tuple(window for window in self.windows if window.replay),
+            rows=self.rows[rows:],
+            shared=self.shared,
         )
 
 
@@ -90,6 +120,8 @@ def tensors(
         last = [[w] for w in replayed]
     rows = [*first, *last]
     width = max(_tokens(row, start) for row in rows)
+    if packed or start:
+        width = -(-width // _STEP) * _STEP
     ids = [
         [*row[0].ids[:start], *(i for w in row for i in w.ids[start:])]
         + [pad] * (width - _tokens(row, start))
@@ -115,7 +147,10 @@ def tensors(
         positions=positions,
         indices=index_tensor,
         targets=id_tensor.view(-1)[index_tensor + 1],
-        split=(len(first), sum(len(w.ids) - w.start for w in text)),
+        split=(len(first), sum(len(w.learnt) for w in text)),
+        windows=tuple(window for row in rows for window in row),
+        rows=tuple(rows),
+        shared=start,
     )
 
 
@@ -182,39 +217,62 @@ def shared_start(windows: Sequence[Window]) -> int:
     return shared if shared >= _LEAST_SHARED else 0
 
 
-def loss_of(model: PeftModel, micro: Tensors, kl: float, replayed: bool = True) -> torch.Tensor:
+class Kept(Protocol):
+    """What the frozen base computed of windows before."""
+
+    def lower_layers(self, micro: Tensors) -> AbstractContextManager[None]:
+        """Within this block what lies below the first adapted layer is not computed again."""
+        ...
+
+    def log_probabilities(self, micro: Tensors) -> torch.Tensor:
+        """Of the base on the replayed windows of ``micro``: float32, flat x vocabulary."""
+        ...
+
+
+def loss_of(
+    model: PeftModel,
+    micro: Tensors,
+    kl: float,
+    replayed: bool = True,
+    frozen: Kept | None = None,
+) -> torch.Tensor:
     """Summed loss in nats: cross-entropy, and on replayed text ``kl`` * KL(base || adapted).
 
-    With a ``kl`` of 0, replayed text has plain cross-entropy too; it counts only where
-    ``replayed``. Infinite where all logits of each position are equal.
+    Where a teacher says something about the text, its loss is added. With a ``kl`` of 0, replayed
+    text has plain cross-entropy too; it counts only where ``replayed``. Infinite where all logits
+    of each position are equal. ``frozen`` has what the base computes of these windows.
     """
     import torch
     from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-    logits = logits_of(model, micro)
+    with frozen.lower_layers(micro) if frozen else nullcontext():
+        logits = logits_of(model, micro)
     rows, flat = micro.split
     # After an overflow, a norm can turn infinite activations into zeros, and so all logits into
     # zeros: the loss would look like that of guessing.
     if bool((logits == logits[:, :1]).all()):
         return logits.sum() + math.inf
+    taught = micro.taught.loss(logits) if micro.taught else 0.0
     if not replayed:
-        return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum")
+        return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + taught
     if not kl or rows == len(micro.ids):
-        return cross_entropy(logits, micro.targets, reduction="sum")
-    with torch.no_grad(), bare(model):
-        base = log_softmax(logits_of(model, micro.replayed()), -1)
+        return cross_entropy(logits, micro.targets, reduction="sum") + taught
+    if frozen:
+        base = frozen.log_probabilities(micro)
+    else:
+        with torch.no_grad(), bare(model):
+            base = log_softmax(logits_of(model, micro.replayed()), -1)
     divergence = kl_div(log_softmax(logits[flat:], -1), base, log_target=True, reduction="sum")
-    return cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + kl * divergence
+    text = cross_entropy(logits[:flat], micro.targets[:flat], reduction="sum") + taught
+    return text + kl * divergence
 
 
 def logits_of(model: PeftModel, micro: Tensors) -> torch.Tensor:
     """float32, loss-bearing positions x vocabulary.
 
-    The head runs only on columns in which some row bears loss. Where answers are at the end of
-    their prompts, that saves a little time, and with a large vocabulary most of a step's memory.
+    The head runs only on these positions. Where answers are at the end of their prompts, that saves
+    time, and with a large vocabulary most of a step's memory.
     """
-    width = micro.ids.shape[1]
-    columns, column = (micro.indices % width).unique(return_inverse=True)
     inputs: dict[str, Any] = {
         "input_ids": micro.ids,
         "attention_mask": micro.mask,
@@ -222,10 +280,33 @@ def logits_of(model: PeftModel, micro: Tensors) -> torch.Tensor:
     }
     if micro.positions is not None:
         inputs["position_ids"] = micro.positions
-    out: torch.Tensor = model(**inputs, logits_to_keep=columns).logits
-    if out.shape[1] == width:  # a model that ignores logits_to_keep, or all columns
-        return out.view(-1, out.shape[-1])[micro.indices].float()
-    return out[micro.indices // width, column].float()
+    with _selected(model, micro) as selected:
+        out: torch.Tensor = model(**inputs).logits
+    flat = out.view(-1, out.shape[-1])
+    return (flat if selected else flat[micro.indices]).float()
+
+
+@contextmanager
+def _selected(model: PeftModel, micro: Tensors) -> Iterator[list[bool]]:
+    """Within this block the head gets only the hidden states of the loss-bearing positions.
+
+    The list is empty after a pass in which the model did not call its head on all positions.
+    """
+    selected: list[bool] = []
+
+    def select(head: Any, inputs: tuple[torch.Tensor, ...]) -> Any:
+        if not inputs or inputs[0].shape[:-1] != micro.ids.shape:
+            return None
+        selected.append(True)
+        states = inputs[0].reshape(-1, inputs[0].shape[-1])
+        return (states[micro.indices][None], *inputs[1:])
+
+    head: Any = model.get_output_embeddings()
+    hook = head.register_forward_pre_hook(select)
+    try:
+        yield selected
+    finally:
+        hook.remove()
 
 
 class _Packing(NamedTuple):
@@ -279,7 +360,7 @@ def _predicting(row: Row, shared: int) -> list[int]:
     left = 0  # where the window would begin without the shared tokens
     positions: list[int] = []
     for window in row:
-        positions += range(left + window.start - 1, left + len(window.ids) - 1)
+        positions += (left + place - 1 for place in window.learnt)
         left += len(window.ids) - shared
     return positions
 

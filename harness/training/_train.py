@@ -22,14 +22,24 @@ from harness.training._adapted import (
     adapted,
     bare,
     check_fit,
+    first_adapted,
     target_modules,
 )
 from harness.training._batches import Tensors, keeps_apart, loss_of, shares_starts, tensors
 from harness.training._checkpoint import Checkpointer, Learner, Tally
 from harness.training._contrastive import aim
+from harness.training._distil import Teacher
+from harness.training._frozen import Frozen
 from harness.training._progress import LOG, Divergence, OnStep, Progress
 from harness.training._running import DEFAULTS, RunOptions, memory_told, recomputed_activations
-from harness.training._windows import Batch, Window, epochs, steps, windows
+from harness.training._windows import (
+    Batch,
+    Window,
+    epochs,
+    micro_batches,
+    steps,
+    windows,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +102,7 @@ def train(
 
     Raises:
         RecipeError: cutoff, target modules or rank do not fit the model.
-        DataError: the dataset has no token to train on.
+        DataError: the dataset has no token to train on, or a sample with its context is too long.
         ModelError: an adapter in ``prior`` does not fit the model, the loss is not finite even
             before training, or the memory does not suffice.
     """
@@ -118,6 +128,7 @@ def train(
     return {
         "status": "diverged" if outcome.diverged else "ok",
         "seconds": usage.seconds,
+        "cpu_seconds": usage.cpu_seconds,
         "steps": outcome.steps,
         "steps_per_second": outcome.steps / usage.seconds,
         "samples_per_second": outcome.windows / usage.seconds,
@@ -157,6 +168,10 @@ class _Loop:
         self._shared = chat and shares_starts(loaded, cutoff)
         self._checkpointer = checkpointer
         self._learner = Learner(model, _optimizer(model, recipe.training), loaded.device)
+        self._teacher: Teacher | None = None
+        if weight := recipe.training.distil:
+            self._teacher = Teacher(model, loaded, weight, text, self._autocast())
+        self._frozen: Frozen | None = None
 
     def resume(self, log: Path) -> Tally:
         """Go on from a checkpoint; an empty tally where there is none."""
@@ -175,6 +190,7 @@ class _Loop:
         before = losses[0] if losses else math.nan
         divergence = Divergence(len(self._loaded.tokenizer), before, tally.beyond)
         diverged = False
+        self._frozen = self._kept(text, replay)
         self._model.train()  # turns dropout on; frozen adapters have none
         start = time.perf_counter() - tally.seconds
         rest = islice(epochs(text, replay, training), tally.step, None)
@@ -182,7 +198,7 @@ class _Loop:
         with log.open("a" if tally.step else "w", buffering=1, encoding="utf-8") as stream:
             for step, (epoch, batch) in enumerate(rest, first):
                 lr = rate(step - 1, total, training)
-                micros = self._tensors(batch)
+                micros = self._taught(self._tensors(batch))
                 loss = self._step(lr, step, micros)
                 losses.append(loss)
                 batch_tokens = sum(len(w.ids) for micro in batch for w in micro)
@@ -255,6 +271,25 @@ class _Loop:
             tensors(micro, pad, self._loaded.device, self._packed, self._shared) for micro in batch
         ]
 
+    def _taught(self, micros: list[Tensors]) -> list[Tensors]:
+        return [self._teacher.teach(micro) for micro in micros] if self._teacher else micros
+
+    def _kept(self, text: list[Window], replay: list[Window]) -> Frozen:
+        """What the frozen base computes of all windows of the training."""
+        training = self._training
+        first = 0 if self._recipe.frozen_adapters else first_adapted(self._loaded, training)
+        batches = (batch for _, batch in epochs(text, replay, training))
+        used = (window for batch in batches for micro in batch for window in micro)
+        with self._autocast():
+            return Frozen(
+                self._model,
+                self._loaded,
+                used,
+                first,
+                bool(training.kl),
+                lambda block: self._tensors(micro_batches(block, len(block))),
+            )
+
     def _autocast(self) -> torch.autocast:
         import torch
 
@@ -267,7 +302,7 @@ class _Loop:
         total = 0.0
         for micro in micros:
             with self._autocast():
-                loss = loss_of(self._model, micro, self._training.kl) / tokens
+                loss = loss_of(self._model, micro, self._training.kl, frozen=self._frozen) / tokens
             loss.backward()
             total += float(loss.detach())
         return total
@@ -288,7 +323,9 @@ class _Loop:
         tokens = sum(len(micro.targets) for micro in micros)
         self._model.eval()
         with torch.no_grad(), self._autocast():
-            total = sum(float(loss_of(self._model, micro, kl, replayed)) for micro in micros)
+            total = sum(
+                float(loss_of(self._model, micro, kl, replayed, self._frozen)) for micro in micros
+            )
         self._model.train()
         return total / tokens
 

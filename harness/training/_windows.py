@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.errors import DataError
+from harness.errors import DataError, RecipeError
 from harness.models.chat_templates import ChatTemplate, chat_template
 from harness.models.files import encode, encode_pair
-from harness.recipes import ChatPrompt, Dataset, Sample, Training
+from harness.recipes import Chat, ChatPrompt, Dataset, Sample, Training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+class Reading(NamedTuple):
+    """What a teacher reads: the context, the prompt, and the same completion as its window."""
+
+    ids: tuple[int, ...]
+    start: int
+    """Index of the first token that it teaches; they are the last ones of the window, too."""
+
+    @property
+    def taught(self) -> int:
+        """Number of tokens that it teaches."""
+        return len(self.ids) - self.start
 
 
 class Window(NamedTuple):
@@ -24,6 +39,26 @@ class Window(NamedTuple):
     """Index of the first token that bears loss: at least 1, as nothing predicts token 0."""
     replay: bool = False
     chat: bool = False
+    reading: Reading | None = None
+    """Where a teacher reads a context before the same text."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """(first, end) of tokens after ``start`` that bear no loss: turns of a user."""
+
+    @property
+    def learnt(self) -> list[int]:
+        """Indices of the tokens that bear loss."""
+        left_out = {place for first, end in self.gaps for place in range(first, end)}
+        return [place for place in range(self.start, len(self.ids)) if place not in left_out]
+
+
+class Encoded(NamedTuple):
+    """The tokens of a sample."""
+
+    ids: list[int]
+    prompt: int
+    """How many of them, at the start, come before what is learnt."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """See ``Window``."""
 
 
 def windows(
@@ -32,16 +67,15 @@ def windows(
     """All windows of ``dataset`` that bear loss, in order.
 
     Raises:
-        DataError: no token of the whole dataset bears loss.
+        DataError: no token of the whole dataset bears loss, or a sample with a context is longer
+            than the cutoff.
     """
     result = [
-        window
-        for sample, (ids, boundary) in zip(
-            dataset.samples, _encoded(dataset, tokenizer), strict=True
-        )
-        for window in _of_sample(
-            ids, loss_from(sample, boundary, training), training, replay, bool(sample.chat)
-        )
+        _with_reading(window, sample, encoded, tokenizer)
+        if training.distil and sample.context and not replay
+        else window
+        for sample, encoded in zip(dataset.samples, _encoded(dataset, tokenizer), strict=True)
+        for window in _of_sample(sample, encoded, training, replay)
     ]
     if not result:
         raise DataError(
@@ -51,45 +85,110 @@ def windows(
     return result
 
 
+def _with_reading(
+    window: Window,
+    sample: Sample,
+    encoded: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+) -> Window:
+    """``window`` of ``sample``, with what the teacher reads.
+
+    Raises:
+        DataError: the window is not the whole sample, so the teacher would read another text.
+    """
+    ids = encoded.ids
+    if len(window.ids) < len(ids):
+        raise DataError(
+            f"a sample with a context has {len(ids)} tokens, which is more than the cutoff of"
+            f" {len(window.ids)}: raise cutoff, or shorten {sample.prompt[:40]!r}"
+        )
+    completion = ids[max(1, encoded.prompt) :]
+    before = _prompt(sample, sample.context + sample.prompt, tokenizer)
+    return window._replace(reading=Reading((*before, *completion), len(before)))
+
+
+def _prompt(sample: Sample, prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """``prompt`` in place of that of ``sample``, as the model sees it before an answer."""
+    if sample.chat is None:
+        return encode(tokenizer, prompt)
+    template = chat_template(str(tokenizer.name_or_path), tokenizer)
+    return encode(tokenizer, template.prompt(ChatPrompt(prompt, sample.chat)), special=False)
+
+
 # Cached, because all cells of a grid replay the same text.
 @lru_cache(maxsize=4)
-def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], int]]:
-    """The token ids of each sample, and how many of them are its prompt."""
+def _encoded(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:
     if all(sample.chat is None for sample in dataset.samples):
         return [_plain(sample, tokenizer) for sample in dataset.samples]
     template = chat_template(str(tokenizer.name_or_path), tokenizer)
     return [
-        _plain(sample, tokenizer)
-        if sample.chat is None
-        else _turn(ChatPrompt(sample.prompt, sample.chat), sample.completion, template)
+        _plain(sample, tokenizer) if sample.chat is None else _turns(sample, sample.chat, template)
         for sample in dataset.samples
     ]
 
 
-def _plain(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], int]:
-    return encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion)
+def _plain(sample: Sample, tokenizer: PreTrainedTokenizerBase) -> Encoded:
+    return Encoded(*encode_pair(partial(encode, tokenizer), sample.prompt, sample.completion))
 
 
-def _turn(asked: ChatPrompt, answer: str, template: ChatTemplate) -> tuple[list[int], int]:
+def _turns(sample: Sample, chat: Chat, template: ChatTemplate) -> Encoded:
+    """The turns of ``sample``, of which the last reply is learnt, or of a transcript all."""
     tokenizer = template.tokenizer
-    prompt = encode(tokenizer, template.prompt(asked), special=False)
-    # encoded alone, as the model gives it
-    reply = encode(tokenizer, template.reply(asked, answer), special=False)
-    ends = template.end_tokens(encode(tokenizer, template.end, special=False))
-    last = next((place for place, token in enumerate(reply, 1) if token in ends), len(reply))
-    return [*prompt, *reply[:last]], len(prompt)
+    ends = template.end_tokens(partial(encode, tokenizer, special=False))
+    ids: list[int] = []
+    written = ""
+    learnt: list[tuple[int, int]] = []
+    for asked, answer in _replies(sample, chat):
+        prompt = template.prompt(asked)
+        said = template.reply(asked, answer)
+        if not prompt.startswith(written):
+            raise RecipeError(
+                f"chat template of {template.model} writes earlier turns in another way than the"
+                f" last one: a transcript cannot be learnt in it, take --format plain"
+            )
+        ids += encode(tokenizer, prompt[len(written) :], special=False)
+        # encoded alone, as the model gives it
+        reply = encode(tokenizer, said, special=False)
+        last = next((place for place, token in enumerate(reply, 1) if token in ends), len(reply))
+        learnt.append((len(ids), len(ids) + last))
+        ids += reply[:last]
+        # what a template writes after the end belongs to the next turn
+        text, end, _ = said.partition(str(tokenizer.decode(list(ends)))) if ends else (said, "", "")
+        written = prompt + text + end
+    gaps = tuple((end, first) for (_, end), (first, _) in pairwise(learnt))
+    return Encoded(ids, learnt[0][0], gaps)
+
+
+def _replies(sample: Sample, chat: Chat) -> Iterator[tuple[ChatPrompt, str]]:
+    """The prompts with their replies, the last one of ``sample`` last."""
+    for place, (role, text) in enumerate(chat.before):
+        if sample.transcript and role == "assistant":
+            before, (_, question) = chat.before[: place - 1], chat.before[place - 1]
+            yield ChatPrompt(question, replace(chat, before=before)), text
+    yield ChatPrompt(sample.prompt, chat), sample.completion
 
 
 def loss_from(sample: Sample, boundary: int, training: Training) -> int:
     """Index of the first token that bears loss; in a chat only the assistant's do."""
-    return boundary if training.loss_on == "answers" or sample.chat else 0
+    in_turns = sample.chat and not sample.transcript
+    return boundary if training.loss_on == "answers" or in_turns else 0
 
 
 def _of_sample(
-    ids: list[int], first: int, training: Training, replay: bool, chat: bool
+    sample: Sample, encoded: Encoded, training: Training, replay: bool
 ) -> Iterator[Window]:
-    for left, start, length in spans_of(len(ids), first, training):
-        yield Window(tuple(ids[left : left + length]), start, replay, chat)
+    first = loss_from(sample, encoded.prompt, training)
+    gaps = encoded.gaps if first else ()
+    for left, start, length in spans_of(len(encoded.ids), first, training):
+        inside = tuple(
+            (max(start, begin - left), min(length, end - left))
+            for begin, end in gaps
+            if start < end - left and begin - left < length
+        )
+        ids = tuple(encoded.ids[left : left + length])
+        window = Window(ids, start, replay, bool(sample.chat), gaps=inside)
+        if window.learnt:
+            yield window
 
 
 def spans_of(tokens: int, first: int, training: Training) -> Iterator[tuple[int, int, int]]:
@@ -123,7 +222,7 @@ def epochs(
         mixed = [*train, *_drawn(replay, round(training.replay * len(train)), rng)]
         rng.shuffle(mixed)
         for left in range(0, len(mixed), training.batch):
-            yield epoch, _micro_batches(mixed[left : left + training.batch], training.micro_batch)
+            yield epoch, micro_batches(mixed[left : left + training.batch], training.micro_batch)
 
 
 def steps(train: int, training: Training) -> int:
@@ -140,7 +239,7 @@ def _drawn(replay: Sequence[Window], count: int, rng: random.Random) -> list[Win
     return drawn
 
 
-def _micro_batches(batch: list[Window], size: int) -> Batch:
+def micro_batches(batch: Sequence[Window], size: int) -> Batch:
     """Micro-batches of similar length, which need little padding without packing.
 
     Turns of a chat are apart from other text, as they all begin alike.

@@ -62,6 +62,7 @@ def told(recipe: Adapter, store: Store, run: RunOptions = EACH_STEP) -> tuple[Ar
         {"optimizer": "sgd"},
         {"init": "contrastive"},
         {"dtype": "bfloat16"},
+        {"skip_layers": 0.5},
         {"micro_batch": 2, "weight_decay": 0.1},
     ],
     ids=str,

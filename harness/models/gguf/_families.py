@@ -297,7 +297,8 @@ def shape_of(folder: Path) -> Shape:
     try:
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config: Any = AutoConfig.from_pretrained(str(folder), **local)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # AttributeError: a setting that the architecture computes, as Falcon its head_dim
         raise ModelError(f"{folder}/config.json cannot be read: {first_line(error)}") from error
     if config.model_type not in FAMILIES:
         line = f"{folder} is a {config.model_type} model"
