@@ -16,10 +16,13 @@ from harness.engines._open import (
     engines_of,
     identify,
     served,
+    streaming_for,
     trainable,
 )
 from harness.engines._openai import ServedEngine
-from harness.engines._openai_client import Served
+from harness.engines._openai_client import Client, Served
+from harness.engines._openai_client import parse as parse_served
+from harness.engines._streaming import StreamingEngine
 from harness.engines._transformers import TransformersEngine
 
 __all__ = [
@@ -30,12 +33,14 @@ __all__ = [
     "HF",
     "SERVED_PREFIXES",
     "Capabilities",
+    "Client",
     "Engine",
     "EngineSpec",
     "Likelihood",
     "LlamaCppEngine",
     "Served",
     "ServedEngine",
+    "StreamingEngine",
     "TransformersEngine",
     "decoding",
     "described",
@@ -44,7 +49,9 @@ __all__ = [
     "engine_specs",
     "engines_of",
     "identify",
+    "parse_served",
     "refusal",
     "served",
+    "streaming_for",
     "trainable",
 ]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from harness.engines._engine import (
     Capabilities,
     Likelihood,
     Span,
-    Written,
     check,
     has_stopped,
     seed_of,
@@ -27,8 +25,9 @@ from harness.engines._engine import (
     total,
 )
 from harness.engines._llamacpp_model import LlamaModel, Logits
+from harness.engines._streaming import Growing
+from harness.engines._turns import Turns
 from harness.errors import ModelError, RecipeError
-from harness.models.chat_templates import ChatTemplate
 from harness.recipes import Decoding, Prompt
 
 _MAX_SCORED = 64
@@ -55,6 +54,11 @@ class _Generation:
     turn_ends: tuple[int, ...] = ()
     """Tokens that end it besides the model's own, unless ``end_tokens`` are given."""
     answer: bytearray = field(default_factory=bytearray)
+
+    @property
+    def written(self) -> str:
+        """The answer so far."""
+        return self.answer.decode("utf-8", "replace")
 
 
 class LlamaCppEngine:
@@ -84,6 +88,7 @@ class LlamaCppEngine:
         self.file = file
         self.context = self._model.context
         self.threads = self._model.threads
+        self._turns = Turns(self._model.chat_template, self._encode)
         self._adapters: OrderedDict[_AdapterKey, Any] = OrderedDict()
         self._stack: dict[_AdapterKey, float] = {}
         self.load_seconds: float = time.perf_counter() - began
@@ -99,22 +104,9 @@ class LlamaCppEngine:
     def _encode(self, text: str) -> list[int]:
         return self._model.encode(text, False)
 
-    @cached_property
-    def _template(self) -> ChatTemplate:
-        return self._model.chat_template()
-
-    @cached_property
-    def _turn_ends(self) -> tuple[int, ...]:
-        return self._template.end_tokens(self._encode(self._template.end))
-
-    def _written(self, prompt: Prompt) -> Written:
-        if isinstance(prompt, str):
-            return Written(prompt)
-        return Written(self._template.prompt(prompt), special=False)
-
     def _prompt_tokens(self, prompt: Prompt, new: int) -> list[int]:
         """Raises RecipeError where the context has no room for ``prompt`` and ``new`` tokens."""
-        tokens = self._model.encode(*self._written(prompt))
+        tokens = self._model.encode(*self._turns.written(prompt))
         count = len(tokens)
         if count < 1:
             raise RecipeError(f"prompt {prompt!r} has no tokens: write at least one word")
@@ -129,9 +121,35 @@ class LlamaCppEngine:
 
     def answer(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[str]]:
         """See Engine. Raises RecipeError for beams, and where a prompt leaves no room."""
-        check(decoding, self.capabilities.refuses, "the gguf engine")
         # greedy answers to one prompt are all the same, so one is enough
         each = decoding.num_return_sequences if decoding.do_sample else 1
+        with self._generations(prompts, decoding, each) as texts:
+            for _ in self._generate(texts, decoding):
+                pass
+        answers = [stopped(text.written, decoding.stop) for text in texts]
+        copies = decoding.num_return_sequences // each
+        return [answers[i : i + each] * copies for i in range(0, len(answers), each)]
+
+    def length(self, prompt: Prompt) -> int:
+        """See StreamingEngine."""
+        return len(self._model.encode(*self._turns.written(prompt)))
+
+    def stream(self, prompt: Prompt, decoding: Decoding) -> Generator[str, None, None]:
+        """See StreamingEngine."""
+        growing = Growing(decoding.stop)
+        with self._generations([prompt], decoding, 1) as (text,):
+            for _ in self._generate([text], decoding):
+                if piece := growing.piece(text.written):
+                    yield piece
+        if rest := growing.rest(text.written):
+            yield rest
+
+    @contextmanager
+    def _generations(
+        self, prompts: Sequence[Prompt], decoding: Decoding, each: int
+    ) -> Iterator[list[_Generation]]:
+        """``each`` texts for each prompt, with samplers that are freed at the end."""
+        check(decoding, self.capabilities.refuses, "the gguf engine")
         token_lists = [self._prompt_tokens(prompt, decoding.max_new_tokens) for prompt in prompts]
         bans = Bans.of(decoding, self._encode)
         ends = (only_token("eos", decoding.eos, self._encode),) if decoding.eos else ()
@@ -141,18 +159,15 @@ class LlamaCppEngine:
                 for copy in range(each):
                     seed = seed_of(decoding, copy, prompt)
                     sampler = self._sampler(decoding, seed) if decoding.do_sample else None
-                    turn_ends = () if isinstance(prompt, str) else self._turn_ends
+                    turn_ends = () if isinstance(prompt, str) else self._turns.ends
                     texts.append(
                         _Generation(list(tokens), len(tokens), sampler, bans, ends, turn_ends)
                     )
-            self._generate(texts, decoding)
+            yield texts
         finally:
             for text in texts:
                 if text.sampler is not None:
                     self._model.library.llama_sampler_free(text.sampler)
-        answers = [stopped(text.answer.decode("utf-8", "replace"), decoding.stop) for text in texts]
-        copies = decoding.num_return_sequences // each
-        return [answers[i : i + each] * copies for i in range(0, len(answers), each)]
 
     def _sampler(self, decoding: Decoding, seed: int) -> Any:
         """Samplers in the order of transformers."""
@@ -172,8 +187,8 @@ class LlamaCppEngine:
             library.llama_sampler_chain_add(chain, step)
         return chain
 
-    def _generate(self, texts: list[_Generation], decoding: Decoding) -> None:
-        """Complete all ``texts``, several at once.
+    def _generate(self, texts: list[_Generation], decoding: Decoding) -> Iterator[None]:
+        """Complete all ``texts``, several at once; yields after each step.
 
         Prompts are computed one by one, so that their numbers do not depend on other prompts.
         """
@@ -195,6 +210,7 @@ class LlamaCppEngine:
                         running[place] = text
                     else:
                         model.forget_text(place)
+            yield
             if running:
                 self._step(running, decoding)
 
@@ -236,8 +252,7 @@ class LlamaCppEngine:
         new = len(text.tokens) - text.prompt_length
         if token in text.end_tokens or new >= decoding.max_new_tokens:
             return False
-        answer = text.answer.decode("utf-8", "replace") if decoding.stop else ""
-        return not has_stopped(answer, decoding.stop)
+        return not (decoding.stop and has_stopped(text.written, decoding.stop))
 
     # Probabilities
 
@@ -262,7 +277,7 @@ class LlamaCppEngine:
     def log_likelihood(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """See Engine."""
         model = self._model
-        written = [(self._written(prompt), text) for prompt, text in pairs]
+        written = [(self._turns.written(prompt), text) for prompt, text in pairs]
         span_lists = spans(written, model.encode, model.start_token, self.context)
         if not span_lists:
             return []

@@ -11,6 +11,7 @@ from harness.engines._engine import Capabilities, Engine
 from harness.engines._llamacpp import LlamaCppEngine
 from harness.engines._openai import ServedEngine
 from harness.engines._openai_client import parse
+from harness.engines._streaming import StreamingEngine
 from harness.engines._transformers import TransformersEngine
 from harness.errors import MissingExtraError, ModelError, RecipeError
 from harness.models.gguf import TYPES, header
@@ -234,6 +235,17 @@ def engine_for(model: str | Path, dtype: str = "float32", device: str | None = N
     if text.endswith(".gguf"):
         return LlamaCppEngine(Path(text).expanduser())
     return TransformersEngine(base_of(model), dtype, device)
+
+
+def streaming_for(model: str | Path, device: str | None = None) -> StreamingEngine:
+    """``engine_for``, for a model whose answers are to come token by token.
+
+    Raises ModelError also for a model on a server, whose answers come whole.
+    """
+    engine = engine_for(model, device=device)
+    if isinstance(engine, TransformersEngine | LlamaCppEngine):
+        return engine
+    raise ModelError(f"{model} is on a server: give a folder, a hub id, or a .gguf file")
 
 
 def identify(model: str | Path, asked: str = "") -> Base:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -14,16 +16,18 @@ from harness.engines._engine import (
     Capabilities,
     Likelihood,
     Span,
-    Written,
     has_stopped,
     seed_of,
     spans,
     stopped,
     total,
 )
+from harness.engines._generate import generate_arguments, reset_generation_config
 from harness.engines._shared_start import Start, cache_name, shared_start, shares_starts
+from harness.engines._streaming import Growing, Tokens
+from harness.engines._turns import Turns
 from harness.errors import RecipeError
-from harness.models.chat_templates import ChatTemplate, chat_template
+from harness.models.chat_templates import chat_template
 from harness.models.files import encode
 from harness.models.loading import Loaded, borrowed, renewed, resident
 from harness.models.stack import switch_on, touched, wrap
@@ -60,7 +64,10 @@ class TransformersEngine:
         self.loaded = resident(base, dtype, device) if isinstance(base, Base) else base
         self.load_seconds = self.loaded.seconds
         self.batch = batch
-        _reset_generation_config(self.loaded.model)
+        self._turns = Turns(
+            lambda: chat_template(self.loaded.base.name, self.loaded.tokenizer), self._encode
+        )
+        reset_generation_config(self.loaded.model)
 
     def count(self, texts: Sequence[str]) -> int:
         """See Engine."""
@@ -74,18 +81,56 @@ class TransformersEngine:
         computed in two passes: those that have not ended after a few tokens go on together.
         """
         arguments = self._arguments(decoding)
-        rows = [self._prompt(prompt, decoding) for prompt in prompts]
         greedy = not decoding.do_sample and decoding.num_beams == 1
-        if decoding.do_sample:
-            results = self._sampled(prompts, rows, arguments, decoding)
-        elif greedy and decoding.max_new_tokens > 2 * _FIRST_PASS:
-            results = self._in_two_passes(rows, arguments, decoding)
-        else:
-            results = self._generated(rows, arguments)
+        results = self._continued(prompts, arguments, decoding)
         copies = decoding.num_return_sequences if greedy else 1
         return [
             [stopped(self._text(ids), decoding.stop) for ids in texts] * copies for texts in results
         ]
+
+    @property
+    def context(self) -> int:
+        """See StreamingEngine."""
+        return self.loaded.context
+
+    def length(self, prompt: Prompt) -> int:
+        """See StreamingEngine."""
+        return len(self._ids(prompt))
+
+    def stream(self, prompt: Prompt, decoding: Decoding) -> Generator[str, None, None]:
+        """See StreamingEngine."""
+        if decoding.num_beams > 1:
+            yield self.answer([prompt], decoding)[0][0]
+            return
+        decoding = replace(decoding, num_return_sequences=1)
+        tokens: Tokens[list[list[_Row]]] = Tokens()
+        arguments = self._arguments(decoding) | tokens.arguments
+        growing = Growing(decoding.stop)
+        ids: _Row = []
+        with closing(
+            tokens.run(self._streams, lambda: self._continued([prompt], arguments, decoding))
+        ) as new:
+            for more in new:
+                ids += more
+                if piece := growing.piece(self._text(ids)):
+                    yield piece
+        if rest := growing.rest(self._text(tokens.result[0][0])):
+            yield rest
+
+    @cached_property
+    def _streams(self) -> ThreadPoolExecutor:
+        """One thread for all streams: torch gives each thread that computes helpers of its own."""
+        return ThreadPoolExecutor(1, "stream")
+
+    def _continued(
+        self, prompts: Sequence[Prompt], arguments: dict[str, Any], decoding: Decoding
+    ) -> list[list[_Row]]:
+        rows = [self._prompt(prompt, decoding) for prompt in prompts]
+        if decoding.do_sample:
+            return self._sampled(prompts, rows, arguments, decoding)
+        if decoding.num_beams == 1 and decoding.max_new_tokens > 2 * _FIRST_PASS:
+            return self._in_two_passes(rows, arguments, decoding)
+        return self._generated(rows, arguments)
 
     def _in_two_passes(
         self, rows: Sequence[_Row], arguments: dict[str, Any], decoding: Decoding
@@ -131,10 +176,6 @@ class TransformersEngine:
         return [flat[left : left + each] for left in range(0, len(flat), each)]
 
     @cached_property
-    def _template(self) -> ChatTemplate:
-        return chat_template(self.loaded.base.name, self.loaded.tokenizer)
-
-    @cached_property
     def _turn_ends(self) -> tuple[int, ...]:
         """Tokens that end a turn, besides those that end every text of the model.
 
@@ -143,7 +184,7 @@ class TransformersEngine:
         if not self.loaded.tokenizer.chat_template:
             return ()
         try:
-            ends = self._template.end_tokens(self._encode(self._template.end))
+            ends = self._turns.ends
         except RecipeError:  # told where a prompt needs the template
             return ()
         return tuple(end for end in ends if end not in self._own_ends)
@@ -154,20 +195,18 @@ class TransformersEngine:
         ends = config.eos_token_id if config else None
         return (ends,) if isinstance(ends, int) else tuple(ends or ())
 
-    def _written(self, prompt: Prompt) -> Written:
-        if isinstance(prompt, str):
-            return Written(prompt)
-        return Written(self._template.prompt(prompt), special=False)
-
     def _prompt(self, prompt: Prompt, decoding: Decoding) -> _Row:
         """Token ids of ``prompt``. Raises RecipeError where they leave no room for the answer."""
-        ids = encode(self.loaded.tokenizer, *self._written(prompt))
+        ids = self._ids(prompt)
         if len(ids) + decoding.max_new_tokens > self.loaded.context:
             raise RecipeError(
                 f"a prompt of {len(ids)} tokens with {decoding.max_new_tokens} new ones exceeds the"
                 f" context of {self.loaded.base.name} ({self.loaded.context} tokens): shorten it"
             )
         return ids
+
+    def _ids(self, prompt: Prompt) -> _Row:
+        return encode(self.loaded.tokenizer, *self._turns.written(prompt))
 
     def _text(self, ids: _Row) -> str:
         return str(self.loaded.tokenizer.decode(ids, skip_special_tokens=True))
@@ -240,7 +279,7 @@ class TransformersEngine:
 
     def _arguments(self, decoding: Decoding) -> dict[str, Any]:
         """Keywords of ``generate``; texts in ``decoding`` become token ids of this model."""
-        arguments = _arguments(decoding)
+        arguments = generate_arguments(decoding)
         arguments["pad_token_id"] = self.loaded.tokenizer.pad_token_id or 0
         if decoding.pad:
             arguments["pad_token_id"] = only_token("pad", decoding.pad, self._encode)
@@ -260,7 +299,7 @@ class TransformersEngine:
         """See Engine."""
         tokenizer = self.loaded.tokenizer
         start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        written = [(self._written(prompt), text) for prompt, text in pairs]
+        written = [(self._turns.written(prompt), text) for prompt, text in pairs]
         span_lists = spans(written, partial(encode, tokenizer), start, self.loaded.context)
         flat = [span for parts in span_lists for span in parts]
         order = sorted(range(len(flat)), key=lambda i: (len(flat[i].ids), flat[i]))
@@ -341,53 +380,3 @@ class TransformersEngine:
                 yield
         finally:
             self.loaded = renewed(self.loaded)
-
-
-def _arguments(decoding: Decoding) -> dict[str, Any]:
-    """``decoding`` as keywords of ``generate``; those of sampling only for beams that sample.
-
-    Without beams one sequence is generated for each row. Greedy answers are all the same, and each
-    sampled answer has a row of its own.
-    """
-    beams = decoding.num_beams > 1
-    arguments: dict[str, Any] = {
-        "max_new_tokens": decoding.max_new_tokens,
-        "do_sample": decoding.do_sample and beams,
-        "num_beams": decoding.num_beams,
-        "num_return_sequences": decoding.num_return_sequences if beams else 1,
-        "repetition_penalty": decoding.repetition_penalty,
-    }
-    if decoding.stop:
-        arguments["stop_strings"] = list(decoding.stop)
-    if decoding.no_repeat_ngram_size:
-        arguments["no_repeat_ngram_size"] = decoding.no_repeat_ngram_size
-    if beams:
-        arguments |= {
-            "length_penalty": decoding.length_penalty,
-            "early_stopping": decoding.early_stopping,
-        }
-    if decoding.do_sample and beams:
-        arguments |= {
-            "temperature": decoding.temperature,
-            "top_p": decoding.top_p,
-            "top_k": decoding.top_k,
-        }
-        if decoding.typical_p < 1:
-            arguments["typical_p"] = decoding.typical_p
-        if decoding.min_p > 0:
-            arguments["min_p"] = decoding.min_p
-    return arguments
-
-
-def _reset_generation_config(model: Any) -> None:
-    """Keep only the special tokens of the model's generation_config.json.
-
-    Its other settings, such as forbidden tokens, would change answers, although the recipe of the
-    decoding does not name them.
-    """
-    from transformers import GenerationConfig
-
-    config = model.generation_config
-    names = ("bos_token_id", "eos_token_id", "pad_token_id")
-    ids = {name: getattr(config, name, None) for name in names}
-    model.generation_config = GenerationConfig(**ids)
