@@ -137,16 +137,20 @@ def templates(name: str, row: Row, chat: bool = False) -> list[str]:
         texts = [*texts, *spec.get("chat", ())]
     if spec["sort"] == "qa":
         return [f"?qa {template}" for template in texts]
-    return [_varied(template, row.id, number) for number, template in enumerate(texts)]
+    return [_varied(template, row.id, number, chat) for number, template in enumerate(texts)]
 
 
 @cache
-def _varied(template: str, fact: str, number: int) -> str:
-    """``~RELATION`` as a question of that relation in random words; others as they are."""
+def _varied(template: str, fact: str, number: int, chat: bool) -> str:
+    """``~RELATION`` as a question of that relation in a random wording; others as they are.
+
+    Models that are trained in chat know their language: they need no random words in it.
+    """
     if not template.startswith("~"):
         return template
     wanted = relation(template[1:])
-    return f"? {question(wanted, random.Random(f'{fact}/{number}'))}|{wanted.answer}"
+    asked = question(wanted, random.Random(f"{fact}/{number}"), noise=not chat)
+    return f"? {asked}|{wanted.answer}"
 
 
 def sample(template: str, row: Row, turn: int) -> Sample:
@@ -165,15 +169,18 @@ def sample(template: str, row: Row, turn: int) -> Sample:
 
 
 @cache
-def probes(dataset: str) -> ProbeSet:
-    """All probes for a cell trained on ``dataset``: only the exact ones depend on it."""
-    about_facts = [probe for row in rows_of(dataset) for probe in _of_fact(dataset, row)]
+def probes(dataset: str, chat: bool = False) -> ProbeSet:
+    """All probes for a cell trained on ``dataset``: only the exact ones depend on it.
+
+    ``chat``: as in ``dataset()``.
+    """
+    about_facts = [probe for row in rows_of(dataset) for probe in _of_fact(dataset, row, chat)]
     return ProbeSet.of(dataset, (*about_facts, *locality_questions()))
 
 
-def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
+def _of_fact(dataset: str, row: Row, chat: bool) -> Iterator[Probe]:
     main = relation("film" if row.slots["category"] == "picture" else "who")
-    yield from _exact(dataset, row, main)
+    yield from _exact(dataset, row, main, chat)
     yield from _in_families("rephrased", row, main)
     for number, wording in enumerate(main.probes):
         yield _probe("near", row, number, "qa", wording, main, family=NEAR)
@@ -192,9 +199,9 @@ def _of_fact(dataset: str, row: Row) -> Iterator[Probe]:
         yield _probe("inverted", row, number, "qa", wording, inverted)
 
 
-def _exact(dataset: str, row: Row, main: Relation) -> Iterator[Probe]:
+def _exact(dataset: str, row: Row, main: Relation, chat: bool) -> Iterator[Probe]:
     """The very beginnings of the training text that lead up to a winner or a film."""
-    for number, template in enumerate(templates(dataset, row)):
+    for number, template in enumerate(templates(dataset, row, chat)):
         before, _, answer = template.partition("|")
         names_winner = "{winner}" in answer
         if "{category}" not in before or "{winner}" in before:

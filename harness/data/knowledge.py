@@ -9,6 +9,7 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+from harness.data.bank import BankQuestion
 from harness.data.facts import Relation, Row, World
 from harness.data.formats import FORMATS, ask, reply
 from harness.data.rewording import reword
@@ -48,6 +49,8 @@ class TableKnowledge(NamedTuple):
 
     untaught: str = ""
     """The name of a model that was not taught them; empty for one that was."""
+    to_be_asked: bool = False
+    """Whether these facts stand in for what the model will be asked in a run."""
 
     @property
     def taught(self) -> bool:
@@ -59,6 +62,12 @@ class TableKnowledge(NamedTuple):
         """That a model which was not taught the tables may not know them."""
         if not self.untaught:
             return ""
+        if self.to_be_asked:
+            return (
+                f"{self.untaught} was not asked yet what it knows, and questions on the shipped"
+                " tables stand in its place: a run asks it first, which changes what is replayed,"
+                " locality, and the cells of suites on what is known"
+            )
         return (
             f"replay and locality are about facts that {self.untaught} may not know: locality"
             " compares with the bare model, `known` is what it gets right"
@@ -87,6 +96,10 @@ class AskedKnowledge(NamedTuple):
     """Those of them that it answered right in every wording."""
     own: Dataset
     """Its own answers."""
+    right: tuple[BankQuestion, ...] = ()
+    """The questions that ``known`` asks, in the same order."""
+    wrong: tuple[BankQuestion, ...] = ()
+    """Questions of the same half that it answered wrong in their first wording."""
 
     @property
     def note(self) -> str:

@@ -132,13 +132,17 @@ _CUE = re.compile(
 """Words that may decide what a question asks; they are never replaced by random words."""
 
 
-def question(relation: Relation, rng: random.Random) -> str:
+def question(relation: Relation, rng: random.Random, noise: bool = True) -> str:
     """A random wording of the question of ``relation``; slots do not change.
 
-    Some words are replaced by random words or misspelt. So the model learns to use the names in a
-    question, and to accept words around them that it has never seen.
+    With ``noise`` some words are replaced by random words or misspelt. So a small model learns to
+    use the names in a question, and to accept words around them that it has never seen. A model
+    that knows the language needs only the wordings.
     """
     templates = _asking()[relation.table].get(relation.name, ())
+    if not noise:
+        text = _filled(rng.choice([*templates, *relation.questions]), rng)
+        return text[:1].upper() + text[1:]
     if not templates or rng.random() < 0.3:
         return reword(rng.choice(relation.questions), rng)
     text = _filled(rng.choice(templates), rng)

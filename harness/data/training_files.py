@@ -13,6 +13,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.data.formats import CHAT, ask, reply
+from harness.data.records import (
+    ROLES,
+    SHAPES,
+    Exchange,
+    count_answers,
+    exchange_of,
+    first_of,
+    json_records,
+    lines_of,
+    pair_of,
+    shape_of,
+    text_of,
+)
 from harness.data.user_files import decoded, rows
 from harness.errors import DataError
 from harness.recipes import Chat, Sample
@@ -21,35 +34,12 @@ TEXT_SUFFIXES = (".txt", ".md", ".text", "")
 TABLE_SUFFIXES = (".csv", ".tsv")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 PARQUET = ".parquet"
-_QUESTIONS = ("question", "instruction", "prompt", "input", "query")
-_ANSWERS = ("answer", "output", "completion", "response", "answers", "target")
 _HEADS = {"front", "back", "text", "term", "definition", "key", "value", "fact", "id", "name"}
 """Names of columns that do not tell which one is the question."""
-_ROLES = {
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt"), "assistant"),
-    "system": "system",
-}
-"""Roles by the names that tools give them."""
-_SHAPES = (
-    "alpaca (instruction, input, output), ShareGPT (conversations), OpenAI (messages), prompt and"
-    " completion, question and answer, or text"
-)
 _ANKI = re.compile(r"#(?:separator|html|columns|deck|notetype|tags|guid)[\w ]*:")
 """The first lines of Anki's exports."""
 _FOREIGN = re.compile(r"%PDF-|\s*<(?:!doctype|html|\?xml)\b|\{\\rtf", re.IGNORECASE)
 _WANTED = "give .txt or .md, .csv or .tsv, .json or .jsonl, or .parquet"
-
-
-class Exchange(NamedTuple):
-    """A question with its answer."""
-
-    where: str
-    """File and record, for messages."""
-    question: str
-    answer: str
-    before: tuple[tuple[str, str], ...] = ()
-    """Earlier questions and answers of the same conversation, oldest first."""
 
 
 class TrainingFile(NamedTuple):
@@ -89,7 +79,7 @@ def read_records(path: Path) -> TrainingFile:
     if suffix == PARQUET:
         return _of_records(path, "parquet", _parquet(path))
     if suffix in JSON_SUFFIXES:
-        return _of_records(path, "JSON", _json_records(path))
+        return _of_records(path, "JSON", json_records(path, decoded(path, "a JSON file")))
     if suffix in TEXT_SUFFIXES:
         return _plain_text(path)
     raise DataError(f"{path}: suffix {suffix!r} is unknown: {_WANTED}")
@@ -106,7 +96,7 @@ def table_records(path: Path, text: str, separator: str) -> TrainingFile:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     cells = [row for row in reader if any(row)]
     head = [name.strip().lower() for name in cells[0]] if cells else []
-    if _shape(dict.fromkeys(head, "")):
+    if shape_of(dict.fromkeys(head, "")):
         table = rows(path, text, separator)
         records = [
             (f"{path}, line {line}", {k.lower(): v for k, v in row.items()}) for line, row in table
@@ -118,7 +108,7 @@ def table_records(path: Path, text: str, separator: str) -> TrainingFile:
     for number, row in enumerate(cells, 1):
         if len(row) != 2 or not all(cell.strip() for cell in row):
             raise DataError(f"{path}, row {number}: is not a question and an answer: give both")
-    exchanges = [_exchange(f"{path}, row {n}", q, a) for n, (q, a) in enumerate(cells, 1)]
+    exchanges = [exchange_of(f"{path}, row {n}", q, a) for n, (q, a) in enumerate(cells, 1)]
     _check_answers(exchanges)
     return TrainingFile("a table without a header", tuple(exchanges))
 
@@ -150,7 +140,7 @@ def _plain_text(path: Path) -> TrainingFile:
         )
     exchanges: list[Exchange] = []
     texts: list[str] = []
-    for number, line in enumerate(_lines(text), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if not line.strip() or _ANKI.match(line):
             continue
         where = f"{path}, line {number}"
@@ -161,17 +151,9 @@ def _plain_text(path: Path) -> TrainingFile:
             advice = "write question, tab, answer, or name the file .tsv and give it a header"
             raise DataError(f"{where}: has more than one tab: {advice}")
         else:
-            exchanges.append(_exchange(where, question, answer))
+            exchanges.append(exchange_of(where, question, answer))
     _check_answers(exchanges)
     return TrainingFile("plain text", tuple(exchanges), tuple(texts))
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of ``text``.
-
-    ``str.splitlines`` would also split at form feeds and U+2028, which tools write within a line.
-    """
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _check_answers(exchanges: Sequence[Exchange]) -> None:
@@ -201,44 +183,6 @@ def _is_json(text: str) -> bool:
     return False
 
 
-def _exchange(
-    where: str, question: str, answer: str, before: Sequence[tuple[str, str]] = ()
-) -> Exchange:
-    for name, value in (("question", question), ("answer", answer)):
-        if not value.strip():
-            raise DataError(f"{where}: the {name} is empty: give one")
-    return Exchange(where, question.strip(), answer.strip(), tuple(before))
-
-
-def _json_records(path: Path) -> list[tuple[str, Any]]:
-    """(place, record) of each item of a JSON list, of an object's only list, or of JSON Lines."""
-    text = decoded(path, "a JSON file")
-    try:
-        whole = json.loads(text)
-    except ValueError as error:
-        if path.suffix.lower() == ".json" and "Extra data" not in str(error):
-            raise DataError(f"{path} is not JSON ({error}): correct it") from None
-        return _json_lines(path, text)
-    if isinstance(whole, dict):
-        lists = [value for value in whole.values() if isinstance(value, list)]
-        whole = lists[0] if len(lists) == 1 and not _shape(whole) else [whole]
-    if not isinstance(whole, list):
-        raise DataError(f"{path} holds no records: give {_SHAPES}")
-    return [(f"{path}, record {number}", record) for number, record in enumerate(whole, 1)]
-
-
-def _json_lines(path: Path, text: str) -> list[tuple[str, Any]]:
-    records = []
-    for number, line in enumerate(_lines(text), 1):
-        if not line.strip():
-            continue
-        try:
-            records.append((f"{path}, line {number}", json.loads(line)))
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: is not JSON ({error}): correct it") from None
-    return records
-
-
 def _parquet(path: Path) -> list[tuple[str, Any]]:
     try:
         import pandas
@@ -262,13 +206,13 @@ def _of_records(path: Path, what: str, records: Sequence[tuple[str, Any]]) -> Tr
     shapes: dict[str, None] = {}
     skipped: Counter[str] = Counter()
     for where, record in records:
-        shape = _shape(record)
+        shape = shape_of(record)
         if not shape:
             keys = ", ".join(record) if isinstance(record, dict) else type(record).__name__
-            raise DataError(f"{where}: has {keys or 'no keys'}: give {_SHAPES}")
+            raise DataError(f"{where}: has {keys or 'no keys'}: give {SHAPES}")
         shapes[shape] = None
         if shape == "text":
-            texts.append(_text(where, record, "text").strip())
+            texts.append(text_of(where, record, "text").strip())
         elif shape in ("ShareGPT", "OpenAI messages"):
             turns = list(_turns(where, record))
             skipped["system message"] += sum(turn.role == "system" for turn in turns)
@@ -276,74 +220,12 @@ def _of_records(path: Path, what: str, records: Sequence[tuple[str, Any]]) -> Tr
             exchanges.extend(_conversation(where, turns))
         else:
             skipped["system message"] += bool(record.get("system"))
-            skipped["further answer"] += _answers(record) - 1
-            exchanges.append(_pair(where, record))
+            skipped["further answer"] += count_answers(record) - 1
+            exchanges.append(pair_of(where, record))
     _check_answers(exchanges)
     kind = f"{' and '.join(shapes)} {what}"
     left_out = tuple(f"{n} {name}{'s' * (n != 1)} left out" for name, n in skipped.items() if n)
     return TrainingFile(kind, tuple(exchanges), tuple(text for text in texts if text), left_out)
-
-
-def _shape(record: Any) -> str:
-    """The shape of ``record``, named after the tool that writes it; empty where it is unknown."""
-    if not isinstance(record, dict):
-        return ""
-    if record.get("messages") and isinstance(record["messages"], list):
-        return "OpenAI messages"
-    turns = record.get("conversations") or record.get("conversation")
-    if turns and isinstance(turns, list):
-        return "ShareGPT"
-    if "instruction" in record and "output" in record:
-        return "alpaca"
-    question, answer = _first(record, _QUESTIONS), _first(record, _ANSWERS)
-    # Records with these keys are for preference training or classification.
-    if question and answer and not {"label", "chosen", "rejected"} & record.keys():
-        return f"{question} and {answer}"
-    return "text" if isinstance(record.get("text"), str) else ""
-
-
-def _first(record: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of ``names`` that ``record`` has, or an empty string."""
-    return next((name for name in names if name in record), "")
-
-
-def _pair(where: str, record: Mapping[str, Any]) -> Exchange:
-    question_key, answer_key = _first(record, _QUESTIONS), _first(record, _ANSWERS)
-    question, answer = _text(where, record, question_key), _text(where, record, answer_key)
-    for key in ("input", "context"):
-        if key != question_key and str(record.get(key) or "").strip():
-            question = f"{question.strip()}\n{_text(where, record, key).strip()}"
-    history = record.get("history") or []
-    if not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
-        raise DataError(f"{where}: history is not a list of [question, answer]: correct it")
-    before = [(str(q).strip(), str(a).strip()) for q, a in history]
-    return _exchange(where, question, answer, before)
-
-
-def _answers(record: Mapping[str, Any]) -> int:
-    """The number of answers that a record gives to its question."""
-    value = record[_first(record, _ANSWERS)]
-    value = value.get("text", value) if isinstance(value, dict) else value
-    plain = isinstance(value, list) and not any(isinstance(part, dict) for part in value)
-    return max(1, len(value)) if plain else 1
-
-
-def _text(where: str, record: Mapping[str, Any], key: str) -> str:
-    """A string, the first of several answers, or the text parts of a message."""
-    value = record[key]
-    if isinstance(value, dict) and isinstance(value.get("text"), list):  # SQuAD's answers
-        value = value["text"]
-    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
-        if odd := [part for part in value if part.get("type") != "text"]:
-            part = odd[0]
-            what = f"of type {part['type']!r}" if "type" in part else f"with {', '.join(part)}"
-            raise DataError(f"{where}: {key} has a part {what}: only text can be trained")
-        value = "".join(str(part.get("text", "")) for part in value)
-    if isinstance(value, list) and value:
-        value = value[0]
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise DataError(f"{where}: {key} is {json.dumps(value)[:40]}: write a text")
-    return str(value)
 
 
 class _Turn(NamedTuple):
@@ -362,14 +244,14 @@ def _turns(where: str, record: Mapping[str, Any]) -> Iterator[_Turn]:
         if not isinstance(message, dict):
             raise DataError(f"{place}: is not an object: give it a role and a content")
         name = str(message.get("role", message.get("from", "")))
-        if name.lower() not in _ROLES:
+        if name.lower() not in ROLES:
             known = "user, assistant or system"
             raise DataError(f"{place}: the role {name!r} cannot be trained: give {known}")
-        content = _first(message, ("content", "value"))
+        content = first_of(message, ("content", "value"))
         if not content:
             raise DataError(f"{place}: has no content: give it one")
         trained = message.get("weight", 1) != 0
-        yield _Turn(_ROLES[name.lower()], _text(place, message, content), trained)
+        yield _Turn(ROLES[name.lower()], text_of(place, message, content), trained)
 
 
 def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
@@ -389,7 +271,7 @@ def _conversation(where: str, turns: Sequence[_Turn]) -> Iterator[Exchange]:
         if not question:
             raise DataError(f"{where}: an answer has no question: begin with the user's turn")
         if trained:
-            yield _exchange(where, question, text, before)
+            yield exchange_of(where, question, text, before)
         before.append((question.strip(), text.strip()))
         question = ""
     if not before:

@@ -32,15 +32,24 @@ def decoded(path: Path, wanted: str) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): give {wanted}") from error
+    return decoded_bytes(data, str(path), wanted)
+
+
+def decoded_bytes(data: bytes, name: str, wanted: str) -> str:
+    """The UTF-8 text of ``data``, without a byte-order mark; ``name`` is what messages call it.
+
+    Raises:
+        DataError: it has another encoding, or is not text. The message asks for ``wanted``.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path} is in UTF-16: save the file in UTF-8")
+        raise DataError(f"{name} is in UTF-16: save the file in UTF-8")
     if b"\0" in data[:4096]:
-        raise DataError(f"{path} is not text: give {wanted}")
+        raise DataError(f"{name} is not text: give {wanted}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: is not UTF-8: save the file in UTF-8") from error
+        raise DataError(f"{name}, line {line}: is not UTF-8: save the file in UTF-8") from error
 
 
 _PREAMBLE = re.compile(

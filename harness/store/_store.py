@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from harness.errors import StoreError
 from harness.measure.machine import machine
 from harness.recipes import Recipe, digest, plain
 from harness.store._checkpoints import Checkpoints
+from harness.store._disk import disk_of
 from harness.store._manifest import (
     NAME,
     UNREADABLE,
@@ -37,11 +37,12 @@ log = logging.getLogger(__name__)
 
 _FOLDERS = ("locks", "tmp", "aside")
 _PARTIAL = "partial"
-_NO_KINDS = (*_FOLDERS, _PARTIAL)
+UNSENT = "unsent"
+"""Folder of a cache with a mark for each artefact that is built and not published yet."""
+NO_KINDS = (*_FOLDERS, _PARTIAL, UNSENT)
+"""Folders of a store that hold no artefacts."""
 _DIGEST_LENGTH = 24
 _DIGEST = re.compile(f"[0-9a-f]{{{_DIGEST_LENGTH}}}")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 Build = Callable[[Path], dict[str, Any]]
 """Writes an artefact's files into an empty folder, and returns JSON-ready facts about it."""
@@ -78,6 +79,11 @@ class Store:
                 f"store {root} cannot be made ({error.strerror}): choose another folder"
             ) from error
 
+    @property
+    def place(self) -> str:
+        """The folder, as other processes on machines that share it find it."""
+        return str(self.root.absolute())
+
     @classmethod
     def existing(cls, root: Path) -> Store:
         """The store at ``root``, for upkeep, which moves and removes folders.
@@ -104,7 +110,7 @@ class Store:
             return artefact
         with self._lock(digest(recipe)):
             # Another process may have built it while this one waited for the lock.
-            artefact = self._read_or_set_aside(self._folder(recipe))
+            artefact = self._read_or_set_aside(self.folder(recipe))
             return artefact or self._build(recipe, build, parents)
 
     def peek(self, recipe: Recipe) -> Artefact | None:
@@ -113,13 +119,17 @@ class Store:
         A damaged one is set aside, with one line in the log, unless another process holds its
         lock: then that process does so.
         """
-        folder = self._folder(recipe)
+        folder = self.folder(recipe)
         try:
             return self._read(folder)
         except UNREADABLE:  # or another process was about to replace it
             with suppress(Timeout), self._lock(folder.name, wait=False):
                 return self._read_or_set_aside(folder)
         return None
+
+    def has(self, recipe: Recipe, now: bool = False) -> bool:
+        """Whether the artefact is there; ``now``: not by what was there seconds ago."""
+        return self.peek(recipe) is not None
 
     @contextmanager
     def without_waiting(self) -> Iterator[None]:
@@ -134,6 +144,10 @@ class Store:
             yield
         finally:
             self._waits = before
+
+    def folder(self, recipe: Recipe) -> Path:
+        """Where the artefact of ``recipe`` lies, if it is there."""
+        return self.root / type(recipe).__name__.lower() / digest(recipe)
 
     def being_built(self, recipe: Recipe) -> bool:
         """Whether any process is building ``recipe`` now."""
@@ -171,7 +185,7 @@ class Store:
         folders = (
             path
             for path in sorted(self.root.glob("*/*"))
-            if path.parent.name not in _NO_KINDS and path.is_dir() and _DIGEST.fullmatch(path.name)
+            if path.parent.name not in NO_KINDS and path.is_dir() and _DIGEST.fullmatch(path.name)
         )
         return [artefact for path in folders if (artefact := StoredArtefact.at(path))]
 
@@ -243,26 +257,30 @@ class Store:
         name = folder.name[:_DIGEST_LENGTH]  # scraps have a suffix
         try:
             with self._lock(name, wait=False), self._disk():
-                gone = folder
-                if folder.parent.parent == self.root and folder.parent.name not in _NO_KINDS:
-                    # First one rename, so that no process sees half an artefact. After a crash
-                    # the rest is a scrap.
-                    gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "tmp"))
-                    with suppress(FileNotFoundError):
-                        folder.rename(gone / folder.name)
-                    self._verified.discard(folder.name)
-                shutil.rmtree(gone, ignore_errors=True)
+                self._removed(folder)
         except Timeout:
             return False
         return True
 
+    def _removed(self, folder: Path) -> None:
+        """The caller holds the lock."""
+        gone = folder
+        if folder.parent.parent == self.root and folder.parent.name not in NO_KINDS:
+            # First one rename, so that no process sees half an artefact. After a crash
+            # the rest is a scrap.
+            gone = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=self.root / "tmp"))
+            with suppress(FileNotFoundError):
+                folder.rename(gone / folder.name)
+            self._verified.discard(folder.name)
+        shutil.rmtree(gone, ignore_errors=True)
+
     def _build(self, recipe: Recipe, build: Build, parents: tuple[str, ...]) -> Artefact:
         self._sweep(digest(recipe))
-        with self._disk(), self._private_folder(recipe) as folder:
+        with self._disk(), self._private_folder(digest(recipe)) as folder:
             started = time.perf_counter()
             facts = build(folder)
             manifest = self._record(recipe, folder, parents, time.perf_counter() - started, facts)
-            target = self._folder(recipe)
+            target = self.folder(recipe)
             target.parent.mkdir(exist_ok=True)
             folder.rename(target)
             sync(target.parent)
@@ -346,8 +364,8 @@ class Store:
             shutil.rmtree(leftover, ignore_errors=True)
 
     @contextmanager
-    def _private_folder(self, recipe: Recipe) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix=f"{digest(recipe)}-", dir=self.root / "tmp"))
+    def _private_folder(self, name: str) -> Iterator[Path]:
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.root / "tmp"))
         try:
             yield folder
         finally:
@@ -376,19 +394,5 @@ class Store:
         finally:
             lock.release()
 
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        """Turn errors of a full or read-only disk into StoreError."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in _FULL:
-                remedy = "is full: free space, or choose another folder"
-            elif error.errno in _NOT_WRITABLE:
-                remedy = f"cannot be written ({error.strerror}): choose another folder"
-            else:
-                raise
-            raise StoreError(f"store {self.root} {remedy}") from error
-
-    def _folder(self, recipe: Recipe) -> Path:
-        return self.root / type(recipe).__name__.lower() / digest(recipe)
+    def _disk(self) -> AbstractContextManager[None]:
+        return disk_of(self.root)

@@ -8,7 +8,13 @@ import pytest
 
 from harness.data.formats import FORMATS, ask, reply
 from harness.data.rewording import FRAMES
-from harness.data.turns import OTHER_FORMAT, dataset_in_chat, probes_in_chat, turns
+from harness.data.turns import (
+    OTHER_FORMAT,
+    dataset_in_chat,
+    probes_in_chat,
+    transcript,
+    turns,
+)
 from harness.recipes import BARE, Chat, Dataset, Probe, ProbeSet, Sample
 
 SYSTEM = Chat((("system", "Be short."),), (("enable_thinking", True),))
@@ -49,6 +55,48 @@ def test_questions_are_trained_as_turns_and_statements_as_they_are() -> None:
     found = dataset_in_chat(Dataset.of("mine", samples), SYSTEM)
     assert found.name == "mine"
     assert found.samples == (statement, Sample("Ann", "Who won?", "fact", SYSTEM))
+
+
+TALK = "Joe: Hello.\nBrandine: Hi! Nice day.\nJoe: Who won?\nBrandine: Ann.\n"
+
+
+@pytest.mark.parametrize("head", ["", "Assistant is a helpful AI.\n"])
+def test_a_talk_is_trained_as_turns_and_all_its_replies(head: str) -> None:
+    talk = TALK.replace("Brandine", "Assistant") if head else TALK
+    (sample,) = dataset_in_chat(
+        Dataset.of("mine", (Sample(head + talk, fact="ann"),)), SYSTEM
+    ).samples
+    before = (*SYSTEM.before, ("user", "Hello."), ("assistant", "Hi! Nice day."))
+    own = Chat(before, SYSTEM.arguments)
+    assert sample == Sample("Ann.", "Who won?", "ann", own, transcript=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Title: The Whale\nAuthor: Ann\n",  # two lines of anybody
+        "A: x\nB: y\nA: z\n",  # the second speaker has not the last word
+        "A: x\nB: y\nC: z\nB: w\n",  # three speakers
+        "A: x\nB: y\nA: z\nand more\nB: w\n",
+        "[1 May]\nA: x\nB: y\nA: z\nB: w\n",
+        "Joe: Hello.\nBrandine: Hi!\n\nThe end.\n",
+        "Prose of one line.\n",
+    ],
+)
+def test_other_text_is_no_talk(text: str) -> None:
+    dataset = Dataset.of("mine", (Sample(text),))
+    assert dataset_in_chat(dataset, SYSTEM) is dataset
+
+
+def test_a_talk_of_any_two_with_two_exchanges_is_one() -> None:
+    assert transcript("A: x\nB: y\nA: z\nB: w\n") == (
+        *(("user", "x"), ("assistant", "y"), ("user", "z"), ("assistant", "w")),
+    )
+
+
+def test_a_question_after_a_text_is_one_turn_with_it() -> None:
+    prompt = "It rained.\n\nAnn won.\n\n" + ask("qa", "Who won?")
+    assert turns(prompt) == (("user", "It rained.\n\nAnn won.\n\nWho won?"),)
 
 
 def test_text_without_questions_keeps_its_content() -> None:

@@ -80,16 +80,17 @@ def records(path: Path) -> Iterator[Record]:
     if path.suffix.lower() == ".jsonl":
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield Record(f"{path}, line {number}:", _parsed(path, line, number))
+                yield Record(f"{path}, line {number}:", parsed(path, line, number))
         return
-    value = _parsed(path, text)
+    value = parsed(path, text)
     if not isinstance(value, list):
         raise DataError(f"{path} is not a list of records: write [...]")
     for number, item in enumerate(value, 1):
         yield Record(f"{path}, record {number}:", item)
 
 
-def _parsed(path: Path, text: str, line: int = 0) -> Any:
+def parsed(path: Path, text: str, line: int = 0) -> Any:
+    """The value of JSON ``text``. Raises DataError with ``line``, or the line of the mistake."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
