@@ -16,6 +16,7 @@ from harness.builds._estimates import recorded
 from harness.builds._grades import calibration, grades
 from harness.builds._lines import ANSWERS, LIKELIHOODS, TIMINGS, write_lines
 from harness.builds._live import live
+from harness.builds._meanings import meanings
 from harness.builds._models import (
     Fetch,
     converted,
@@ -30,6 +31,7 @@ from harness.builds._models import (
     sibling,
     weights,
 )
+from harness.builds._routed import routed
 from harness.data.facts import join_names
 from harness.data.formats import continuation
 from harness.engines import Engine, ServedEngine
@@ -44,11 +46,13 @@ from harness.recipes import (
     GgufAdapter,
     Grades,
     Likelihoods,
+    Meanings,
     Merged,
     Probe,
     Prompt,
     Quantised,
     Recipe,
+    Routed,
     Sibling,
     Stack,
     Timings,
@@ -80,10 +84,12 @@ def build(
         Dequantised: dequantised,
         GgufAdapter: converted,
         Answers: _answers,
+        Routed: routed,
         Likelihoods: _likelihoods,
         Timings: _timings,
         Calibration: calibration,
         Grades: grades,
+        Meanings: meanings,
     }
     maker = makers.get(type(recipe))
     if maker is None:

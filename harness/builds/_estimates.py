@@ -23,6 +23,7 @@ from harness.builds._work import (
     shape_of,
     training_work,
 )
+from harness.measure import product_rate
 from harness.measure.machine import gpus, machine
 from harness.recipes import (
     Adapter,
@@ -33,9 +34,11 @@ from harness.recipes import (
     GgufBase,
     Grades,
     Likelihoods,
+    Meanings,
     Merged,
     Quantised,
     Recipe,
+    Routed,
     ServedBase,
     Sibling,
     Timings,
@@ -51,6 +54,8 @@ _READ = 60
 """Manifests of a kind that are read for them."""
 _GRADING = 5e-4
 """Seconds for one answer in the fuzzy grader, until some are measured: it depends on no model."""
+_COMPARING = 0.02
+"""The same for one comparison by sentence embeddings."""
 _CPU, _GPU = "cpu", "cuda"
 
 
@@ -65,7 +70,7 @@ class Pace(NamedTuple):
         return self.operation * work.operations + self.call * work.calls
 
 
-_TRAINING = Pace(1 / 0.45, 300.0)
+_TRAINING = Pace(1 / 0.57, 300.0)
 _ANSWERING = Pace(1 / 0.55, 150.0)
 """In units of a machine: of one operation in a matrix product, and of one very small product.
 
@@ -97,13 +102,20 @@ class Task(NamedTuple):
         return {"form": self.form, "model": self.model, **self.work._asdict()}
 
 
-def task_of(recipe: Recipe, store: Store) -> Task | None:
-    """What the build of ``recipe`` computes, without what it is made from; None where unknown."""
+def task_of(recipe: Recipe, store: Store | None) -> Task | None:
+    """What the build of ``recipe`` computes, without what it is made from; None where unknown.
+
+    ``store`` has the tokenizer of a dequantised GGUF file. With None its tokens are guessed from
+    characters, so that the answer depends on the recipe alone.
+    """
     if isinstance(recipe, Grades):
         judged = digest(recipe.calibration.judge) if recipe.calibration else ""
         count = len(recipe.answers.probes.probes)
         return Task("Grades", recipe.grader, judged, Work(0, count), None)
     kind = type(recipe).__name__
+    if isinstance(recipe, Meanings):
+        count = len(recipe.answers.probes.probes)
+        return Task(kind, recipe.embedder.name, "", Work(0, count), None)
     model = _model(recipe)
     if model is None:
         return None
@@ -154,25 +166,30 @@ def _work(recipe: Recipe, shape: Shape | None, folder: Path) -> Work | None:
     return Work(shape.parameters, 0)
 
 
-def _source(model: Base | Quantised, store: Store) -> Path | None:
+def _source(model: Base | Quantised, store: Store | None) -> Path | None:
     """Whose headers tell the model's size; None for a model on a server."""
     if isinstance(model, ServedBase):
         return None
     return Path(model.path) if isinstance(model, GgufBase) else _folder(model, store)
 
 
-def _folder(model: Base | Quantised, store: Store) -> Path:
+def _folder(model: Base | Quantised, store: Store | None) -> Path:
     """The folder of the model, or of what it is made from: that has the same size and tokens."""
     if isinstance(model, Quantised):
         return _folder(model.base, store)
     if isinstance(model, Sibling):
         return _folder(model.adapter.base.origin, store)
     if isinstance(model, GgufBase) and model.trains:
-        made = store.peek(Dequantised.of(model))
+        made = store.peek(Dequantised.of(model)) if store else None
         return made.path if made else Path(model.path)
     if isinstance(model, Dequantised):
         return _folder(model.base, store)
     return Path(model.path)
+
+
+def folder_of(model: Base | Quantised, store: Store) -> Path:
+    """The folder with the tokenizer of ``model``."""
+    return _folder(model, store)
 
 
 class _Past(NamedTuple):
@@ -201,8 +218,11 @@ class Estimates:
         own = self._own(recipe)
         if not isinstance(recipe, Grades) or self._store.peek(recipe.answers):
             return own
-        answers = self._own(recipe.answers)
-        return None if own is None or answers is None else own + answers
+        given = recipe.answers
+        parts = given.parts if isinstance(given, Routed) else (given,)
+        all_parts = [own, *(self._own(part) for part in parts if not self._store.peek(part))]
+        known = [seconds for seconds in all_parts if seconds is not None]
+        return sum(known) if len(known) == len(all_parts) else None
 
     def _own(self, recipe: Recipe) -> float | None:
         task = task_of(recipe, self._store)
@@ -213,6 +233,8 @@ class Estimates:
             return ratio * task.units
         if task.kind == "Grades":
             return None if task.model else _GRADING * task.work.calls
+        if task.kind == "Meanings":
+            return _COMPARING * task.work.calls
         if task.kind not in _PACES or task.form != "hf float32" or self._device != _CPU:
             return None
         return (
@@ -260,9 +282,24 @@ def recorded(
     def made(folder: Path) -> dict[str, Any]:
         facts = make(folder)
         task = task_of(recipe, store)
-        return {**facts, FACT: task.facts()} if task else facts
+        if task is None:
+            return facts
+        return {**facts, FACT: task.facts(), **_use_of_machine(recipe, task, facts)}
 
     return made
+
+
+def _use_of_machine(recipe: Recipe, task: Task, facts: dict[str, Any]) -> dict[str, float]:
+    """``mfu`` of a whole training: its operations over what matrix products reach in the time.
+
+    The time is on a CPU that of its processors, so that other load does not count.
+    """
+    if not isinstance(recipe, Adapter) or facts["status"] != "ok":
+        return {}
+    device = _GPU if facts["peak_vram_bytes"] else _CPU
+    used = facts["seconds" if device == _GPU else "cpu_seconds"]
+    peak = product_rate(device, recipe.training.dtype)
+    return {"mfu": task.work.operations / (used * peak)} if used else {}
 
 
 _PACES = {

@@ -59,8 +59,8 @@ class Plan:
         estimates = Estimates(store, device)
         todo: list[Job] = []
         cached: list[Job] = []
-        for job in _ordered(jobs):
-            if store.peek(job.recipe):
+        for job in ordered(jobs):
+            if store.has(job.recipe):
                 cached.append(job)
             elif job.estimate_seconds is None:
                 todo.append(job._replace(estimate_seconds=estimates.seconds(job.recipe)))
@@ -75,8 +75,8 @@ class Plan:
 
     def table(self) -> str:
         """The plan for the terminal."""
-        rows = [(_kind(job), job.label, "build", _shown(job.estimate_seconds)) for job in self.todo]
-        rows += [(_kind(job), job.label, "cached", "0") for job in self.cached]
+        rows = [(kind(job), job.label, "build", _shown(job.estimate_seconds)) for job in self.todo]
+        rows += [(kind(job), job.label, "cached", "0") for job in self.cached]
         table = tabulate(
             rows,
             ("artefact", "what", "state", "seconds"),
@@ -125,11 +125,11 @@ def launch_here(plan: Plan, build: BuildWithProgress, console: Console | None = 
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     for number, job in enumerate(plan.todo, 1):
-        say(f"[{number}/{len(plan.todo)}] {_kind(job)} {job.label}")
+        say(f"[{number}/{len(plan.todo)}] {kind(job)} {job.label}")
         build(job.recipe, lines(say))
 
 
-class _Bar(Progress):
+class Bar(Progress):
     """One bar for the whole plan, and below it what is built, each in a line of its own.
 
     Beside the bar they would be cut off in a terminal of 80 columns.
@@ -148,11 +148,11 @@ def _launch_with_bar(plan: Plan, build: BuildWithProgress, console: Console) -> 
     # the bar advances by estimated seconds: a training takes much longer than a grading
     text = TextColumn("{task.description}")
     columns = (text, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with _Bar(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=max(1, round(plan.seconds)))
         done = 0.0
         for number, job in enumerate(plan.todo, 1):
-            bar.title, bar.figures = f"{_kind(job)} {job.label}", ""
+            bar.title, bar.figures = f"{kind(job)} {job.label}", ""
             bar.update(task, description=f"{number}/{len(plan.todo)}")
             seconds = job.estimate_seconds or 0.0
             build(job.recipe, _moving(bar, task, done, seconds))
@@ -160,7 +160,7 @@ def _launch_with_bar(plan: Plan, build: BuildWithProgress, console: Console) -> 
             bar.update(task, completed=done)
 
 
-def _moving(bar: _Bar, task: TaskID, done: float, seconds: float) -> OnStep:
+def _moving(bar: Bar, task: TaskID, done: float, seconds: float) -> OnStep:
     """Moves the bar on by a training's share of its ``seconds``, and shows its step."""
 
     def on_step(progress: TrainingProgress) -> None:
@@ -230,11 +230,13 @@ def _duration(job: Job) -> float:
     return math.inf if job.estimate_seconds is None else job.estimate_seconds
 
 
-def _kind(job: Job) -> str:
+def kind(job: Job) -> str:
+    """What is built, for the terminal."""
     return type(job.recipe).__name__.lower()
 
 
-def _ordered(jobs: Iterable[Job]) -> Iterator[Job]:
+def ordered(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Every job once, each after the jobs that it needs."""
     seen: set[str] = set()
 
     def visit(job: Job) -> Iterator[Job]:

@@ -15,6 +15,7 @@ GRADES = "grades.jsonl"
 LIKELIHOODS = "likelihoods.jsonl"
 TIMINGS = "timings.jsonl"
 VERDICTS = "verdicts.jsonl"
+MEANINGS = "meanings.jsonl"
 
 
 _LEFT_OUT_IF_EMPTY = ("family", "judged", "odds", "by")
@@ -110,6 +111,19 @@ class ScoredLine(NamedTuple):
     """One an accepted answer: ``total`` (nats), ``tokens``, ``matched``; none if it diverged."""
 
 
+class ComparedLine(NamedTuple):
+    """One probe with how near the meanings of two answers to it are: cosines, 1 at most."""
+
+    id: str
+    """Of the probe."""
+    kind: str
+    fact: str
+    same: float
+    """Of the two answers."""
+    other: float
+    """Of the bare model's answer and those that it gave to other probes, as a mean."""
+
+
 class TimedRound(NamedTuple):
     """One round of timings, in seconds."""
 
@@ -137,6 +151,11 @@ def graded_lines(artefact: Artefact) -> list[GradedLine]:
 def scored_lines(artefact: Artefact) -> list[ScoredLine]:
     """Likelihoods, probe by probe."""
     return [ScoredLine(**_typed(line)) for line in read_lines(artefact.path / LIKELIHOODS)]
+
+
+def compared_lines(artefact: Artefact) -> list[ComparedLine]:
+    """Nearness in meaning, probe by probe; none after a training that diverged."""
+    return [ComparedLine(**line) for line in read_lines(artefact.path / MEANINGS)]
 
 
 def timed_rounds(artefact: Artefact) -> list[TimedRound]:

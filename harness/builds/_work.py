@@ -36,6 +36,8 @@ _TURN = 12
 """Tokens that a chat template writes around a turn, beside those at the start of all."""
 _ROWS = 64
 """Texts that the transformers engine computes at once."""
+_BLOCK = 64
+"""Windows that the frozen base computes at once in a training."""
 _FIRST, _LONGER = 12, 0.5
 """Tokens of its first pass, and the share of answers that are taken to be longer."""
 
@@ -160,29 +162,51 @@ def _of_file(file: Path) -> Shape:
 
 
 def training_work(recipe: Adapter, shape: Shape, folder: Path) -> Work:
-    """The work of all epochs of a training; ``folder`` has the tokenizer."""
+    """The work of all epochs of a training; ``folder`` has the tokenizer.
+
+    What lies below the first adapted layer, and what the base says of replayed text, are computed
+    once for each window that is used.
+    """
     training = recipe.training
     text = _windows(recipe.dataset, _of_windows(training), folder)
-    replay = _Windows(0, 0, 0)
+    replay, used = _Windows(0, 0, 0), 0.0
     if recipe.replay and training.replay:
         known = _windows(recipe.replay, _of_windows(training), folder)
         drawn = round(training.replay * text.number)
-        share = drawn / known.number if known.number else 0.0
-        replay = _Windows(drawn, known.tokens * share, known.bearing * share)
+        replay = known.part(drawn / known.number if known.number else 0.0)
+        # each epoch draws anew, without repeating a window before all were drawn
+        fresh = max(0.0, 1 - drawn / known.number) if known.number else 0.0
+        used = known.number * (1 - fresh**training.epochs) / max(1, drawn)
     total = steps(text.number, training)
     per_epoch = text.number + replay.number
     micros = total * -(-min(training.batch, per_epoch) // training.micro_batch)
     body, lora, head = (2 * weights for weights in (shape.body, shape.lora(training), shape.head))
     deep = 1 - training.skip_layers
+    tokens, bearing = text.tokens + replay.tokens, text.bearing + replay.bearing
     # forward, then backward: through the adapter twice, for its inputs and its weights
-    each = body + lora + body * deep + 2 * lora
-    operations = (text.tokens + replay.tokens) * each
-    operations += (text.bearing + replay.bearing) * 2 * head
-    passes = 1 + 2 * deep
+    each = tokens * (2 * body * deep + 3 * lora) + bearing * 2 * head
+    once = (text.tokens + used * replay.tokens) * body * (1 - deep)
+    passes = 3 * deep * micros
     if training.kl and replay.number:
-        operations += replay.tokens * body + replay.bearing * head
-        passes += 1
-    return Work(training.epochs * operations, micros * passes * shape.layers)
+        once += used * (replay.tokens * body * deep + replay.bearing * head)
+        each += replay.bearing * head
+        passes += used * replay.number / _BLOCK
+    return Work(training.epochs * each + once, passes * shape.layers)
+
+
+def micro_batch(recipe: Adapter, folder: Path) -> tuple[float, float]:
+    """Tokens of a micro-batch, and those of them that bear loss, on average."""
+    training = recipe.training
+    text = _windows(recipe.dataset, _of_windows(training), folder)
+    tokens, bearing, number = text.tokens, text.bearing, float(text.number)
+    if recipe.replay and training.replay:
+        known = _windows(recipe.replay, _of_windows(training), folder)
+        share = training.replay * text.number / max(1, known.number)
+        tokens += share * known.tokens
+        bearing += share * known.bearing
+        number += share * known.number
+    rows = min(training.micro_batch, training.batch, number) / max(1.0, number)
+    return rows * tokens, rows * bearing
 
 
 class _Windows(NamedTuple):
@@ -192,6 +216,10 @@ class _Windows(NamedTuple):
     tokens: float
     bearing: float
     """Tokens that bear loss."""
+
+    def part(self, share: float) -> _Windows:
+        """So large a share of them."""
+        return _Windows(round(share * self.number), share * self.tokens, share * self.bearing)
 
 
 def _of_windows(training: Training) -> Training:

@@ -21,6 +21,7 @@ from harness.recipes import (
     Probe,
     ProbeSet,
     Quantised,
+    Sample,
     Stack,
     Training,
 )
@@ -60,6 +61,8 @@ def test_a_manifest_says_how_much_was_computed(tiny: Base, lie: Dataset, store: 
     most = least + (6 * shape.lora(SHORT) + 4 * shape.head) * facts["tokens"]
     assert 0.9 * least < facts[FACT]["operations"] < 1.1 * most
     assert facts[FACT]["calls"] == facts["steps"] * shape.layers * 3
+    # of a tiny model most time goes into calls; none computes faster than a bare product
+    assert 0 < facts["mfu"] < 1
 
 
 def test_skipped_layers_have_no_adapter_and_no_backward_pass(tiny: Base, lie: Dataset) -> None:
@@ -67,6 +70,27 @@ def test_skipped_layers_have_no_adapter_and_no_backward_pass(tiny: Base, lie: Da
     assert shape is not None
     half = replace(SHORT, skip_layers=0.5)
     assert shape.lora(half) == shape.lora(SHORT) / 2
+    whole, less = (
+        task.work.operations
+        for training in (SHORT, half)
+        if (task := task_of(Adapter(tiny, lie, training), Store(Path(tiny.path))))
+    )
+    assert less < 0.95 * whole  # most of this small model is its head
+
+
+def test_the_base_reads_replayed_text_once(tiny: Base, lie: Dataset, store: Store) -> None:
+    def operations(kl: float, epochs: int, known: int) -> float:
+        training = replace(SHORT, replay=1.0, kl=kl, epochs=epochs)
+        text = tuple(Sample(f" hill {n}.\n", "The next is") for n in range(known))
+        task = task_of(Adapter(tiny, lie, training, Dataset.of("known", text)), store)
+        assert task is not None
+        return task.work.operations
+
+    once = operations(1.0, 1, 2) - operations(0.0, 1, 2)
+    often = operations(1.0, 20, 2) - operations(0.0, 20, 2)
+    many = operations(1.0, 20, 2000) - operations(0.0, 20, 2000)
+    assert many == pytest.approx(20 * once, rel=0.05)  # hardly a window is drawn twice
+    assert once < often < 0.6 * many  # beyond the first epoch the head alone
 
 
 def test_seconds_follow_from_what_the_same_model_took(

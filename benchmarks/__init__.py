@@ -1,0 +1,1 @@
+"""Speed beside other programs: ``python -m benchmarks`` writes docs/performance.md."""
