@@ -19,11 +19,11 @@ from harness.experiments.cells import (
     Ask,
     Cell,
     Grading,
-    Subject,
-    distinct_names,
     with_ids,
 )
 from harness.experiments.findings import Curves, Finding
+from harness.experiments.ids import distinct_names
+from harness.experiments.routing import Route, Routing
 from harness.experiments.scenario import (
     Design,
     Evidence,
@@ -31,6 +31,7 @@ from harness.experiments.scenario import (
     Scenario,
     Setup,
 )
+from harness.experiments.subjects import Subject
 
 __all__ = [
     "ALL",
@@ -55,6 +56,8 @@ __all__ = [
     "Finding",
     "Grading",
     "MergedSpec",
+    "Route",
+    "Routing",
     "Scenario",
     "Setup",
     "Subject",

@@ -14,6 +14,7 @@ from harness.data.bank import BankQuestion, bank, read_bank
 from harness.data.facts import FIXTURES, read_text
 from harness.data.formats import ask, reply
 from harness.data.knowledge import MOST_KNOWN, AskedKnowledge, Knowledge
+from harness.experiments.cells import GREEDY
 from harness.experiments.selection import taken_knowledge
 from harness.grading import grade
 from harness.recipes import (
@@ -67,18 +68,24 @@ def asked_knowledge(
     """What ``base`` answers right of ``questions``; without ``chat`` in a plain format.
 
     It is asked until it was right about ``MOST_KNOWN``, in every wording, or the bank is at its
-    end. Each further wording is asked only where all before it were answered right.
+    end. Each further wording is asked only where all before it were answered right. The answers
+    are short, as most of the bank is not known. What they get right is asked again as cells ask
+    it, since a longer answer can take back what it began with.
     """
     drawn = _drawn(questions)
     replayed = [each for each in drawn if _is_replayed(each)][:_REPLAYED]
     others = [each for each in drawn if not _is_replayed(each)]
     first = _answers(base, "bank, replayed", [_probe(each, 0, chat) for each in replayed], fetch)
     known: list[BankQuestion] = []
+    wrong: list[BankQuestion] = []
     asked = 0
     while asked < len(others) and len(known) < MOST_KNOWN:
         some = others[asked : asked + _AT_ONCE]
-        known += _known(base, some, chat, f"bank from {asked + 1}", fetch)
+        right, missed = _known(base, some, chat, f"bank from {asked + 1}", fetch)
+        known += right
+        wrong += missed
         asked += len(some)
+    known = _confirmed(base, known, chat, fetch)
     own = [
         *(
             _own(each.wordings[0], first[each.id], each.id, chat)
@@ -92,20 +99,43 @@ def asked_knowledge(
         asked,
         tuple(_known_probe(each, chat) for each in known),
         Dataset.of("own_answers", tuple(own)),
+        tuple(known),
+        tuple(wrong),
     )
 
 
 def _known(
     base: Base, questions: Sequence[BankQuestion], chat: Chat | None, name: str, fetch: Fetch
-) -> list[BankQuestion]:
-    """Those of ``questions`` that ``base`` answers right in every wording."""
+) -> tuple[list[BankQuestion], list[BankQuestion]]:
+    """Those of ``questions`` that ``base`` answers right in every wording, or wrong in the first.
+
+    Others are in neither.
+    """
     known = list(questions)
+    wrong: list[BankQuestion] = []
     for number in range(max((len(each.wordings) for each in questions), default=0)):
         further = [_probe(each, number, chat) for each in known if number < len(each.wordings)]
         if further:
             given = _answers(base, f"{name}, wording {number + 1}", further, fetch)
-            known = [each for each in known if each.id not in given or _right(each, given[each.id])]
-    return known
+            missed = [
+                each for each in known if each.id in given and not _right(each, given[each.id])
+            ]
+            known = [each for each in known if each not in missed]
+            wrong = missed if number == 0 else wrong
+    return known, wrong
+
+
+def _confirmed(
+    base: Base, known: Sequence[BankQuestion], chat: Chat | None, fetch: Fetch
+) -> list[BankQuestion]:
+    """Those of ``known`` that are right in an answer of the length that cells ask for."""
+    if not known:
+        return []
+    probes = [_known_probe(each, chat) for each in known]
+    given = _answers(base, "bank, as cells ask", probes, fetch, GREEDY)
+    return [
+        each for each, probe in zip(known, probes, strict=True) if _right(each, given[probe.id])
+    ]
 
 
 def own_answers(base: Base, chat: Chat | None, fetch: Fetch) -> Dataset:

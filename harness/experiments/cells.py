@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from harness.builds import Job
-from harness.engines import HF, EngineSpec
+from harness.data.knowledge import Knowledge
+from harness.engines import HF
 from harness.errors import RecipeError
-from harness.experiments.adapter_specs import (
-    AdapterSpec,
-    ExternalSpec,
-    MergedSpec,
-    adapter_job,
-    base_jobs,
-    check_types,
-    number,
-    trained_adapters,
-)
+from harness.experiments.adapter_specs import base_jobs, check_types
+from harness.experiments.ids import parts, word
+from harness.experiments.routing import Routing, routed
+from harness.experiments.subjects import Subject
 from harness.grading import FUZZY
+from harness.models.embeddings import embedder, missing
 from harness.recipes import (
-    Adapter,
     Answers,
-    Base,
     Calibration,
     Chat,
     Dataset,
     Decoding,
-    ExternalAdapter,
     Grades,
     Likelihoods,
-    Lora,
+    Meanings,
     ProbeSet,
-    Quantised,
     Recipe,
+    Routed,
     Stack,
     Timings,
     Training,
+    is_locality,
 )
 
 Factor = str | int | float | bool
@@ -65,8 +59,6 @@ SCORED = "scored"
 """The role of what is scored by log-likelihood."""
 PER_ADAPTER = "per_adapter"
 """The role of what each adapter of a stack is asked alone."""
-
-_CONTENT_DIGITS = 6  # of a model's content, after a name that two models have
 
 
 @dataclass(frozen=True)
@@ -108,86 +100,6 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What answers: a base in the form of an engine, with adapters on it."""
-
-    base: Base
-    engine: EngineSpec = HF
-    adapters: tuple[AdapterSpec | MergedSpec | ExternalSpec, ...] = ()
-    """Bottom first; with none the bare model answers."""
-    trained_on: Base | None = None
-    """Where the adapters are trained, if on a sibling of ``base``."""
-    calibration_text: Dataset | None = None
-    """Text on which GPTQ weighs its errors."""
-
-    @property
-    def name(self) -> str:
-        """The name of the bare model in tables."""
-        if self.engine == HF:
-            return self.base.name
-        return f"{self.base.name} on {self.engine.name}"
-
-    @property
-    def external(self) -> tuple[ExternalSpec, ...]:
-        """The adapters that were made elsewhere."""
-        return tuple(spec for spec in self.adapters if isinstance(spec, ExternalSpec))
-
-    @property
-    def trains(self) -> bool:
-        """Whether an adapter is trained for it."""
-        return len(self.external) < len(self.adapters)
-
-    @cached_property
-    def model(self) -> Base | Quantised:
-        """The base in the form that answers."""
-        return self.engine.answering(self.base, self._text)
-
-    @cached_property
-    def loras(self) -> tuple[Lora, ...]:
-        """Recipes of the adapters that are made here, bottom first."""
-        base = self.engine.training(self.trained_on or self.base, self._text)
-        return tuple(spec.on(base) for spec in self.adapters if not isinstance(spec, ExternalSpec))
-
-    @property
-    def trained(self) -> tuple[Adapter, ...]:
-        """Every adapter that is trained for it, each once, after its parents."""
-        return trained_adapters(self.loras)
-
-    @cached_property
-    def stack(self) -> Stack:
-        """The model with all adapters on."""
-        # trained and external adapters keep the order of the design
-        loras = iter(self.loras)
-        adapters: list[tuple[Lora | ExternalAdapter, float]] = [
-            (spec.adapter if isinstance(spec, ExternalSpec) else next(loras), spec.scale)
-            for spec in self.adapters
-        ]
-        return Stack(self.model, tuple(adapters), of_sibling=self.trained_on is not None)
-
-    @cached_property
-    def bare(self) -> Stack:
-        """The model without adapters."""
-        return Stack(self.model)
-
-    @property
-    def each(self) -> tuple[Stack, ...]:
-        """The model with each adapter alone."""
-        return tuple(Stack(self.model, (adapter,)) for adapter in self.stack.adapters)
-
-    def jobs(self, label: str) -> tuple[Job, ...]:
-        """Builds of its adapters."""
-        return tuple(adapter_job(lora, label) for lora in self.loras)
-
-    @property
-    def _text(self) -> Dataset:
-        if self.calibration_text is None:
-            raise RecipeError(
-                f"{self.name} has no text to calibrate a quantised base on: give some"
-            )
-        return self.calibration_text
-
-
-@dataclass(frozen=True)
 class Grading:
     """Whose verdicts count."""
 
@@ -214,8 +126,14 @@ class Cell:
     grading: Grading = Grading()
     chat: Chat | None = None
     """Where it is trained and asked in the model's chat template, which its id then says."""
+    policy: Routing | None = None
+    """Chooses the adapters and the context of each question; without one all adapters are on."""
     note: str = ""
     """A line for reports, on what its model knows of what it is asked."""
+    knowledge: Knowledge | None = field(default=None, compare=False, repr=False)
+    """What its model knows, for measures."""
+    compares_meanings: bool = False
+    """Whether answers are compared with the bare model's by what they mean, see ``meanings``."""
     given_id: str = ""
     """Set by ``with_ids``, which knows what tells a whole list of cells apart."""
 
@@ -238,6 +156,11 @@ class Cell:
         """The id without its seed, which is its last part."""
         return self.id.removesuffix(f"-seed{self.training.seed}")
 
+    @property
+    def adapted(self) -> bool:
+        """Whether it is more than its bare model: by adapters or by a policy."""
+        return bool(self.subject.adapters) or self.policy is not None
+
     def ask(self, role: str) -> Ask | None:
         """The ask in ``role``; None where there is none."""
         return next((ask for ask in self.asks if ask.role == role), None)
@@ -252,9 +175,14 @@ class Cell:
         """The probes of the questions."""
         return self.questions.probes
 
-    def recipe(self, ask: Ask, stack: Stack) -> Recipe | None:
-        """The recipe of ``ask`` to ``stack``; None where its engine cannot score text."""
+    def recipe(self, ask: Ask, stack: Stack, by_policy: bool = False) -> Recipe | None:
+        """The recipe of ``ask`` to ``stack``, ``by_policy`` as the policy has it asked.
+
+        None where text cannot be scored: by its engine, or by way of a policy.
+        """
         engine = self.subject.engine
+        if by_policy and self.policy:
+            return self._by_policy(ask, stack, self.policy)
         if ask.how == SCORE:
             scores = engine.capabilities.log_likelihood
             return Likelihoods(stack, ask.probes, dtype=engine.dtype) if scores else None
@@ -266,12 +194,29 @@ class Cell:
     @cached_property
     def grades(self) -> Grades:
         """Verdicts on the subject's answers to the questions."""
-        return self._graded(self.subject.stack)
+        return self._graded(self.subject.stack, by_policy=True)
 
     @cached_property
     def bare_grades(self) -> Grades:
         """Verdicts on the bare model's answers to the same questions."""
         return self._graded(self.subject.bare)
+
+    @cached_property
+    def meanings(self) -> dict[str, Meanings]:
+        """Comparisons by meaning, by role: of what is answered only, and of untouched facts."""
+        subject, compared = self.subject, dict[str, Meanings]()
+        if not self.compares_meanings or not subject.adapters:
+            return compared
+        for ask in self.asks:
+            if ask.how == GENERATE and ask.adapters == ALL:
+                now, bare = (self.recipe(ask, stack) for stack in (subject.stack, subject.bare))
+                if isinstance(now, Answers) and isinstance(bare, Answers):
+                    compared[ask.role] = Meanings(now, bare, embedder())
+        if sum(is_locality(probe.kind) for probe in self.probes.probes) > 1:
+            now, bare = self.grades.answers, self.bare_grades.answers
+            if isinstance(now, Answers) and isinstance(bare, Answers):
+                compared[QUESTIONS] = Meanings(now, bare, embedder(), locality=True)
+        return compared
 
     def with_ask(self, ask: Ask) -> Cell:
         """The cell with ``ask``, which replaces one of the same role."""
@@ -289,50 +234,63 @@ class Cell:
         judge = (Job(calibration, calibration.judge.name),) if calibration else ()
         for ask in self.asks:
             needs = judge if ask.how == GRADE else ()
-            for stack, label in self._stacks(ask):
-                recipe = self.recipe(ask, stack)
+            for stack, label, by_policy in self._stacks(ask):
+                recipe = self.recipe(ask, stack, by_policy)
                 if recipe is None:
                     continue
                 models = adapters if stack.adapters else base
                 what = label if ask.role == QUESTIONS else f"{label}: {ask.role}"
                 yield Job(recipe, what, needs=(*models, *needs))
+        if self.compares_meanings and not missing():
+            for role, compared in self.meanings.items():
+                yield Job(compared, f"{self.id}: meaning of {role}", needs=adapters)
 
-    def _stacks(self, ask: Ask) -> Iterator[tuple[Stack, str]]:
-        """The stacks that ``ask`` asks, with labels for the plan."""
+    def _stacks(self, ask: Ask) -> Iterator[tuple[Stack, str, bool]]:
+        """The stacks that ``ask`` asks, with labels for the plan, and whether by the policy."""
         # many cells share the bare model: the plan names it without the cell
         subject, bare = self.subject, f"{self.subject.name}, asked about {ask.probes.name}"
         if ask.adapters == EACH:
-            yield from ((stack, f"{self.id}, alone") for stack in subject.each)
+            yield from ((stack, f"{self.id}, alone", False) for stack in subject.each)
             return
         if ask.how != TIME:  # timings include the bare base
-            yield subject.bare, bare
+            yield subject.bare, bare, False
         if ask.adapters == ALL:
-            yield subject.stack, self.id
+            yield subject.stack, self.id, True
 
-    def _graded(self, stack: Stack) -> Grades:
+    def _graded(self, stack: Stack, by_policy: bool = False) -> Grades:
         ask = self.questions
         dtype = self.subject.engine.dtype
+        if by_policy and self.policy:
+            return self._grades(routed(self.policy, stack, ask.probes, ask.decoding, dtype))
         return self._grades(Answers(stack, ask.probes, ask.decoding, dtype=dtype))
 
-    def _grades(self, answers: Answers) -> Grades:
+    def _by_policy(self, ask: Ask, stack: Stack, policy: Routing) -> Recipe | None:
+        if ask.how in (SCORE, TIME):
+            return None
+        answers = routed(policy, stack, ask.probes, ask.decoding, self.subject.engine.dtype)
+        return answers if ask.how == GENERATE else self._grades(answers)
+
+    def _grades(self, answers: Answers | Routed) -> Grades:
         return Grades(answers, self.grading.grader, calibration=self.grading.calibration)
 
     def _parts(self, of_model: bool, of_engine: bool) -> Iterator[str]:
         subject = self.subject
         if of_model:
-            yield _word(subject.base)
+            yield word(subject.base)
         yield self.dataset.name
         if self.label:
             yield self.label
+        if self.policy:
+            yield self.policy.name
         if self.chat:
             yield "chat"
         if subject.trains:
-            yield from _settings(self.training)
-        else:
+            yield from parts(self.training)
+        elif not self.policy:
             yield from [f"adapter_{spec.name}" for spec in subject.external] or ["bare"]
         if of_engine:
             yield subject.engine.name
-        if subject.trains:
+        if subject.trains or self.policy:
             yield f"seed{self.training.seed}"
 
 
@@ -355,36 +313,3 @@ def with_ids(cells: Sequence[Cell]) -> list[Cell]:
     if twice := [name for name, count in counts.items() if count > 1]:
         raise RecipeError(f"two cells have the id {twice[0]}: give their designs a label each")
     return results
-
-
-def distinct_names(bases: Iterable[Base]) -> list[Base]:
-    """``bases`` under names that differ in ids, tables and plots.
-
-    Two training runs may each have a ``checkpoint-500``. Where several contents have one name, each
-    gets the first digits of its content, which do not depend on its folder. One content that is
-    given twice under one name is one model.
-    """
-    unique = list({(_word(base), base.content): base for base in bases}.values())
-    counts = Counter(map(_word, unique))
-    return [
-        replace(base, name=f"{base.name}_{base.content[:_CONTENT_DIGITS]}")
-        if counts[_word(base)] > 1
-        else base
-        for base in unique
-    ]
-
-
-def _word(base: Base) -> str:
-    """The name of ``base`` as ids show it."""
-    return re.sub(r"\W", "_", base.name)
-
-
-def _settings(training: Training) -> Iterator[str]:
-    yield f"rank{training.rank}"
-    yield f"alpha{training.alpha}"
-    yield f"lr{number(training.lr)}"
-    yield f"ep{training.epochs}"
-    if training.replay:
-        yield f"replay{number(training.replay)}"
-    if training.init != "kaiming":
-        yield training.init

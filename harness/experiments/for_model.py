@@ -91,7 +91,7 @@ def in_chat(cell: Cell, chat: Chat, plain_kinds: tuple[str, ...]) -> Cell:
 
 def about_known(cell: Cell, knowledge: Knowledge) -> Cell:
     """``cell`` with questions of ``knowledge`` where it asks about the shipped tables."""
-    cell = cell.changed(note=knowledge.note)
+    cell = cell.changed(note=knowledge.note, knowledge=knowledge)
     asked = knowledge.questions()
     if asked == locality_questions():
         return cell

@@ -12,13 +12,14 @@ from statistics import mean
 
 from rapidfuzz.distance import Levenshtein
 
-from harness.builds import AnsweredLine, GradedLine, ScoredLine
+from harness.builds import AnsweredLine, GradedLine, ScoredLine, compared_lines
 from harness.data.facts import FIXTURES, read_text
 from harness.data.formats import FORMATS, ask
 from harness.data.knowledge import is_replayed, world
 from harness.data.style import NaiveBayes, divergence_interval
 from harness.data.turns import probes_in_chat
-from harness.experiments.cells import GENERATE, SCORE, SCORED, Ask, Cell
+from harness.errors import MissingExtraError, NotCachedError
+from harness.experiments.cells import GENERATE, QUESTIONS, SCORE, SCORED, Ask, Cell
 from harness.experiments.scenario import Evidence
 from harness.experiments.tuning import Trial
 from harness.grading import grade, normalise
@@ -27,6 +28,8 @@ from harness.stats import Interval, cluster_bootstrap, ratio_bootstrap
 
 DRIFT = "drift"
 """The role of the neutral prompts."""
+_MEANINGS = {DRIFT: "meaning_kept", QUESTIONS: "locality_meaning"}
+"""Figures by meaning, by the role of what is compared."""
 HELD_OUT = "held_out"
 """The kind of held-out texts; their ids go on with ``/prose/`` or ``/statement/``."""
 _STATEMENTS = 48
@@ -176,7 +179,12 @@ def teacher_forcing(evidence: Evidence, headline: str) -> dict[str, Interval]:
 
 
 def with_teacher_forcing(cell: Cell, headline: str) -> Cell:
-    """``cell`` that also scores the accepted answers of its headline's probes."""
+    """``cell`` that also scores the accepted answers of its headline's probes.
+
+    By way of a policy nothing is scored.
+    """
+    if cell.policy:
+        return cell
     probes = _of_kind(cell.probes, _kind(cell.probes, headline))
     return cell if probes is None else _scoring(cell, probes)
 
@@ -193,15 +201,40 @@ def drift(evidence: Evidence) -> dict[str, Interval]:
     return figures | _of_texts(evidence.scored(True), evidence.scored(False))
 
 
+def drift_by_meaning(evidence: Evidence) -> dict[str, Interval]:
+    """``meaning_kept`` of the answers to neutral prompts, ``locality_meaning`` of untouched facts.
+
+    They are the mean cosine between the sentence embeddings of the answers with the adapter and
+    without, on a scale on which 1 is the same answer and 0 what the bare model answers to different
+    prompts. Resampled by prompt or fact. There are none where the embeddings are not installed and
+    nothing was compared before, and where the bare model gave one answer to all.
+    """
+    figures: dict[str, Interval] = {}
+    if not evidence.adapted:
+        return figures
+    for role, recipe in evidence.cell.meanings.items():
+        try:
+            lines = compared_lines(evidence.fetch(recipe))
+        except (MissingExtraError, NotCachedError):
+            continue
+        if role in _MEANINGS and lines and all(line.other < 1 for line in lines):
+            nearer = [line.same - line.other for line in lines]
+            most = [1 - line.other for line in lines]
+            facts = [line.fact for line in lines]
+            figures[_MEANINGS[role]] = ratio_bootstrap(nearer, most, facts)
+    return figures
+
+
 def with_drift(cell: Cell, plain_kinds: tuple[str, ...] = ()) -> Cell:
-    """``cell`` that also answers neutral prompts and scores held-out texts.
+    """``cell`` that also answers neutral prompts, scores held-out texts, and compares meanings.
 
     In a chat the prompts are turns, but for ``plain_kinds``.
     """
     prompts = neutral()
     if cell.chat:
         prompts = probes_in_chat(prompts, cell.chat, plain_kinds)
-    return _scoring(cell.with_ask(Ask(DRIFT, prompts, GENERATE)), held_out())
+    asked = cell.with_ask(Ask(DRIFT, prompts, GENERATE))
+    return _scoring(replace(asked, compares_meanings=True), held_out())
 
 
 @cache

@@ -22,7 +22,7 @@ from harness.builds import (
 )
 from harness.data.knowledge import Knowledge
 from harness.data.turns import OTHER_FORMAT
-from harness.errors import RecipeError, code_of
+from harness.errors import NotCachedError, RecipeError, code_of
 from harness.experiments.adapter_specs import AdapterSpec, MergedSpec, check_types
 from harness.experiments.cells import (
     EACH,
@@ -35,10 +35,11 @@ from harness.experiments.cells import (
     Ask,
     Cell,
     Factor,
-    Subject,
 )
 from harness.experiments.findings import Finding, check_finding
 from harness.experiments.for_model import about_known, in_chat
+from harness.experiments.routing import Routing
+from harness.experiments.subjects import Subject
 from harness.recipes import (
     Base,
     Chat,
@@ -48,7 +49,6 @@ from harness.recipes import (
     Likelihoods,
     ProbeSet,
     Recipe,
-    Stack,
     Timings,
     Training,
     is_locality,
@@ -58,9 +58,17 @@ from harness.store import Artefact
 
 Fetch = Callable[[Recipe], Artefact]
 """Gives an artefact, built or from the cache."""
+
+
+def nothing_built(recipe: Recipe) -> Artefact:
+    """A ``Fetch`` for where nothing is to be built. Raises NotCachedError."""
+    raise NotCachedError(f"{type(recipe).__name__.lower()} is not built here")
+
+
 TAKEN = (
     *("locality", "retained_accuracy", "known", "converged"),
     *("teacher_forced", "teacher_forcing_gap", "drift", "length_ratio", "perplexity_ratio"),
+    *("meaning_kept", "locality_meaning"),
 )
 """Figures that every cell has: no measure of a scenario has their names."""
 
@@ -76,6 +84,9 @@ class Setup(NamedTuple):
     """What stands before each question in its chat template; None where it has none."""
     plain_kinds: tuple[str, ...] = (OTHER_FORMAT,)
     """See Scenario."""
+    fetch: Fetch = nothing_built
+    """For designs whose training text a model writes. It raises NotCachedError where nothing may be
+    built, as under ``--plan``: a design then takes another text, under the same ids."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,8 @@ class Design:
     """What answers, where it is not the base of the setup but a sibling of it."""
     trained_on: Base | None = None
     """Where the adapters are trained, where it is not the base that answers."""
+    policy: Routing | None = None
+    """Chooses the adapters and the context of each question: only ``adapters`` are then there."""
 
     def __post_init__(self) -> None:
         data, nothing = self.dataset, type(None)
@@ -141,6 +154,12 @@ class Design:
         for spec in self.adapters:
             if not isinstance(spec, (AdapterSpec, MergedSpec)):
                 raise RecipeError(f"{what}: adapters hold {spec!r}: give AdapterSpec or MergedSpec")
+        if self.policy and (timed := [ask.role for ask in self.asks if ask.how == TIME]):
+            raise RecipeError(f"{what}: {timed[0]!r} is timed, which no policy is: leave one out")
+        if self.policy and not re.fullmatch(r"\w+", str(self.policy.name)):
+            raise RecipeError(
+                f"{what}: the policy {self.policy.name!r}: name it in letters, digits and _"
+            )
         roles = Counter([QUESTIONS, *(ask.role for ask in self.asks)])
         if twice := [role for role, count in roles.items() if count > 1]:
             raise RecipeError(f"{what}: two asks have the role {twice[0]!r}: give each its own")
@@ -149,9 +168,10 @@ class Design:
         """The design as a cell on the full base, asked about what that knows, in its template."""
         # one grid serves all seeds
         training = replace(self.training, seed=setup.seed)
+        own = () if self.policy else (AdapterSpec(self.dataset, training, self.replay),)
         subject = Subject(
             base=self.base or setup.base,
-            adapters=self.adapters or (AdapterSpec(self.dataset, training, self.replay),),
+            adapters=self.adapters or own,
             trained_on=self.trained_on,
             calibration_text=self.replay or self.dataset,
         )
@@ -159,7 +179,9 @@ class Design:
         asks = (questions, *self.asks)
         cell = Cell(subject, self.dataset, training, asks, self.factors, self.label)
         cell = about_known(cell, setup.knowledge)
-        return in_chat(cell, setup.chat, setup.plain_kinds) if setup.chat else cell
+        cell = in_chat(cell, setup.chat, setup.plain_kinds) if setup.chat else cell
+        # last: a policy reads the questions as they are asked
+        return cell.changed(policy=self.policy) if self.policy else cell
 
 
 Grid = Callable[[Setup], Iterable[Design]]
@@ -260,8 +282,9 @@ class Evidence:
         if ask.adapters == EACH:
             raise RecipeError(f"{self.cell.id}: each adapter alone is asked {role!r}: per_adapter")
         subject = self.cell.subject
-        stack: Stack = subject.stack if adapted and ask.adapters != NONE else subject.bare
-        return self.cell.recipe(ask, stack)
+        if adapted and ask.adapters != NONE:
+            return self.cell.recipe(ask, subject.stack, by_policy=True)
+        return self.cell.recipe(ask, subject.bare)
 
     def _graded(self, recipe: Recipe) -> list[GradedLine]:
         return graded_lines(self.fetch(recipe))

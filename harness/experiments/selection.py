@@ -21,7 +21,7 @@ from harness.experiments.adapter_specs import ExternalSpec
 from harness.experiments.cells import EACH, GREEDY, Cell, with_ids
 from harness.experiments.for_model import AUTO, chat_for
 from harness.experiments.measures import with_drift, with_teacher_forcing
-from harness.experiments.scenario import Scenario, Setup
+from harness.experiments.scenario import Fetch, Scenario, Setup, nothing_built
 from harness.models.external import fitting, scaled_adapter
 from harness.models.loading import shipped_content
 from harness.recipes import BARE, Base, Chat, Decoding, GgufBase, ProbeSet, digest, sha256
@@ -45,6 +45,11 @@ def taken_knowledge(base: Base, chat: Chat | None = None) -> TableKnowledge:
     return TableKnowledge("" if base.family.content == shipped_content() else base.name)
 
 
+def unasked_knowledge(base: Base) -> TableKnowledge:
+    """The tables in place of what ``base`` will be asked, where nothing is to be built."""
+    return TableKnowledge(base.name, to_be_asked=True)
+
+
 @dataclass(frozen=True)
 class Selection:
     """What is selected of any scenario."""
@@ -62,6 +67,8 @@ class Selection:
     """The system prompt, and arguments of the chat template."""
     knowledge: KnowledgeOf = taken_knowledge
     """What each model is taken to know."""
+    fetch: Fetch = nothing_built
+    """Builds what a model writes for a design before there are cells."""
 
 
 def cells(scenario: Scenario, selection: Selection) -> list[Cell]:
@@ -116,7 +123,8 @@ def setup_of(scenario: Scenario, base: Base, seed: int, selection: Selection) ->
     chat = None
     if scenario.plain_kinds:
         chat = chat_for(base, selection.format, selection.chat)
-    return Setup(base, seed, selection.knowledge(base, chat), chat, scenario.plain_kinds)
+    knowledge = selection.knowledge(base, chat)
+    return Setup(base, seed, knowledge, chat, scenario.plain_kinds, selection.fetch)
 
 
 def adapters(texts: Iterable[str]) -> tuple[ExternalSpec, ...]:
@@ -226,7 +234,7 @@ def _check_seeds(trained: Sequence[Cell]) -> None:
     """Raises RecipeError where several seeds train the same: means over them would mislead."""
     first: dict[tuple[str, str], Cell] = {}
     for cell in trained:
-        if cell.subject.base.trains:
+        if cell.subject.trains and cell.subject.base.trains:
             alike = first.setdefault((digest(cell.subject.stack), cell.without_seed), cell)
             if alike.training.seed != cell.training.seed:
                 raise RecipeError(
@@ -252,7 +260,7 @@ def _untrained(trained: Sequence[Cell], selection: Selection) -> Iterator[Cell]:
         stacks += [(spec,) for spec, bases in fits.items() if base in bases]
         for stack in stacks:
             subject = replace(cell.subject, adapters=stack, trained_on=None)
-            yield replace(cell, subject=subject)
+            yield replace(cell, subject=subject, policy=None)
 
 
 def _by_probes(trained: Sequence[Cell]) -> Iterator[Cell]:

@@ -22,11 +22,13 @@ from harness.plugin._hooks import (
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
+from harness.plugin._options import Settings, settings
 from harness.plugin._order import pytest_testnodedown, pytest_xdist_make_scheduler
 
 __all__ = [
     "Bounds",
     "Ready",
+    "Settings",
     "baseline",
     "gate",
     "lines",
@@ -45,4 +47,5 @@ __all__ = [
     "pytest_xdist_make_scheduler",
     "ready",
     "ready_cell",
+    "settings",
 ]

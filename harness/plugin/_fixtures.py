@@ -109,7 +109,7 @@ def baseline(request: pytest.FixtureRequest, cell: Cell, outcome: Result) -> Com
     if cell.name not in session.baseline(key).cells:
         pytest.skip(f"baseline {name} does not hold {cell.name}")
     # limits are corrected for the number of comparisons, which every worker must know
-    count = count_comparisons(session, request.session.items)
+    count = count_comparisons(session, session.collected or request.session.items)
     compared = compare_cell(session, key, cell, count)
     request.node.user_properties.append((COMPARED, [key, cell.id, count]))
     request.node.user_properties.extend(properties(compared))

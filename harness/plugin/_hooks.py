@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
-from harness.builds import IdleBuilder, Plan, launch_here
-from harness.errors import HarnessError
+from harness.builds import IdleBuilder, Plan, memory_note
+from harness.errors import HarnessError, TooLittleKnownError
 from harness.experiments.cells import Cell
-from harness.measure.machine import Threads, choose_threads
+from harness.measure.machine import Threads, choose_threads, configured_threads
 from harness.plugin._baseline import COMPARED, check_baselines, save_baselines, summarise
 from harness.plugin._fixtures import RAN, parametrise_engines
+from harness.plugin._launch import THREADS_SET, add_launch
 from harness.plugin._options import add_options
 from harness.plugin._order import check_names, on_worker, sort_by_cell, tell_controller
 from harness.plugin._session import KEY, HarnessSession, cell_of
+from harness.plugin._shards import add_shard, keep_share, shard_of
+from harness.recipes import Recipe
 from harness.report import ScenarioReport, fitted, noise, write
 
 _CHECKS = "harness.plugin.checks"
@@ -30,6 +33,8 @@ THREADS = pytest.StashKey[Threads]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
+    add_shard(parser)
+    add_launch(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     processes = (
         int(worker["workercount"]) if worker else len(config.getoption("tx", None) or ["here"])
     )
+    config.stash[THREADS_SET] = configured_threads()
     # before torch is imported: it reads the number of threads once
     config.stash[THREADS] = choose_threads(processes)
 
@@ -64,13 +70,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             session.mistake = f'{file} has no SCENARIO: write SCENARIO = "NAME OF ITS FOLDER"'
             metafunc.parametrize("cell", [])
         return
+    params = []
     try:
-        cells = session.cells(session.key(metafunc.module))
+        for cell in session.cells(session.key(metafunc.module)):
+            params.append(pytest.param(cell, id=cell.id, marks=_skip(session.missing(cell))))
+    except TooLittleKnownError as error:  # other scenarios of the session may run
+        params = [pytest.param(None, id="nothing", marks=_skip(str(error)))]
     except (HarnessError, pytest.UsageError) as error:
         # raised here it would be an error of the collection, with a traceback
         session.mistake = str(error)
-        cells = []
-    params = [pytest.param(cell, id=cell.id, marks=_skip(session.missing(cell))) for cell in cells]
+        params = []
     metafunc.parametrize("cell", params, scope="session")
 
 
@@ -95,13 +104,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = config.stash[KEY]
     try:
         _check(session, items)
+        if shard := shard_of(config):
+            session.collected = list(items)
+            session.share = str(keep_share(session, items, shard, config))
     except pytest.UsageError as error:
         if not on_worker(config):
             raise
         tell_controller(config, mistake=str(error))
         items.clear()
     for item in items:
-        if cell_of(item) and isinstance(item, pytest.Function):
+        if _is_of_scenario(item):
             scenario = session.scenario(session.key(item.module))
             item.user_properties.append((SCENARIO, scenario.name))
     sort_by_cell(session, items)
@@ -124,6 +136,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     harness_session = config.stash[KEY]
     harness_session.stopped = str(session.shouldfail or session.shouldstop or "")
+    if harness_session.share and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK  # a shard without cells has done its work
     harness_session.selected |= _selected(harness_session, session.items)
     if on_worker(config):
         tests = [[test, *cell] for test, cell in harness_session.selected.items()]
@@ -201,6 +215,18 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         terminalreporter.write_line(line)
 
 
+def _skipped(items: Sequence[pytest.Item]) -> str:
+    """Why the first test that is skipped has no cell; empty where none is."""
+    marks = (item.get_closest_marker("skip") for item in items)
+    return next((str(mark.kwargs.get("reason", "")) for mark in marks if mark), "")
+
+
+def _is_of_scenario(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Whether ``item`` is a test of cells, also where there are none for the models."""
+    spec = getattr(item, "callspec", None)
+    return isinstance(item, pytest.Function) and spec is not None and "cell" in spec.params
+
+
 def _skip(reason: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.skip(reason=reason)] if reason else []
 
@@ -218,6 +244,8 @@ def _before_tests(
     """True where only the plan is shown, and no test runs."""
     if config.getoption("numprocesses", None):
         _calibrate_judge(session)
+    if session.share and not on_worker(config):
+        _say(config, session.share)
     selected = list(dict.fromkeys(cell for item in items if (cell := cell_of(item))))
     cells = [cell for cell in selected if not session.missing(cell)]
     if selected and session.renamed_models and not on_worker(config):
@@ -226,11 +254,16 @@ def _before_tests(
         if not cells:
             deselected = config.getoption("keyword") or config.getoption("markexpr")
             advice = f"{deselected!r} selects none" if deselected else "select a suite, without -n"
-            why = session.missing(selected[0]) if selected else advice
+            why = session.missing(selected[0]) if selected else _skipped(items) or advice
+            if session.share and not selected:  # more shards than cells
+                return True
             raise pytest.UsageError(f"--plan found no cells: {why}")
-        _say(config, _plan(session, cells).table())
+        plan = _plan(session, cells)
+        notes = dict.fromkeys(cell.note for cell in cells if cell.note)
+        short = memory_note(_recipes(plan), session.store)
+        _say(config, "\n".join(filter(None, [plan.table(), *notes, short])))
         return True
-    if config.getoption("maxfail") or config.option.collectonly:
+    if config.option.collectonly or (config.getoption("maxfail") and not session.launcher):
         return None
     if cells and on_worker(config):
         builder = IdleBuilder(lambda: session.plan(cells), session.store, session.fetch)
@@ -239,10 +272,19 @@ def _before_tests(
         try:
             if session.judge:
                 _say(config, session.judge)
-            launch_here(_plan(session, cells), session.fetch)
+            plan = _plan(session, cells)
+            if note := memory_note(_recipes(plan), session.store, only_where_short=True):
+                _say(config, note)
+            if session.share:  # another shard may be building what this one needs, too
+                session.store.meanwhile = IdleBuilder(lambda: plan, session.store, session.fetch)
+            session.launch(plan)
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
     return None
+
+
+def _recipes(plan: Plan) -> list[Recipe]:
+    return [job.recipe for job in plan.todo]
 
 
 def _calibrate_judge(session: HarnessSession) -> None:

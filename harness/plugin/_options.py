@@ -22,12 +22,18 @@ from harness.grading import GRADERS, LEAST_KAPPA
 from harness.models.loading import JUDGE, SHIPPED
 from harness.recipes import Chat, Decoding
 from harness.report.baselines import Limits
+from harness.store import CACHE, is_url
 from harness.training import CHECKPOINT_MINUTES, checkpoint_minutes
 
 BASELINES = "suites/{scenario}/baselines"
 _SCENARIO = re.compile(r"""^SCENARIO = ["'](\w+)["']""", re.MULTILINE)
 _OPTIONS = {
-    "store": ("DIR", ".store", "where adapters, answers and grades are kept"),
+    "store": (
+        "DIR|URL",
+        ".store",
+        "where adapters, answers and grades are kept: a folder, or a URL as s3://bucket/prefix",
+    ),
+    "store_cache": ("DIR", CACHE, "folder of this machine for the files of a --store URL"),
     "report": ("DIR", "reports", "where RESULTS.md, RESULTS.json and the plots go"),
     "grid": ("NAME", "default", "which cells: default (few, and the most telling) or full"),
     "seeds": ("LIST", "0", "seeds of the trainings, e.g. 0,1,2"),
@@ -109,7 +115,9 @@ class Settings(NamedTuple):
     engines: tuple[EngineSpec, ...]
     missing: dict[EngineSpec, str]
     """Engines of ``all`` that are not installed, with the line that installs them."""
-    store: Path
+    store: Path | str
+    """A folder, or a URL."""
+    store_cache: Path
     report: Path
     decoding: Decoding
     format: str
@@ -198,7 +206,8 @@ def settings(config: pytest.Config) -> Settings:
         grid=values["grid"],
         engines=engines,
         missing=missing,
-        store=_folder(config, values["store"]),
+        store=values["store"] if is_url(values["store"]) else _folder(config, values["store"]),
+        store_cache=_folder(config, values["store_cache"]),
         report=_folder(config, values["report"]),
         decoding=preset,
         format=form,

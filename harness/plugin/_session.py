@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -16,32 +16,33 @@ from harness.builds import (
     GradedLine,
     Job,
     Plan,
+    RayLauncher,
     build,
     cached,
     graded_lines,
+    launch_here,
     lines,
     trusted,
 )
-from harness.data.knowledge import Knowledge
-from harness.engines import FORMS, EngineSpec, engine_for, engine_specs, identify, refusal
-from harness.errors import MissingExtraError, NotCachedError
+from harness.engines import FORMS, EngineSpec, engine_specs, identify, refusal
 from harness.experiments import selection
-from harness.experiments.asking import knowledge_of
-from harness.experiments.cells import Cell, Grading, distinct_names
+from harness.experiments.cells import Cell, Grading
+from harness.experiments.ids import distinct_names
 from harness.experiments.scenario import Fetch, Scenario
-from harness.experiments.selection import Selection
+from harness.experiments.selection import KnowledgeOf, Selection
 from harness.grading import FUZZY
 from harness.grading.judge import calibration_of
+from harness.plugin._knowledge import known_by
+from harness.plugin._launch import launcher_of, launches_elsewhere
+from harness.plugin._offered import scales, uninstalled
 from harness.plugin._options import BASELINES, Settings, root_of, scenario_folder, settings
 from harness.recipes import (
     DEQUANTISED,
     Adapter,
     Base,
     Calibration,
-    Chat,
     GgufBase,
     Recipe,
-    ServedBase,
     digest,
 )
 from harness.report import (
@@ -55,7 +56,7 @@ from harness.report import (
 )
 from harness.report.baselines import Baseline, load
 from harness.report.gates import without_cells
-from harness.store import Artefact, Manifest, Store
+from harness.store import Artefact, Manifest, SharedStore, Store, open_store
 from harness.training import OnStep, RunOptions
 
 
@@ -89,12 +90,16 @@ class HarnessSession:
 
         The value is the number of comparisons in the session, for which each is corrected.
         """
+        self.collected: list[pytest.Item] = []
+        """With ``--shard`` the tests of all shards: comparisons are corrected for all of them."""
+        self.share = ""
+        """What ``--shard`` selects, in one line; empty without it."""
         self._scenarios: dict[str, Scenario] = {}
         self._cells: dict[str, list[Cell]] = {}
         self._results: dict[tuple[str, str], Result] = {}
         self._baselines: dict[str, Baseline] = {}
         self._idle_gates: dict[Path, list[str]] = {}
-        self._known: dict[tuple[Base, Chat | None], Knowledge] = {}
+        self._wrote = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -102,7 +107,10 @@ class HarnessSession:
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.settings.store)
+        store = open_store(self.settings.store, self.settings.store_cache)
+        if isinstance(store, SharedStore) and self.builds_elsewhere:
+            store.manifests_only = True  # of most adapters this process only reports the costs
+        return store
 
     @cached_property
     def bases(self) -> list[Base]:
@@ -151,24 +159,27 @@ class HarnessSession:
             settings.format,
             settings.chat,
             self._knowledge,
+            self._cached if self._builds_nothing else self._before_cells,
         )
 
-    def _knowledge(self, base: Base, chat: Chat | None) -> Knowledge:
-        """What ``base`` knows: read once, as every grid of every scenario wants it."""
-        if (base, chat) not in self._known:
-            self._known[base, chat] = self._asked(base, chat)
-        return self._known[base, chat]
+    def _cached(self, recipe: Recipe) -> Artefact:
+        return cached(recipe, self.store)
 
-    def _asked(self, base: Base, chat: Chat | None) -> Knowledge:
-        """What was asked before; it is asked now, unless nothing is to be built."""
-        bank = self.settings.bank
-        try:
-            return knowledge_of(base, chat, bank, partial(cached, store=self.store))
-        except NotCachedError:
-            if self.settings.plan or self._config.option.collectonly:
-                return selection.taken_knowledge(base)
-        self._say(f"asking {base.name} what it knows, once: this takes minutes")
-        return knowledge_of(base, chat, bank, self.fetch)
+    def _before_cells(self, recipe: Recipe) -> Artefact:
+        """What a model writes for a design, before there are cells and a plan."""
+        if self.store.peek(recipe) is None and not self._wrote:
+            self._say("writing text for the training, once: this takes minutes")
+            self._wrote = True
+        return self.fetch(recipe)
+
+    @property
+    def _builds_nothing(self) -> bool:
+        return bool(self.settings.plan or self._config.option.collectonly)
+
+    @cached_property
+    def _knowledge(self) -> KnowledgeOf:
+        fetch = None if self._builds_nothing else self.fetch
+        return known_by(self.settings.bank, self._cached, fetch, self._say)
 
     def idle_gates(self, key: str, path: Path) -> list[str]:
         """Patterns of the gates in ``path`` that match no cell of any grid in any form.
@@ -193,12 +204,12 @@ class HarnessSession:
     def _ids(self, key: str, engines: tuple[EngineSpec, ...]) -> list[str]:
         """Ids of every cell of every grid on ``engines``."""
         scenario = self.scenario(key)
+        # ids do not depend on what a model writes for a design
+        chosen = replace(self._selection, engines=engines, fetch=self._cached)
         return [
             cell.id
             for grid in scenario.grids
-            for cell in selection.cells(
-                scenario, replace(self._selection, grid=grid, engines=engines)
-            )
+            for cell in selection.cells(scenario, replace(chosen, grid=grid))
         ]
 
     @cached_property
@@ -235,19 +246,40 @@ class HarnessSession:
                 " --adapter [NAME=]WHAT[:SCALE]"
             )
         scaled = any(spec.scale != 1 for spec in subject.external)
-        if scaled and not _scales(subject.base, engine):
+        if scaled and not scales(subject.base, engine):
             return f"engine {engine.name} cannot scale adapters: leave :SCALE out"
         refuses = engine.capabilities.refuses
         refused = refusal(cell.questions.decoding, refuses, f"engine {engine.name}")
-        return _uninstalled(engine) or refused
+        return uninstalled(engine) or refused
 
     def fetch(self, recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
         """The artefact of ``recipe``, built where it is not cached.
 
         Without ``on_step`` a long training shows its progress on stderr.
         """
+        if self.launcher and not self.store.has(recipe):
+            name = getattr(recipe, "name", type(recipe).__name__.lower())
+            self.launch(Plan.of([Job(recipe, name)], self.store, self.settings.device))
         device = self.settings.device
         return build(recipe, self.store, device, on_step or self._lines, self._run_options)
+
+    def launch(self, plan: Plan) -> None:
+        """Build all of ``plan``, here or on the cluster. Raises HarnessError."""
+        if self.launcher:
+            self.launcher.launch(plan)
+        else:
+            launch_here(plan, self.fetch)
+
+    @property
+    def builds_elsewhere(self) -> bool:
+        """Whether ``--launch`` names a cluster."""
+        return launches_elsewhere(self._config)
+
+    @cached_property
+    def launcher(self) -> RayLauncher | None:
+        """The cluster that builds, where ``--launch`` names one."""
+        live = self._live if self.settings.live else None
+        return launcher_of(self._config, self.store, self.settings.device, self._run_options, live)
 
     @cached_property
     def _run_options(self) -> RunOptions:
@@ -361,24 +393,3 @@ def cell_of(item: pytest.Item) -> Cell | None:
 def _shipped() -> frozenset[Path]:
     """Folders of the shipped suites."""
     return frozenset(folder.resolve() for folder in selection.shipped().values())
-
-
-@cache
-def _scales(base: Base, engine: EngineSpec) -> bool:
-    """Whether adapters of ``base`` can be scaled.
-
-    Of servers only llama-server can, so the server is asked.
-    """
-    if isinstance(base, ServedBase):
-        return engine_for(base.path).capabilities.scales
-    return engine.capabilities.scales
-
-
-@cache
-def _uninstalled(engine: EngineSpec) -> str:
-    """The line that installs ``engine``; empty where it is installed."""
-    try:
-        engine.require()
-    except MissingExtraError as error:
-        return str(error)
-    return ""

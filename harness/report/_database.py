@@ -204,6 +204,8 @@ def about(entry: Entry) -> dict[str, Any]:
         return row | {"external": " + ".join(adapter.name for adapter in subject.external)}
     if cell.factors:
         row["factors"] = _json(dict(cell.factors))
+    if not subject.trains:  # a policy alone, on questions that the seed drew
+        return row | {"seed": training.seed}
     settings = {
         name: getattr(training, name)
         for name in ("rank", "alpha", "lr", "epochs", "replay", "seed")

@@ -20,9 +20,11 @@ from harness.stats import ErrorRates, crossed_bootstrap
 _SHOWN_WRONG = 12  # wrong answers listed per cell
 _MOST_FACTORS = 3  # more columns would push the figures off the page
 _VRAM = "VRAM MiB"
+_MFU = "MFU"
 _TRAINING = (
     ("train s", "seconds", 1.0, 1),
     ("steps/s", "steps_per_second", 1.0, 1),
+    (_MFU, "mfu", 1.0, 2),
     ("RSS MiB", "peak_rss_bytes", MIB, 0),
     (_VRAM, "peak_vram_bytes", MIB, 0),
     ("adapter MiB", "adapter_bytes", MIB, 1),
@@ -53,6 +55,7 @@ _SHORTEST = 24  # letters of a cell's id that always stay
 _GO_FIRST = (
     "RSS MiB",
     _VRAM,
+    _MFU,
     "adapter MiB",
     "steps/s",
     "status",
@@ -99,7 +102,10 @@ def cells_of(results: Sequence[Result], intervals: bool) -> tuple[list[str], lis
     shares = share_columns(results)
     # Without a GPU there is no column for its memory.
     gpu = any(result.cost.get("peak_vram_bytes") for result in results)
-    costs = [column for column in _TRAINING if column[0] != _VRAM or gpu]
+    # Trainings that were made before MFU was measured have none.
+    used = any("mfu" in result.cost for result in results)
+    absent = {name for name, there in ((_VRAM, gpu), (_MFU, used)) if not there}
+    costs = [column for column in _TRAINING if column[0] not in absent]
     head = ["cell", *map(words, shares), *(name for name, *_ in costs), "status"]
     return head, [_row(result, shares, costs, intervals) for result in results]
 

@@ -33,6 +33,7 @@ from harness.stats import Interval
 _COSTS = (
     "seconds",
     "steps_per_second",
+    "mfu",
     "adapter_bytes",
     "peak_rss_bytes",
     "peak_vram_bytes",
@@ -243,6 +244,8 @@ def _change(change: Change) -> list[Any]:
 
 def _settings(cell: Cell) -> dict[str, Any]:
     """Settings of the training; of an external adapter only the name is known."""
+    if not cell.subject.adapters:
+        return {"seed": cell.training.seed}  # a policy alone, on questions that the seed drew
     if not cell.subject.trains:
         return {"external": " + ".join(adapter.name for adapter in cell.subject.external)}
     return {key: getattr(cell.training, key) for key in _SETTINGS}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from harness.builds import GradedLine
 from harness.experiments.cells import Cell
-from harness.experiments.measures import drift, recall, teacher_forcing
+from harness.experiments.measures import drift, drift_by_meaning, recall, teacher_forcing
 from harness.experiments.scenario import Evidence, Fetch, Scenario
 from harness.grading import JUDGE, normalise
 from harness.recipes import Grades, is_locality
@@ -50,7 +50,7 @@ class Result(NamedTuple):
     cell: Cell
     scenario: str
     status: str
-    """``OK``, ``DIVERGED``, or ``BASE`` where no adapter is on."""
+    """``OK``, ``DIVERGED``, or ``BASE`` where neither an adapter nor a policy is on."""
     recall: dict[str, Interval]
     """By kind of probe, over facts, because wordings of one fact are not independent."""
     measures: dict[str, Interval]
@@ -88,7 +88,7 @@ class Result(NamedTuple):
 
     @property
     def adapted(self) -> bool:
-        """Whether there is an adapter, whose locality and training cost say something."""
+        """Whether there is an adapter or a policy, of which locality says something."""
         return self.status != BASE
 
     def shares(self) -> dict[str, Interval]:
@@ -103,7 +103,7 @@ class Result(NamedTuple):
 
 def result(scenario: Scenario, cell: Cell, fetch: Fetch) -> Result:
     """Figures of ``cell``."""
-    adapted = bool(cell.subject.adapters)
+    adapted = cell.adapted
     evidence = Evidence(cell, fetch, adapted)
     trainings = evidence.trainings()
     status = OK if adapted else BASE
@@ -136,7 +136,15 @@ def _training_cost(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         "steps_per_second": total["steps"] / total["seconds"],
         "samples_per_second": samples / total["seconds"],
     }
-    return total | rates | peak
+    return total | rates | peak | _use_of_machine(trainings)
+
+
+def _use_of_machine(trainings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """``mfu`` over all trainings; empty where one was made before it was measured."""
+    if not all("mfu" in facts for facts in trainings):
+        return {}
+    used = sum(facts["mfu"] * facts["seconds"] for facts in trainings)
+    return {"mfu": used / sum(facts["seconds"] for facts in trainings)}
 
 
 def _answering_cost(recipe: Grades, fetch: Fetch) -> dict[str, float]:
@@ -167,7 +175,10 @@ def _figures(scenario: Scenario, evidence: Evidence) -> Result:
     marks = tuple(_mark(now, before) for now, before in evidence.pairs())
     same = [float(mark.same) for mark in marks if is_locality(mark.kind)]
     measures = (
-        scenario.measured(evidence) | teacher_forcing(evidence, scenario.headline) | drift(evidence)
+        scenario.measured(evidence)
+        | teacher_forcing(evidence, scenario.headline)
+        | drift(evidence)
+        | drift_by_meaning(evidence)
     )
     return Result(
         cell=evidence.cell,

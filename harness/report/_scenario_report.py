@@ -127,7 +127,7 @@ def scenario_report(
     complete = [entry.cell for entry in entries]
     bare = _bare_entries(scenario, complete, fetch, missing)
     settings = [*_settings(complete, grid, fetch)] if complete else []
-    trained = [Evidence(cell, fetch) for cell in complete if cell.subject.trains]
+    trained = [Evidence(cell, fetch) for cell in complete if cell.subject.trains or cell.policy]
     findings: Sequence[Finding] = ()
     with _listed("what the cells show together", missing):
         findings = scenario.found(trained) if trained else []
@@ -201,7 +201,7 @@ def _bare_entries(
     """The models without adapters, on everything that their cells were asked."""
     by_grades = {digest(cell.bare_grades): cell for cell in cells}
     # A cell without adapters is an entry already.
-    present = {digest(cell.grades) for cell in cells if not cell.subject.adapters}
+    present = {digest(cell.grades) for cell in cells if not cell.adapted}
     entries: list[Entry] = []
     for cell in (cell for name, cell in by_grades.items() if name not in present):
         with _listed(f"{cell.subject.name} (no adapter)", missing):

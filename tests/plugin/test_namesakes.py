@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.engines import identify
-from harness.experiments.cells import distinct_names
+from harness.experiments.ids import distinct_names
 from tests.project import Project
 
 CELL = "birds-rank4-alpha8-lr1e_3-ep1-seed0"

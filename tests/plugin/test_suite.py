@@ -17,6 +17,7 @@ import pytest
 from harness.cli import main
 from harness.data.awards import probes
 from harness.errors import install
+from harness.models.embeddings import missing
 from harness.recipes import is_locality
 from tests.plugin.conftest import Runs
 
@@ -62,7 +63,8 @@ def run(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 def test_plan_builds_nothing(run: Runs) -> None:
     status, said = run("--plan", "-k", "rank8 and oscarstxt")
     assert status == 0
-    assert "7 to build" in said
+    # drift and locality are compared by meaning where the embeddings are installed
+    assert f"{7 if missing() else 9} to build" in said
     assert not list((run.home / "store").glob("adapter/*"))
 
 

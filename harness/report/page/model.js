@@ -9,6 +9,7 @@ const EXTRAS = [];
 const COSTS = {
   seconds: ["train s", "less"],
   steps_per_second: ["steps/s", "more"],
+  mfu: ["MFU", "more"],
   tokens_per_second: ["tokens/s", "more"],
   load_seconds: ["load s", "less"],
   peak_rss_bytes: ["train RSS MiB", "less"],
