@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-from harness.cli import _answer, _grade, _judge, _model, _new, _report, _store, _train, _tune
+from harness.cli import (
+    _answer,
+    _grade,
+    _judge,
+    _memory,
+    _model,
+    _new,
+    _report,
+    _serve,
+    _store,
+    _train,
+    _tune,
+)
 from harness.errors import HarnessError
 from harness.measure.machine import choose_threads
 
@@ -27,11 +39,13 @@ _COMMANDS = (
     _new.add_copy,
     _train.add_train,
     _answer.add_answer,
+    _memory.add,
     _grade.add,
     _judge.add,
     _report.add_report,
     _report.add_compare,
     _tune.add,
+    _serve.add,
     _store.add,
     _model.add,
 )

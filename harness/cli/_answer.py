@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +22,9 @@ from harness.recipes import (
     GgufBase,
     Prompt,
 )
-from harness.store import Store
+from harness.store import Store, open_store
+
+OpenStore = Callable[[], Store]
 
 RAW = "raw"
 """For ``--format``: prompts as they are."""
@@ -115,14 +118,16 @@ def _opened(options: argparse.Namespace, scratch: Path) -> tuple[Engine, list[tu
         base = base_of(model)
         for adapter, _ in adapters:
             fitting(adapter, [base])  # raises where it does not fit
+    opened = partial(open_store, options.store, options.store_cache)
     stack = [
-        (_weights(adapter, model, takes, scratch, options.store), scale)
-        for adapter, scale in adapters
+        (_weights(adapter, model, takes, scratch, opened), scale) for adapter, scale in adapters
     ]
     return engine_for(model, options.dtype, options.device), stack
 
 
-def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path, store: Path) -> Path:
+def _weights(
+    adapter: ExternalAdapter, model: str, takes: str, scratch: Path, store: OpenStore
+) -> Path:
     """What the engine of ``model`` loads of ``adapter``: a folder, a file or a server's name.
 
     Raises:
@@ -143,7 +148,7 @@ def _weights(adapter: ExternalAdapter, model: str, takes: str, scratch: Path, st
     return path
 
 
-def _dequantised(adapter: Path, model: str, store: Path) -> Path | None:
+def _dequantised(adapter: Path, model: str, store: OpenStore) -> Path | None:
     """The folder of the GGUF file ``model``, if ``adapter`` was trained on that file; else None.
 
     It is built where ``store`` has lost it.
@@ -155,7 +160,7 @@ def _dequantised(adapter: Path, model: str, store: Path) -> Path | None:
     base = identify(model)
     if not isinstance(base, GgufBase) or base_content(adapter) != base.content:
         return None
-    return build(Dequantised.of(base), Store(store)).path
+    return build(Dequantised.of(base), store()).path
 
 
 def answers(

@@ -15,6 +15,7 @@ from harness.data.user_files import SEPARATOR, check_row, decoded, rows
 from harness.errors import DataError
 from harness.grading import FUZZY, GRADERS
 from harness.recipes import digest
+from harness.store import CACHE, is_url, open_store
 from harness.training import CHECKPOINT_MINUTES
 
 if TYPE_CHECKING:
@@ -40,10 +41,26 @@ _KIB, _MIB, _GIB = 2**10, 2**20, 2**30
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """``--store``, with the default of the pytest plugin."""
+    """``--store`` and ``--store-cache``, with the defaults of the pytest plugin."""
     parser.add_argument(
-        "--store", type=Path, default=Path(".store"), metavar="DIR", help="the artefacts [.store]"
+        "--store",
+        type=store_place,
+        default=Path(".store"),
+        metavar="DIR|URL",
+        help="the artefacts: a folder, or a URL such as s3://bucket/prefix [.store]",
     )
+    parser.add_argument(
+        "--store-cache",
+        type=Path,
+        default=Path(CACHE),
+        metavar="DIR",
+        help="folder of this machine for the files of a URL [%(default)s]",
+    )
+
+
+def store_place(text: str) -> str | Path:
+    """A URL as it is, anything else as a folder."""
+    return text if is_url(text) else Path(text)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -139,17 +156,16 @@ def knowledge(options: argparse.Namespace, fetch: Fetch | None = None) -> Knowle
     from harness.builds import cached
     from harness.errors import NotCachedError
     from harness.experiments.asking import knowledge_of
-    from harness.experiments.selection import taken_knowledge
-    from harness.store import Store
+    from harness.experiments.selection import unasked_knowledge
 
-    look = fetch or partial(cached, store=Store(options.store))
+    look = fetch or partial(cached, store=open_store(options.store, options.store_cache))
 
     @cache  # each seed wants it
     def known(base: Base, chat: Chat | None) -> Knowledge:
         try:
             return knowledge_of(base, chat, options.bank, look)
         except NotCachedError:
-            return taken_knowledge(base)
+            return unasked_knowledge(base)
 
     return known
 
@@ -191,9 +207,13 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def selected(name: str, options: argparse.Namespace) -> list[Cell]:
     """The cells of the scenario ``name`` that the options of ``add_selection`` select."""
+    from functools import partial
+
+    from harness.builds import cached
     from harness.engines import decoding, engine_specs, identify
-    from harness.experiments.cells import Grading, distinct_names
+    from harness.experiments.cells import Grading
     from harness.experiments.for_model import chat_settings, known_format
+    from harness.experiments.ids import distinct_names
     from harness.experiments.selection import (
         Selection,
         adapters,
@@ -205,6 +225,7 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
     )
     from harness.grading.judge import calibration_of
     from harness.models.loading import JUDGE, SHIPPED
+    from harness.store import Store
 
     bases = distinct_names(identify(model) for model in options.model or [SHIPPED])
     selection = Selection(
@@ -217,6 +238,7 @@ def selected(name: str, options: argparse.Namespace) -> list[Cell]:
         format=known_format(options.format),
         chat=chat_settings(options.system, options.template_args),
         knowledge=knowledge(options),
+        fetch=partial(cached, store=Store(options.store)),
     )
     grader = GRADERS[options.grader]
     calibration = None if grader == FUZZY else calibration_of(options.judge or JUDGE)

@@ -71,9 +71,9 @@ def judged(options: argparse.Namespace, answers: Sequence[Answered]) -> Verdicts
     from harness.grading.judge import Case, calibration_of
     from harness.models.loading import JUDGE
     from harness.report import summary
-    from harness.store import Store
+    from harness.store import open_store
 
-    store = Store(options.store)
+    store = open_store(options.store, options.store_cache)
     calibration = calibration_of(options.judge or JUDGE)
     calibrated = Calibrated.of(build(calibration, store, options.device))
     name = calibration.judge.name
@@ -123,10 +123,10 @@ def run(options: argparse.Namespace) -> int:
     from harness.grading.judge import calibration_of
     from harness.models.loading import JUDGE
     from harness.report import quality_text, rewrite_card
-    from harness.store import Store
+    from harness.store import open_store
 
     calibration = calibration_of(options.model or JUDGE)
-    artefact = build(calibration, Store(options.store), options.device)
+    artefact = build(calibration, open_store(options.store, options.store_cache), options.device)
     calibrated = Calibrated.of(artefact)
     name, kappa = calibration.judge.name, calibrated.held_out.kappa
     print(f"judge {name} (by {calibrated.by}), cut {calibrated.cut:.2f}\n")

@@ -27,15 +27,26 @@ def add_plan(commands: Commands) -> None:
     )
     add_selection(parser)
     add_store(parser)
+    parser.add_argument(
+        "--shard", metavar="I/N", help="only the I-th of N shares of the cells, e.g. 2/8"
+    )
     parser.set_defaults(run=run_plan)
 
 
 def run_plan(options: argparse.Namespace) -> int:
-    from harness.builds import Plan
-    from harness.store import Store
+    from harness.builds import Plan, Shard, divided
+    from harness.store import open_store
 
-    jobs = [job for cell in selected(options.scenario, options) for job in cell.jobs()]
-    print(Plan.of(jobs, Store(options.store)).table())
+    shard = Shard.of(options.shard) if options.shard else None
+    cells = selected(options.scenario, options)
+    if shard:
+        part = divided([list(cell.jobs()) for cell in cells], shard.total).parts[shard.number - 1]
+        print(f"shard {shard}: {len(part)} of {counted(len(cells), 'cell')}")
+        cells = [cells[place] for place in part]
+    store = open_store(options.store, options.store_cache)
+    print(Plan.of([job for cell in cells for job in cell.jobs()], store).table())
+    for note in dict.fromkeys(cell.note for cell in cells if cell.note):
+        print(note)
     return 0
 
 
@@ -130,9 +141,9 @@ def _reports(options: argparse.Namespace) -> Iterator[ScenarioReport]:
     from harness.builds import cached
     from harness.experiments.selection import find, is_scenario, load, shipped
     from harness.report import scenario_report
-    from harness.store import Store
+    from harness.store import existing_store
 
-    fetch = partial(cached, store=Store.existing(options.store))
+    fetch = partial(cached, store=existing_store(options.store, options.store_cache))
     own = [folder.name for folder in sorted(SUITES.glob("*")) if is_scenario(folder)]
     for name in dict.fromkeys(options.scenarios or (*own, *shipped())):
         scenario = load(find(name, SUITES))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli._common import Commands, add_store, age, counted, size
 from harness.errors import DataError, HarnessError
 from harness.models.loading import SHIPPED, base_of
+from harness.store import existing_store
 
 if TYPE_CHECKING:
     from harness.store import Choice, Store, StoredArtefact
@@ -88,7 +89,7 @@ def add(commands: Commands) -> None:
 
 
 def run_ls(options: argparse.Namespace) -> int:
-    store = _open(options.store)
+    store = existing_store(options.store, options.store_cache)
     artefacts = _of(store.artefacts(), options.kind)
     print(table(artefacts, time.time()))
     print(f"\n{counted(len(artefacts), 'artefact')}, {size(sum(map(bytes_of, artefacts)))}")
@@ -110,7 +111,7 @@ def run_verify(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    store = _open(options.store)
+    store = existing_store(options.store, options.store_cache)
     artefacts = _of(store.artefacts(), options.kind)
     console = Console(stderr=True)
     hidden = not console.is_terminal
@@ -146,7 +147,7 @@ def run_prune(options: argparse.Namespace) -> int:
 
     if options.older_than is not None and not options.older_than >= 0:
         raise DataError(f"--older-than is {options.older_than:g}: it must be at least 0 days")
-    store, now = _open(options.store), time.time()
+    store, now = existing_store(options.store, options.store_cache), time.time()
     artefacts = store.artefacts()
     _of(artefacts, options.kind)
     # without a kind or an age only scraps are removed
@@ -254,6 +255,9 @@ def _describe(recipe: Mapping[str, Any], names: Mapping[str, str]) -> str:
             return _trained(recipe, names)
         case "Answers":
             return _answering(recipe, names)
+        case "Routed":
+            probes = _describe(recipe["probes"], names)
+            return f"a policy over {len(recipe['parts'])} stacks, asked on {probes}"
         case "Likelihoods":
             return f"likelihoods: {_answering(recipe, names)}"
         case "Grades":
@@ -330,12 +334,6 @@ def _removed(
 def _freed(choice: Choice, scraps: Sequence[Path]) -> int:
     paths = [artefact.path for artefact in choice.removed]
     return sum(map(_bytes, (*paths, *scraps)))
-
-
-def _open(root: Path) -> Store:
-    from harness.store import Store
-
-    return Store.existing(root)
 
 
 def _of(artefacts: list[StoredArtefact], kinds: Sequence[str]) -> list[StoredArtefact]:

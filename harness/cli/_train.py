@@ -28,7 +28,7 @@ from harness.data.turns import dataset_in_chat
 from harness.data.user_files import decoded, separator_of, without_preamble
 from harness.engines import HF, trainable
 from harness.errors import RecipeError, StoreError
-from harness.models.loading import SHIPPED, shipped_content
+from harness.models.loading import SHIPPED
 from harness.recipes import (
     Adapter,
     Dataset,
@@ -36,16 +36,12 @@ from harness.recipes import (
     Training,
     changed,
 )
-from harness.store import Artefact, Store
+from harness.store import Artefact, open_store
 from harness.training import OnStep
-from harness.training.presets import PRESETS, automatic, for_size, preset
+from harness.training.presets import PRESETS, for_size, preset
 
 DIVERGED = 1
 """Exit code after a training whose loss ran away."""
-KNOWN = "known"
-"""For ``--replay``: what the shipped model knows."""
-OWN = "own"
-"""For ``--replay``: what the model itself answers to everyday requests."""
 QA = "qa"
 
 
@@ -107,15 +103,13 @@ def add_train(commands: Commands) -> None:
 
 def run_train(options: argparse.Namespace) -> int:
     from harness.builds import Job, Plan, build, launch_here
-    from harness.experiments.asking import own_answers
+    from harness.experiments.usual import OWN, replayed, usual_preset, usual_replay
 
     run = running(options)
     base = trainable(options.model)
-    shipped = base.content == shipped_content()
     chat = chat_of(options, base)
     form = CHAT if chat else options.format or QA
-    # without a text to replay, as for a base model, the preset of 2023 needs none
-    usual = automatic(chat is not None) if shipped or chat else "seed2023"
+    usual = usual_preset(base, chat)
     if not options.preset:
         print(f"preset {usual}, which fits {base.name}", file=sys.stderr)
     dataset, content = read(options.text, form)
@@ -123,17 +117,17 @@ def run_train(options: argparse.Namespace) -> int:
     if not options.preset:
         start = for_size(start, len(dataset.samples))
     training = changed(start, options.set, "--set")
-    store = Store(options.store)
+    store = open_store(options.store, options.store_cache)
 
     def make(recipe: Recipe, on_step: OnStep | None = None) -> Artefact:
         return build(recipe, store, options.device, on_step, run)
 
-    def own() -> Dataset:
-        print(f"asking {base.name}, once, for answers to be replayed", file=sys.stderr)
-        return own_answers(base, chat, make)
+    def kept(which: str) -> Dataset:
+        if which == OWN:
+            print(f"asking {base.name}, once, for answers to be replayed", file=sys.stderr)
+        return replayed(which, base, chat, make)
 
-    usual_replay = KNOWN if shipped else OWN if chat else ""
-    replay = _replay(options.replay, usual_replay, form, training, own)
+    replay = _replay(options.replay, usual_replay(base, chat), form, training, kept)
     if chat:
         dataset = dataset_in_chat(dataset, chat)
         replay = replay and dataset_in_chat(replay, chat)
@@ -212,9 +206,11 @@ def _table(path: Path, form: str) -> tuple[Dataset, str]:
 
 
 def _replay(
-    given: str | None, usual: str, form: str, training: Training, own: Callable[[], Dataset]
+    given: str | None, usual: str, form: str, training: Training, kept: Callable[[str], Dataset]
 ) -> Dataset | None:
-    """What is mixed in: what is ``given``, or the ``usual``; ``own`` asks the model."""
+    """What is mixed in: what is ``given``, or the ``usual``; ``kept`` gives what has a name."""
+    from harness.experiments.usual import KNOWN, OWN
+
     contrastive = training.init == "contrastive"
     if not training.replay and not contrastive:
         if given:
@@ -230,11 +226,7 @@ def _replay(
             f"{reason}, but there is no text to replay: give one as --replay FILE"
             f" (--replay {OWN}: the model's own answers), or --set {without}"
         )
-    if replay == KNOWN:
-        from harness.data import knowledge
-
-        return knowledge.replay()
-    return own() if replay == OWN else read(Path(replay), form)[0]
+    return kept(replay) if replay in (KNOWN, OWN) else read(Path(replay), form)[0]
 
 
 def free(out: Path) -> None:

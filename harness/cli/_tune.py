@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.experiments.selection import Selection, find, load, setup_of
     from harness.models.loading import SHIPPED
     from harness.recipes import Training
-    from harness.store import Store
+    from harness.store import open_store
     from harness.training.presets import preset
 
     first = FIRST if options.first is None else options.first
@@ -88,13 +88,14 @@ def run(options: argparse.Namespace) -> int:
     time = seconds(options.budget) if options.budget else None
     scenario = load(find(options.scenario, SUITES))
     base = trainable(options.model or SHIPPED)
-    store = Store(options.store)
+    store = open_store(options.store, options.store_cache)
     made = partial(build, store=store, device=options.device)
     selection = Selection(
         (base,),
         format=known_format(options.format),
         chat=chat_settings(options.system, options.template_args),
         knowledge=knowledge(options, made),
+        fetch=made,
     )
     setup = setup_of(scenario, base, options.seed, selection)
     if time is not None:

@@ -9,7 +9,6 @@ from tabulate import tabulate
 
 from harness.builds import Estimates, GradedLine, build, task_of
 from harness.cli._common import counted
-from harness.cli._train import KNOWN, OWN
 from harness.data.knowledge import TableKnowledge
 from harness.errors import RecipeError
 from harness.experiments import budget
@@ -17,6 +16,7 @@ from harness.experiments.budget import Tried
 from harness.experiments.measures import trial
 from harness.experiments.scenario import Evidence, Scenario, Setup
 from harness.experiments.tuning import design_of
+from harness.experiments.usual import KNOWN, OWN
 from harness.recipes import Recipe, Training, digest
 from harness.stats import Interval, Paired, paired_bootstrap
 from harness.store import Artefact, Store
