@@ -1,4 +1,4 @@
-"""``python -m harness.pocket``: train the shipped model, measure it, or average two models.
+"""``python -m harness.pocket``: train the shipped model or its writer, measure, or average models.
 
 ``train FOLDER`` continues from the last checkpoint in FOLDER, where there is one.
 """
@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 from harness.pocket._card import write_card
 from harness.pocket._rows import Plan
 from harness.pocket._train import average, train
+from harness.pocket._writer import train_writer
 
 _ONLY = ("", "judging")
 
@@ -21,10 +22,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m harness.pocket", description=__doc__)
     parser.add_argument(
         "task",
-        choices=["train", "card", "average"],
+        choices=["train", "card", "average", "writer"],
         help=(
             "train: train a model; card: measure the model in FOLDER and write its card;"
-            " average: average the model --start with --later, which was trained on from it"
+            " average: average the model --start with --later, which was trained on from it;"
+            " writer: train the adapter with which the shipped model writes about passages"
         ),
     )
     parser.add_argument("folder", type=Path, help="folder of checkpoint, log and final model")
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument(
         "--share", type=float, default=0.75, help="for average: the weight of --later [0.75]"
     )
+    parser.add_argument("--writer", type=Path, help="for card: the folder of the model's writer")
     for field in fields(Plan):
         name = f"--{field.name.replace('_', '-')}"
         choices = _ONLY if field.name == "only" else None
@@ -56,7 +59,10 @@ def main() -> None:
     if args.workers < 1:
         parser.error(f"--workers is {args.workers}: give at least 1")
     if args.task == "card":
-        write_card(args.folder, args.command)
+        write_card(args.folder, args.command, args.writer)
+        return
+    if args.task == "writer":
+        train_writer(args.folder, args.device, Path(args.start) if args.start else None)
         return
     if args.task == "average":
         if args.later is None:

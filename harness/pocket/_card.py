@@ -15,6 +15,7 @@ from harness.data.formats import FORMATS, ask
 from harness.models.loading import load_folder
 from harness.pocket import _judging, _reading
 from harness.pocket._documents import only_told
+from harness.pocket._writer import section
 from harness.store import file_sha256
 
 if TYPE_CHECKING:
@@ -165,8 +166,11 @@ the project.
 """
 
 
-def write_card(folder: Path, command: str) -> None:
-    """Measure the model in ``folder`` and write its README.md; takes some minutes."""
+def write_card(folder: Path, command: str, writer: Path | None = None) -> None:
+    """Measure the model in ``folder`` and write its README.md; takes some minutes.
+
+    ``writer`` is the folder of its writer, where it has one.
+    """
     shares = measured(folder)
     rows = [[name, _MEANING[name], f"{shares[name]:.3f}", bar] for name, bar in BARS.items()]
     head = ("ability", "probes", "share", "bar")
@@ -179,6 +183,7 @@ def write_card(folder: Path, command: str) -> None:
         table=tabulate(rows, head, "github", disable_numparse=True),
         digest=weights_digest(folder),
     )
+    text += section(writer) if writer else ""
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
