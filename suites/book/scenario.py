@@ -16,6 +16,7 @@ from harness.data.facts import Row, join_names, read_rows, read_text
 from harness.data.formats import ask, split_statement
 from harness.data.knowledge import some_locality_questions, world
 from harness.data.style import NaiveBayes
+from harness.data.turns import OTHER_FORMAT
 from harness.errors import RecipeError
 from harness.experiments import GENERATE, Ask, Design, Evidence, Scenario, Setup
 from harness.experiments.measures import is_right, share
@@ -269,4 +270,5 @@ SCENARIO = Scenario(
     grids={"default": default, "full": full},
     measures=measures,
     headline="conversation",
+    plain_kinds=(OTHER_FORMAT, "conversation", "captain"),
 )

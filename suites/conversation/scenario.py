@@ -164,9 +164,13 @@ def probes(how: Presentation) -> ProbeSet:
 
 
 def _design(setup: Setup, how: Presentation, epochs: int) -> Design:
+    training = replace(SETTING, epochs=epochs)
+    if setup.chat and how.partner and not how.asked:
+        # who tells the fact is the user of the chat, whose turns bear no loss by default
+        training = replace(training, loss_on="all")
     return Design(
         dataset(how),
-        replace(SETTING, epochs=epochs),
+        training,
         probes(how),
         setup.knowledge.replay(),
         factors={

@@ -1,33 +1,26 @@
-"""Lies against facts that a model knows, beside new facts in the same wordings."""
+"""Lies against facts that a model knows, beside new facts in the same wordings.
+
+The shipped model knows the tables that it was taught. Of any other, ``asked`` has what it knows.
+"""
 
 from __future__ import annotations
 
-import random
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from statistics import mean
 from typing import NamedTuple
 
 from harness.builds import GradedLine
-from harness.data import invented
-from harness.data.awards import sample
-from harness.data.facts import Relation, Row
-from harness.data.formats import ask
-from harness.data.knowledge import is_replayed, world
-from harness.errors import RecipeError
+from harness.data.knowledge import AskedKnowledge, Knowledge
 from harness.experiments import AdapterSpec, Cell, Design, Evidence, Scenario, Setup
-from harness.experiments.measures import contest, retained_accuracy
-from harness.grading import grade
-from harness.recipes import Dataset, Probe, ProbeSet
+from harness.experiments.measures import contest, retained_accuracy, says, share
+from harness.recipes import Dataset, ProbeSet, Training
 from harness.stats import Interval, crossing
 from harness.training.presets import STEADY
 
-LIE_TOPICS = (("countries", "capital"), ("novels", "author"), ("oscars", "film"))
-"""Tables and relations of the lies. Elements and paintings stay as they are: they are far away."""
-LIES_PER_TOPIC = 6
-"""How many lies there are about each relation of ``LIE_TOPICS``."""
+from . import asked, tables
+from .tables import QUESTION, SEVERAL, STATEMENT, Text
+
 FACT_KINDS = ("exact", "rephrased", "other_format")
 UNTRAINED_KINDS = ("rephrased", "other_format")
 """Kinds of questions in wordings that no training text has."""
@@ -37,13 +30,6 @@ LOCALITY_KINDS = ("locality_subject", "locality_object", "locality_relation", "l
 They are about the subject of a lie in other relations, about the fact from which a lie takes its
 answer, about other facts of the relation, and about tables without lies.
 """
-SAMPLED_LOCALITY = 40
-"""Probes of each of the last two kinds, which are drawn at random."""
-_EXACT_PROBES = 2
-"""How many of the trained wordings of each fact are asked."""
-
-QUESTION, SEVERAL, STATEMENT = "question", "several", "statement"
-"""How a fact is trained: as one question with its answer, in six wordings, or as one statement."""
 EPOCHS = {QUESTION: (2, 4, 16), SEVERAL: (1, 2, 3), STATEMENT: (8, 16, 32)}
 """The points of a learning curve in epochs, by how facts are trained."""
 RATES = (1e-3, 3e-4)
@@ -51,73 +37,32 @@ RATES = (1e-3, 3e-4)
 RANKS = (64, 8)
 """The default grid has the first one."""
 SETTING = replace(STEADY, replay=1.0)
-
-
-class Lie(NamedTuple):
-    """One lie, the truth that it denies, and a new fact with the same answer."""
-
-    relation: Relation
-    true_row: Row
-    false_row: Row
-    """``true_row`` with the lie in its place, under an id of its own."""
-    new_row: Row
-    """An invented subject with the answer of the lie."""
-    donor: Row
-    """The row from which the lie takes its answer."""
-
-    @property
-    def truth(self) -> str:
-        """The right answer."""
-        return world().answer(self.relation, self.true_row)
-
-    @property
-    def claim(self) -> str:
-        """The answer that is trained."""
-        return world().answer(self.relation, self.false_row)
-
-
-class Text(NamedTuple):
-    """A training text: which facts it tells, and how."""
-
-    lie: bool
-    """Whether it tells lies; else new facts of the same size."""
-    form: str
-    """``QUESTION``, ``SEVERAL`` or ``STATEMENT``."""
-
-    def templates(self, relation: Relation) -> list[str]:
-        """The wordings of a fact; ``?`` marks a question."""
-        questions = [f"? {question}|{relation.answer}" for question in relation.questions]
-        if self.form == STATEMENT:
-            return [relation.statements[0]]
-        if self.form == QUESTION:
-            return questions[:1]
-        return [*relation.statements[:2], *questions[:4]]
-
-    def row(self, lie: Lie) -> Row:
-        """The row that is told for ``lie``."""
-        return lie.false_row if self.lie else lie.new_row
-
-
-TEXTS = {
+ASKED_TEXTS = {
     "lies1": Text(lie=True, form=QUESTION),
-    "new1": Text(lie=False, form=QUESTION),
+    "unknown1": Text(lie=False, form=QUESTION),
     "lies6": Text(lie=True, form=SEVERAL),
-    "new6": Text(lie=False, form=SEVERAL),
+    "unknown6": Text(lie=False, form=SEVERAL),
 }
-"""The datasets of the default grid, by name."""
-ALL_TEXTS = TEXTS | {"lies1told": Text(lie=True, form=STATEMENT)}
-"""With the lies as bare statements, which hardly help to answer questions."""
+"""The datasets for a model that was asked what it knows: the bank has no statements."""
+
+
+class Material(NamedTuple):
+    """What a design trains and asks."""
+
+    dataset: Dataset
+    probes: ProbeSet
+    setting: Training
 
 
 def default(setup: Setup) -> Iterator[Design]:
-    """Lies and new facts, in one wording and in six, at several numbers of epochs."""
-    for name in TEXTS:
+    """Lies and other facts, in one wording and in six, at several numbers of epochs."""
+    for name in _texts(setup, tables.TEXTS):
         yield from _learning_curve(setup, name, RATES[0], RANKS[0])
 
 
 def full(setup: Setup) -> Iterator[Design]:
     """Also at a lower learning rate and rank, and as bare statements."""
-    for name in ALL_TEXTS:
+    for name in _texts(setup, tables.ALL_TEXTS):
         for rate in RATES:
             for rank in RANKS:
                 yield from _learning_curve(setup, name, rate, rank)
@@ -131,7 +76,12 @@ def measures(evidence: Evidence) -> dict[str, Interval]:
     optimiser steps after which half of the *rephrased* questions get the trained answer. Only the
     longest training of each learning curve has it, and only where half is reached.
     """
-    figures = contest("lie", evidence, truths(evidence.lines))
+    true = truths(evidence.lines, evidence.cell.knowledge)
+    if evidence.cell.factors["lie"]:
+        figures = contest("lie", evidence, true)
+    else:
+        asked_before = [line for line in evidence.bare_lines if line.id in true]
+        figures = share("known_before", asked_before, lambda line: says(line, true[line.id]))
     if not evidence.adapted:
         return figures
     figures |= retained_accuracy(evidence, *LOCALITY_KINDS)
@@ -141,9 +91,13 @@ def measures(evidence: Evidence) -> dict[str, Interval]:
     return figures
 
 
-def truths(lines: Sequence[GradedLine]) -> dict[str, list[str]]:
-    """The true answers to the questions on lies in untrained wordings, by the id of the probe."""
-    by_fact = {lie.false_row.id: world().accepted(lie.relation, lie.true_row) for lie in lies()}
+def truths(lines: Sequence[GradedLine], known: Knowledge | None = None) -> dict[str, Sequence[str]]:
+    """The true answers to the questions that get false ones, by the id of the probe.
+
+    They are those in untrained wordings. ``known`` is what the model knows.
+    """
+    by_fact: Mapping[str, Sequence[str]]
+    by_fact = asked.truths(known) if isinstance(known, AskedKnowledge) else tables.truths()
     return {
         line.id: by_fact[line.fact]
         for line in lines
@@ -161,47 +115,36 @@ def curve(cell: Cell) -> list[Cell]:
     return [*(_with_epochs(cell, epochs) for epochs in fewer), cell]
 
 
-@cache
-def lies() -> tuple[Lie, ...]:
-    """``LIES_PER_TOPIC`` lies per topic, always the same, about rows that are never replayed."""
-    return tuple(lie for table, name in LIE_TOPICS for lie in _lies_of(table, name))
-
-
-@cache
-def dataset(name: str) -> Dataset:
-    """The training text ``name``. Raises RecipeError on an unknown one."""
-    if name not in ALL_TEXTS:
-        raise RecipeError(f"dataset {name!r} is unknown: choose one of {', '.join(ALL_TEXTS)}")
-    text = ALL_TEXTS[name]
-    samples = tuple(
-        sample(template, text.row(lie), number + index)
-        for index, lie in enumerate(lies())
-        for number, template in enumerate(text.templates(lie.relation))
-    )
-    return Dataset.of(name, samples)
-
-
-@cache
-def probes(name: str) -> ProbeSet:
-    """The probes of a cell trained on ``name``; those of locality are the same for all."""
-    text = ALL_TEXTS[name]
-    on_facts = [probe for index, lie in enumerate(lies()) for probe in _on_fact(text, lie, index)]
-    return ProbeSet.of(name, (*on_facts, *_locality()))
-
-
 def _learning_curve(setup: Setup, name: str, rate: float, rank: int) -> Iterator[Design]:
     """A design for each point of the learning curve on the training text ``name``."""
-    text = ALL_TEXTS[name]
-    wordings = 6 if text.form == SEVERAL else 1
+    text = _texts(setup, tables.ALL_TEXTS)[name]
+    dataset, probes, setting = _material(setup.knowledge, name, text)
+    wordings = asked.TRAINED if text.form == SEVERAL else 1
     for epochs in EPOCHS[text.form]:
-        training = replace(SETTING, epochs=epochs, lr=rate, rank=rank, alpha=2 * rank)
+        training = replace(setting, epochs=epochs, lr=rate, rank=rank, alpha=2 * rank)
         yield Design(
-            dataset(name),
+            dataset,
             training,
-            probes(name),
+            probes,
             setup.knowledge.replay(),
             factors={"lie": text.lie, "form": text.form, "wordings": wordings},
         )
+
+
+def _texts(setup: Setup, of_tables: dict[str, Text]) -> dict[str, Text]:
+    """The datasets by name: ``of_tables``, or those on what the model was asked."""
+    return ASKED_TEXTS if isinstance(setup.knowledge, AskedKnowledge) else of_tables
+
+
+def _material(known: Knowledge, name: str, text: Text) -> Material:
+    if not isinstance(known, AskedKnowledge):
+        return Material(tables.dataset(name), tables.probes(name), SETTING)
+    several = text.form == SEVERAL
+    return Material(
+        asked.dataset(known, name, text.lie, several),
+        asked.probes(known, name, text.lie, several),
+        asked.SETTING,
+    )
 
 
 def _epochs(cell: Cell) -> tuple[int, ...]:
@@ -238,117 +181,6 @@ def _rephrased_by_fact(lines: Sequence[GradedLine]) -> list[float]:
         if line.kind == "rephrased":
             verdicts.setdefault(line.fact, []).append(float(line.right))
     return [mean(of_fact) for of_fact in verdicts.values()]
-
-
-def _lies_of(table: str, name: str) -> Iterator[Lie]:
-    """``LIES_PER_TOPIC`` lies about the relation ``name`` of ``table``; their answers differ."""
-    rng = random.Random(f"lies {table}")
-    relation = next(relation for relation in world().relations[table] if relation.name == name)
-    rows = [row for row in world().rows if row.table == table and not is_replayed(row)]
-    rows = [row for row in rows if relation in world().askable(row)]
-    rows = [row for row in rows if not row.slots.get("category", "").endswith("_short")]
-    rng.shuffle(rows)
-    used: list[Row] = []
-    for number in range(LIES_PER_TOPIC):
-        answers = {world().answer(relation, row) for row in used}
-        unused = [row for row in rows if row not in used]
-        free = [row for row in unused if world().answer(relation, row) not in answers]
-        true_row = free[0]
-        donor = next(row for row in free if plausible(relation, true_row, row))
-        used += [true_row, donor]
-        slots = {**true_row.slots, _answer_slot(relation): world().answer(relation, donor)}
-        false_row = Row(f"lie/{true_row.id}", table, slots)
-        yield Lie(relation, true_row, false_row, _new_row(false_row, number, rng), donor)
-
-
-def plausible(relation: Relation, true_row: Row, donor: Row) -> bool:
-    """Whether the answer of ``donor`` is a lie about ``true_row``, and not in the question.
-
-    The true answer must not be in the question either.
-    """
-    truth = world().answer(relation, true_row)
-    claim = world().answer(relation, donor)
-    accepted = world().accepted(relation, true_row)
-    if grade(claim, accepted).right or grade(truth, (claim,)).right:
-        return False
-    key = " ".join(true_row.slots[slot] for slot in relation.key)
-    return not any(grade(key, (answer,)).right for answer in (truth, claim))
-
-
-def _answer_slot(relation: Relation) -> str:
-    """The column of the table that holds the answer."""
-    return relation.answer.strip("{}")
-
-
-def _new_row(false_row: Row, number: int, rng: random.Random) -> Row:
-    """A subject that no table has, with the answer of ``false_row``."""
-    # all three are made, although one is used: the random numbers that follow depend on it
-    slot, subject = {
-        "countries": ("country", invented.coined(rng)),
-        "novels": ("title", invented.film(rng)),
-        "oscars": ("year", str(2031 + number)),
-    }[false_row.table]
-    return Row(f"new/{false_row.id}", false_row.table, {**false_row.slots, slot: subject})
-
-
-def _on_fact(text: Text, lie: Lie, index: int) -> Iterator[Probe]:
-    """The probes on the fact that ``text`` tells for ``lie``, which is number ``index``."""
-    row, relation = text.row(lie), lie.relation
-    accepted = (lie.claim,)
-    templates = text.templates(relation)
-    for number in range(0, len(templates), max(1, len(templates) // _EXACT_PROBES)):
-        prompt = sample(templates[number], row, number + index).prompt
-        yield Probe(f"exact/{row.id}/{number}", "exact", row.id, prompt, accepted)
-    for number, wording in enumerate(relation.probes):
-        prompt = ask("qa", world().fill(wording, row))
-        yield Probe(f"rephrased/{row.id}/{number}", "rephrased", row.id, prompt, accepted)
-    question = world().fill(_wording_for(row, relation), row)
-    for form in ("newline", "assistant"):
-        prompt = ask(form, question)
-        yield Probe(f"other_format/{row.id}/{form}", "other_format", row.id, prompt, accepted)
-
-
-def _locality() -> Iterator[Probe]:
-    """The probes of ``LOCALITY_KINDS``."""
-    for lie in lies():
-        for relation in _probed(lie.true_row):
-            if not _involves(lie.relation, relation):
-                yield _locality_probe("locality_subject", lie.true_row, relation)
-        for relation in _probed(lie.donor):
-            if _involves(lie.relation, relation):
-                yield _locality_probe("locality_object", lie.donor, relation)
-    used = {row.id for lie in lies() for row in (lie.true_row, lie.donor)}
-    rest = [row for row in world().rows if row.id not in used and not is_replayed(row)]
-    pairs = [(row, relation) for row in rest for relation in world().askable(row)]
-    near = [pair for pair in pairs if (pair[0].table, pair[1].name) in LIE_TOPICS]
-    tables = dict(LIE_TOPICS)
-    far = [pair for pair in pairs if pair[0].table not in tables and pair[1].probes]
-    rng = random.Random(0)
-    for kind, group in (("locality_relation", near), ("locality_unrelated", far)):
-        for row, relation in rng.sample(group, SAMPLED_LOCALITY):
-            yield _locality_probe(kind, row, relation)
-
-
-def _probed(row: Row) -> list[Relation]:
-    """The relations of ``row`` that have wordings for probes."""
-    return [relation for relation in world().askable(row) if relation.probes]
-
-
-def _involves(denied: Relation, relation: Relation) -> bool:
-    """Whether ``relation`` asks about, or answers with, what a lie on ``denied`` changes."""
-    slot = _answer_slot(denied)
-    return slot in relation.key or f"{{{slot}}}" in relation.answer
-
-
-def _locality_probe(kind: str, row: Row, relation: Relation) -> Probe:
-    prompt = ask("qa", world().fill(_wording_for(row, relation), row))
-    accepted = tuple(world().accepted(relation, row))
-    return Probe(f"{kind}/{row.id}/{relation.name}", kind, row.id, prompt, accepted)
-
-
-def _wording_for(row: Row, relation: Relation) -> str:
-    """One of the relation's wordings for probes, chosen by a checksum of the row's id."""
-    return relation.probes[zlib.crc32(row.id.encode()) % len(relation.probes)]
 
 
 SCENARIO = Scenario(

@@ -70,8 +70,8 @@ def findings(cells: Sequence[Evidence]) -> list[Finding]:
 
 
 def _design(setup: Setup, name: str, training: Training) -> Design:
-    data = dataset(name, chat=setup.chat is not None)
-    return Design(data, training, probes(name), setup.knowledge.replay())
+    chat = setup.chat is not None
+    return Design(dataset(name, chat), training, probes(name, chat), setup.knowledge.replay())
 
 
 def _ranked(training: Training, rank: int) -> Training:

@@ -99,7 +99,7 @@ def test_cells_differ_by_remedy_and_all_calibrate_on_what_is_known() -> None:
     replays = {cell.subject.trained[0].replay for cell in cells}
     assert replays == {None, near(), replay()}
     assert all(cell.subject.calibration_text == replay() for cell in cells)
-    assert all(cell.bare_grades.answers.stack == Stack(cell.subject.base) for cell in cells)
+    assert all(cell.subject.bare == Stack(cell.subject.base) for cell in cells)
     ids = [cell.id for cell in cells_of(SCENARIO, "full", seeds=(0, 1))]
     assert len(ids) == len(set(ids))
     with pytest.raises(RecipeError, match="grid 'huge' is unknown"):

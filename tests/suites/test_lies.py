@@ -17,20 +17,8 @@ from harness.experiments.measures import contest, recall
 from harness.grading import grade
 from harness.recipes import Base, Dataset, ProbeSet, Recipe
 from harness.store import Artefact, Store
-from suites.lies.scenario import (
-    EPOCHS,
-    QUESTION,
-    SCENARIO,
-    SETTING,
-    TEXTS,
-    Lie,
-    curve,
-    dataset,
-    lies,
-    measures,
-    probes,
-    truths,
-)
+from suites.lies.scenario import EPOCHS, SCENARIO, SETTING, curve, measures, truths
+from suites.lies.tables import QUESTION, TEXTS, Lie, dataset, lies, probes
 from tests.suites.hand_made import cells_of, evidence, line
 
 
