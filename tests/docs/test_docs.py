@@ -14,7 +14,7 @@ import pytest
 from harness.cli import command_parser
 from harness.data.formats import FORMATS
 from harness.engines import DECODINGS
-from harness.plugin._options import add_options
+from harness.plugin import pytest_addoption
 from harness.pocket._rows import Plan
 from harness.recipes import Training
 from harness.training.presets import PRESETS
@@ -30,11 +30,12 @@ PAGES = sorted(
     ]
 )
 FOREIGN = {
-    "--benchmark-autosave", "--benchmark-compare", "--benchmark-only", "--benchmark-save",
-    "--check", "--force-reinstall", "--help", "--junitxml", "--logdir", "--lora", "--lora-modules",
-    "--no-cache-dir", "--no-deps",
+    "--address", "--benchmark-autosave", "--benchmark-compare", "--benchmark-only",
+    "--benchmark-save", "--check", "--data-binary", "--dependency", "--force-reinstall", "--head",
+    "--help", "--junitxml", "--logdir", "--lora", "--lora-modules", "--no-cache-dir", "--no-deps",
+    "--parsable", "--wrap",
 }  # fmt: skip
-"""Options of pytest, its plugins, pip, ruff, vLLM and llama-server that pages name."""
+"""Options of other tools that pages name: pytest, pip, ruff, curl, vLLM, Ray, SLURM and others."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 ROW = re.compile(r"^\| `(--[a-z-]+)[^`]*` \| (.*?) ?\| .+\|$", re.MULTILINE)
@@ -100,7 +101,7 @@ class Group:
 
 def plugin_options() -> list[Option]:
     group: Any = Group()
-    add_options(group)
+    pytest_addoption(group)
     found: list[Option] = group.options
     return found
 
@@ -142,6 +143,8 @@ def test_every_option_of_pytest_stands_in_the_reference_with_its_default() -> No
 def test_no_page_names_an_option_that_does_not_exist(page: Path) -> None:
     known = {option.name for own in COMMANDS.values() for option in own}
     known |= {option.name for option in plugin_options()} | FOREIGN
+    if (options := page.parent / "conftest.py").is_file():  # a suite with options of its own
+        known |= set(OPTION.findall(read(options)))
     if page.is_relative_to(ROOT / "fixtures/models"):  # cards: they say how the model was made
         known |= set(OPTION.findall(read(ROOT / "harness/pocket/__main__.py")))
         known |= {f"--{each.name.replace('_', '-')}" for each in dataclasses.fields(Plan)}
