@@ -134,9 +134,7 @@ def ask(options: argparse.Namespace) -> int:
         for adapter in turned.adapter_rows:
             _say(f"adapter {adapter.number}: {adapter.name}")
         if not turned.passages and not turned.adapters:
-            _say(
-                f"no passage or adapter is about this: {memory.base.name} answers alone"
-            )
+            _say(f"no passage or adapter is about this: {memory.base.name} answers alone")
         return _told(options, told, answer)
 
 
