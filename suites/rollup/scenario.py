@@ -155,19 +155,20 @@ def _design(setup: Setup, count: int, name: str) -> Design:
     every = passages(count, seed)
     texts = [text_of(setup, (each,), "passage", asked.probes) for each in every]
     whole = joined(f"passages{count}", texts)
-    whole_setting = replace(LEARNT, rank=method.rank or LEARNT.rank, alpha=2 * (method.rank or 8))
+    # the setting of its parts, at a rank for all of them
+    whole_setting = replace(SMALL, rank=method.rank or SMALL.rank, alpha=2 * (method.rank or 8))
     specs: tuple[AdapterSpec | MergedSpec, ...] = one_each(texts, SMALL, seed)
     if method.merge:
         parts = one_each(texts, SMALL, seed)
         specs = (MergedSpec(parts, method.merge, method.density, method.rank),)
     elif name == DISTIL:
-        specs = (AdapterSpec(whole, replace(whole_setting, lr=1e-3, seed=seed)),)
+        specs = (AdapterSpec(whole, replace(whole_setting, seed=seed)),)
     known = {STACK: [[place] for place in range(count)]}
     everything = [list(range(count))] * len(specs)
     policy = Shelved(Lora(), shelf(setup.base, every, known.get(name, everything)))
     return Design(
         _named(whole, count),
-        replace(whole_setting, lr=1e-3) if name == DISTIL else SMALL,
+        whole_setting if name == DISTIL else SMALL,
         asked,
         factors={"adapters": count, "method": name},
         label=name,
