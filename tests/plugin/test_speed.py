@@ -4,6 +4,7 @@ saved."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,10 @@ def test_saved_and_compared(model_folder: Path, tmp_path: Path) -> None:
         ]
         own += ["--benchmark-only", "--benchmark-storage", str(tmp_path / "kept"), *arguments]
         command = [sys.executable, "-m", "pytest", "suites/engines", *own]
+        # a process of its own is no worker of xdist, in which benchmarks are off
+        own_env = {key: value for key, value in os.environ.items() if "PYTEST_XDIST" not in key}
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=ROOT, env=own_env, capture_output=True, text=True, timeout=300, check=False
         )
         return done.returncode, done.stdout + done.stderr
 
