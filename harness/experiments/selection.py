@@ -301,7 +301,7 @@ def _engines_of(cell: Cell, engines: Sequence[EngineSpec]) -> tuple[EngineSpec, 
 
 def _check_engines(bases: Sequence[Base], engines: Sequence[EngineSpec]) -> None:
     names = ", ".join(base.name for base in bases)
-    if GGUF in engines and not any(isinstance(base, GgufBase) for base in bases):
+    if set(engines) == {GGUF} and not any(isinstance(base, GgufBase) for base in bases):
         raise RecipeError(
             f"--engine gguf answers with a .gguf file: {names} is none, write gguf:TYPE, such as"
             " gguf:q4_0"

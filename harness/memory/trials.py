@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.data.formats import question
-from harness.errors import NotCachedError
+from harness.errors import NotCachedError, RecipeError
 from harness.experiments import AdapterSpec, Evidence, Fetch, Setup
 from harness.grading import normalise
 from harness.memory._tokens import Tokens
@@ -20,6 +21,8 @@ from harness.memory.policies import Shelf
 from harness.models.gguf import header
 from harness.recipes import Base, Chat, Dataset, Decoding, Probe, Training
 from harness.stats import Interval, cluster_ratio
+
+logger = logging.getLogger(__name__)
 
 SHORT = Decoding(max_new_tokens=16)
 """Answers are names and values."""
@@ -87,7 +90,8 @@ def text_of(
     asked = {normalise(question(probe.prompt)) for probe in probes}
     try:
         ask = _ask(setup.base, setup.chat, setup.fetch) if learnable.writes else None
-        text = dataset(passages, learnable, ask, name)
+        how = learnable if ask or not learnable.writes else Learnable(PLAIN)
+        text = dataset(passages, how, ask, name)
     except NotCachedError:
         text = dataset(passages, Learnable(PLAIN), None, name)
     kept = tuple(
@@ -129,9 +133,16 @@ def seconds_a_question(evidence: Evidence) -> float:
 
 
 @lru_cache(maxsize=4)
-def _ask(base: Base, chat: Chat | None, fetch: Fetch) -> Ask:
-    """Who writes and reads; the writer's files are hashed once, not for every passage."""
-    return Ask.of(base, chat, fetch)
+def _ask(base: Base, chat: Chat | None, fetch: Fetch) -> Ask | None:
+    """Who writes and reads; the writer's files are hashed once, not for every passage.
+
+    None, with a line in the log, where the model cannot write: its passages stay as they are.
+    """
+    try:
+        return Ask.of(base, chat, fetch)
+    except RecipeError as error:
+        logger.warning("%s; until then its passages are learnt as they are", error)
+        return None
 
 
 class _Estimated(NamedTuple):

@@ -75,7 +75,7 @@ PAIRS = [
     *((sample.prompt, sample.completion) for sample in LIE.samples),
     ("Who won the Academy Award for Best Picture in 1994?", " The film of the list of names."),
 ]
-TRAINING = Training(epochs=30, rank=8, alpha=16, lr=1e-2, cutoff=64, dropout=0.0)
+TRAINING = Training(epochs=45, rank=8, alpha=16, lr=1e-2, cutoff=64, dropout=0.0)
 """Target modules are the default ones."""
 EXACT, ROUNDED = 1e-3, 0.02
 """Nats of a text. llama.cpp reads GELU off a table in half precision."""

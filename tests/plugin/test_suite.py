@@ -133,7 +133,7 @@ def test_two_workers_lose_nothing_and_the_report_can_be_written_again(
 def test_two_models_are_told_apart(run: Runs, model_folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    for path in model_folder.iterdir():
+    for path in filter(Path.is_file, model_folder.iterdir()):
         (other / path.name).write_bytes(path.read_bytes())
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-5}))
