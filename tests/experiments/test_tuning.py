@@ -91,9 +91,7 @@ def landscape(seed: int) -> Callable[[Training], Trial]:
     return tried
 
 
-@pytest.mark.xfail(
-    strict=False, reason="last digits move the front by half a point"
-)
+@pytest.mark.xfail(strict=False, reason="last digits move the front by half a point")
 def test_the_search_comes_close_to_the_front_at_a_seventh_of_the_compute() -> None:
     lacks, shares = [], []
     for seed in range(12):

@@ -18,9 +18,7 @@ WORDS = (
 )
 
 
-@pytest.mark.xfail(
-    strict=False, reason="plain text hardly sticks in 20 steps"
-)
+@pytest.mark.xfail(strict=False, reason="plain text hardly sticks in 20 steps")
 def test_twenty_sessions_at_once_know_nothing_of_each_other(memory: Path) -> None:
     """Each has a document and turns of its own on the same subject; some of it is in adapters."""
     with running(memory, *QUICK) as server:
