@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli._common import SUITES, Commands, add_selection, add_store, counted, selected
-from harness.errors import DataError
+from harness.errors import DataError, TooLittleKnownError
 
 if TYPE_CHECKING:
     from harness.report import ReportPair, ScenarioReport, WrittenReport
@@ -147,7 +148,14 @@ def _reports(options: argparse.Namespace) -> Iterator[ScenarioReport]:
     own = [folder.name for folder in sorted(SUITES.glob("*")) if is_scenario(folder)]
     for name in dict.fromkeys(options.scenarios or (*own, *shipped())):
         scenario = load(find(name, SUITES))
-        report = scenario_report(scenario, selected(name, options), options.grid, fetch)
+        try:
+            cells = selected(name, options)
+        except TooLittleKnownError as error:
+            if options.scenarios:  # asked for by name
+                raise
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        report = scenario_report(scenario, cells, options.grid, fetch)
         yield _compared(report, options) if options.baseline and report.entries else report
 
 
