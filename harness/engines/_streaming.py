@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from harness.data.formats import split_thoughts
-from harness.engines._engine import Engine, stopped
+from harness.engines._engine import Engine, has_stopped, stopped
 from harness.recipes import Decoding, Prompt
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Growing:
 def _certain(text: str, stops: Sequence[str]) -> str:
     whole = text.rstrip(_INCOMPLETE)
     thoughts, answer = split_thoughts(whole)
-    if not thoughts or answer:
+    # after a whole stop string nothing is held: its end may be the start of another one
+    if (not thoughts or answer) and not has_stopped(whole, stops):
         whole = whole[: len(whole) - _held(whole, stops)]
     return stopped(whole, stops)
 

@@ -294,7 +294,6 @@ launcher.launch(Plan.of(jobs, store, "cpu"))
 """
 
 
-@pytest.mark.xfail(strict=False, reason="a cluster on a busy machine may take minutes to start")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_driver_that_is_stopped_leaves_no_task_and_another_goes_on(
     cluster: Any, model_folder: Path, tmp_path: Path, how: signal.Signals

@@ -89,7 +89,6 @@ TEXTS = st.text(alphabet="ab \n<>/think\ufffd", max_size=40) | st.builds(
 )
 
 
-@pytest.mark.xfail(strict=False, reason="overlapping stops may let a letter through")
 @given(TEXTS, st.lists(st.sampled_from(["\n", "ab", "b\na", "a a"]), max_size=2), st.data())
 def test_a_piece_is_never_taken_back(text: str, stops: list[str], data: st.DataObject) -> None:
     if text.count("</think>") > 1:

@@ -25,7 +25,7 @@ from harness.experiments.tuning import (
     search,
     shortfall,
 )
-from harness.recipes import Base, Training, digest
+from harness.recipes import Base, Training, canonical, digest
 
 BASE = Base("0", "pocket", "/m")
 SETUP = Setup(BASE, 0, TableKnowledge())
@@ -74,7 +74,7 @@ def landscape(seed: int) -> Callable[[Training], Trial]:
     hill, width = math.log(rng.choice((5e-4, 1e-3, 2e-3))), rng.uniform(0.8, 1.6)
 
     def tried(training: Training) -> Trial:
-        own = random.Random(f"{seed} {training}")
+        own = random.Random(f"{seed} {canonical(training)}")  # without fields at their defaults
         effort = math.log(training.lr * training.alpha / training.rank / 2) - hill
         learnt = 1 - math.exp(-training.epochs / 2 * math.exp(min(effort, 0.5)))
         recall = (
@@ -91,7 +91,6 @@ def landscape(seed: int) -> Callable[[Training], Trial]:
     return tried
 
 
-@pytest.mark.xfail(strict=False, reason="last digits move the front by half a point")
 def test_the_search_comes_close_to_the_front_at_a_seventh_of_the_compute() -> None:
     lacks, shares = [], []
     for seed in range(12):

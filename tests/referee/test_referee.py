@@ -97,7 +97,6 @@ def test_retrieval_reads_the_passage_that_tells_and_a_window_does_not(
         assert all(reply.seconds > 0 and reply.text for reply in replies)
 
 
-@pytest.mark.xfail(strict=False, reason="plain text hardly sticks: an answer may stay as it was")
 def test_a_memory_with_adapters_learns_each_session_once(
     chats: list[Conversation], tmp_path: Path
 ) -> None:
@@ -114,11 +113,25 @@ def test_a_memory_with_adapters_learns_each_session_once(
     assert fed[0].bytes == fed[1].bytes and (fed[0].bytes or 0) > 10_000
     assert shares[1] > 1  # the second is found in the store, and costs what its training has cost
     assert replies[0].text == replies[1].text and not replies[0].passages
-    closed = policy_system(str(SHIPPED), "closed_book")
-    closed.feed(short)
-    assert closed.answer(f"Who is the {FACTS[0][1]}?").text != replies[0].text
     with pytest.raises(RecipeError, match="has no conversation: feed it one"):
         system.answer("Who?")
+
+
+@pytest.mark.xfail(
+    reason="the shipped model answers who holds an office alike, with an adapter on and without",
+    strict=False,
+)
+def test_an_adapter_changes_the_answer(chats: list[Conversation], tmp_path: Path) -> None:
+    short = chats[0]._replace(sessions=chats[0].sessions[:1])
+    changes = ("how=plain", "markers=absolute", "training.epochs=20")
+    system = MemorySystem(str(SHIPPED), "lora", tmp_path / "store", changes)
+    closed = policy_system(str(SHIPPED), "closed_book")
+    replies = []
+    for each in (system, closed):
+        each.feed(short)
+        replies.append(each.answer(f"Who is the {FACTS[0][1]}?").text)
+    system.close()
+    assert replies[0] != replies[1]
 
 
 def test_a_whole_text_that_does_not_fit_is_one_line(chats: list[Conversation]) -> None:

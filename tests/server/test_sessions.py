@@ -11,31 +11,28 @@ import pytest
 from tests.server.served import QUICK, Server, running
 
 SESSIONS = 20
-WORDS = (
-    *("apricot", "basalt", "cobalt", "dahlia", "ermine", "fennel", "garnet", "hazel", "indigo"),
-    *("juniper", "kelp", "lichen", "marble", "nettle", "opal", "pumice", "quartz", "rosemary"),
-    *("saffron", "topaz"),
-)
+WORDS = tuple(str(1307 + 379 * number) for number in range(SESSIONS))
+"""Codes, as the shipped model can read them."""
 
 
-@pytest.mark.xfail(strict=False, reason="plain text hardly sticks in 20 steps")
 def test_twenty_sessions_at_once_know_nothing_of_each_other(memory: Path) -> None:
     """Each has a document and turns of its own on the same subject; some of it is in adapters."""
     with running(memory, *QUICK) as server:
 
         def tell(number: int) -> None:
             word, session = WORDS[number], f"session-{number}"
-            fact = f"The password of Harlow is {word}. Guard it well. "
-            server.add("secret.txt", f"{fact}Nobody but me knows {word}.", session)
-            for text in (fact, f"Remember the password of Harlow: {word}. " + "Well. " * 40):
+            fact = f"The code of Nora Harlow is {word}. "
+            server.add("secret.txt", f"{fact}Nora Harlow uses the code {word}.", session)
+            for text in (fact, f"The code of Nora Harlow is {word}. " + "Well. " * 40):
                 server.say(text, session, max_tokens=8)
 
         def ask(number: int) -> dict[str, Any]:
-            return server.say("What is the password of Harlow?", f"session-{number}")
+            return server.say("What is the code of Nora Harlow?", f"session-{number}")
 
         with ThreadPoolExecutor(SESSIONS) as executor:
             list(executor.map(tell, range(SESSIONS)))
-            server.until(lambda: server.counts().get("passages learnt", 0) >= 3, 300)
+            # more than there are documents: so turns, which are found first, are learnt as well
+            server.until(lambda: server.counts().get("passages learnt", 0) > SESSIONS, 300)
             replies = list(executor.map(ask, range(SESSIONS)))
         passages = {(row["id"], row["session"]) for row in server.get("/memory/passages")}
         owners = {row["number"]: row["session"] for row in server.get("/memory/adapters")}
